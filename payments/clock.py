@@ -1,0 +1,8 @@
+"""The one clock. What needs the time is handed a function like ``now_ms``, so that tests can hand it another."""
+
+import time
+
+
+def now_ms() -> int:
+    """Milliseconds since the Unix epoch, by the system's clock."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,81 @@
+"""The file operations that storage is made of, each one call to the operating system."""
+
+import os
+from pathlib import Path
+
+
+class Disk:
+    """The real one. Every method may raise ``OSError``; none retries or hides anything."""
+
+    def open(self, path: Path, flags: int) -> int:
+        """A descriptor for ``path``, closed on exec; a file that this makes is 0600."""
+        return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+    def close(self, descriptor: int) -> None:
+        os.close(descriptor)
+
+    def make_folder(self, path: Path) -> None:
+        """``path`` and the folders above it, where missing: 0700, and synced into the folder that holds them."""
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+        for folder in reversed(missing):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            self.sync_folder(folder.parent)
+
+    def write(self, descriptor: int, data: bytes | memoryview) -> int:
+        """How many bytes of ``data`` were taken; fewer than given when the disk fills up."""
+        return os.write(descriptor, data)
+
+    def read(self, descriptor: int, length: int, offset: int) -> bytes:
+        """Up to ``length`` bytes from ``offset``; fewer at the end of the file only."""
+        data = os.pread(descriptor, length, offset)
+        while 0 < len(data) < length:
+            more = os.pread(descriptor, length - len(data), offset + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def size(self, descriptor: int) -> int:
+        return os.fstat(descriptor).st_size
+
+    def sync(self, descriptor: int) -> None:
+        """Returns when the file's data and size are on disk (``fdatasync``)."""
+        os.fdatasync(descriptor)
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        os.ftruncate(descriptor, size)
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Give ``source`` the name ``target``, atomically; durable once the folder is synced."""
+        os.replace(source, target)
+
+    def remove(self, path: Path) -> None:
+        os.unlink(path)
+
+    def sync_folder(self, path: Path) -> None:
+        """Returns when the names in the folder are on disk."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def forget_cache(self, descriptor: int) -> None:
+        """Let the next read come from the disk: after a failed sync the cache shows what was never written."""
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def is_open_file(self, descriptor: int, path: Path) -> bool:
+        """Whether ``path`` still names the file behind ``descriptor``."""
+        try:
+            named = os.stat(path)
+        except FileNotFoundError:
+            return False
+        opened = os.fstat(descriptor)
+        return (named.st_ino, named.st_dev) == (opened.st_ino, opened.st_dev)
+
+
+def write_all(disk: Disk, descriptor: int, data: bytes) -> None:
+    """Write all of ``data``; ``OSError`` as soon as the disk takes no more, with part of it written."""
+    view = memoryview(data)
+    while view:
+        view = view[disk.write(descriptor, view) :]

@@ -1,0 +1,36 @@
+"""Replace a file as a whole, so that a reader or a crash sees the old or the new, never a mixture."""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from payments.disk.operations import Disk, write_all
+
+
+def replace_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
+    """Make ``parts``, one after the other, the content of ``path``; durable when it returns.
+
+    Callers hold a lock of their own: two writers at once would share the temporary file ``<path>.new``.
+    Raises ``OSError``; the old file then stands.
+    """
+    temporary = path.with_name(f"{path.name}.new")
+    try:
+        _write(disk, temporary, parts)
+        disk.replace(temporary, path)
+    except OSError:
+        # On a full disk the half-written file would keep the space that the journal is waiting for.
+        with suppress(OSError):
+            disk.remove(temporary)
+        raise
+    disk.sync_folder(path.parent)
+
+
+def _write(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
+    descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        for part in parts:
+            write_all(disk, descriptor, part)
+        disk.sync(descriptor)
+    finally:
+        disk.close(descriptor)

@@ -1,0 +1,237 @@
+"""Deciding what an edge's event becomes: SPEC.md section 4, rule by rule."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
+
+from payments.domain.entries import CREDIT, JSON, SESSION, SESSION_TIME, Entry
+from payments.domain.money import accrue, format_eth
+from payments.domain.sessions import (
+    ACTIVE,
+    END,
+    ENDED,
+    EXPIRED,
+    GAP,
+    HEARTBEAT,
+    START,
+    TIMEOUT,
+    UNATTRIBUTED,
+    UNPRICED,
+    Session,
+    SessionEvent,
+)
+from payments.domain.state import State
+from payments.domain.times import format_time
+from payments.errors import Rejected
+
+RECORDED, DUPLICATE, LATE = "recorded", "duplicate", "late"
+OPENED, SEEN, CLOSED = "session_opened", "session_seen", "session_closed"
+
+V = TypeVar("V")
+
+
+class Terms(NamedTuple):
+    """What decisions depend on besides the state.
+
+    Attributes:
+        rate_wei_per_minute: what a minute of session time earns; 0 records and credits nothing.
+        credit_unit: label on entries.
+        max_gap_ms: silence longer than this is not credited at all; 0: no limit.
+        max_event_age_ms: how long before its receipt an ``occurred_at`` is still credited.
+        attribution: orchestrator id by ``host_public_ip``, as ``canonical_ip`` spells it.
+    """
+
+    rate_wei_per_minute: int = 0
+    credit_unit: str = "eth"
+    max_gap_ms: int = 0
+    max_event_age_ms: int = 86_400_000
+    attribution: Mapping[str, str] = {}
+
+
+class Outcome(NamedTuple):
+    """The answer to an event: ``recorded``, ``duplicate`` or ``late`` (SPEC.md rule 4.12), and the session after it."""
+
+    kind: str
+    session: Session
+
+
+class Decision(NamedTuple):
+    """What a command becomes: its answer, and the entries that must be on disk before the answer leaves."""
+
+    outcome: Outcome
+    entries: tuple[Entry, ...]
+
+
+def decide_event(event: SessionEvent, state: State, terms: Terms, now_ms: int) -> Decision:
+    """Decide ``event`` against its own session and the balance of that session's orchestrator.
+
+    ``now_ms`` dates the entries. Raises ``Rejected`` (``invalid``: an unknown session without an address;
+    ``conflict``: a used ``event_id`` with other content).
+    """
+    session = state.sessions.get(event.session_id)
+    if session is not None:
+        kind = _without_effect(event, session)
+        if kind is not None:
+            return Decision(Outcome(kind, session), ())
+    if session is None or (session.status == ENDED and event.event == START):
+        entry = _open(event, session, state, terms, now_ms)
+    else:
+        entry = _bill(event, session, state, terms, now_ms)
+    assert entry.session is not None
+    return Decision(Outcome(RECORDED, entry.session), (entry,))
+
+
+def _without_effect(event: SessionEvent, session: Session) -> str | None:
+    """The outcome of an event that changes nothing, or ``None``: rules 4.6, 4.7 and 4.10."""
+    if event.event_id is not None and event.event_id == session.event_id:
+        if event.digest() == session.event_digest:
+            return DUPLICATE
+        complaint = f'"{event.event_id}" was used by this session\'s last event, which said something else'
+        raise Rejected("conflict", f"event_id {complaint}", {"event_id": [complaint]})
+    closed = session.status == ENDED and session.end_reason != TIMEOUT
+    if closed and event.event == END:
+        return DUPLICATE
+    if event.seq is not None and session.last_seq is not None and event.seq <= session.last_seq:
+        return LATE
+    if closed and event.event == HEARTBEAT:
+        return LATE
+    return None
+
+
+def _open(event: SessionEvent, previous: Session | None, state: State, terms: Terms, now_ms: int) -> Entry:
+    """A new incarnation. It begins after the previous one's last moment, so no moment is billed by both."""
+    upstream_addr = event.upstream_addr or (previous and previous.upstream_addr)
+    if upstream_addr is None:
+        complaint = f'required: no session "{event.session_id}" is known to take it from'
+        raise Rejected("invalid", f"upstream_addr is {complaint}", {"upstream_addr": [complaint]})
+    begun_ms = max(event.evidence_ms, previous.last_billed_at_ms if previous else 0)
+    ended = event.event == END
+    session = Session(
+        session_id=event.session_id,
+        incarnation=previous.incarnation + 1 if previous else 1,
+        opened_seq=state.seq + 1,
+        orchestrator_id=terms.attribution.get(upstream_addr),
+        upstream_addr=upstream_addr,
+        upstream_port=_said(event.upstream_port, previous and previous.upstream_port),
+        edge_id=_said(event.edge_id, previous and previous.edge_id),
+        streamer_id=_said(event.streamer_id, previous and previous.streamer_id),
+        status=ENDED if ended else ACTIVE,
+        started_at_ms=begun_ms,
+        last_seen_at_ms=event.received_at_ms,
+        last_event=event.event,
+        last_billed_at_ms=begun_ms,
+        ended_at_ms=begun_ms if ended else None,
+        end_reason=END if ended else None,
+        billed_ms=0,
+        billed_wei=0,
+        remainder=0,
+        last_credited_wei=0,
+        unbilled_ms={},
+        heartbeat_count=int(event.event == HEARTBEAT),
+        last_seq=_said(event.seq, previous and previous.last_seq),
+        event_id=event.event_id,
+        event_digest=event.digest() if event.event_id is not None else None,
+    )
+    metadata = _metadata(session, session, event.event, 0, {})
+    return Entry(state.seq + 1, now_ms, SESSION, OPENED, session.orchestrator_id, None, None, metadata, session)
+
+
+def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now_ms: int) -> Entry:
+    """Account for the time since the last billed event, then take over what the event says (rules 4.1 to 4.3)."""
+    length_ms = max(0, event.evidence_ms - session.last_billed_at_ms)
+    unbilled_ms = _unbilled(event, session, terms, length_ms)
+    billed_ms = length_ms - sum(unbilled_ms.values())
+    credit_wei, remainder = accrue(terms.rate_wei_per_minute, billed_ms, session.remainder)
+    after = _after(event, session, terms)._replace(
+        last_billed_at_ms=session.last_billed_at_ms + length_ms,
+        ended_at_ms=session.last_billed_at_ms + length_ms if event.event == END else None,
+        billed_ms=session.billed_ms + billed_ms,
+        billed_wei=session.billed_wei + credit_wei,
+        remainder=remainder,
+        last_credited_wei=credit_wei if billed_ms else session.last_credited_wei,
+        unbilled_ms=_added(session.unbilled_ms, unbilled_ms),
+    )
+    metadata = _metadata(session, after, event.event, billed_ms, unbilled_ms)
+    earner = session.orchestrator_id
+    if not billed_ms or earner is None:
+        reason = CLOSED if event.event == END else SEEN
+        return Entry(state.seq + 1, now_ms, SESSION, reason, earner, None, None, metadata, after)
+    metadata["rate_eth_per_minute"] = format_eth(terms.rate_wei_per_minute)
+    metadata["credit_unit"] = terms.credit_unit
+    balance_wei = state.balance_wei(earner) + credit_wei
+    return Entry(state.seq + 1, now_ms, CREDIT, SESSION_TIME, earner, credit_wei, balance_wei, metadata, after)
+
+
+def _unbilled(event: SessionEvent, session: Session, terms: Terms, length_ms: int) -> dict[str, int]:
+    """How much of the interval earns nothing, by cause (rules 4.4, 4.8 and 4.9).
+
+    An ``occurred_at`` counts back to ``max_event_age_ms`` before its receipt, both as the end of this interval and as
+    its beginning, which the event before it (received at ``last_seen_at_ms``) claimed.
+    """
+    if not length_ms:
+        return {}
+    if terms.max_gap_ms and length_ms > terms.max_gap_ms:
+        return {GAP: length_ms}
+    if event.evidence_ms < event.received_at_ms - terms.max_event_age_ms:
+        return {EXPIRED: length_ms}
+    believed_from_ms = session.last_seen_at_ms - terms.max_event_age_ms
+    expired_ms = min(length_ms, max(0, believed_from_ms - session.last_billed_at_ms))
+    unbilled_ms = {EXPIRED: expired_ms} if expired_ms else {}
+    rest_ms = length_ms - expired_ms
+    if rest_ms and session.orchestrator_id is None:
+        unbilled_ms[UNATTRIBUTED] = rest_ms
+    elif rest_ms and not terms.rate_wei_per_minute:
+        unbilled_ms[UNPRICED] = rest_ms
+    return unbilled_ms
+
+
+def _after(event: SessionEvent, session: Session, terms: Terms) -> Session:
+    """The session with what the event says about it, money and time aside."""
+    upstream_addr = event.upstream_addr or session.upstream_addr
+    ended = event.event == END
+    return session._replace(
+        orchestrator_id=terms.attribution.get(upstream_addr),
+        upstream_addr=upstream_addr,
+        upstream_port=_said(event.upstream_port, session.upstream_port),
+        edge_id=_said(event.edge_id, session.edge_id),
+        streamer_id=_said(event.streamer_id, session.streamer_id),
+        status=ENDED if ended else ACTIVE,
+        last_seen_at_ms=event.received_at_ms,
+        last_event=event.event,
+        end_reason=END if ended else None,
+        heartbeat_count=session.heartbeat_count + (event.event == HEARTBEAT),
+        last_seq=_said(event.seq, session.last_seq),
+        event_id=event.event_id,
+        event_digest=event.digest() if event.event_id is not None else None,
+    )
+
+
+def _metadata(
+    before: Session, after: Session, event: str, billed_ms: int, unbilled_ms: Mapping[str, int]
+) -> dict[str, JSON]:
+    """The explanation of an interval: where it was (``before`` the event), how long, and why some earned nothing."""
+    metadata: dict[str, JSON] = {
+        "session_id": after.session_id,
+        "incarnation": after.incarnation,
+        "edge_id": after.edge_id,
+        "streamer_id": after.streamer_id,
+        "upstream_addr": before.upstream_addr,
+        "upstream_port": before.upstream_port,
+        "event": event,
+        "delta_ms": billed_ms,
+        "interval_start": format_time(before.last_billed_at_ms),
+        "interval_end": format_time(after.last_billed_at_ms),
+    }
+    if unbilled_ms:
+        metadata["unbilled_ms"] = dict(unbilled_ms)
+    return metadata
+
+
+def _added(total_ms: Mapping[str, int], more_ms: Mapping[str, int]) -> Mapping[str, int]:
+    if not more_ms:
+        return total_ms
+    return {cause: total_ms.get(cause, 0) + more_ms.get(cause, 0) for cause in {**total_ms, **more_ms}}
+
+
+def _said(new: V | None, known: V | None) -> V | None:
+    """What the event says, or what was known where it is silent."""
+    return known if new is None else new

@@ -1,0 +1,36 @@
+"""Recorded facts: what one line of the journal says."""
+
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+from payments.domain.sessions import Session
+
+JSON: TypeAlias = "bool | int | str | list[JSON] | Mapping[str, JSON] | None"
+
+CREDIT, DEBIT, SESSION = "credit", "debit", "session"
+SESSION_TIME, POWER_TIME, ADJUSTMENT, PAYOUT = "session_time", "power_time", "adjustment", "payout"
+
+
+class Entry(NamedTuple):
+    """One recorded fact. It carries results, not changes, so folding it twice is folding it once.
+
+    Attributes:
+        seq: 1, 2, 3 … without a hole.
+        timestamp_ms: when it was recorded.
+        event: ``credit`` or ``debit`` where money moves, else what the fact is about (``session``).
+        reason: why; for money one of ``session_time``, ``power_time``, ``adjustment``, ``payout``.
+        orchestrator_id: whose balance moves, or who the session belongs to; ``None`` if unattributed.
+        delta_wei: signed change of the balance, and ``balance_wei`` the balance after it; both ``None`` unless money.
+        metadata: the explanation, ready to be written: strings, whole numbers, nested objects.
+        session: the session after it, where it is about one.
+    """
+
+    seq: int
+    timestamp_ms: int
+    event: str
+    reason: str
+    orchestrator_id: str | None
+    delta_wei: int | None
+    balance_wei: int | None
+    metadata: Mapping[str, JSON]
+    session: Session | None

@@ -1,0 +1,43 @@
+"""Wei in integers, ETH in decimal strings; nothing in between.
+
+Amounts travel as strings because JSON numbers are floats to most readers, and 0.1 ETH is not a float.
+"""
+
+import re
+
+WEI_PER_ETH = 10**18
+MS_PER_MINUTE = 60_000
+
+_ETH = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,18}))?")
+
+
+def parse_eth(text: str) -> int:
+    """The wei of an unsigned decimal string in ETH with at most 18 decimals; ``ValueError`` for anything else."""
+    match = _ETH.fullmatch(text)
+    if match is None:
+        raise ValueError(f'"{text}" is not an amount of ETH: digits, and at most 18 decimals behind a point')
+    whole, decimals = match[1], match[2] or ""
+    return int(whole) * WEI_PER_ETH + int(decimals.ljust(18, "0"))
+
+
+def format_eth(wei: int) -> str:
+    """The exact decimal string in ETH of ``wei``, without trailing zeros: ``0.00025``, ``-1.5``, ``0``."""
+    whole, decimals = divmod(abs(wei), WEI_PER_ETH)
+    sign = "-" if wei < 0 else ""
+    if not decimals:
+        return f"{sign}{whole}"
+    return f"{sign}{whole}.{decimals:018d}".rstrip("0")
+
+
+def parse_signed_eth(text: str) -> int:
+    """As ``parse_eth``, with an optional leading minus."""
+    return -parse_eth(text[1:]) if text.startswith("-") else parse_eth(text)
+
+
+def accrue(rate_wei_per_minute: int, delta_ms: int, remainder: int) -> tuple[int, int]:
+    """What ``delta_ms`` earns: ``(amount_wei, remainder)``, SPEC.md rule 4.2.
+
+    ``remainder`` is in wei/60000 and below 60000. It stays with whoever earns, so the sum of the amounts is
+    ``floor(rate * total_ms / 60000)`` however the time was cut up.
+    """
+    return divmod(rate_wei_per_minute * delta_ms + remainder, MS_PER_MINUTE)

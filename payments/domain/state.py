@@ -1,0 +1,68 @@
+"""Everything that decisions need, and the only fold that makes it from entries."""
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from payments.domain.entries import Entry
+from payments.domain.ledger import Balance
+from payments.domain.sessions import Session
+
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class State:
+    """The journal, folded.
+
+    Attributes:
+        seq: of the last entry folded; 0 before the first.
+        sessions: by ``session_id``, in the order in which their incarnations opened, oldest first.
+        balances: by ``orchestrator_id``; an orchestrator that never earned has none.
+
+    The values are immutable and the dictionaries live: look up by key, or copy with ``list(state.sessions.values())``
+    (one atomic step in CPython) before walking through.
+    """
+
+    seq: int = 0
+    sessions: dict[str, Session] = field(default_factory=dict)
+    balances: dict[str, Balance] = field(default_factory=dict)
+
+    def draft(self) -> "State":
+        """A state that starts out equal and can be evolved and thrown away without touching this one.
+
+        Made for look-ups by key: walking through its dictionaries shows only what has evolved since.
+        """
+        return State(self.seq, _Overlay(self.sessions), _Overlay(self.balances))
+
+    def balance_wei(self, orchestrator_id: str) -> int:
+        """What the orchestrator is owed; 0 if it never earned."""
+        balance = self.balances.get(orchestrator_id)
+        return balance.balance_wei if balance else 0
+
+
+def evolve(state: State, entry: Entry) -> None:
+    """Fold ``entry`` into ``state``. Folding an entry again, with all that follow it, changes nothing."""
+    session = entry.session
+    if session is not None:
+        known = state.sessions.get(session.session_id)
+        if known is not None and known.opened_seq != session.opened_seq:
+            state.sessions.pop(session.session_id, None)
+        state.sessions[session.session_id] = session
+    if entry.balance_wei is not None and entry.orchestrator_id is not None:
+        state.balances[entry.orchestrator_id] = Balance(
+            entry.orchestrator_id, entry.balance_wei, entry.timestamp_ms, entry.seq
+        )
+    state.seq = entry.seq
+
+
+class _Overlay(dict[str, V]):
+    """A dictionary whose look-ups fall through to another one."""
+
+    def __init__(self, below: dict[str, V]) -> None:
+        super().__init__()
+        self._below = below
+
+    def get(self, key: str, default: V | None = None) -> V | None:  # type: ignore[override]
+        if key in self:
+            return self[key]
+        return self._below.get(key, default)

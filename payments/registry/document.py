@@ -1,0 +1,85 @@
+"""``registry.json`` <-> records. Pure."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow.exceptions import ValidationError
+
+from payments.registry.records import Moment, Record, RecordSchema
+
+
+class _DocumentSchema(RecordSchema):
+    registered_at = Moment()
+    updated_at = Moment()
+
+
+_SCHEMA = _DocumentSchema()
+
+
+def read_document(data: bytes, now_ms: int) -> dict[str, Record]:
+    """The records by id; ``ValueError`` with one line per problem. A record without times is one of ``now_ms``."""
+    records: dict[str, Record] = {}
+    problems: list[str] = []
+    for number, item in enumerate(_items(data), start=1):
+        try:
+            record = _record(_SCHEMA.load(item), now_ms)
+        except ValidationError as error:
+            name = item.get("orchestrator_id", f"number {number}") if isinstance(item, dict) else f"number {number}"
+            problems += [f"record {name}: {complaint}" for complaint in _complaints(error)]
+            continue
+        problems += [f"record {record.orchestrator_id}: {clash}" for clash in clashes(record, records)]
+        if record.orchestrator_id in records:
+            problems.append(f"record {record.orchestrator_id}: there are two of that orchestrator_id")
+        records[record.orchestrator_id] = record
+    if problems:
+        raise ValueError("\n".join(problems))
+    return records
+
+
+def write_document(records: Mapping[str, Record]) -> bytes:
+    """The document of ``records``, laid out to be edited."""
+    document = {"orchestrators": [record.as_json() for record in records.values()]}
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def clashes(record: Record, records: Mapping[str, Record]) -> list[str]:
+    """Complaints about what ``record`` claims and another record has: one host belongs to one orchestrator."""
+    return [
+        f"host_public_ip {record.host_public_ip} belongs to {other.orchestrator_id} already"
+        for other in records.values()
+        if record.host_public_ip is not None
+        and other.host_public_ip == record.host_public_ip
+        and other.orchestrator_id != record.orchestrator_id
+    ]
+
+
+def _items(data: bytes) -> list[Any]:
+    try:
+        document = json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    items = document.get("orchestrators") if isinstance(document, dict) else document
+    if not isinstance(items, list):
+        raise ValueError('not an object with a list "orchestrators" of records')
+    return items
+
+
+def _record(values: Mapping[str, Any], now_ms: int) -> Record:
+    registered_at_ms = values.get("registered_at", now_ms)
+    return Record(
+        values["orchestrator_id"],
+        values.get("address"),
+        values.get("host_public_ip"),
+        values.get("host_name"),
+        values.get("power_url"),
+        values.get("enabled", True),
+        registered_at_ms,
+        values.get("updated_at", registered_at_ms),
+    )
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    return [f"{field}: {' '.join(messages)}" for field, messages in sorted(error.messages_dict.items())]

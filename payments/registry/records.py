@@ -1,0 +1,137 @@
+"""One orchestrator's record: what may be in it, the same in ``registry.json`` and over HTTP."""
+
+import re
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from Crypto.Hash import keccak
+from marshmallow import RAISE, Schema, fields, validate
+from marshmallow.exceptions import ValidationError
+
+from payments.domain.addresses import canonical_ip
+from payments.domain.times import format_time, parse_time
+
+
+class Record(NamedTuple):
+    """Who runs a game host.
+
+    Attributes:
+        address: where payouts go: an Ethereum address in EIP-55 spelling, or ``None`` while it is not known.
+        host_public_ip: of the game host, as ``canonical_ip`` spells it; sessions with this ``upstream_addr`` are this
+            orchestrator's. ``None``: none are.
+        power_url: where ``/power`` is asked, if not at ``host_public_ip``.
+        enabled: whether it takes part: a disabled one is not asked for its power, and no session is attributed to it.
+    """
+
+    orchestrator_id: str
+    address: str | None
+    host_public_ip: str | None
+    host_name: str | None
+    power_url: str | None
+    enabled: bool
+    registered_at_ms: int
+    updated_at_ms: int
+
+    def as_json(self) -> dict[str, str | bool | None]:
+        """The record with its times in RFC 3339."""
+        return {
+            "orchestrator_id": self.orchestrator_id,
+            "address": self.address,
+            "host_public_ip": self.host_public_ip,
+            "host_name": self.host_name,
+            "power_url": self.power_url,
+            "enabled": self.enabled,
+            "registered_at": format_time(self.registered_at_ms),
+            "updated_at": format_time(self.updated_at_ms),
+        }
+
+
+def checksum_address(text: str) -> str:
+    """The EIP-55 spelling of an Ethereum address; ``ValueError`` for none, and for a wrong checksum.
+
+    All lower or all upper case carries no checksum and is accepted (https://eips.ethereum.org/EIPS/eip-55).
+    """
+    if not re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
+        raise ValueError(f'"{text}" is not an Ethereum address: 0x and 40 hex digits')
+    digits = text[2:]
+    digest = keccak.new(digest_bits=256, data=digits.lower().encode()).hexdigest()
+    spelled = "".join(
+        digit.upper() if int(nibble, 16) >= 8 else digit for digit, nibble in zip(digits.lower(), digest, strict=False)
+    )
+    if digits not in (spelled, digits.lower(), digits.upper()):
+        raise ValueError(f'"{text}" fails its EIP-55 checksum (0x{spelled} would pass): mistyped?')
+    return f"0x{spelled}"
+
+
+class Canonical(fields.Field[str]):
+    """A string that ``read`` brings into its one spelling, or refuses with ``ValueError``."""
+
+    def __init__(self, read: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self._read = read
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("Not a string.")
+        try:
+            return self._read(value)  # type: ignore[no-any-return]
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+class Moment(fields.Field[int]):
+    """RFC 3339 text, read to milliseconds."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> int:
+        if not isinstance(value, str):
+            raise ValidationError("Not a string.")
+        try:
+            return parse_time(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+class Flag(fields.Field[bool]):
+    """``true`` or ``false``, and nothing that merely looks like it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("Not true or false.")
+        return value
+
+
+def _http_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and text.isprintable()
+    except ValueError:
+        usable = False
+    if not usable or " " in text or parts.username is not None:
+        raise ValueError(f'"{text}" is not an http:// or https:// address without user and password')
+    return text
+
+
+def _id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._:@+-]{1,128}", text) or text in (".", ".."):
+        raise ValueError(f'"{text[:140]}" is not an id of 1 to 128 letters, digits or . _ : @ + -')
+    return text
+
+
+def _host_name(text: str) -> str:
+    if not (0 < len(text) <= 253 and text.isprintable()):
+        raise ValueError("must be 1 to 253 printable characters")
+    return text
+
+
+class RecordSchema(Schema):
+    """What an operator may say of an orchestrator; unknown fields are refused, for they are most likely mistyped."""
+
+    class Meta:
+        unknown = RAISE
+
+    orchestrator_id = Canonical(_id, required=True)
+    address = Canonical(checksum_address, allow_none=True)
+    host_public_ip = Canonical(canonical_ip, allow_none=True)
+    host_name = Canonical(_host_name, allow_none=True)
+    power_url = Canonical(_http_url, allow_none=True, validate=validate.Length(max=2000))
+    enabled = Flag()

@@ -1,0 +1,194 @@
+"""The records in force: read from ``registry.json`` whenever it changes, and changed in it."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from payments.disk import Disk, replace_file
+from payments.disk.lock import LockTimeout, brief_lock
+from payments.errors import Corrupt, Misconfigured, Rejected, Unavailable
+from payments.registry.document import clashes, read_document, write_document
+from payments.registry.records import Record
+
+log = logging.getLogger(__name__)
+
+_LOCK_TIMEOUT_S = 5.0
+
+
+class Registry:
+    """The orchestrators that Payments knows. Threads and processes may share the file.
+
+    Beside ``registry.json`` lies ``registry.json.good``, its last sound content: should a restart meet a broken edit,
+    the records that were in force still are.
+
+    Attributes:
+        problem: what is wrong with the file as it stands; ``None`` while it is sound.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], int], disk: Disk | None = None) -> None:
+        """Raises ``Corrupt`` where neither the file nor its good copy is sound, ``Misconfigured`` on bad access."""
+        self._path = path
+        self._good_path = path.with_name(f"{path.name}.good")
+        self._clock = clock
+        self._disk = disk or Disk()
+        self._reading = threading.Lock()
+        self._seen: tuple[int, ...] | None = None
+        self._records: Mapping[str, Record] = {}
+        self._attribution: Mapping[str, str] = {}
+        self.problem: str | None = None
+        try:
+            self._disk.make_folder(path.parent)
+            self._start()
+        except OSError as error:
+            raise Misconfigured(
+                f"{error.filename or path}: cannot be used ({error.strerror}); let the user that runs Payments "
+                f"read and write it, or set PAYMENTS_REGISTRY_PATH"
+            ) from error
+
+    def records(self) -> Mapping[str, Record]:
+        """All records by id, in the order of their registration."""
+        self._refresh()
+        return self._records
+
+    def attribution(self) -> Mapping[str, str]:
+        """Orchestrator id by ``host_public_ip``, of the enabled ones."""
+        self._refresh()
+        return self._attribution
+
+    def register(self, values: Mapping[str, Any]) -> tuple[Record, bool]:
+        """Create or refresh the record of ``values["orchestrator_id"]``; fields that are not given stay as they are.
+
+        ``values`` are what ``RecordSchema`` loaded. Returns the record and whether it is new. Raises ``Rejected``
+        (``conflict``: another record has that ``host_public_ip``) and ``Unavailable``.
+        """
+        return self._change(values["orchestrator_id"], values, create=True)
+
+    def change(self, orchestrator_id: str, values: Mapping[str, Any]) -> Record:
+        """Change fields of a record. As ``register``, and ``Rejected`` (``not-found``) where there is none."""
+        return self._change(orchestrator_id, values, create=False)[0]
+
+    def _change(self, orchestrator_id: str, values: Mapping[str, Any], *, create: bool) -> tuple[Record, bool]:
+        try:
+            with brief_lock(self._lock_path, _LOCK_TIMEOUT_S):
+                self._refresh()
+                if self.problem is not None:
+                    raise Unavailable(f"{self.problem}; mend the file first, it is not overwritten", retry_after_s=60)
+                known = self._records.get(orchestrator_id)
+                if known is None and not create:
+                    raise Rejected("not-found", f'no orchestrator "{orchestrator_id}" is registered')
+                record = self._merged(orchestrator_id, known, values)
+                if record != known:
+                    self._write({**self._records, orchestrator_id: record})
+                return record, known is None
+        except LockTimeout as error:
+            raise Unavailable(f"{error} is held by another process for too long") from error
+        except OSError as error:
+            raise Unavailable(f"{self._path}: cannot be written ({error.strerror})", retry_after_s=5) from error
+
+    def _merged(self, orchestrator_id: str, known: Record | None, values: Mapping[str, Any]) -> Record:
+        now_ms = self._clock()
+        base = known or Record(orchestrator_id, None, None, None, None, True, now_ms, now_ms)
+        record = base._replace(**values)
+        complaints = clashes(record, self._records)
+        if complaints:
+            raise Rejected("conflict", complaints[0], {"host_public_ip": complaints})
+        return record if record == known else record._replace(updated_at_ms=now_ms)
+
+    def _write(self, records: Mapping[str, Record]) -> None:
+        data = write_document(records)
+        replace_file(self._disk, self._path, [data])
+        with self._reading:
+            self._seen = self._signature()
+            self._take(records)
+        self._keep_good(data)
+
+    @property
+    def _lock_path(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.lock")
+
+    def _start(self) -> None:
+        if self._path.exists():
+            self._refresh()
+        elif self._good_path.exists():
+            self._seen = ()
+            self._complain(f"is missing; restore it, or remove {self._good_path} too to begin without records")
+        if self.problem is None:
+            return
+        try:
+            self._take(read_document(self._good_path.read_bytes(), self._clock()))
+        except (FileNotFoundError, ValueError):
+            raise Corrupt(f"{self.problem}; mend the file, or restore it from a backup, and start again") from None
+        log.warning("the records of %s are in force until then", self._good_path)
+
+    def _refresh(self) -> None:
+        """Take over the file if it has changed and is sound; otherwise say what is wrong, once, and change nothing."""
+        if self._signature() == self._seen:
+            return
+        with self._reading:
+            signature = self._signature()
+            if signature == self._seen:
+                return
+            self._seen = signature
+            try:
+                data = self._path.read_bytes()
+                records = read_document(data, self._clock())
+            except OSError as error:
+                self._complain(f"cannot be read ({error.strerror})")
+                return
+            except ValueError as error:
+                self._complain(str(error))
+                return
+            if self.problem is not None:
+                log.info("%s is sound again", self._path)
+            self.problem = None
+            self._take(records)
+        self._keep_good(data)
+
+    def _signature(self) -> tuple[int, ...] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None if self._seen is None else ()
+        return (status.st_mtime_ns, status.st_size, status.st_ino)
+
+    def _take(self, records: Mapping[str, Record]) -> None:
+        self._records = records
+        self._attribution = {
+            record.host_public_ip: record.orchestrator_id
+            for record in records.values()
+            if record.enabled and record.host_public_ip is not None
+        }
+
+    def _complain(self, why: str) -> None:
+        self.problem = f"{self._path}: {why}"
+        log.error("%s; the last good records stay in force", self.problem)
+
+    def _keep_good(self, data: bytes) -> None:
+        """Keep ``data`` as the last good content. Failing at that is no reason to fail the caller."""
+        try:
+            if self._good_path.exists() and self._good_path.read_bytes() == data:
+                return
+            with brief_lock(self._good_path.with_name(f"{self._good_path.name}.lock"), _LOCK_TIMEOUT_S):
+                replace_file(self._disk, self._good_path, [data])
+        except (OSError, LockTimeout) as error:
+            log.warning("%s cannot be kept up to date: %s", self._good_path, error)
+
+
+def bootstrap(registry: Registry, path: Path, clock: Callable[[], int]) -> None:
+    """Register the records in the JSON file at ``path``, a list or an object as ``registry.json`` is.
+
+    A record that is there already is left alone: it may have been changed since. Raises ``Misconfigured``.
+    """
+    try:
+        wanted = read_document(path.read_bytes(), clock())
+        for record in wanted.values():
+            if record.orchestrator_id not in registry.records():
+                registry.register({**record._asdict(), "registered_at_ms": clock()})
+    except OSError as error:
+        raise Misconfigured(
+            f"PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path} cannot be read ({error.strerror})"
+        ) from None
+    except (ValueError, Rejected) as error:
+        raise Misconfigured(f"PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}: {error}") from None

@@ -1,0 +1,191 @@
+"""Environment and ``.env`` -> one frozen ``Settings``, parsed once, all problems reported together.
+
+The fields below are the only list of settings: ``.env.example`` and the README are checked against it. May import
+``payments.errors`` and ``payments.domain``. Not here: what a setting does.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from environs import Env, EnvError, EnvValidationError
+
+from payments.domain.money import parse_eth
+from payments.errors import Misconfigured
+
+ENV_FILE = Path(".env")
+
+
+def _whole(unit: str = "", least: int = 0, most: int = 10**12) -> Callable[[str], int]:
+    """A parser of whole numbers from ``least`` to ``most``, counting ``unit``."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", text):
+            raise EnvError(f'"{text}" is not a whole number{f" of {unit}" if unit else ""}')
+        if not least <= int(text) <= most:
+            raise EnvError(f'"{text}" is not between {least} and {most}')
+        return int(text)
+
+    return parse
+
+
+def _rate(text: str) -> int:
+    try:
+        return parse_eth(text)
+    except ValueError as error:
+        raise EnvError(f"{error}, per minute") from None
+
+
+def _flag(text: str) -> bool:
+    word = text.lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise EnvError(f'"{text}" is neither true nor false')
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+def _tokens(text: str) -> tuple[str, ...]:
+    tokens = tuple(token.strip() for token in text.split(",") if token.strip())
+    if any(not (token.isascii() and token.isprintable() and " " not in token) for token in tokens):
+        raise EnvError("a token may hold printable ASCII without spaces only, or no HTTP header could carry it")
+    return tokens
+
+
+def _token(text: str) -> str | None:
+    tokens = _tokens(text)
+    if len(tokens) > 1:
+        raise EnvError("one token, without a comma")
+    return tokens[0] if tokens else None
+
+
+def _label(text: str) -> str:
+    if len(text) > 16 or not text.isprintable():
+        raise EnvError(f'"{text}" is not a label of at most 16 printable characters')
+    return text
+
+
+def _bind(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if text.startswith("unix:/") or (host and port.isdigit() and 0 < int(port) < 65536):
+        return text
+    raise EnvError(f'"{text}" is neither HOST:PORT, such as 127.0.0.1:8081, nor unix:/path')
+
+
+def _setting(name: str, parse: Callable[[str], Any], default: str, meaning: str) -> Any:
+    """A field read by ``parse`` from ``PAYMENTS_<name>``; from ``default`` where that is not set, or set to nothing."""
+    details = {"name": f"PAYMENTS_{name}", "parse": parse, "default": default, "meaning": meaning}
+    return field(metadata=details, repr=parse not in (_token, _tokens))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the operator decided. Rates are wei per minute, durations seconds; ``None`` or empty: not set."""
+
+    data_dir: Path = _setting("DATA_DIR", _path, "/app/data", "where the files live, unless set one by one below")
+    sessions_path: Path = _setting("SESSIONS_PATH", _path, "<data>/sessions.json", "session records")
+    ledger_journal_path: Path = _setting(
+        "LEDGER_JOURNAL_PATH", _path, "<data>/audit/ledger-events.log", "the journal, the only source of truth"
+    )
+    balances_path: Path = _setting("BALANCES_PATH", _path, "<data>/balances.json", "balances")
+    power_meter_path: Path = _setting("POWER_METER_PATH", _path, "<data>/power_meter.json", "power states")
+    registry_path: Path = _setting(
+        "REGISTRY_PATH", _path, "<data>/registry.json", "orchestrator records; may be edited by hand"
+    )
+    bootstrap_orchestrators_path: Path | None = _setting(
+        "BOOTSTRAP_ORCHESTRATORS_PATH", _path, "", "JSON file of orchestrator records to register at start"
+    )
+    bind: str = _setting("BIND", _bind, "127.0.0.1:8081", "where gunicorn listens: HOST:PORT or unix:/path")
+    session_rate_wei_per_minute: int = _setting(
+        "SESSION_CREDIT_ETH_PER_MINUTE", _rate, "0",
+        "ETH per minute of session time, up to 18 decimals; 0 records sessions and credits nothing",
+    )  # fmt: skip
+    session_reporter_tokens: tuple[str, ...] = _setting(
+        "SESSION_REPORTER_TOKEN", _tokens, "", "edges must send it when set; a comma-separated list allows rotation"
+    )
+    api_admin_token: str | None = _setting("API_ADMIN_TOKEN", _token, "", "opens every viewer and admin call")
+    viewer_tokens: tuple[str, ...] = _setting("VIEWER_TOKENS", _tokens, "", "comma-separated; read-only access")
+    credit_unit: str = _setting("CREDIT_UNIT", _label, "eth", "label on entries")
+    session_max_gap_s: int = _setting(
+        "SESSION_MAX_GAP_SECONDS",
+        _whole("seconds"),
+        "0",
+        "silence longer than this within a session is not credited; 0: off",
+    )
+    session_idle_timeout_s: int = _setting(
+        "SESSION_IDLE_TIMEOUT_SECONDS", _whole("seconds", 1), "120", "a session silent for longer shows as stale"
+    )
+    session_reap_s: int = _setting(
+        "SESSION_REAP_SECONDS", _whole("seconds"), "3600", "the worker closes sessions silent for longer; 0: off"
+    )
+    session_retention_hours: int = _setting(
+        "SESSION_RETENTION_HOURS", _whole("hours", 1), "168",
+        "ended sessions stay in sessions.json this long; the journal keeps everything",
+    )  # fmt: skip
+    session_max_event_age_s: int = _setting(
+        "SESSION_MAX_EVENT_AGE_SECONDS", _whole("seconds"), "86400", "how far back an occurred_at is still credited"
+    )
+    session_require_awake: bool = _setting(
+        "SESSION_REQUIRE_AWAKE", _flag, "false",
+        "credit session time only while the orchestrator's last reading is awake and fresh",
+    )  # fmt: skip
+    power_meter_enabled: bool = _setting("POWER_METER_ENABLED", _flag, "false", "run the power meter")
+    power_rate_wei_per_minute: int = _setting(
+        "POWER_CREDIT_ETH_PER_MINUTE", _rate, "0", "ETH per minute of powered-on time, up to 18 decimals"
+    )
+    power_poll_s: int = _setting("POWER_POLL_SECONDS", _whole("seconds", 1), "60", "sweep cadence")
+    power_max_gap_s: int = _setting(
+        "POWER_MAX_GAP_SECONDS", _whole("seconds", 1), "180", "longer between two readings: no credit"
+    )
+    power_port: int = _setting("POWER_PORT", _whole("", 1, 65535), "9090", "port that /power is asked on")
+    power_timeout_s: int = _setting("POWER_TIMEOUT_SECONDS", _whole("seconds", 1), "3", "how long /power may take")
+    power_concurrency: int = _setting(
+        "POWER_CONCURRENCY", _whole("hosts", 1, 4096), "64", "hosts asked at the same time"
+    )
+    journal_segment_bytes: int = _setting(
+        "JOURNAL_SEGMENT_BYTES",
+        _whole("bytes", 4096),
+        "268435456",
+        "the journal is sealed and continued past this size",
+    )
+
+    @classmethod
+    def load(cls, env_file: Path = ENV_FILE) -> "Settings":
+        """The settings of the process's environment, and of ``env_file`` where the environment is silent.
+
+        Raises ``Misconfigured`` with one line per bad value; a token is never quoted.
+        """
+        env = Env(eager=False)
+        if env_file.is_file():
+            env.read_env(str(env_file), recurse=False)
+        env.add_parser("setting", lambda text, parse: parse(text))
+        values = {each.name: _read(env, each) for each in fields(cls)}
+        try:
+            env.seal()
+        except EnvValidationError as error:
+            problems: dict[str, list[str]] = dict(error.error_messages)  # type: ignore[arg-type]
+            lines = (f"{name}: {' '.join(messages)}" for name, messages in sorted(problems.items()))
+            raise Misconfigured("\n".join(lines)) from None
+        return cls(**_with_paths(values))
+
+
+def _read(env: Env, setting: Field[Any]) -> Any:
+    name, parse, default = (setting.metadata[key] for key in ("name", "parse", "default"))
+    return env.setting(name, default, parse=lambda text: parse(text.strip() or default))
+
+
+def _with_paths(values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` with the data folder put where a default path says ``<data>``."""
+    data = Path("<data>")
+    return {
+        name: values["data_dir"] / value.relative_to(data)
+        if isinstance(value, Path) and data in value.parents
+        else value
+        for name, value in values.items()
+    }

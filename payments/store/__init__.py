@@ -1,0 +1,45 @@
+"""Where entries live: the one way to write, and the ways to read.
+
+``open_store`` is the only place that chooses an engine; nothing above this room knows of paths, offsets, lines or
+locks. May import ``payments.domain``, ``payments.settings``, ``payments.disk`` and ``payments.errors``.
+
+Always true, whatever the engine (``tests/store/test_contract.py``):
+
+* an entry is durable before the answer that rests on it is given, and an answer never rests on anything less;
+* ``seq`` counts 1, 2, 3 … without a hole, over all processes that share the store;
+* the state is what ``domain.evolve`` makes of the entries, nothing else.
+
+Not here: what commands become (``payments.domain``) and who the orchestrators are (``payments.registry``).
+"""
+
+from collections.abc import Callable, Mapping
+
+from payments.clock import now_ms
+from payments.domain.billing import Terms
+from payments.settings import Settings
+from payments.store.file.snapshot import Paths
+from payments.store.file.store import FileStore
+from payments.store.protocol import Page, Query, Result, Store
+
+__all__ = ["Page", "Query", "Result", "Store", "open_store"]
+
+
+def open_store(settings: Settings, attribution: Callable[[], Mapping[str, str]]) -> Store:
+    """The store that ``settings`` name, recovered and ready.
+
+    ``attribution`` gives the orchestrator id by ``host_public_ip`` as it is at the moment of asking. Raises
+    ``Corrupt``, ``Misconfigured`` and ``Unavailable``.
+    """
+    terms = Terms(
+        rate_wei_per_minute=settings.session_rate_wei_per_minute,
+        credit_unit=settings.credit_unit,
+        max_gap_ms=settings.session_max_gap_s * 1000,
+        max_event_age_ms=settings.session_max_event_age_s * 1000,
+    )
+    return FileStore(
+        settings.ledger_journal_path,
+        Paths(settings.sessions_path, settings.balances_path),
+        lambda: terms._replace(attribution=attribution()),
+        now_ms,
+        credit_unit=settings.credit_unit,
+    )

@@ -1,0 +1,38 @@
+"""The embedded engine: a journal on a local file system, shared by processes, and JSON documents made from it.
+
+The format on disk, version 1
+=============================
+
+The journal (``PAYMENTS_LEDGER_JOURNAL_PATH``) is a sequence of lines; each is one JSON object in UTF-8, without a
+newline or a NUL inside, ended by a newline, and holds one entry::
+
+    {"seq":1,"timestamp":"2026-01-31T12:00:00.000Z","event":"credit","reason":"session_time","orchestrator_id":"orch-a",
+     "amount":"0.00025","delta":"0.00025","balance":"0.00025","metadata":{...},"session":{...},
+     "v":1,"durable":0,"prev":"<64 hex digits>","crc":"<8 hex digits>"}
+
+``seq``      1 for the first line of the journal, one more for each line after it.
+``amount``, ``delta``, ``balance``  of money only: exact decimal strings; ``delta`` is signed, ``balance`` is after it.
+``session``  the whole session record after the entry, where it is about one: the line explains itself, and reading it
+             twice is reading it once. ``sessions.json`` has the same records.
+``v``        1. A reader that meets another number stops: it cannot know what the line means.
+``durable``  the highest ``seq`` that the writer knew to be on disk when it wrote the line. A line that says so of a
+             damaged line proves that the damaged one was once whole.
+``prev``     the SHA-256 of the line before, its newline included, in lower-case hex; 64 zeros in the first line.
+``crc``      the CRC-32 (zlib's) of all bytes of the line before ``,"crc":``, in lower-case hex. Always the last member,
+             with ``prev`` before it, so that both can be checked without parsing.
+
+Beside the journal stand ``<journal>.lock`` (the lock, empty), ``<journal>.torn-<offset>-<time>`` (a torn tail that
+was set aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it).
+
+A projection (``sessions.json``, ``balances.json``) is one JSON object: ``format`` (1), ``journal`` (``seq``,
+``offset`` and ``hash`` of the last line that it reflects), one record a line, and ``checksum``, the SHA-256 of the
+record lines. A projection that is missing, damaged or of another format is made again from the journal.
+
+How it is written
+=================
+
+All writers hold ``<journal>.lock`` while they read on, decide and write; they sync outside it. A sync covers every line
+before it, whoever wrote it, and no answer leaves before the sync that covers what it rests on.
+
+May import what ``payments.store`` may. Not here: what entries mean.
+"""

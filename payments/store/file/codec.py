@@ -1,0 +1,98 @@
+"""Entry <-> line, checksum and chain. Pure; the format is specified in the package's docstring."""
+
+import zlib
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+import orjson
+
+from payments.domain.entries import Entry
+from payments.domain.records import entry_record, read_entry, session_record
+
+VERSION = 1
+FIRST_HASH = "0" * 64
+
+_CRC_LENGTH = len(',"crc":"00000000"}\n')
+_PREV_LENGTH = len(',"prev":""') + 64
+
+
+class BadLine(ValueError):
+    """The line is not what this format says; the message says in what."""
+
+
+class UnknownVersion(Exception):
+    """The line is whole, but of a format version that this code does not know."""
+
+
+class Position(NamedTuple):
+    """A place between two lines of the journal.
+
+    Attributes:
+        seq: of the line before it, 0 at the beginning; ``hash`` is that line's, and ``offset`` the bytes up to here.
+    """
+
+    seq: int = 0
+    offset: int = 0
+    hash: str = FIRST_HASH
+
+
+def encode(entry: Entry, durable_seq: int, prev: str) -> bytes:
+    """The line of ``entry`` behind the line whose hash is ``prev``."""
+    record = entry_record(entry)
+    if entry.session is not None:
+        record["session"] = session_record(entry.session)
+    record["v"] = VERSION
+    record["durable"] = durable_seq
+    record["prev"] = prev
+    body = orjson.dumps(record)[:-1]
+    return b'%b,"crc":"%08x"}\n' % (body, zlib.crc32(body))
+
+
+def line_hash(line: bytes) -> str:
+    """What the line after ``line`` has as ``prev``."""
+    return sha256(line).hexdigest()
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether ``line`` is, to the byte, one that was written; says nothing of its place."""
+    # The bytes are compared: a checksum read as a number would pass in the other letter case.
+    body, crc = line[:-_CRC_LENGTH], line[-_CRC_LENGTH:]
+    return crc == b',"crc":"%08x"}\n' % zlib.crc32(body)
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """The object in ``line``, whole and of a version that this code knows. Raises ``BadLine``, ``UnknownVersion``."""
+    if not is_whole(line):
+        raise BadLine("its checksum does not fit its content")
+    try:
+        record = orjson.loads(line)
+        version = record["v"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadLine("it is not a journal line") from error
+    if version != VERSION:
+        raise UnknownVersion(f"format version {version} is not known here; a newer Payments wrote it: upgrade first")
+    assert isinstance(record, dict)
+    return record
+
+
+def decode(line: bytes) -> tuple[Entry, int]:
+    """The entry in ``line``, wherever that stands, and its ``durable``. Raises ``BadLine``, ``UnknownVersion``."""
+    record = parse(line)
+    try:
+        return read_entry(record), record["durable"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadLine(f"it is not an entry ({type(error).__name__}: {error})") from error
+
+
+def decode_next(line: bytes, position: Position) -> tuple[Entry, Position, int]:
+    """The entry in the line at ``position``, the position behind it, and the line's ``durable``.
+
+    Raises ``BadLine``, ``UnknownVersion``.
+    """
+    entry, durable_seq = decode(line)
+    prev = line[-_CRC_LENGTH - _PREV_LENGTH : -_CRC_LENGTH]
+    if prev != b',"prev":"%b"' % position.hash.encode():
+        raise BadLine("it does not continue the chain: the line before it is not the one that it was written after")
+    if entry.seq != position.seq + 1:
+        raise BadLine(f"it has seq {entry.seq} where {position.seq + 1} must stand")
+    return entry, Position(entry.seq, position.offset + len(line), line_hash(line)), durable_seq

@@ -1,0 +1,37 @@
+"""The mark that stops every writer after a failed sync.
+
+A sync that fails is never tried again: the kernel has marked the lost pages as written, so the next one would succeed
+and lie (Rebello et al., ATC'20; PostgreSQL's "fsync errors"). Only reading the journal back from the disk tells what
+is there.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from payments.disk import Disk
+from payments.disk.operations import write_all
+
+
+def mark_of(journal_path: Path) -> Path:
+    """The file whose existence says that a sync of the journal failed and nobody has verified it since."""
+    return journal_path.with_name(f"{journal_path.name}.halted")
+
+
+def set_mark(disk: Disk, journal_path: Path, why: str) -> None:
+    """Tell the other processes. As good as the failing disk allows: each also sees the failure at its own next sync."""
+    mark = mark_of(journal_path)
+    with suppress(OSError):
+        descriptor = disk.open(mark, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            write_all(disk, descriptor, f"{why}\n".encode())
+            disk.sync(descriptor)
+        finally:
+            disk.close(descriptor)
+        disk.sync_folder(mark.parent)
+
+
+def clear_mark(disk: Disk, journal_path: Path) -> None:
+    """The journal has been verified from disk."""
+    disk.remove(mark_of(journal_path))
+    disk.sync_folder(journal_path.parent)

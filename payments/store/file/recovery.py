@@ -1,0 +1,76 @@
+"""What to do where the journal cannot be read on: set a torn tail aside, or refuse.
+
+A crash can leave of the lines that no sync had covered yet: nothing, their beginning, or all of their length with
+zeros where sectors never arrived. None of that was acknowledged, so it may go, and only that may go. Whatever else is
+wrong was right once, and is refused. As in etcd's write-ahead log, zeros are what tells the one from the other: JSON
+has none, and one flipped bit makes at most one.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+from payments.disk import Disk
+from payments.disk.operations import write_all
+from payments.domain.times import format_time
+from payments.errors import Corrupt
+from payments.store.file.codec import BadLine, UnknownVersion, is_whole, parse
+from payments.store.file.journal import BadTail, Journal
+
+log = logging.getLogger(__name__)
+
+
+def mend_tail(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -> None:
+    """Set aside what stands behind ``bad.position`` if it is a torn tail; raises ``Corrupt`` if it is anything else.
+
+    ``confirmed_seq`` is the highest ``seq`` that a projection reflects: up to there everything was acknowledged. The
+    caller holds the journal's lock, so no writer is at work, and what is incomplete stays incomplete.
+    """
+    offset = bad.position.offset
+    tail = journal.disk.read(journal.descriptor, journal.size() - offset, offset)
+    lost_seq = bad.position.seq + 1
+    if confirmed_seq >= lost_seq or not looks_torn(tail) or _confirms(tail, lost_seq):
+        raise Corrupt(
+            f"{journal.path}, line {lost_seq} (byte {offset}): {bad}. The lines before it are sound. Stop all "
+            f"processes of Payments, keep a copy of the file, and restore it from a backup"
+        )
+    kept = _set_aside(journal.disk, journal.path, offset, tail, now_ms)
+    journal.disk.truncate(journal.descriptor, offset)
+    journal.sync()
+    log.warning(
+        "%s: a torn tail of %d bytes behind seq %d, never acknowledged, was set aside as %s",
+        journal.path, len(tail), bad.position.seq, kept.name,
+    )  # fmt: skip
+
+
+def looks_torn(tail: bytes) -> bool:
+    """Whether a crash can have left ``tail``, which begins with a line that is not whole."""
+    line, newline, _ = tail.partition(b"\n")
+    if newline or b"\0" in line:
+        return b"\0\0" in line or line.startswith(b"\0") or line.endswith(b"\0")
+    # A beginning of a line is never a whole line and one byte more: that is a damaged newline.
+    return not is_whole(line[:-1] + b"\n")
+
+
+def _confirms(tail: bytes, lost_seq: int) -> bool:
+    """Whether a whole line in ``tail`` says that the line with ``lost_seq`` was on disk when it was written."""
+    for line in tail.split(b"\n")[1:]:
+        try:
+            if parse(line + b"\n")["durable"] >= lost_seq:
+                return True
+        except (BadLine, UnknownVersion):
+            continue
+    return False
+
+
+def _set_aside(disk: Disk, path: Path, offset: int, tail: bytes, now_ms: int) -> Path:
+    stamp = format_time(now_ms).replace(":", "").replace("-", "")
+    kept = path.with_name(f"{path.name}.torn-{offset}-{stamp}")
+    descriptor = disk.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        write_all(disk, descriptor, tail)
+        disk.sync(descriptor)
+    finally:
+        disk.close(descriptor)
+    disk.sync_folder(path.parent)
+    return kept

@@ -1,0 +1,170 @@
+"""The journal as several processes share it: under the lock read on, mend, record; outside it sync."""
+
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from payments.disk import Disk
+from payments.disk.lock import HotLock, LockTimeout
+from payments.domain.entries import Entry
+from payments.domain.state import State, evolve
+from payments.errors import Corrupt, Unavailable
+from payments.store.file import halt, snapshot
+from payments.store.file.codec import Position
+from payments.store.file.journal import BadTail, Journal
+from payments.store.file.recovery import mend_tail
+from payments.store.file.snapshot import Paths
+from payments.store.protocol import Clock
+
+log = logging.getLogger(__name__)
+
+OPEN_TIMEOUT_S = 120.0
+"""How long a start waits for the lock: another process may be rebuilding the state from a long journal."""
+
+_MIN_FREE_BYTES = 1 << 20
+
+
+class SharedJournal:
+    """One process's hold on the journal, and the state folded from it.
+
+    One thread of the process at a time may be in ``turn``; that is the caller's care.
+
+    Attributes:
+        state: every entry up to ``journal.position``, folded.
+        rebuilt: whether opening had to do without some projection.
+    """
+
+    def __init__(self, disk: Disk, path: Path, projections: Paths, clock: Clock) -> None:
+        """Open and recover. Raises ``OSError``, ``Corrupt`` and, if the lock is not to be had, ``Unavailable``."""
+        self._disk = disk
+        self._path = path
+        self._projections = projections
+        self._clock = clock
+        self._mark = halt.mark_of(path)
+        self._halted: str | None = None
+        self._one_sync_at_a_time = threading.Lock()
+        self.state = State()
+        self.journal = Journal(disk, path)
+        self._lock = HotLock(path.with_name(f"{path.name}.lock"))
+        self.rebuilt = self._recover()
+
+    @property
+    def is_read_up(self) -> bool:
+        """Whether the state shows all that any process has written; cheap, and no lock needed."""
+        return self._halted is None and self.journal.size() == self.journal.position.offset
+
+    @contextmanager
+    def turn(self, timeout_s: float) -> Iterator[None]:
+        """Hold the lock, with the state up to date. Raises ``Unavailable`` and ``Corrupt``."""
+        self._acquire(timeout_s)
+        try:
+            self._check_ground()
+            self._catch_up()
+            yield
+        except OSError as error:
+            raise Unavailable(f"{self._path}: cannot be read or mended ({error.strerror})", retry_after_s=5) from error
+        finally:
+            self._lock.release()
+
+    def record(self, entries: Sequence[Entry]) -> None:
+        """Append ``entries`` and fold them; within ``turn``. Not on disk before ``sync_through``."""
+        if entries:
+            self.journal.append(entries)
+            for entry in entries:
+                evolve(self.state, entry)
+
+    def sync_through(self, seq: int) -> None:
+        """Returns when the entries up to ``seq`` are on disk. Raises ``Unavailable``; always, once a sync failed."""
+        if self.journal.durable_seq >= seq and self._halted is None:
+            return
+        with self._one_sync_at_a_time:
+            self._check_not_halted()
+            if self.journal.durable_seq >= seq:
+                return
+            self._sync()
+
+    def check_room(self) -> None:
+        """Raises ``Unavailable`` when the journal's disk is about full."""
+        free = os.statvfs(self._path.parent)
+        if free.f_bavail * free.f_frsize < _MIN_FREE_BYTES:
+            raise Unavailable(f"{self._path.parent}: its disk is full; make space", retry_after_s=5)
+
+    def close(self) -> None:
+        self._lock.close()
+        self.journal.close()
+
+    def _acquire(self, timeout_s: float) -> None:
+        try:
+            self._lock.acquire(max(0.0, timeout_s))
+        except LockTimeout as error:
+            raise Unavailable(f"{error} is held by another process for too long; is one stopped?") from error
+
+    def _check_ground(self) -> None:
+        self._check_not_halted()
+        if self._mark.exists():
+            self._halted = f"{self._mark} exists: a sync failed"
+            self._check_not_halted()
+        if not self.journal.is_current():
+            raise Unavailable(f"{self._path} was removed or cut short under a running process; restore it, and restart")
+
+    def _check_not_halted(self) -> None:
+        if self._halted is not None:
+            raise Unavailable(
+                f"{self._halted}. Nothing is written until a restart has verified the journal from disk; look at the "
+                f"disk, then restart all processes of Payments", retry_after_s=60,
+            )  # fmt: skip
+
+    def _sync(self) -> None:
+        try:
+            self.journal.sync()
+        except OSError as error:
+            self._halt(error)
+
+    def _halt(self, error: OSError) -> None:
+        self._halted = f"{self._path}: a sync failed ({error.strerror})"
+        log.critical("%s; every writer stops", self._halted)
+        halt.set_mark(self._disk, self._path, self._halted)
+        self._check_not_halted()
+
+    def _recover(self) -> bool:
+        self._acquire(OPEN_TIMEOUT_S)
+        try:
+            halted = self._mark.exists()
+            if halted:
+                self._disk.forget_cache(self.journal.descriptor)
+            found = snapshot.read(self._projections)
+            for path, position in found.reflected.items():
+                self._check_reflected(path, position)
+            if found.snapshot is not None and not halted:
+                self.state, self.journal.position = found.snapshot
+            self._catch_up()
+            # What was read may be another process's, written and not yet synced: nothing rests on it before it is.
+            self._sync()
+            if halted:
+                log.warning("%s: verified from disk up to seq %d after a failed sync", self._path, self.state.seq)
+                halt.clear_mark(self._disk, self._path)
+            return found.snapshot is None
+        finally:
+            self._lock.release()
+
+    def _check_reflected(self, path: Path, position: Position) -> None:
+        if not self.journal.names(position):
+            raise Corrupt(
+                f"{path} shows entry {position.seq}, at byte {position.offset} of {self._path}, but that is not what "
+                f"the journal has there: it was cut, changed, or is another one. Restore the journal that belongs "
+                f"here; or, if this one is right, remove {path} and start again"
+            )
+
+    def _catch_up(self) -> None:
+        while True:
+            try:
+                for entry in self.journal.read_on():
+                    evolve(self.state, entry)
+                return
+            except BadTail as bad:
+                reflected = snapshot.read(self._projections).reflected.values()
+                confirmed_seq = max((position.seq for position in reflected), default=0)
+                mend_tail(self.journal, bad, confirmed_seq, self._clock())

@@ -1,0 +1,150 @@
+"""The projections: readable JSON documents that show the state at a journal position, and shorten the next start."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import orjson
+
+from payments.disk import Disk, replace_file
+from payments.domain.records import balance_record, read_balance, read_session, session_record
+from payments.domain.state import State
+from payments.store.file.codec import Position
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+_SLICE = 500
+
+V = TypeVar("V")
+
+
+class Paths(NamedTuple):
+    """Where the projections are."""
+
+    sessions: Path
+    balances: Path
+
+
+class Snapshot(NamedTuple):
+    """A state, and the journal position that it reflects."""
+
+    state: State
+    position: Position
+
+
+class Found(NamedTuple):
+    """What the projections on disk show.
+
+    Attributes:
+        snapshot: the newest state that they show together, or ``None``. Each may be newer than the other, by a crash
+            between the two; the position is the lower one, because entries carry results, so folding some of them
+            again does no harm.
+        reflected: the position of each projection that is sound. The journal was on disk up to there.
+    """
+
+    snapshot: Snapshot | None
+    reflected: Mapping[Path, Position]
+
+
+class _Unusable(ValueError):
+    """The file is not a projection that can be trusted."""
+
+
+def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> None:
+    """Replace both projections. The journal must be on disk up to ``snapshot.position``. Raises ``OSError``."""
+    sessions = map(session_record, snapshot.state.sessions.values())
+    balances = (balance_record(balance, credit_unit) for balance in snapshot.state.balances.values())
+    for path, name, records in ((paths.sessions, "sessions", sessions), (paths.balances, "balances", balances)):
+        disk.make_folder(path.parent)
+        replace_file(disk, path, _document(name, snapshot.position, records))
+
+
+def read(paths: Paths) -> Found:
+    """What the projections on disk show. One that is unusable is reported, and made again from the journal."""
+    reflected: dict[Path, Position] = {}
+    sessions = _usable(paths.sessions, "sessions", read_session, reflected)
+    balances = _usable(paths.balances, "balances", read_balance, reflected)
+    if sessions is None or balances is None:
+        return Found(None, reflected)
+    position = min(reflected.values())
+    state = State(
+        position.seq,
+        {session.session_id: session for session in sessions},
+        {balance.orchestrator_id: balance for balance in balances},
+    )
+    return Found(Snapshot(state, position), reflected)
+
+
+def reflected_seq(paths: Paths) -> int | None:
+    """Up to which ``seq`` both projections say that they show the journal; ``None`` where one of them says nothing."""
+    try:
+        return min(_read_head(path).seq for path in paths)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _read_head(path: Path) -> Position:
+    with path.open("rb") as file:
+        return _position(orjson.loads(file.readline().rstrip(b"\n") + b"]}"))
+
+
+def _usable(
+    path: Path, name: str, read_record: Callable[[Mapping[str, Any]], V], reflected: dict[Path, Position]
+) -> list[V] | None:
+    try:
+        records, reflected[path] = _read(path, name, read_record)
+    except FileNotFoundError:
+        return None
+    except (OSError, _Unusable) as error:
+        log.warning("%s; it is made again from the journal", error)
+        return None
+    return records
+
+
+def _document(name: str, position: Position, records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    head = orjson.dumps({"format": FORMAT, "journal": position._asdict()})[:-1]
+    yield b'%b,"%b":[\n' % (head, name.encode())
+    checksum = sha256()
+    separator = b""
+    for part in _slices(map(orjson.dumps, records)):
+        data = separator + b",\n".join(part)
+        separator = b",\n"
+        checksum.update(data)
+        yield data
+    yield b'\n],"checksum":"%b"}\n' % checksum.hexdigest().encode()
+
+
+def _slices(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+    part: list[bytes] = []
+    for line in lines:
+        part.append(line)
+        if len(part) == _SLICE:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def _read(path: Path, name: str, read_record: Callable[[Mapping[str, Any]], V]) -> tuple[list[V], Position]:
+    data = path.read_bytes()
+    head_end = data.find(b"\n") + 1
+    body_end = data.rfind(b'\n],"checksum":"')
+    try:
+        document = orjson.loads(data)
+        if document["format"] != FORMAT:
+            raise _Unusable(f"{path} has format {document['format']}, not {FORMAT}")
+        if document["checksum"] != sha256(data[head_end:body_end]).hexdigest():
+            raise _Unusable(f"{path} was changed after it was written")
+        return [read_record(record) for record in document[name]], _position(document)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _Unusable(f"{path} is damaged ({error})") from error
+
+
+def _position(document: Mapping[str, Any]) -> Position:
+    position = Position(**document["journal"])
+    if not (isinstance(position.seq, int) and isinstance(position.offset, int) and isinstance(position.hash, str)):
+        raise _Unusable("journal position of the wrong type")
+    return position

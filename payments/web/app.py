@@ -1,0 +1,45 @@
+"""The application factory."""
+
+from typing import Any
+
+import orjson
+from flask import Flask
+from flask.json.provider import JSONProvider
+
+from payments.clock import now_ms
+from payments.registry import Registry, bootstrap
+from payments.settings import Settings
+from payments.store import open_store
+from payments.web import health, ledger, orchestrators, problems, sessions
+from payments.web.services import Services, attach
+from payments.web.tokens import Gate
+
+
+class _Orjson(JSONProvider):
+    """Answers are written by orjson; requests are read by ``payments.web.body``, which is stricter."""
+
+    def dumps(self, obj: Any, **_: Any) -> str:
+        return orjson.dumps(obj).decode()
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        return orjson.loads(s)
+
+
+def create_app(settings: Settings) -> Flask:
+    """The API on the files that ``settings`` name. Call it after the fork: locks do not survive one.
+
+    Raises ``Misconfigured``, ``Corrupt`` and ``Unavailable`` where it cannot start.
+    """
+    registry = Registry(settings.registry_path, now_ms)
+    if settings.bootstrap_orchestrators_path is not None:
+        bootstrap(registry, settings.bootstrap_orchestrators_path, now_ms)
+    store = open_store(settings, registry.attribution)
+
+    app = Flask("payments", static_folder=None)
+    app.json = _Orjson(app)
+    app.url_map.merge_slashes = False
+    attach(app, Services(settings, store, registry, Gate(settings), now_ms))
+    problems.handle_errors(app)
+    for views in (sessions, ledger, orchestrators, health):
+        app.register_blueprint(views.blueprint)
+    return app

@@ -1,0 +1,45 @@
+"""Orchestrator records."""
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from payments.errors import Rejected
+from payments.registry import RecordSchema
+from payments.web.body import read_json
+from payments.web.schemas import ChangeSchema
+from payments.web.services import services
+
+blueprint = Blueprint("orchestrators", __name__, url_prefix="/api/orchestrators")
+
+
+@blueprint.post("/register")
+def register() -> tuple[dict[str, Any], int]:
+    here = services()
+    here.gate.admit_admin(request)
+    record, is_new = here.registry.register(RecordSchema().load(read_json(request)))
+    return record.as_json(), 201 if is_new else 200
+
+
+@blueprint.patch("/<orchestrator_id>")
+def change(orchestrator_id: str) -> dict[str, Any]:
+    here = services()
+    here.gate.admit_admin(request)
+    return here.registry.change(orchestrator_id, ChangeSchema().load(read_json(request))).as_json()
+
+
+@blueprint.get("")
+def get_all() -> dict[str, Any]:
+    here = services()
+    here.gate.admit_viewer(request)
+    return {"orchestrators": [record.as_json() for record in here.registry.records().values()]}
+
+
+@blueprint.get("/<orchestrator_id>")
+def get_one(orchestrator_id: str) -> dict[str, Any]:
+    here = services()
+    here.gate.admit_viewer(request)
+    record = here.registry.records().get(orchestrator_id)
+    if record is None:
+        raise Rejected("not-found", f'no orchestrator "{orchestrator_id}" is registered')
+    return record.as_json()

@@ -1,0 +1,118 @@
+"""Errors as RFC 9457 problem details, and the only place that gives errors their HTTP status."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from flask import Flask, Response, current_app
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from payments.errors import Corrupt, Rejected, Unavailable
+from payments.web.body import Malformed, UnsupportedMediaType
+from payments.web.tokens import Forbidden, Unauthenticated
+
+log = logging.getLogger(__name__)
+
+
+class Kind(NamedTuple):
+    """What a ``type`` means; both are stable, clients may rely on them."""
+
+    status: int
+    title: str
+
+
+KINDS = {
+    "malformed": Kind(400, "The request cannot be read"),
+    "unauthenticated": Kind(401, "A valid token is needed"),
+    "forbidden": Kind(403, "This call is closed"),
+    "not-found": Kind(404, "There is no such thing"),
+    "method-not-allowed": Kind(405, "This address does not take that method"),
+    "conflict": Kind(409, "The request contradicts what is recorded"),
+    "too-large": Kind(413, "The body is too large"),
+    "unsupported-media-type": Kind(415, "The body is of another type"),
+    "invalid": Kind(422, "Fields are missing or wrong"),
+    "internal": Kind(500, "Payments has failed"),
+    "unavailable": Kind(503, "Nothing is recorded; try again later"),
+}
+
+Fields = Mapping[str, Sequence[str]]
+
+
+def problem(kind: str, detail: str, fields: Fields | None = None) -> dict[str, Any]:
+    """The problem object; ``errors`` names every field that is at fault."""
+    status, title = KINDS[kind]
+    body = {"type": f"urn:payments:problem:{kind}", "title": title, "status": status, "detail": detail}
+    if fields:
+        body["errors"] = [
+            {"field": name, "detail": " ".join(complaints)} for name, complaints in sorted(fields.items())
+        ]
+    return body
+
+
+def rejection(error: Rejected | ValidationError) -> dict[str, Any]:
+    """The problem of a request that was read and cannot be carried out."""
+    if isinstance(error, Rejected):
+        return problem(error.kind, str(error), error.fields)
+    fields = field_errors(error)
+    return problem("invalid", f"see errors: {', '.join(sorted(fields))}", fields)
+
+
+def field_errors(error: ValidationError) -> dict[str, list[str]]:
+    """Complaints by field; those about the request as a whole are under ``body``."""
+    return {
+        "body" if name == "_schema" else str(name): [str(message) for message in messages]
+        for name, messages in error.messages_dict.items()
+    }
+
+
+def handle_errors(app: Flask) -> None:
+    """Answer everything that a view can raise."""
+    app.register_error_handler(Rejected, lambda error: _answer(rejection(error)))
+    app.register_error_handler(ValidationError, lambda error: _answer(rejection(error)))
+    app.register_error_handler(Malformed, lambda error: _answer(problem("malformed", str(error))))
+    app.register_error_handler(Forbidden, lambda error: _answer(problem("forbidden", str(error))))
+    app.register_error_handler(
+        UnsupportedMediaType, lambda error: _answer(problem("unsupported-media-type", str(error)))
+    )
+    app.register_error_handler(Unauthenticated, _unauthenticated)
+    app.register_error_handler(RequestEntityTooLarge, _too_large)
+    app.register_error_handler(Unavailable, _unavailable)
+    app.register_error_handler(Corrupt, _corrupt)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _internal)
+
+
+def _answer(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    data = current_app.json.dumps(body)
+    return Response(data, body["status"], headers, content_type="application/problem+json")
+
+
+def _unauthenticated(error: Unauthenticated) -> Response:
+    return _answer(problem("unauthenticated", str(error)), {"WWW-Authenticate": 'Bearer realm="payments"'})
+
+
+def _too_large(_: RequestEntityTooLarge) -> Response:
+    return _answer(problem("too-large", "an event may have 64 KiB, a batch 1 MiB"))
+
+
+def _unavailable(error: Unavailable) -> Response:
+    log.error("503: %s", error)
+    return _answer(problem("unavailable", str(error)), {"Retry-After": str(error.retry_after_s)})
+
+
+def _corrupt(error: Corrupt) -> Response:
+    log.critical("503: %s", error)
+    return _answer(problem("unavailable", str(error)), {"Retry-After": "60"})
+
+
+def _http(error: HTTPException) -> Response:
+    known = {kind.status: name for name, kind in KINDS.items()}
+    name = known.get(error.code or 500, "malformed")
+    headers = {name: value for name, value in error.get_headers() if name == "Allow"}
+    return _answer(problem(name, error.description or ""), headers)
+
+
+def _internal(error: Exception) -> Response:
+    log.error("500: a defect in Payments", exc_info=error)
+    return _answer(problem("internal", "a defect in Payments; its log has the details"))

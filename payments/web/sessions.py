@@ -1,0 +1,101 @@
+"""Events in, sessions out."""
+
+from typing import Any
+
+from flask import Blueprint, request
+from marshmallow import ValidationError
+
+from payments.domain.billing import Outcome
+from payments.domain.entries import JSON
+from payments.domain.money import format_eth
+from payments.domain.records import session_record
+from payments.domain.sessions import SessionEvent
+from payments.errors import Rejected
+from payments.web.body import BATCH_LIMIT, read_json
+from payments.web.listing import list_sessions, shown
+from payments.web.problems import rejection
+from payments.web.schemas import SessionsQuery, load_event
+from payments.web.services import services
+
+BATCH_EVENTS = 1000
+
+blueprint = Blueprint("sessions", __name__, url_prefix="/api/sessions")
+
+
+@blueprint.post("/events")
+def post_event() -> dict[str, JSON]:
+    here = services()
+    here.gate.admit_reporter(request)
+    event = load_event(read_json(request), here.now_ms())
+    result = here.store.execute([event])[0]
+    if isinstance(result, Rejected):
+        raise result
+    return {**session_record(result.session), "outcome": result.kind}
+
+
+@blueprint.post("/events/batch")
+def post_batch() -> dict[str, Any]:
+    here = services()
+    here.gate.admit_reporter(request)
+    items = read_json(request, BATCH_LIMIT)
+    if not isinstance(items, list) or len(items) > BATCH_EVENTS:
+        raise ValidationError(f"Must be an array of at most {BATCH_EVENTS} events.")
+    received_at_ms = here.now_ms()
+    loaded = [_load(item, received_at_ms) for item in items]
+    events = [event for event in loaded if isinstance(event, SessionEvent)]
+    results = iter(here.store.execute(events) if events else ())
+    return {"results": [_item(item, _result(event, results)) for item, event in zip(items, loaded, strict=True)]}
+
+
+@blueprint.get("")
+def get_sessions() -> dict[str, Any]:
+    here = services()
+    here.gate.admit_viewer(request)
+    query = SessionsQuery().load(request.args)
+    return list_sessions(here.store.view(), query, here.now_ms(), here.settings.session_idle_timeout_s * 1000)
+
+
+@blueprint.get("/<path:session_id>")
+def get_session(session_id: str) -> dict[str, JSON]:
+    here = services()
+    here.gate.admit_viewer(request)
+    session = here.store.view().sessions.get(session_id)
+    if session is None:
+        raise Rejected("not-found", f'no session "{session_id}" is known')
+    record = shown(session, here.now_ms(), here.settings.session_idle_timeout_s * 1000)
+    account: dict[str, JSON] = {
+        "elapsed_ms": session.elapsed_ms,
+        "billed_ms": session.billed_ms,
+        "unbilled_ms": session.unbilled_ms,
+    }
+    return {**record, "account": {"from": record["started_at"], "to": record["last_billed_at"], **account}}
+
+
+def _load(item: Any, received_at_ms: int) -> SessionEvent | ValidationError:
+    try:
+        return load_event(item, received_at_ms)
+    except ValidationError as error:
+        return error
+
+
+def _result(event: SessionEvent | ValidationError, results: Any) -> Outcome | Rejected | ValidationError:
+    result: Outcome | Rejected | ValidationError = event if isinstance(event, ValidationError) else next(results)
+    return result
+
+
+def _item(item: Any, result: Outcome | Rejected | ValidationError) -> dict[str, JSON]:
+    """One result of a batch: short, for a full batch of whole records would be a megabyte."""
+    if not isinstance(result, Outcome):
+        session_id = item.get("session_id") if isinstance(item, dict) else None
+        return {"session_id": session_id if isinstance(session_id, str) else None, "problem": rejection(result)}
+    session = result.session
+    return {
+        "session_id": session.session_id,
+        "outcome": result.kind,
+        "incarnation": session.incarnation,
+        "orchestrator_id": session.orchestrator_id,
+        "status": session.status,
+        "billed_ms": session.billed_ms,
+        "billed_eth": format_eth(session.billed_wei),
+        "last_credited_eth": format_eth(session.last_credited_wei),
+    }

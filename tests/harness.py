@@ -1,0 +1,179 @@
+"""What tests of several rooms need: a settable clock, events, stores, and a real server."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from payments.disk import Disk
+from payments.domain.billing import Terms
+from payments.domain.money import parse_eth
+from payments.domain.sessions import HEARTBEAT, SessionEvent
+from payments.store.file.snapshot import Paths
+from payments.store.file.store import FileStore
+from payments.store.memory import MemoryStore
+
+ROOT = Path(__file__).parent.parent
+NOON_MS = 1_800_000_000_000
+HOST_A, HOST_B = "203.0.113.10", "203.0.113.20"
+TERMS = Terms(rate_wei_per_minute=parse_eth("0.001"), attribution={HOST_A: "orch-a", HOST_B: "orch-b"})
+
+JSON = Any
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now_ms: int = NOON_MS) -> None:
+        self.now_ms = now_ms
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+def event(session_id: str = "s-1", kind: str = HEARTBEAT, at_ms: int = NOON_MS, **fields: Any) -> SessionEvent:
+    """An event received at ``at_ms``; on ``HOST_A`` unless told otherwise."""
+    return SessionEvent(session_id, kind, at_ms, **{"upstream_addr": HOST_A, **fields})
+
+
+def memory_store(terms: Terms = TERMS, clock: Clock | None = None) -> MemoryStore:
+    """An empty reference store."""
+    return MemoryStore(lambda: terms, clock or Clock())
+
+
+def file_store(folder: Path, terms: Terms = TERMS, clock: Clock | None = None, disk: Disk | None = None) -> FileStore:
+    """The file engine on ``folder``, laid out as ``PAYMENTS_DATA_DIR`` is."""
+    paths = Paths(folder / "sessions.json", folder / "balances.json")
+    return FileStore(journal_path(folder), paths, lambda: terms, clock or Clock(), disk=disk)
+
+
+def journal_path(folder: Path) -> Path:
+    """Where ``file_store`` and the server keep their journal."""
+    return folder / "audit" / "ledger-events.log"
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """gunicorn with the shipped configuration, on a data folder of its own.
+
+    Attributes:
+        url: where it listens; ``data`` its data folder, ``log`` what it printed, ``process`` the master.
+    """
+
+    REPORTER, VIEWER, ADMIN = "reporter-token", "viewer-token", "admin-token"
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        self.data = folder / "data"
+        self.log = folder / "server.log"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._folder = folder
+        self._settings = {
+            "PAYMENTS_DATA_DIR": str(self.data),
+            "PAYMENTS_BIND": f"127.0.0.1:{self.port}",
+            "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.001",
+            "PAYMENTS_SESSION_REPORTER_TOKEN": self.REPORTER,
+            "PAYMENTS_VIEWER_TOKENS": self.VIEWER,
+            "PAYMENTS_API_ADMIN_TOKEN": self.ADMIN,
+            **(settings or {}),
+        }
+        self.process = self._launch()
+
+    def start(self) -> None:
+        """Start it again on the same files and port."""
+        self.process = self._launch()
+        self.wait_ready()
+
+    def wait_ready(self, timeout_s: float = 30) -> None:
+        """Returns when it can record events; fails, with its log, when it has ended or takes too long."""
+        deadline_s = time.monotonic() + timeout_s
+        while time.monotonic() < deadline_s and self.process.poll() is None:
+            try:
+                if requests.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return
+            except requests.ConnectionError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"the server is not ready:\n{self.log.read_text()}")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Signal the master, by default to stop cleanly, and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout=30)
+
+    def workers(self) -> list[int]:
+        """Process ids of the gunicorn workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def report(self, **fields: Any) -> requests.Response:
+        """POST one event as an edge does."""
+        return self.call("POST", "/api/sessions/events", token=self.REPORTER, json=fields)
+
+    def call(self, method: str, path: str, *, token: str | None = None, **options: Any) -> requests.Response:
+        """One request; ``token`` goes in the bearer header, which every role may use."""
+        headers = {**options.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+        return requests.request(method, f"{self.url}{path}", headers=headers, timeout=30, **options)
+
+    def get(self, path: str, **params: Any) -> JSON:
+        """The JSON of a viewer call that must succeed."""
+        response = self.call("GET", path, token=self.VIEWER, params=params)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def register(self, orchestrator_id: str = "orch-a", host_public_ip: str = HOST_A, **fields: Any) -> JSON:
+        """Register an orchestrator."""
+        record = {"orchestrator_id": orchestrator_id, "host_public_ip": host_public_ip, **fields}
+        response = self.call("POST", "/api/orchestrators/register", token=self.ADMIN, json=record)
+        assert response.status_code in (200, 201), response.text
+        return response.json()
+
+    def _launch(self) -> subprocess.Popen[bytes]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
+        command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), "wsgi:app"]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                cwd=self._folder,
+                env={**environment, **self._settings, "PYTHONPATH": str(ROOT)},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+
+@contextmanager
+def running_server(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A ready server, stopped at the end whatever happens."""
+    server = Server(folder, settings)
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.terminate()
+            try:
+                server.process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                server.process.kill()
+                server.process.wait()
+
+
+def journal_lines(folder: Path) -> list[bytes]:
+    """The lines of the journal in data folder ``folder``, newlines included."""
+    return journal_path(folder).read_bytes().splitlines(keepends=True)

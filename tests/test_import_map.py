@@ -1,0 +1,89 @@
+"""Who may import whom. A new module or a new arrow has to be written down here first."""
+
+import ast
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.harness import ROOT
+
+ROOMS = {
+    "payments": set[str](),
+    "payments.errors": set[str](),
+    "payments.clock": set[str](),
+    "payments.domain": {"payments.errors"},
+    "payments.disk": {"payments.errors"},
+    "payments.settings": {"payments.errors", "payments.domain"},
+    "payments.store": {
+        "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.settings",
+    },
+    "payments.registry": {"payments.errors", "payments.domain", "payments.disk"},
+    "payments.web": {
+        "payments.errors", "payments.clock", "payments.domain", "payments.settings", "payments.store",
+        "payments.registry",
+    },
+    "wsgi": {"payments.errors", "payments.settings", "payments.web"},
+}  # fmt: skip
+
+ONLY_IMPORTER = {
+    "filelock": "payments/disk/lock.py",
+    "fcntl": "payments/disk/lock.py",
+    "environs": "payments/settings.py",
+    "time": "payments/clock.py payments/store/file/store.py payments/store/file/projector.py",
+    "flask": "payments/web/",
+}
+
+MODULES = sorted([*(ROOT / "payments").rglob("*.py"), ROOT / "wsgi.py"])
+TOP_LEVEL = {"setup.cfg", "setup.py", "wsgi.py", "payments", "worker", "tests", "deploy", "README.rst"}
+
+
+def test_top_level_is_the_users_card() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    names = {path.split("/")[0] for path in tracked}
+    assert {name for name in names if not name.startswith(".")} <= TOP_LEVEL
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_module_imports_only_what_its_room_may(path: Path) -> None:
+    room = _room(_module(path))
+    allowed = ROOMS[room] | {room}
+    ours = {name for name in _imports(path) if name.split(".")[0] in ("payments", "worker", "wsgi")}
+    assert {name for name in ours if _room(name) not in allowed} == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_module_keeps_to_one_job(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 300
+    functions = [node for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.FunctionDef)]
+    assert [function.name for function in functions if (function.end_lineno or 0) - function.lineno > 45] == []
+
+
+@pytest.mark.parametrize("library", ONLY_IMPORTER)
+def test_library_is_imported_in_its_place_only(library: str) -> None:
+    places = ONLY_IMPORTER[library].split()
+    importers = [
+        str(path.relative_to(ROOT)) for path in MODULES if library in {n.split(".")[0] for n in _imports(path)}
+    ]
+    assert [path for path in importers if not path.startswith(tuple(places))] == []
+    assert importers
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _room(module: str) -> str:
+    """The room that ``module`` belongs to; the package ``payments`` itself is one that imports nothing."""
+    return ".".join(module.split(".")[:2])
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
