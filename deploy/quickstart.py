@@ -1,0 +1,115 @@
+"""The two steps of ``quickstart.sh`` that are easier in Python: ``prepare`` and ``greet PID``.
+
+``prepare`` makes ``.env`` and ``data/`` where they are missing. ``greet`` waits until the API is ready and prints what
+to do next; it fails if process ``PID`` ends before.
+"""
+
+import json
+import os
+import secrets
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from urllib.error import URLError
+
+from payments.errors import Misconfigured
+from payments.settings import Settings
+
+ENV = Path(".env")
+EXAMPLE = Path(".env.example")
+BOOTSTRAP = Path("data/example-orchestrators.json")
+
+# The address of the example in the documentation, from the range that is set aside for documentation (RFC 5737).
+EXAMPLE_HOST = "203.0.113.10"
+
+CHOICES = {
+    "PAYMENTS_DATA_DIR": "./data",
+    "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.00025",
+    "PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH": f"./{BOOTSTRAP}",
+}
+TOKENS = ("PAYMENTS_SESSION_REPORTER_TOKEN", "PAYMENTS_API_ADMIN_TOKEN", "PAYMENTS_VIEWER_TOKENS")
+
+GREETING = """
+Payments listens on {url}
+
+Report a session event (again with "event":"heartbeat" and "event":"end"):
+
+  curl -sS -X POST \\
+    -H "Content-Type: application/json" \\
+    -H "X-Session-Token: {reporter}" \\
+    -d '{{"session_id":"test-1","upstream_addr":"{host}","upstream_port":8888,"edge_id":"edge-a","event":"start"}}' \\
+    "{url}/api/sessions/events"
+
+List sessions, and see what they earned:
+
+  curl -sS -H "X-Admin-Token: {admin}" "{url}/api/sessions?limit=50"
+  curl -sS -H "X-Admin-Token: {admin}" "{url}/api/ledger/balances"
+
+Settings are in .env, files in {data}. Stop with Ctrl-C.
+"""
+
+
+def prepare() -> None:
+    """Make ``.env``, with tokens of its own, and ``data/`` with one orchestrator to try things on."""
+    BOOTSTRAP.parent.mkdir(mode=0o700, exist_ok=True)
+    if not BOOTSTRAP.exists():
+        record = {"orchestrator_id": "orch-example", "host_public_ip": EXAMPLE_HOST, "host_name": "host.example"}
+        BOOTSTRAP.write_text(json.dumps({"orchestrators": [record]}, indent=2) + "\n")
+    if not ENV.exists():
+        values = {**CHOICES, **{name: secrets.token_urlsafe(24) for name in TOKENS}}
+        # Readable by the owner only, from its first byte on: it holds the tokens.
+        with os.fdopen(os.open(ENV, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(filled(EXAMPLE.read_text(), values))
+
+
+def filled(example: str, values: dict[str, str]) -> str:
+    """``example`` with ``values`` in place of the lines, commented out or not, that set the same names."""
+    lines = []
+    for line in example.splitlines():
+        name = line.removeprefix("#").strip().partition("=")[0]
+        lines.append(f"{name}={values[name]}" if name in values else line)
+    return "\n".join(lines) + "\n"
+
+
+def greet(pid: int) -> None:
+    """Wait for the API and say how to use it."""
+    settings = Settings.load()
+    url = f"http://{settings.bind}"
+    while not settings.bind.startswith("unix:") and not _is_ready(url):
+        if _has_ended(pid):
+            sys.exit("payments: the API has ended; see above")
+        time.sleep(0.1)
+    print(
+        GREETING.format(
+            url=url,
+            host=EXAMPLE_HOST,
+            data=settings.data_dir,
+            reporter=next(iter(settings.session_reporter_tokens), "none-is-needed"),
+            admin=settings.api_admin_token or "none-is-set",
+        ),
+        flush=True,
+    )
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether process ``pid`` is gone, or a zombie that the shell has not waited for yet."""
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5):
+            return True
+    except (URLError, ConnectionError, TimeoutError):
+        return False
+
+
+if __name__ == "__main__":
+    try:
+        prepare() if sys.argv[1] == "prepare" else greet(int(sys.argv[2]))
+    except Misconfigured as error:
+        sys.exit(f"payments: cannot start:\n{error}")

@@ -1,0 +1,50 @@
+# Sourced by quickstart.sh and tests/run.sh, from the top of the checkout.
+#
+# make_venv EXTRAS: .venv with Payments and the extras ("" or "[dev]") installed, made or brought up to date where needed.
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+    say "payments: $*"
+    exit 1
+}
+
+# need_packages NAME...: Debian packages, installed as root; otherwise says what to install.
+need_packages() {
+    missing=''
+    for name in "$@"; do
+        dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $name"
+    done
+    [ -n "$missing" ] || return 0
+    [ "$(id -u)" = 0 ] || fail "install these packages first: sudo apt-get install$missing"
+    say "Installing$missing"
+    { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } >&2 \
+        || fail "apt-get could not install$missing"
+}
+
+# A Python that is new enough and can make virtual environments (Debian ships that apart, as python3-venv).
+find_python() {
+    for candidate in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return 0
+        fi
+    done
+    return 1
+}
+
+make_venv() {
+    wanted="$1 $(cksum <setup.cfg)"
+    if [ "$(cat .venv/payments-installed 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c 'import payments' 2>/dev/null; then
+        return 0
+    fi
+    python=$(find_python) || {
+        need_packages python3 python3-venv
+        python=$(find_python) || fail 'Python 3.11 or newer is needed; this system has none to install'
+    }
+    say "Installing Payments into .venv"
+    [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".$1" \
+        || fail 'pip could not install the dependencies; see above'
+    printf '%s\n' "$wanted" >.venv/payments-installed
+}

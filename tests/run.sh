@@ -1,0 +1,15 @@
+#!/bin/sh
+# Sets up everything that the tests need, Debian packages included (as root; else it says what to install), and runs all
+# checks and tests. Arguments go to pytest.
+set -eu
+cd "$(dirname "$0")/.."
+. deploy/venv.sh
+
+# git: the list of tracked files, which one test checks.
+need_packages git
+make_venv '[dev]'
+
+.venv/bin/ruff format --check --quiet .
+.venv/bin/ruff check --quiet .
+.venv/bin/mypy
+exec .venv/bin/pytest "$@"
