@@ -113,9 +113,9 @@ def entry_record(entry: Entry) -> dict[str, JSON]:
     return record
 
 
-def read_entry(record: Mapping[str, Any]) -> Entry:
-    """The inverse of ``entry_record``, with the ``session`` that a journal line has beside it."""
-    delta, balance, session = record.get("delta"), record.get("balance"), record.get("session")
+def read_entry(record: Mapping[str, Any], session: Session | None) -> Entry:
+    """The inverse of ``entry_record``; the ``session`` comes from elsewhere."""
+    delta, balance = record.get("delta"), record.get("balance")
     return Entry(
         record["seq"],
         read_time(record["timestamp"]),
@@ -125,5 +125,5 @@ def read_entry(record: Mapping[str, Any]) -> Entry:
         None if delta is None else parse_signed_eth(delta),
         None if balance is None else parse_signed_eth(balance),
         record["metadata"],
-        None if session is None else read_session(session),
+        session,
     )

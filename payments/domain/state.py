@@ -34,6 +34,10 @@ class State:
         """
         return State(self.seq, _Overlay(self.sessions), _Overlay(self.balances))
 
+    def restore_order(self) -> None:
+        """Put the sessions in their order again, after a fold that did not begin where the sessions stood."""
+        self.sessions = dict(sorted(self.sessions.items(), key=lambda item: item[1].opened_seq))
+
     def balance_wei(self, orchestrator_id: str) -> int:
         """What the orchestrator is owed; 0 if it never earned."""
         balance = self.balances.get(orchestrator_id)

@@ -12,8 +12,9 @@ newline or a NUL inside, ended by a newline, and holds one entry::
 
 ``seq``      1 for the first line of the journal, one more for each line after it.
 ``amount``, ``delta``, ``balance``  of money only: exact decimal strings; ``delta`` is signed, ``balance`` is after it.
-``session``  the whole session record after the entry, where it is about one: the line explains itself, and reading it
-             twice is reading it once. ``sessions.json`` has the same records.
+``session``  the whole session after the entry, where it is about one, so that reading a line twice is reading it once:
+             an object with the attributes of ``payments.domain.sessions.Session``, times and durations in milliseconds,
+             ``billed_wei`` and ``last_credited_wei`` as decimal strings. ``metadata`` says the same for people.
 ``v``        1. A reader that meets another number stops: it cannot know what the line means.
 ``durable``  the highest ``seq`` that the writer knew to be on disk when it wrote the line. A line that says so of a
              damaged line proves that the damaged one was once whole.

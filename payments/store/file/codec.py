@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from payments.domain.entries import Entry
-from payments.domain.records import entry_record, read_entry, session_record
+from payments.domain.records import entry_record, read_entry
+from payments.domain.sessions import Session
 
 VERSION = 1
 FIRST_HASH = "0" * 64
@@ -40,7 +41,7 @@ def encode(entry: Entry, durable_seq: int, prev: str) -> bytes:
     """The line of ``entry`` behind the line whose hash is ``prev``."""
     record = entry_record(entry)
     if entry.session is not None:
-        record["session"] = session_record(entry.session)
+        record["session"] = _pack(entry.session)
     record["v"] = VERSION
     record["durable"] = durable_seq
     record["prev"] = prev
@@ -79,9 +80,24 @@ def decode(line: bytes) -> tuple[Entry, int]:
     """The entry in ``line``, wherever that stands, and its ``durable``. Raises ``BadLine``, ``UnknownVersion``."""
     record = parse(line)
     try:
-        return read_entry(record), record["durable"]
+        session = record.get("session")
+        return read_entry(record, None if session is None else _unpack(session)), record["durable"]
     except (KeyError, TypeError, ValueError) as error:
         raise BadLine(f"it is not an entry ({type(error).__name__}: {error})") from error
+
+
+def _pack(session: Session) -> dict[str, Any]:
+    record = dict(zip(Session._fields, session, strict=True))
+    # As a JSON number, more than 18 ETH would not fit 64 bits, and most readers would make a float of far less.
+    record["billed_wei"] = str(session.billed_wei)
+    record["last_credited_wei"] = str(session.last_credited_wei)
+    return record
+
+
+def _unpack(record: dict[str, Any]) -> Session:
+    record["billed_wei"] = int(record["billed_wei"])
+    record["last_credited_wei"] = int(record["last_credited_wei"])
+    return Session(**record)
 
 
 def decode_next(line: bytes, position: Position) -> tuple[Entry, Position, int]:

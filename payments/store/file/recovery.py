@@ -19,6 +19,9 @@ from payments.store.file.journal import BadTail, Journal
 
 log = logging.getLogger(__name__)
 
+_LONGEST_TAIL = 64 << 20
+"""More than all threads of all processes can have written since the last sync."""
+
 
 def mend_tail(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -> None:
     """Set aside what stands behind ``bad.position`` if it is a torn tail; raises ``Corrupt`` if it is anything else.
@@ -27,9 +30,10 @@ def mend_tail(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -
     caller holds the journal's lock, so no writer is at work, and what is incomplete stays incomplete.
     """
     offset = bad.position.offset
-    tail = journal.disk.read(journal.descriptor, journal.size() - offset, offset)
+    tail = journal.disk.read(journal.descriptor, _LONGEST_TAIL + 1, offset)
     lost_seq = bad.position.seq + 1
-    if confirmed_seq >= lost_seq or not looks_torn(tail) or _confirms(tail, lost_seq):
+    too_long = len(tail) > _LONGEST_TAIL
+    if confirmed_seq >= lost_seq or too_long or not looks_torn(tail) or _confirms(tail, lost_seq):
         raise Corrupt(
             f"{journal.path}, line {lost_seq} (byte {offset}): {bad}. The lines before it are sound. Stop all "
             f"processes of Payments, keep a copy of the file, and restore it from a backup"

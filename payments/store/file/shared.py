@@ -141,6 +141,8 @@ class SharedJournal:
             if found.snapshot is not None and not halted:
                 self.state, self.journal.position = found.snapshot
             self._catch_up()
+            if len(set(found.reflected.values())) > 1:
+                self.state.restore_order()
             # What was read may be another process's, written and not yet synced: nothing rests on it before it is.
             self._sync()
             if halted:

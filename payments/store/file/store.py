@@ -131,9 +131,9 @@ class FileStore:
         tickets = []
         while self._queue:
             tickets.append(self._queue.popleft())
-        draft, terms, now_ms = self._journal.state.draft(), self._terms(), self._clock()
         entries: list[Entry] = []
         try:
+            draft, terms, now_ms = self._journal.state.draft(), self._terms(), self._clock()
             for ticket in tickets:
                 ticket.results = [_decide(command, draft, terms, now_ms, entries) for command in ticket.commands]
                 ticket.seq = draft.seq
