@@ -12,7 +12,7 @@ from typing import Any
 
 from environs import Env, EnvError, EnvValidationError
 
-from payments.domain.money import parse_eth
+from payments.domain.money import parse_rate
 from payments.errors import Misconfigured
 
 ENV_FILE = Path(".env")
@@ -33,7 +33,7 @@ def _whole(unit: str = "", least: int = 0, most: int = 10**12) -> Callable[[str]
 
 def _rate(text: str) -> int:
     try:
-        return parse_eth(text)
+        return parse_rate(text)
     except ValueError as error:
         raise EnvError(f"{error}, per minute") from None
 

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import requests
+from hypothesis import settings as hypothesis_settings
 
 from payments.disk import Disk
 from payments.domain.billing import Terms
@@ -58,6 +59,12 @@ def file_store(folder: Path, terms: Terms = TERMS, clock: Clock | None = None, d
 def journal_path(folder: Path) -> Path:
     """Where ``file_store`` and the server keep their journal."""
     return folder / "audit" / "ledger-events.log"
+
+
+def campaign(examples: int, **options: Any) -> hypothesis_settings:
+    """How long a property test runs: ``examples``, times ``PAYMENTS_TEST_EXAMPLES``; never a matter of time."""
+    factor = float(os.environ.get("PAYMENTS_TEST_EXAMPLES", "1"))
+    return hypothesis_settings(max_examples=max(1, round(examples * factor)), deadline=None, **options)
 
 
 def free_port() -> int:
@@ -177,3 +184,11 @@ def running_server(folder: Path, settings: Mapping[str, str] | None = None) -> I
 def journal_lines(folder: Path) -> list[bytes]:
     """The lines of the journal in data folder ``folder``, newlines included."""
     return journal_path(folder).read_bytes().splitlines(keepends=True)
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
+    """Returns as soon as ``condition`` holds; fails when it does not for long."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not come about"
+        time.sleep(0.002)

@@ -14,14 +14,18 @@ ROOMS = {
     "payments.clock": set[str](),
     "payments.domain": {"payments.errors"},
     "payments.disk": {"payments.errors"},
+    "payments.fields": {"payments.domain"},
+    "payments.strictjson": set[str](),
     "payments.settings": {"payments.errors", "payments.domain"},
     "payments.store": {
         "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.settings",
     },
-    "payments.registry": {"payments.errors", "payments.domain", "payments.disk"},
+    "payments.registry": {
+        "payments.errors", "payments.domain", "payments.disk", "payments.fields", "payments.strictjson",
+    },
     "payments.web": {
-        "payments.errors", "payments.clock", "payments.domain", "payments.settings", "payments.store",
-        "payments.registry",
+        "payments.errors", "payments.clock", "payments.domain", "payments.fields", "payments.settings",
+        "payments.store", "payments.registry", "payments.strictjson",
     },
     "wsgi": {"payments.errors", "payments.settings", "payments.web"},
 }  # fmt: skip

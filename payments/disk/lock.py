@@ -45,13 +45,14 @@ class HotLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor = self._open()
+        self._path = str(path)
+        self._descriptor, self._inode = self._open()
         self._mutex = threading.Lock()
         self._waits: SimpleQueue[int] = SimpleQueue()
         self._helper: threading.Thread | None = None
         self._waiting = False  # the helper is in flock
         self._wanted = False  # somebody waits for the helper
+        self._closed = False
         self._granted = threading.Semaphore(0)
 
     def acquire(self, timeout_s: float) -> None:
@@ -59,17 +60,20 @@ class HotLock:
         self._acquire(timeout_s)
         while not self._names_the_open_file():
             # Somebody unlinked the lock file: this lock excludes nobody who came later.
-            os.close(self._descriptor)
-            self._descriptor = self._open()
+            self._reopen()
             self._acquire(timeout_s)
 
     def release(self) -> None:
         unlock_descriptor(self._descriptor)
 
     def close(self) -> None:
-        """Let the helper end; the lock must not be held or waited for."""
+        """Let go of everything; nobody may hold the lock or wait for it any more."""
+        with self._mutex:
+            self._closed = True
+            # A helper that still waits needs the descriptor, whose number must not come to mean another file.
+            if not self._waiting:
+                os.close(self._descriptor)
         self._waits.put(-1)
-        os.close(self._descriptor)
 
     def _acquire(self, timeout_s: float) -> None:
         with self._mutex:
@@ -87,7 +91,7 @@ class HotLock:
             if self._granted.acquire(blocking=False):
                 return
             self._wanted = False
-        raise LockTimeout(str(self._path))
+        raise LockTimeout(self._path)
 
     def _start_helper(self) -> None:
         if self._helper is None:
@@ -100,17 +104,29 @@ class HotLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             with self._mutex:
                 self._waiting = False
-                if self._wanted:
+                if self._closed:
+                    os.close(descriptor)
+                elif self._wanted:
                     self._wanted = False
                     self._granted.release()
                 else:
                     unlock_descriptor(descriptor)
 
-    def _open(self) -> int:
-        return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    def _reopen(self) -> None:
+        try:
+            descriptor, inode = self._open()
+        except OSError:
+            self.release()
+            raise
+        os.close(self._descriptor)
+        self._descriptor, self._inode = descriptor, inode
+
+    def _open(self) -> tuple[int, int]:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return descriptor, os.fstat(descriptor).st_ino
 
     def _names_the_open_file(self) -> bool:
         try:
-            return os.stat(self._path).st_ino == os.fstat(self._descriptor).st_ino
+            return os.stat(self._path).st_ino == self._inode
         except FileNotFoundError:
             return False

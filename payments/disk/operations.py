@@ -1,5 +1,6 @@
 """The file operations that storage is made of, each one call to the operating system."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -20,6 +21,8 @@ class Disk:
         for folder in reversed(missing):
             folder.mkdir(mode=0o700, exist_ok=True)
             self.sync_folder(folder.parent)
+        if not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
 
     def write(self, descriptor: int, data: bytes | memoryview) -> int:
         """How many bytes of ``data`` were taken; fewer than given when the disk fills up."""
@@ -64,7 +67,10 @@ class Disk:
         """Let the next read come from the disk: after a failed sync the cache shows what was never written."""
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def is_open_file(self, descriptor: int, path: Path) -> bool:
+    def exists(self, path: str) -> bool:
+        return os.access(path, os.F_OK)
+
+    def is_open_file(self, descriptor: int, path: Path | str) -> bool:
         """Whether ``path`` still names the file behind ``descriptor``."""
         try:
             named = os.stat(path)

@@ -1,6 +1,7 @@
 """Deciding what an edge's event becomes: SPEC.md section 4, rule by rule."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from payments.domain.entries import CREDIT, JSON, SESSION, SESSION_TIME, Entry
@@ -137,25 +138,41 @@ def _open(event: SessionEvent, previous: Session | None, state: State, terms: Te
 
 def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now_ms: int) -> Entry:
     """Account for the time since the last billed event, then take over what the event says (rules 4.1 to 4.3)."""
+    ended = event.event == END
     length_ms = max(0, event.evidence_ms - session.last_billed_at_ms)
+    until_ms = session.last_billed_at_ms + length_ms
     unbilled_ms = _unbilled(event, session, terms, length_ms)
     billed_ms = length_ms - sum(unbilled_ms.values())
     credit_wei, remainder = accrue(terms.rate_wei_per_minute, billed_ms, session.remainder)
-    after = _after(event, session, terms)._replace(
-        last_billed_at_ms=session.last_billed_at_ms + length_ms,
-        ended_at_ms=session.last_billed_at_ms + length_ms if event.event == END else None,
+    upstream_addr = event.upstream_addr or session.upstream_addr
+    after = session._replace(
+        orchestrator_id=terms.attribution.get(upstream_addr),
+        upstream_addr=upstream_addr,
+        upstream_port=_said(event.upstream_port, session.upstream_port),
+        edge_id=_said(event.edge_id, session.edge_id),
+        streamer_id=_said(event.streamer_id, session.streamer_id),
+        status=ENDED if ended else ACTIVE,
+        last_seen_at_ms=event.received_at_ms,
+        last_event=event.event,
+        last_billed_at_ms=until_ms,
+        ended_at_ms=until_ms if ended else None,
+        end_reason=END if ended else None,
         billed_ms=session.billed_ms + billed_ms,
         billed_wei=session.billed_wei + credit_wei,
         remainder=remainder,
         last_credited_wei=credit_wei if billed_ms else session.last_credited_wei,
         unbilled_ms=_added(session.unbilled_ms, unbilled_ms),
+        heartbeat_count=session.heartbeat_count + (event.event == HEARTBEAT),
+        last_seq=_said(event.seq, session.last_seq),
+        event_id=event.event_id,
+        event_digest=event.digest() if event.event_id is not None else None,
     )
     metadata = _metadata(session, after, event.event, billed_ms, unbilled_ms)
     earner = session.orchestrator_id
     if not billed_ms or earner is None:
-        reason = CLOSED if event.event == END else SEEN
+        reason = CLOSED if ended else SEEN
         return Entry(state.seq + 1, now_ms, SESSION, reason, earner, None, None, metadata, after)
-    metadata["rate_eth_per_minute"] = format_eth(terms.rate_wei_per_minute)
+    metadata["rate_eth_per_minute"] = _rate(terms.rate_wei_per_minute)
     metadata["credit_unit"] = terms.credit_unit
     balance_wei = state.balance_wei(earner) + credit_wei
     return Entry(state.seq + 1, now_ms, CREDIT, SESSION_TIME, earner, credit_wei, balance_wei, metadata, after)
@@ -184,27 +201,6 @@ def _unbilled(event: SessionEvent, session: Session, terms: Terms, length_ms: in
     return unbilled_ms
 
 
-def _after(event: SessionEvent, session: Session, terms: Terms) -> Session:
-    """The session with what the event says about it, money and time aside."""
-    upstream_addr = event.upstream_addr or session.upstream_addr
-    ended = event.event == END
-    return session._replace(
-        orchestrator_id=terms.attribution.get(upstream_addr),
-        upstream_addr=upstream_addr,
-        upstream_port=_said(event.upstream_port, session.upstream_port),
-        edge_id=_said(event.edge_id, session.edge_id),
-        streamer_id=_said(event.streamer_id, session.streamer_id),
-        status=ENDED if ended else ACTIVE,
-        last_seen_at_ms=event.received_at_ms,
-        last_event=event.event,
-        end_reason=END if ended else None,
-        heartbeat_count=session.heartbeat_count + (event.event == HEARTBEAT),
-        last_seq=_said(event.seq, session.last_seq),
-        event_id=event.event_id,
-        event_digest=event.digest() if event.event_id is not None else None,
-    )
-
-
 def _metadata(
     before: Session, after: Session, event: str, billed_ms: int, unbilled_ms: Mapping[str, int]
 ) -> dict[str, JSON]:
@@ -230,6 +226,11 @@ def _added(total_ms: Mapping[str, int], more_ms: Mapping[str, int]) -> Mapping[s
     if not more_ms:
         return total_ms
     return {cause: total_ms.get(cause, 0) + more_ms.get(cause, 0) for cause in {**total_ms, **more_ms}}
+
+
+@lru_cache(maxsize=64)
+def _rate(rate_wei_per_minute: int) -> str:
+    return format_eth(rate_wei_per_minute)
 
 
 def _said(new: V | None, known: V | None) -> V | None:

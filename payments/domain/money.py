@@ -20,6 +20,14 @@ def parse_eth(text: str) -> int:
     return int(whole) * WEI_PER_ETH + int(decimals.ljust(18, "0"))
 
 
+def parse_rate(text: str) -> int:
+    """Wei per minute of a rate in ETH; as ``parse_eth``, but below a trillion, so that what it earns reads back."""
+    rate_wei_per_minute = parse_eth(text)
+    if rate_wei_per_minute >= 10**12 * WEI_PER_ETH:
+        raise ValueError(f'"{text}" is more ETH a minute than there can be')
+    return rate_wei_per_minute
+
+
 def format_eth(wei: int) -> str:
     """The exact decimal string in ETH of ``wei``, without trailing zeros: ``0.00025``, ``-1.5``, ``0``."""
     whole, decimals = divmod(abs(wei), WEI_PER_ETH)

@@ -7,6 +7,7 @@ from functools import lru_cache
 _RFC3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])((?:[01]\d|2[0-3]):[0-5]\d))", re.ASCII
 )
+_LAST_SECOND = 253_402_300_799
 _COMPLAINT = '"{}" is not an RFC 3339 time such as 2026-01-31T12:00:00.000Z'
 
 
@@ -31,8 +32,8 @@ def parse_time(text: str) -> int:
         second = int(datetime.fromisoformat(f"{day}T{time}{sign or '+'}{offset or '00:00'}").timestamp())
     except (ValueError, OverflowError) as error:
         raise ValueError(_COMPLAINT.format(text)) from error
-    if second < 0:
-        raise ValueError(f'"{text}" lies before 1970')
+    if not 0 <= second <= _LAST_SECOND:
+        raise ValueError(f'"{text}" lies outside the years 1970 to 9999 (UTC)')
     return second * 1000 + int((fraction or "0")[:3].ljust(3, "0"))
 
 

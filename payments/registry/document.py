@@ -1,12 +1,15 @@
 """``registry.json`` <-> records. Pure."""
 
+import codecs
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from marshmallow.exceptions import ValidationError
 
-from payments.registry.records import Moment, Record, RecordSchema
+from payments.fields import Moment
+from payments.registry.records import Record, RecordSchema
+from payments.strictjson import read_strictly
 
 
 class _DocumentSchema(RecordSchema):
@@ -55,12 +58,8 @@ def clashes(record: Record, records: Mapping[str, Record]) -> list[str]:
 
 
 def _items(data: bytes) -> list[Any]:
-    try:
-        document = json.loads(data)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"not JSON: {error}") from None
+    # Some editors begin a file with a byte order mark.
+    document = read_strictly(data.removeprefix(codecs.BOM_UTF8))
     items = document.get("orchestrators") if isinstance(document, dict) else document
     if not isinstance(items, list):
         raise ValueError('not an object with a list "orchestrators" of records')

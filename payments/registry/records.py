@@ -1,15 +1,15 @@
 """One orchestrator's record: what may be in it, the same in ``registry.json`` and over HTTP."""
 
 import re
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from Crypto.Hash import keccak
-from marshmallow import RAISE, Schema, fields, validate
-from marshmallow.exceptions import ValidationError
+from marshmallow import RAISE, Schema, validate
 
 from payments.domain.addresses import canonical_ip
-from payments.domain.times import format_time, parse_time
+from payments.domain.times import format_time
+from payments.fields import Canonical, Flag
 
 
 class Record(NamedTuple):
@@ -61,43 +61,6 @@ def checksum_address(text: str) -> str:
     if digits not in (spelled, digits.lower(), digits.upper()):
         raise ValueError(f'"{text}" fails its EIP-55 checksum (0x{spelled} would pass): mistyped?')
     return f"0x{spelled}"
-
-
-class Canonical(fields.Field[str]):
-    """A string that ``read`` brings into its one spelling, or refuses with ``ValueError``."""
-
-    def __init__(self, read: Any, **options: Any) -> None:
-        super().__init__(**options)
-        self._read = read
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
-        if not isinstance(value, str):
-            raise ValidationError("Not a string.")
-        try:
-            return self._read(value)  # type: ignore[no-any-return]
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
-
-
-class Moment(fields.Field[int]):
-    """RFC 3339 text, read to milliseconds."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> int:
-        if not isinstance(value, str):
-            raise ValidationError("Not a string.")
-        try:
-            return parse_time(value)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
-
-
-class Flag(fields.Field[bool]):
-    """``true`` or ``false``, and nothing that merely looks like it."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValidationError("Not true or false.")
-        return value
 
 
 def _http_url(text: str) -> str:

@@ -1,6 +1,7 @@
 """The records in force: read from ``registry.json`` whenever it changes, and changed in it."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,6 +31,7 @@ class Registry:
     def __init__(self, path: Path, clock: Callable[[], int], disk: Disk | None = None) -> None:
         """Raises ``Corrupt`` where neither the file nor its good copy is sound, ``Misconfigured`` on bad access."""
         self._path = path
+        self._name = str(path)
         self._good_path = path.with_name(f"{path.name}.good")
         self._clock = clock
         self._disk = disk or Disk()
@@ -97,12 +99,9 @@ class Registry:
         return record if record == known else record._replace(updated_at_ms=now_ms)
 
     def _write(self, records: Mapping[str, Record]) -> None:
-        data = write_document(records)
-        replace_file(self._disk, self._path, [data])
-        with self._reading:
-            self._seen = self._signature()
-            self._take(records)
-        self._keep_good(data)
+        replace_file(self._disk, self._path, [write_document(records)])
+        # Not taken over from here: an operator may have saved an edit a moment later.
+        self._refresh()
 
     @property
     def _lock_path(self) -> Path:
@@ -117,7 +116,7 @@ class Registry:
         if self.problem is None:
             return
         try:
-            self._take(read_document(self._good_path.read_bytes(), self._clock()))
+            self._take(_read(self._good_path))
         except (FileNotFoundError, ValueError):
             raise Corrupt(f"{self.problem}; mend the file, or restore it from a backup, and start again") from None
         log.warning("the records of %s are in force until then", self._good_path)
@@ -132,8 +131,7 @@ class Registry:
                 return
             self._seen = signature
             try:
-                data = self._path.read_bytes()
-                records = read_document(data, self._clock())
+                records = _read(self._path)
             except OSError as error:
                 self._complain(f"cannot be read ({error.strerror})")
                 return
@@ -144,11 +142,11 @@ class Registry:
                 log.info("%s is sound again", self._path)
             self.problem = None
             self._take(records)
-        self._keep_good(data)
+        self._keep_good(write_document(records))
 
     def _signature(self) -> tuple[int, ...] | None:
         try:
-            status = self._path.stat()
+            status = os.stat(self._name)
         except OSError:
             return None if self._seen is None else ()
         return (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -162,7 +160,8 @@ class Registry:
         }
 
     def _complain(self, why: str) -> None:
-        self.problem = f"{self._path}: {why}"
+        # What the file has in it may be no text that a log or an answer could carry.
+        self.problem = f"{self._path}: {why}".encode(errors="backslashreplace").decode()
         log.error("%s; the last good records stay in force", self.problem)
 
     def _keep_good(self, data: bytes) -> None:
@@ -176,6 +175,12 @@ class Registry:
             log.warning("%s cannot be kept up to date: %s", self._good_path, error)
 
 
+def _read(path: Path) -> dict[str, Record]:
+    """The records in the file; one that does not say since when there is one dates from the last change of the file."""
+    changed_ms = path.stat().st_mtime_ns // 1_000_000
+    return read_document(path.read_bytes(), changed_ms)
+
+
 def bootstrap(registry: Registry, path: Path, clock: Callable[[], int]) -> None:
     """Register the records in the JSON file at ``path``, a list or an object as ``registry.json`` is.
 
@@ -186,6 +191,8 @@ def bootstrap(registry: Registry, path: Path, clock: Callable[[], int]) -> None:
         for record in wanted.values():
             if record.orchestrator_id not in registry.records():
                 registry.register({**record._asdict(), "registered_at_ms": clock()})
+    except Unavailable as error:
+        log.warning("nothing is registered from %s: %s", path, error)
     except OSError as error:
         raise Misconfigured(
             f"PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path} cannot be read ({error.strerror})"

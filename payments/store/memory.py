@@ -38,7 +38,7 @@ class MemoryStore:
         return self._state
 
     def entries(self, query: Query, *, before: int | None = None, limit: int = 200) -> Page:
-        end = len(self._entries) if before is None else min(len(self._entries), before - 1)
+        end = len(self._entries) if before is None else max(0, min(len(self._entries), before - 1))
         found = [entry for entry in reversed(self._entries[:end]) if query.matches(entry)]
         return Page(found[:limit], found[limit - 1].seq if len(found) > limit else None)
 

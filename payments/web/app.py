@@ -1,9 +1,10 @@
 """The application factory."""
 
+import json
 from typing import Any
 
 import orjson
-from flask import Flask
+from flask import Flask, Response
 from flask.json.provider import JSONProvider
 
 from payments.clock import now_ms
@@ -18,11 +19,22 @@ from payments.web.tokens import Gate
 class _Orjson(JSONProvider):
     """Answers are written by orjson; requests are read by ``payments.web.body``, which is stricter."""
 
+    def response(self, *args: Any, **_: Any) -> Response:
+        return Response(_to_json(args[0]), content_type="application/json")
+
     def dumps(self, obj: Any, **_: Any) -> str:
-        return orjson.dumps(obj).decode()
+        return _to_json(obj).decode()
 
     def loads(self, s: str | bytes, **_: Any) -> Any:
         return orjson.loads(s)
+
+
+def _to_json(obj: Any) -> bytes:
+    try:
+        return orjson.dumps(obj)
+    except TypeError:
+        # A lone surrogate, quoted from a request: only an escape can say it.
+        return json.dumps(obj).encode()
 
 
 def create_app(settings: Settings) -> Flask:

@@ -1,52 +1,13 @@
 """What requests may say."""
 
-import re
 from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from payments.domain.addresses import canonical_ip
 from payments.domain.sessions import EVENTS, HEARTBEAT, STATUSES, SessionEvent
-from payments.registry.records import Canonical, Moment, RecordSchema
-
-
-class Text(fields.Field[str]):
-    """A string of printable characters: no control characters, no lone surrogates, nothing that mangles a log."""
-
-    def __init__(self, least: int, most: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.least, self.most = least, most
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> str:
-        if not isinstance(value, str):
-            raise ValidationError("Not a string.")
-        if not self.least <= len(value) <= self.most or not value.isprintable():
-            raise ValidationError(f"Must be {self.least} to {self.most} printable characters.")
-        return value
-
-
-class Whole(fields.Field[int]):
-    """A whole JSON number from ``least`` to ``most``; not ``true``, not ``1.0``."""
-
-    def __init__(self, least: int, most: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.least, self.most = least, most
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> int:
-        if type(value) is not int:
-            raise ValidationError("Not a whole number.")
-        if not self.least <= value <= self.most:
-            raise ValidationError(f"Must be from {self.least} to {self.most}.")
-        return value
-
-
-class WholeText(Whole):
-    """The same in a query string."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> int:
-        if not re.fullmatch(r"[0-9]{1,19}", value):
-            raise ValidationError("Not a whole number.")
-        return super()._deserialize(int(value), attr, data)
+from payments.fields import Canonical, Choice, Moment, Strict, Text, Whole, WholeText
+from payments.registry import RecordSchema
 
 
 class EventSchema(Schema):
@@ -56,7 +17,7 @@ class EventSchema(Schema):
         unknown = EXCLUDE
 
     session_id = Text(1, 128, required=True)
-    event = fields.String(load_default=HEARTBEAT, validate=validate.OneOf(EVENTS))
+    event = Choice(EVENTS, load_default=HEARTBEAT)
     upstream_addr = Canonical(canonical_ip, allow_none=True)
     upstream_port = Whole(1, 65535, allow_none=True)
     edge_id = Text(0, 64, allow_none=True)
@@ -104,10 +65,25 @@ class ChangeSchema(RecordSchema):
 
 
 _EVENT = EventSchema()
+_READERS = [(name, field.read) for name, field in _EVENT.load_fields.items() if isinstance(field, Strict)]
 
 
 def load_event(item: Any, received_at_ms: int) -> SessionEvent:
     """The event that ``item`` reports. Raises ``ValidationError``, naming every field that is wrong."""
-    values = _EVENT.load(item)
+    values = _read(item)
+    if values is None:
+        values = _EVENT.load(item)
     occurred_at_ms = values.pop("occurred_at", None)
     return SessionEvent(received_at_ms=received_at_ms, occurred_at_ms=occurred_at_ms, **values)
+
+
+def _read(item: Any) -> dict[str, Any] | None:
+    """What ``EventSchema`` loads, by its own fields and ten times as fast; ``None`` for it to say what is wrong."""
+    if type(item) is not dict or item.get("session_id") is None or item.get("event", HEARTBEAT) is None:
+        return None
+    try:
+        values = {name: read(item[name]) for name, read in _READERS if item.get(name) is not None}
+    except ValidationError:
+        return None
+    values.setdefault("event", HEARTBEAT)
+    return values

@@ -59,6 +59,9 @@ def _check(request: Request, header: str, digests: Sequence[bytes]) -> None:
 
 
 def _tokens(request: Request, header: str) -> list[str]:
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    bearer = credentials.strip() if scheme.lower() == "bearer" else ""
-    return [token for token in (request.headers.get(header, ""), bearer) if token]
+    # From the environ, for every event passes here: werkzeug's headers take ten times as long.
+    given = [request.environ.get(f"HTTP_{header.upper().replace('-', '_')}", "")]
+    scheme, _, credentials = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() == "bearer":
+        given.append(credentials.strip())
+    return [token for token in given if token]

@@ -26,8 +26,9 @@ Beside the journal stand ``<journal>.lock`` (the lock, empty), ``<journal>.torn-
 was set aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it).
 
 A projection (``sessions.json``, ``balances.json``) is one JSON object: ``format`` (1), ``journal`` (``seq``,
-``offset`` and ``hash`` of the last line that it reflects), one record a line, and ``checksum``, the SHA-256 of the
-record lines. A projection that is missing, damaged or of another format is made again from the journal.
+``offset`` and ``hash`` of the last line that it reflects), one record a line, and ``checksum``, the SHA-256 of all
+before the newline that ends the last record. A projection that is missing, damaged or of another format is made again
+from the journal.
 
 How it is written
 =================

@@ -39,8 +39,6 @@ class Journal:
         self.durable_seq = 0
         disk.make_folder(path.parent)
         self.descriptor = disk.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
-        # Not only when this process made it: whoever did may have died before it synced the name.
-        disk.sync_folder(path.parent)
 
     def close(self) -> None:
         self.disk.close(self.descriptor)

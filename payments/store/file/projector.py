@@ -61,6 +61,8 @@ class Projector:
             if self._written_seq >= seq and not must:
                 return
             try:
+                # Before the lock: filelock would make the folder too, and open it to everybody.
+                self._disk.make_folder(self._lock_path.parent)
                 with brief_lock(self._lock_path, timeout_s=5):
                     shown_seq = snapshot.reflected_seq(self._paths)
                     if must or shown_seq is None or shown_seq < seq:
@@ -99,6 +101,6 @@ class Projector:
         """How long to wait so that the writing, this process's and the others', keeps to its share."""
         try:
             age_s = max(0.0, time.time() - self._paths.sessions.stat().st_mtime)
-        except FileNotFoundError:
+        except OSError:
             return 0.0
         return max(0.0, self._took_s / SHARE - age_s)

@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from payments.disk import Disk
@@ -43,18 +43,25 @@ class SharedJournal:
         self._path = path
         self._projections = projections
         self._clock = clock
-        self._mark = halt.mark_of(path)
+        self._mark = str(halt.mark_of(path))
         self._halted: str | None = None
         self._one_sync_at_a_time = threading.Lock()
         self.state = State()
-        self.journal = Journal(disk, path)
-        self._lock = HotLock(path.with_name(f"{path.name}.lock"))
-        self.rebuilt = self._recover()
+        with ExitStack() as opened:
+            self.journal = Journal(disk, path)
+            opened.callback(self.journal.close)
+            self._lock = HotLock(path.with_name(f"{path.name}.lock"))
+            opened.callback(self._lock.close)
+            self.rebuilt = self._recover()
+            opened.pop_all()
 
     @property
     def is_read_up(self) -> bool:
         """Whether the state shows all that any process has written; cheap, and no lock needed."""
-        return self._halted is None and self.journal.size() == self.journal.position.offset
+        try:
+            return self._halted is None and self.journal.size() == self.journal.position.offset
+        except OSError:
+            return False
 
     @contextmanager
     def turn(self, timeout_s: float) -> Iterator[None]:
@@ -101,10 +108,12 @@ class SharedJournal:
             self._lock.acquire(max(0.0, timeout_s))
         except LockTimeout as error:
             raise Unavailable(f"{error} is held by another process for too long; is one stopped?") from error
+        except OSError as error:
+            raise Unavailable(f"{self._path}: its lock cannot be taken ({error.strerror})", retry_after_s=5) from error
 
     def _check_ground(self) -> None:
         self._check_not_halted()
-        if self._mark.exists():
+        if self._disk.exists(self._mark):
             self._halted = f"{self._mark} exists: a sync failed"
             self._check_not_halted()
         if not self.journal.is_current():
@@ -132,7 +141,9 @@ class SharedJournal:
     def _recover(self) -> bool:
         self._acquire(OPEN_TIMEOUT_S)
         try:
-            halted = self._mark.exists()
+            # Not only when this process made the journal: whoever did may have died before it synced the name.
+            self._disk.sync_folder(self._path.parent)
+            halted = self._disk.exists(self._mark)
             if halted:
                 self._disk.forget_cache(self.journal.descriptor)
             found = snapshot.read(self._projections)

@@ -105,9 +105,9 @@ def _usable(
 
 
 def _document(name: str, position: Position, records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    head = orjson.dumps({"format": FORMAT, "journal": position._asdict()})[:-1]
-    yield b'%b,"%b":[\n' % (head, name.encode())
-    checksum = sha256()
+    head = b'%b,"%b":[\n' % (orjson.dumps({"format": FORMAT, "journal": position._asdict()})[:-1], name.encode())
+    yield head
+    checksum = sha256(head)
     separator = b""
     for part in _slices(map(orjson.dumps, records)):
         data = separator + b",\n".join(part)
@@ -130,13 +130,11 @@ def _slices(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
 
 def _read(path: Path, name: str, read_record: Callable[[Mapping[str, Any]], V]) -> tuple[list[V], Position]:
     data = path.read_bytes()
-    head_end = data.find(b"\n") + 1
-    body_end = data.rfind(b'\n],"checksum":"')
     try:
         document = orjson.loads(data)
         if document["format"] != FORMAT:
             raise _Unusable(f"{path} has format {document['format']}, not {FORMAT}")
-        if document["checksum"] != sha256(data[head_end:body_end]).hexdigest():
+        if document["checksum"] != sha256(data[: data.rfind(b'\n],"checksum":"')]).hexdigest():
             raise _Unusable(f"{path} was changed after it was written")
         return [read_record(record) for record in document[name]], _position(document)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -93,8 +93,7 @@ class FileStore:
     def view(self) -> State:
         if not self._journal.is_read_up:
             self._catch_up()
-        self._journal.sync_through(self._journal.state.seq)
-        return self._journal.state
+        return self._durable_state()
 
     def entries(self, query: Query, *, before: int | None = None, limit: int = 200) -> Page:
         self.view()
@@ -104,13 +103,18 @@ class FileStore:
             raise Unavailable(f"the journal cannot be read ({error.strerror})", retry_after_s=5) from error
 
     def check(self) -> dict[str, JSON]:
-        self.view()
+        # Always with the lock: whether a command would get it is the question.
+        self._catch_up()
         self._journal.check_room()
-        return {"engine": "file", "seq": self._journal.state.seq}
+        return {"engine": "file", "seq": self._durable_state().seq}
 
     def close(self) -> None:
         self._projector.close(self._journal.state.seq)
         self._journal.close()
+
+    def _durable_state(self) -> State:
+        self._journal.sync_through(self._journal.state.seq)
+        return self._journal.state
 
     def _withdraw(self, ticket: _Ticket) -> None:
         # Not in the queue: in a commit at this moment, and recorded or not; the caller asks again, and learns.

@@ -1,0 +1,37 @@
+"""JSON as RFC 8259 has it, where ``json.loads`` is lenient: for what comes from outside.
+
+Duplicate names are refused: which of the two a reader takes is anybody's guess. So are ``NaN`` and its like, which are
+not JSON, other encodings than UTF-8, and nesting that exhausts the stack. May import nothing of ours.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+
+def read_strictly(data: bytes) -> Any:
+    """The value in ``data``; ``ValueError`` that says what is wrong."""
+    try:
+        return _DECODER.decode(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 (byte {error.start})") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    items = dict(pairs)
+    if len(items) < len(pairs):
+        names = [name for name, _ in pairs]
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {doubled!a} stands twice in one object")
+    return items
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)

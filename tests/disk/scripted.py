@@ -1,0 +1,108 @@
+"""Disks for tests: real files, but without syncs, or with every call on record and some that fail."""
+
+import os
+from collections import defaultdict, deque
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from payments.disk import Disk
+
+
+class Fail(NamedTuple):
+    """The call fails with this ``errno``."""
+
+    number: int
+
+
+class Take(NamedTuple):
+    """The write takes no more than this many bytes."""
+
+    length: int
+
+
+Step: TypeAlias = Fail | Take | None
+"""What a call does; ``None``: what it always does."""
+
+
+class HastyDisk(Disk):
+    """Leaves the syncs out: where nothing loses power, they only take time."""
+
+    def sync(self, descriptor: int) -> None:
+        pass
+
+    def sync_folder(self, path: Path) -> None:
+        pass
+
+
+class ScriptedDisk(Disk):
+    """Records its calls, and lets some of them go by a script.
+
+    Attributes:
+        log: operation and file name of every call that can change a file or make it durable, in order.
+        broken: by operation and file name, what every call does that no script speaks of.
+    """
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, str]] = []
+        self.broken: dict[tuple[str, str], Step] = {}
+        self._scripts: defaultdict[tuple[str, str], deque[Step]] = defaultdict(deque)
+        self._names: dict[int, str] = {}
+
+    def script(self, operation: str, name: str, *steps: Step) -> None:
+        """Let the next calls of ``operation`` on the file called ``name`` do ``steps``."""
+        self._scripts[operation, name].extend(steps)
+
+    def open(self, path: Path, flags: int) -> int:
+        self._step("open", path.name)
+        descriptor = super().open(path, flags)
+        self._names[descriptor] = path.name
+        return descriptor
+
+    def close(self, descriptor: int) -> None:
+        self._names.pop(descriptor)
+        super().close(descriptor)
+
+    def write(self, descriptor: int, data: bytes | memoryview) -> int:
+        step = self._step("write", self._names[descriptor])
+        return super().write(descriptor, data[: step.length] if isinstance(step, Take) else data)
+
+    def read(self, descriptor: int, length: int, offset: int) -> bytes:
+        self._step("read", self._names[descriptor])
+        return super().read(descriptor, length, offset)
+
+    def size(self, descriptor: int) -> int:
+        self._step("size", self._names[descriptor])
+        return super().size(descriptor)
+
+    def sync(self, descriptor: int) -> None:
+        self._step("sync", self._names[descriptor])
+        super().sync(descriptor)
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        self._step("truncate", self._names[descriptor])
+        super().truncate(descriptor, size)
+
+    def replace(self, source: Path, target: Path) -> None:
+        self._step("replace", target.name)
+        super().replace(source, target)
+
+    def remove(self, path: Path) -> None:
+        self._step("remove", path.name)
+        super().remove(path)
+
+    def sync_folder(self, path: Path) -> None:
+        self._step("sync_folder", path.name)
+        super().sync_folder(path)
+
+    def forget_cache(self, descriptor: int) -> None:
+        self._step("forget_cache", self._names[descriptor])
+        super().forget_cache(descriptor)
+
+    def _step(self, operation: str, name: str) -> Step:
+        if operation not in ("read", "size"):
+            self.log.append((operation, name))
+        script = self._scripts[operation, name]
+        step = script.popleft() if script else self.broken.get((operation, name))
+        if isinstance(step, Fail):
+            raise OSError(step.number, os.strerror(step.number), name)
+        return step

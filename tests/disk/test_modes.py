@@ -1,0 +1,56 @@
+"""What a store leaves on disk is for the user that runs it only."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from payments.disk import Disk
+from payments.store.file.snapshot import Paths
+from payments.store.file.store import FileStore
+from tests.harness import TERMS, Clock, event, file_store, journal_path
+
+pytestmark = pytest.mark.usefixtures("open_umask")
+
+
+def modes(root: Path) -> dict[str, set[int]]:
+    """The modes of the folders and of the files below ``root``."""
+    found: dict[str, set[int]] = {"folders": set(), "files": set()}
+    for each in root.rglob("*"):
+        found["folders" if each.is_dir() else "files"].add(stat.S_IMODE(each.stat().st_mode))
+    return found
+
+
+def test_everything_that_a_store_makes_is_private(tmp_path: Path) -> None:
+    store = file_store(tmp_path / "data")
+    store.execute([event()])
+    store.close()
+    assert modes(tmp_path) == {"folders": {0o700}, "files": {0o600}}
+
+
+def test_a_torn_tail_that_is_set_aside_is_private(tmp_path: Path) -> None:
+    file_store(tmp_path / "data").close()
+    with journal_path(tmp_path / "data").open("ab") as journal:
+        journal.write(b'{"seq":1')
+    file_store(tmp_path / "data").close()
+    assert len(list(journal_path(tmp_path / "data").parent.glob("*.torn-*"))) == 1
+    assert modes(tmp_path) == {"folders": {0o700}, "files": {0o600}}
+
+
+def test_folders_made_for_projections_elsewhere_are_private(tmp_path: Path) -> None:
+    paths = Paths(tmp_path / "shown" / "sessions.json", tmp_path / "owed" / "balances.json")
+    store = FileStore(tmp_path / "data" / "journal", paths, lambda: TERMS, Clock())
+    store.execute([event()])
+    store.close()
+    assert modes(tmp_path) == {"folders": {0o700}, "files": {0o600}}
+
+
+def test_the_mark_of_a_failed_sync_is_private(tmp_path: Path) -> None:
+    class FailingDisk(Disk):
+        def sync(self, descriptor: int) -> None:
+            raise OSError(5, os.strerror(5))
+
+    with pytest.raises(Exception, match="sync failed"):
+        file_store(tmp_path / "data", disk=FailingDisk())
+    assert modes(tmp_path)["files"] == {0o600}

@@ -1,0 +1,79 @@
+"""The pure core with nothing around it, and words to tell it stories with."""
+
+from typing import Any, NamedTuple
+
+from payments.domain.billing import Outcome, Terms
+from payments.domain.commands import decide
+from payments.domain.entries import CREDIT, Entry
+from payments.domain.money import parse_eth
+from payments.domain.sessions import ENDED, TIMEOUT, Session, SessionEvent
+from payments.domain.state import State, evolve
+from tests.harness import NOON_MS, TERMS, event
+
+MINUTE_MS = 60_000
+MINUTE_WEI = parse_eth("0.001")
+"""What a minute earns under ``TERMS``."""
+
+
+def at(second: int) -> int:
+    """Milliseconds of ``second`` in the story; it begins at noon."""
+    return NOON_MS + second * 1000
+
+
+class Account(NamedTuple):
+    """How the time of a session was used."""
+
+    elapsed_ms: int
+    billed_ms: int
+    unbilled_ms: dict[str, int]
+
+
+class Book:
+    """Decides events against a state and folds what they become.
+
+    Attributes:
+        terms: in force for the next event; ``entries`` all that was recorded, oldest first.
+    """
+
+    def __init__(self, terms: Terms = TERMS) -> None:
+        self.terms = terms
+        self.state = State()
+        self.entries: list[Entry] = []
+
+    def tell(self, said: SessionEvent) -> Outcome:
+        """Decide and record ``said`` at the time of its receipt."""
+        outcome, entries = decide(said, self.state, self.terms, said.received_at_ms)
+        for entry in entries:
+            evolve(self.state, entry)
+        self.entries += entries
+        return outcome
+
+    def report(self, kind: str, second: int, occurred: int | None = None, **fields: Any) -> str:
+        """An event received at ``second``, which says that it occurred at ``occurred``; returns the outcome's kind."""
+        occurred_at_ms = None if occurred is None else at(occurred)
+        return self.tell(event(kind=kind, at_ms=at(second), occurred_at_ms=occurred_at_ms, **fields)).kind
+
+    def reap(self, session_id: str = "s-1") -> None:
+        """Close a session as the reaper does (rule 4.11)."""
+        session = self.session(session_id)
+        self.state.sessions[session_id] = session._replace(
+            status=ENDED, end_reason=TIMEOUT, ended_at_ms=session.last_billed_at_ms
+        )
+
+    def session(self, session_id: str = "s-1") -> Session:
+        """The session as its events have made it."""
+        return self.state.sessions[session_id]
+
+    def account(self, session_id: str = "s-1") -> Account:
+        """Its time so far; every account that is asked for has to add up (rule 4.9)."""
+        session = self.session(session_id)
+        assert session.billed_ms + sum(session.unbilled_ms.values()) == session.elapsed_ms
+        return Account(session.elapsed_ms, session.billed_ms, dict(session.unbilled_ms))
+
+    def credits_wei(self) -> list[int]:
+        """The credits, oldest first."""
+        return [entry.delta_wei for entry in self.entries if entry.event == CREDIT and entry.delta_wei is not None]
+
+    def earned_wei(self) -> dict[str, int]:
+        """What every orchestrator has earned."""
+        return {balance.orchestrator_id: balance.balance_wei for balance in self.state.balances.values()}

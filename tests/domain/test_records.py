@@ -1,0 +1,201 @@
+"""Records as JSON and back: what the journal and its projections hold is what was recorded."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.domain.entries import Entry
+from payments.domain.ledger import Balance
+from payments.domain.records import balance_record, entry_record, read_balance, read_entry, read_session, session_record
+from payments.domain.sessions import END, EVENTS, HEARTBEAT, START, Session
+from tests.domain.book import MINUTE_MS, Book
+from tests.harness import campaign
+
+MOMENTS_MS = st.integers(0, 253_402_300_799_999)
+DURATIONS_MS = st.integers(0, 10**15)
+AMOUNTS_WEI = st.integers(0, 10**40)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=128)
+COUNTS = st.integers(0, 2**63 - 1)
+CAUSES = ["gap", "expired", "unattributed", "unpriced", "asleep"]
+
+SESSIONS = st.builds(
+    Session,
+    session_id=TEXT,
+    incarnation=COUNTS,
+    opened_seq=COUNTS,
+    orchestrator_id=st.none() | TEXT,
+    upstream_addr=st.ip_addresses().map(str),
+    upstream_port=st.none() | st.integers(1, 65535),
+    edge_id=st.none() | TEXT,
+    streamer_id=st.none() | TEXT,
+    status=st.sampled_from(["active", "ended"]),
+    started_at_ms=MOMENTS_MS,
+    last_seen_at_ms=MOMENTS_MS,
+    last_event=st.sampled_from(EVENTS),
+    last_billed_at_ms=MOMENTS_MS,
+    ended_at_ms=st.none() | MOMENTS_MS,
+    end_reason=st.sampled_from([None, "end", "timeout"]),
+    billed_ms=DURATIONS_MS,
+    billed_wei=AMOUNTS_WEI,
+    remainder=st.integers(0, 59_999),
+    last_credited_wei=AMOUNTS_WEI,
+    unbilled_ms=st.dictionaries(st.sampled_from(CAUSES), DURATIONS_MS),
+    heartbeat_count=COUNTS,
+    last_seq=st.none() | COUNTS,
+    event_id=st.none() | TEXT,
+    event_digest=st.none() | TEXT,
+)
+
+MONEY = st.integers(-(10**40), 10**40)
+METADATA = st.dictionaries(TEXT, st.none() | COUNTS | TEXT | st.dictionaries(TEXT, COUNTS, max_size=3), max_size=5)
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> Entry:
+    """An entry, of money or not, with a session or not."""
+    moves_money = draw(st.booleans())
+    return Entry(
+        seq=draw(COUNTS),
+        timestamp_ms=draw(MOMENTS_MS),
+        event=draw(TEXT),
+        reason=draw(TEXT),
+        orchestrator_id=draw(st.none() | TEXT),
+        delta_wei=draw(MONEY) if moves_money else None,
+        balance_wei=draw(MONEY) if moves_money else None,
+        metadata=draw(METADATA),
+        session=draw(st.none() | SESSIONS),
+    )
+
+
+def through_json(record: Any) -> Any:
+    """``record`` as it comes back from a file."""
+    return orjson.loads(orjson.dumps(record))
+
+
+@given(SESSIONS)
+@campaign(150)
+def test_session_reads_back_as_it_was_written(session: Session) -> None:
+    assert read_session(through_json(session_record(session))) == session
+
+
+@given(entries())
+@campaign(150)
+def test_entry_reads_back_as_it_was_written(entry: Entry) -> None:
+    assert read_entry(through_json(entry_record(entry)), entry.session) == entry
+
+
+@given(st.builds(Balance, TEXT, MONEY, MOMENTS_MS, COUNTS))
+@campaign(150)
+def test_balance_reads_back_as_it_was_written(balance: Balance) -> None:
+    assert read_balance(through_json(balance_record(balance, "eth"))) == balance
+
+
+@given(entries())
+@campaign(100)
+def test_only_money_has_amounts(entry: Entry) -> None:
+    record = entry_record(entry)
+    amounts = {name: record[name] for name in ("amount", "delta", "balance") if name in record}
+    assert all(isinstance(amount, str) for amount in amounts.values())
+    assert set(amounts) == (set() if entry.delta_wei is None else {"amount", "delta", "balance"})
+
+
+def test_records_of_a_minute_say_what_the_contract_says() -> None:
+    book = Book()
+    book.report(START, 0, edge_id="edge-a", upstream_port=8888, streamer_id="streamer-a", seq=1)
+    book.report(HEARTBEAT, 60, event_id="e-2", seq=2)
+    session = session_record(book.session())
+    assert isinstance(session.pop("event_digest"), str)
+    assert session == {
+        "session_id": "s-1",
+        "incarnation": 1,
+        "opened_seq": 1,
+        "orchestrator_id": "orch-a",
+        "upstream_addr": "203.0.113.10",
+        "upstream_port": 8888,
+        "edge_id": "edge-a",
+        "streamer_id": "streamer-a",
+        "status": "active",
+        "started_at": "2027-01-15T08:00:00.000Z",
+        "last_seen_at": "2027-01-15T08:01:00.000Z",
+        "last_event": "heartbeat",
+        "last_billed_at": "2027-01-15T08:01:00.000Z",
+        "ended_at": None,
+        "end_reason": None,
+        "billed_ms": MINUTE_MS,
+        "billed_eth": "0.001",
+        "remainder": 0,
+        "last_credited_eth": "0.001",
+        "unbilled_ms": {},
+        "heartbeat_count": 1,
+        "seq": 2,
+        "event_id": "e-2",
+    }
+    assert entry_record(book.entries[1]) == {
+        "seq": 2,
+        "timestamp": "2027-01-15T08:01:00.000Z",
+        "event": "credit",
+        "reason": "session_time",
+        "orchestrator_id": "orch-a",
+        "amount": "0.001",
+        "delta": "0.001",
+        "balance": "0.001",
+        "metadata": {
+            "session_id": "s-1",
+            "incarnation": 1,
+            "edge_id": "edge-a",
+            "streamer_id": "streamer-a",
+            "upstream_addr": "203.0.113.10",
+            "upstream_port": 8888,
+            "event": "heartbeat",
+            "delta_ms": MINUTE_MS,
+            "interval_start": "2027-01-15T08:00:00.000Z",
+            "interval_end": "2027-01-15T08:01:00.000Z",
+            "rate_eth_per_minute": "0.001",
+            "credit_unit": "eth",
+        },
+    }
+    assert balance_record(book.state.balances["orch-a"], "eth") == {
+        "orchestrator_id": "orch-a",
+        "balance": "0.001",
+        "credit_unit": "eth",
+        "updated_at": "2027-01-15T08:01:00.000Z",
+        "seq": 2,
+    }
+
+
+def test_entry_that_moves_no_money_says_why() -> None:
+    book = Book()
+    book.report(START, 0, upstream_addr="198.51.100.1")
+    book.report(END, 60)
+    assert entry_record(book.entries[1]) == {
+        "seq": 2,
+        "timestamp": "2027-01-15T08:01:00.000Z",
+        "event": "session",
+        "reason": "session_closed",
+        "orchestrator_id": None,
+        "metadata": {
+            "session_id": "s-1",
+            "incarnation": 1,
+            "edge_id": None,
+            "streamer_id": None,
+            "upstream_addr": "198.51.100.1",
+            "upstream_port": None,
+            "event": "end",
+            "delta_ms": 0,
+            "interval_start": "2027-01-15T08:00:00.000Z",
+            "interval_end": "2027-01-15T08:01:00.000Z",
+            "unbilled_ms": {"unattributed": MINUTE_MS},
+        },
+    }
+
+
+def test_session_record_without_any_one_of_its_fields_is_refused() -> None:
+    book = Book()
+    book.report(START, 0)
+    record = session_record(book.session())
+    for name in record:
+        with pytest.raises(KeyError, match=name):
+            read_session({other: record[other] for other in record if other != name})

@@ -1,0 +1,107 @@
+"""The fold: what entries make of a state, once or twice."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.domain.billing import Outcome
+from payments.domain.commands import decide
+from payments.domain.entries import Entry
+from payments.domain.sessions import END, EVENTS, HEARTBEAT, START, Session
+from payments.domain.state import State, evolve
+from tests.domain.book import MINUTE_WEI, Book, at
+from tests.harness import HOST_A, HOST_B, TERMS, campaign, event
+
+STORIES = st.lists(
+    st.tuples(st.sampled_from(["s-1", "s-2", "s-3"]), st.sampled_from(EVENTS), st.sampled_from([HOST_A, HOST_B])),
+    min_size=1,
+    max_size=15,
+)
+
+
+def told(story: list[tuple[str, str, str]]) -> Book:
+    """The book of ``story``, one event a second."""
+    book = Book()
+    for second, (session_id, kind, host) in enumerate(story):
+        book.report(kind, second, session_id=session_id, upstream_addr=host)
+    return book
+
+
+def folded(entries: list[Entry], state: State | None = None) -> State:
+    """``state``, empty unless given, after ``entries``."""
+    state = state or State()
+    for entry in entries:
+        evolve(state, entry)
+    return state
+
+
+@given(STORIES)
+@campaign(100)
+def test_entries_alone_make_the_state(story: list[tuple[str, str, str]]) -> None:
+    book = told(story)
+    again = folded(book.entries)
+    assert again == book.state
+    assert list(again.sessions) == list(book.state.sessions)
+
+
+@given(STORIES)
+@campaign(100)
+def test_sessions_stand_in_the_order_of_their_opening(story: list[tuple[str, str, str]]) -> None:
+    opened = [session.opened_seq for session in told(story).state.sessions.values()]
+    assert opened == sorted(opened)
+
+
+@given(story=STORIES, data=st.data())
+@campaign(150)
+def test_folding_entries_again_with_all_that_follow_changes_nothing(
+    story: list[tuple[str, str, str]], data: st.DataObject
+) -> None:
+    """A start may begin with sessions of one moment and balances of an earlier one."""
+    book = told(story)
+    entries = book.entries
+    shown = folded(entries[: data.draw(st.integers(0, len(entries)), label="entries in the projection")])
+    again = folded(entries[data.draw(st.integers(0, shown.seq), label="entries not folded again") :], shown)
+    again.restore_order()
+    assert again == book.state
+    assert list(again.sessions) == list(book.state.sessions)
+
+
+def test_reopened_session_stands_last_after_a_fold_that_began_late() -> None:
+    book = told([("s-1", START, HOST_A), ("s-1", END, HOST_A), ("s-1", START, HOST_A), ("s-2", START, HOST_A)])
+    again = folded(book.entries[1:], folded(book.entries))
+    again.restore_order()
+    assert list(again.sessions) == ["s-1", "s-2"]
+
+
+def test_draft_evolves_without_touching_what_it_was_drawn_from() -> None:
+    book = told([("s-1", START, HOST_A), ("s-1", HEARTBEAT, HOST_A)])
+    before = State(book.state.seq, dict(book.state.sessions), dict(book.state.balances))
+    draft = book.state.draft()
+    first = decided(draft, "s-1", 61)
+    second = decided(draft, "s-1", 121)
+    assert (first.session.billed_ms, second.session.billed_ms) == (61_000, 121_000)
+    assert draft.balance_wei("orch-a") == 121 * MINUTE_WEI // 60
+    assert (draft.seq, book.state) == (4, before)
+
+
+def test_orchestrator_that_never_earned_is_owed_nothing() -> None:
+    assert State().balance_wei("orch-a") == State().draft().balance_wei("orch-a") == 0
+
+
+def test_record_shows_stale_only_while_active_and_silent_for_longer_than_allowed() -> None:
+    book = told([("s-1", START, HOST_A), ("s-2", END, HOST_A)])
+    active, ended = book.session("s-1"), book.session("s-2")
+    shown: dict[int, str] = {second: stale_after_two_minutes(active, second) for second in (0, 120, 121)}
+    assert shown == {0: "active", 120: "active", 121: "stale"}
+    assert stale_after_two_minutes(ended, 1000) == "ended"
+
+
+def stale_after_two_minutes(session: Session, second: int) -> str:
+    """The status of ``session`` at ``second``."""
+    return session.status_at(at(second), idle_timeout_ms=120_000)
+
+
+def decided(draft: State, session_id: str, second: int) -> Outcome:
+    """Decide a heartbeat on ``draft`` and fold it into that."""
+    outcome, entries = decide(event(session_id, HEARTBEAT, at(second)), draft, TERMS, at(second))
+    folded(list(entries), draft)
+    return outcome

@@ -1,0 +1,43 @@
+"""Stores of every engine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from payments.domain.sessions import HEARTBEAT
+from payments.store import Store
+from tests.harness import HOST_A, HOST_B, event
+from tests.store.house import MINUTE_MS, House
+
+
+@pytest.fixture(params=["memory", "file"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    """A house of each engine, closed at the end."""
+    house = House(tmp_path if request.param == "file" else None)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def file_house(tmp_path: Path) -> Iterator[House]:
+    """A house of the file engine, for what only shared files can do."""
+    house = House(tmp_path)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def store(house: House) -> Store:
+    """The store of the house, empty."""
+    return house.store
+
+
+@pytest.fixture
+def minutes(house: House) -> House:
+    """Twelve entries, one a minute: two sessions on two hosts, then one that matches nobody."""
+    for minute in range(12):
+        session_id, host = [("s-1", HOST_A), ("s-2", HOST_B), ("s-3", "198.51.100.1")][minute % 3]
+        house.store.execute([event(session_id, HEARTBEAT, house.clock.now_ms, upstream_addr=host)])
+        house.clock.now_ms += MINUTE_MS
+    return house

@@ -1,0 +1,177 @@
+"""A line says exactly what its entry said, and no other line passes for it."""
+
+import json
+import zlib
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.domain.entries import CREDIT, DEBIT, PAYOUT, SESSION, SESSION_TIME, Entry
+from payments.domain.money import format_eth
+from payments.domain.sessions import Session
+from payments.domain.times import format_time
+from payments.store.file.codec import (
+    FIRST_HASH,
+    BadLine,
+    Position,
+    UnknownVersion,
+    decode,
+    decode_next,
+    encode,
+    is_whole,
+    line_hash,
+)
+from tests.audit import audit
+from tests.harness import NOON_MS, campaign, journal_path
+from tests.store.file.history import AWKWARD, History, lay
+
+HUGE_WEI = 10**48 - 1
+
+OPEN = Session(
+    session_id="s-1", incarnation=1, opened_seq=1, orchestrator_id=None, upstream_addr="2001:db8::1",
+    upstream_port=None, edge_id=None, streamer_id=None, status="active", started_at_ms=NOON_MS, last_seen_at_ms=NOON_MS,
+    last_event="start", last_billed_at_ms=NOON_MS, ended_at_ms=None, end_reason=None, billed_ms=0, billed_wei=0,
+    remainder=0, last_credited_wei=0, unbilled_ms={}, heartbeat_count=0, last_seq=None, event_id=None,
+    event_digest=None,
+)  # fmt: skip
+CLOSED = OPEN._replace(
+    session_id=AWKWARD, incarnation=7, opened_seq=2**53, orchestrator_id="orch-ä", upstream_port=65535,
+    edge_id='"quoted"\\', streamer_id="\U0001f3ae\x7f\u2028", status="ended", last_billed_at_ms=NOON_MS + 1,
+    ended_at_ms=NOON_MS + 1, end_reason="timeout", billed_ms=2**53, billed_wei=HUGE_WEI, remainder=59_999,
+    last_credited_wei=1, unbilled_ms={"gap": 1, "expired": 2}, heartbeat_count=3, last_seq=0, event_id="",
+    event_digest="0" * 32,
+)  # fmt: skip
+
+ENTRIES = [
+    pytest.param(Entry(1, NOON_MS, SESSION, "session_opened", None, None, None, {}, OPEN), id="a session opens"),
+    pytest.param(
+        Entry(2**53, 0, CREDIT, SESSION_TIME, "orch-ä", HUGE_WEI, HUGE_WEI, {"a": [1, None, True, {"b": "c"}]}, CLOSED),
+        id="a credit with everything set",
+    ),
+    pytest.param(Entry(3, NOON_MS + 999, DEBIT, PAYOUT, "o", -1, -2, {"tx": "0x0"}, None), id="a debit"),
+    pytest.param(Entry(4, NOON_MS, CREDIT, SESSION_TIME, "o", 0, 0, {}, OPEN), id="a credit of nothing"),
+]
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+def line_of(record: dict[str, Any]) -> bytes:
+    """``record`` as a line with a checksum that fits, made without the codec."""
+    body = json.dumps(record, separators=(",", ":")).encode()[:-1]
+    return body + f',"crc":"{zlib.crc32(body):08x}"}}\n'.encode()
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_line_is_read_as_the_entry_that_was_written(entry: Entry) -> None:
+    assert decode(encode(entry, 17, FIRST_HASH)) == (entry, 17)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_line_says_in_plain_json_what_the_specification_promises(entry: Entry) -> None:
+    line = encode(entry, 17, "f" * 64)
+    record = json.loads(line)
+    assert list(record)[-4:] == ["v", "durable", "prev", "crc"]
+    money = {name: record.get(name) for name in ("amount", "delta", "balance")}
+    if entry.delta_wei is None or entry.balance_wei is None:
+        assert money == {"amount": None, "delta": None, "balance": None}
+    else:
+        delta, balance = format_eth(entry.delta_wei), format_eth(entry.balance_wei)
+        assert money == {"amount": format_eth(abs(entry.delta_wei)), "delta": delta, "balance": balance}
+    assert [record[name] for name in ("seq", "timestamp", "event", "reason", "orchestrator_id", "metadata")] == [
+        entry.seq, format_time(entry.timestamp_ms), entry.event, entry.reason, entry.orchestrator_id, entry.metadata
+    ]  # fmt: skip
+    assert [record[name] for name in ("v", "durable", "prev")] == [1, 17, "f" * 64]
+    body, _, _ = line.rpartition(b',"crc":')
+    assert record["crc"] == f"{zlib.crc32(body):08x}"
+
+
+@campaign(100)
+@given(TEXTS, TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=3))
+def test_no_text_breaks_a_line(session_id: str, reason: str, metadata: dict[str, str]) -> None:
+    session = OPEN._replace(session_id=session_id)
+    entry = Entry(1, NOON_MS, SESSION, reason, None, None, None, metadata, session)
+    line = encode(entry, 0, FIRST_HASH)
+    assert decode(line) == (entry, 0)
+    assert line.index(b"\n") == len(line) - 1
+    assert b"\0" not in line
+
+
+def test_a_line_continues_the_one_before_it(history: History) -> None:
+    position = Position()
+    for number, line in enumerate(history.lines, start=1):
+        entry, position, durable = decode_next(line, position)
+        offset = len(b"".join(history.lines[:number]))
+        assert (entry.seq, position) == (number, Position(number, offset, sha256(line).hexdigest()))
+        assert durable == number - 1
+
+
+def test_an_auditor_that_knows_only_the_specification_agrees(history: History, tmp_path: Path) -> None:
+    lay(tmp_path, history.journal)
+    entries, balances = audit(journal_path(tmp_path))
+    seq, _, known = history.facts[-1]
+    assert len(entries) == seq
+    assert {name: Decimal(format_eth(balance.balance_wei)) for name, balance in known.items()} == balances
+
+
+@pytest.mark.parametrize("number", [1, 5, 16])
+def test_any_flipped_bit_is_noticed(number: int, history: History) -> None:
+    line = bytearray(history.lines[number - 1])
+    for bit in range(8 * len(line)):
+        line[bit // 8] ^= 1 << bit % 8
+        assert not is_whole(bytes(line)), f"bit {bit}"
+        line[bit // 8] ^= 1 << bit % 8
+    assert is_whole(bytes(line))
+
+
+def test_the_checksum_in_capitals_is_another_line(history: History) -> None:
+    line = next(line for line in history.lines if line[-11:-3] != line[-11:-3].upper())
+    capitals = line[:-11] + line[-11:].upper()
+    assert int(capitals[-11:-3], 16) == int(line[-11:-3], 16)
+    with pytest.raises(BadLine, match="checksum"):
+        decode(capitals)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 18, 19, 20, 100, -2, -1])
+def test_part_of_a_line_is_no_line(cut: int, history: History) -> None:
+    with pytest.raises(BadLine):
+        decode(history.lines[0][:cut])
+
+
+def test_a_line_out_of_its_place_is_refused(history: History) -> None:
+    first, second = history.lines[:2]
+    with pytest.raises(BadLine, match="does not continue the chain"):
+        decode_next(second, Position())
+    with pytest.raises(BadLine, match="it has seq 2 where 3 must stand"):
+        decode_next(second, Position(2, len(first), line_hash(first)))
+
+
+@pytest.mark.parametrize("version", [0, 2, 10**9, "1", None])
+def test_an_unknown_version_asks_for_an_upgrade(version: object, history: History) -> None:
+    record = json.loads(history.lines[0])
+    del record["crc"]
+    with pytest.raises(UnknownVersion, match=f"format version {version} is not known here; .* upgrade first"):
+        decode(line_of({**record, "v": version}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"v": ...}, id="no version"),
+        pytest.param({"seq": ...}, id="no seq"),
+        pytest.param({"durable": ...}, id="no durable"),
+        pytest.param({"timestamp": "yesterday"}, id="no time"),
+        pytest.param({"delta": "one", "balance": "1"}, id="an amount in words"),
+        pytest.param({"session": {}}, id="an empty session"),
+        pytest.param({"session": "s-1"}, id="a session that is a text"),
+    ],
+)
+def test_a_whole_line_that_is_no_entry_is_bad(change: dict[str, Any], history: History) -> None:
+    record = {**json.loads(history.lines[0]), **change}
+    del record["crc"]
+    with pytest.raises(BadLine):
+        decode(line_of({name: value for name, value in record.items() if value is not ...}))

@@ -1,0 +1,122 @@
+"""Sectors that never reached the disk read as zeros: set aside where nothing was acknowledged, refused elsewhere."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from payments.domain.sessions import START
+from payments.errors import Corrupt
+from tests.disk.scripted import HastyDisk
+from tests.harness import HOST_A, HOST_B, Clock, event, file_store, journal_path
+from tests.store.file.history import Facts, History, events, facts, lay, opened, torn_tails
+
+SECTOR = 512
+SYNCED = 4
+GROUP = tuple((f"s-{number}", START, (HOST_A, HOST_B)[number % 2]) for number in range(10, 18))
+RANDOM_SETS = 150
+
+
+@pytest.fixture(scope="module")
+def grouped(history: History, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, int, list[Facts]]:
+    """A journal of four entries and of eight more in one commit, where those begin, and the facts after each entry."""
+    folder = tmp_path_factory.mktemp("grouped")
+    lay(folder, b"".join(history.lines[:SYNCED]))
+    clock = Clock()
+    store = file_store(folder, clock=clock, disk=HastyDisk())
+    store.execute(events(clock, GROUP))
+    store.close()
+    lines = journal_path(folder).read_bytes().splitlines(keepends=True)
+    assert len(lines) == SYNCED + len(GROUP)
+    known = history.facts[: SYNCED + 1]
+    for count in range(SYNCED + 1, len(lines) + 1):
+        lay(folder, b"".join(lines[:count]))
+        known.append(opened(folder))
+    return b"".join(lines), len(b"".join(lines[:SYNCED])), known
+
+
+def without(journal: bytes, sectors: set[int], begin: int = 0) -> bytes:
+    """``journal`` with zeros in ``sectors``, as far as they lie behind byte ``begin``."""
+    data = bytearray(journal)
+    for sector in sectors:
+        low, high = max(begin, sector * SECTOR), min(len(data), (sector + 1) * SECTOR)
+        data[low:high] = bytes(high - low)
+    return bytes(data)
+
+
+def sets_of_sectors(begin: int, end: int) -> list[set[int]]:
+    """Each sector alone, all from each one on, and sets by chance, of those that the bytes lie in."""
+    sectors = range(begin // SECTOR, (end - 1) // SECTOR + 1)
+    chance = random.Random(1)
+    by_chance = [set(chance.sample(sectors, chance.randint(2, len(sectors)))) for _ in range(RANDOM_SETS)]
+    return [{sector} for sector in sectors] + [set(sectors[number:]) for number in range(len(sectors))] + by_chance
+
+
+def test_lost_sectors_of_a_commit_that_was_never_synced_are_set_aside(
+    grouped: tuple[bytes, int, list[Facts]], tmp_path: Path
+) -> None:
+    journal, begin, known = grouped
+    for sectors in sets_of_sectors(begin, len(journal)):
+        data = without(journal, sectors, begin)
+        first_lost = max(begin, min(sectors) * SECTOR)
+        whole = journal[:first_lost].count(b"\n")
+        kept = journal[: journal.rfind(b"\n", 0, first_lost) + 1]
+        lay(tmp_path, data)
+        assert opened(tmp_path) == known[whole]
+        assert journal_path(tmp_path).read_bytes() == kept
+        assert [torn.read_bytes() for torn in torn_tails(tmp_path)] == [data[len(kept) :]]
+
+
+@pytest.mark.parametrize("length", [1, 2, 511, 512, 4096])
+def test_room_that_was_made_and_never_written_is_set_aside(length: int, history: History, tmp_path: Path) -> None:
+    lay(tmp_path, history.journal + bytes(length))
+    assert opened(tmp_path) == history.facts[-1]
+    assert journal_path(tmp_path).read_bytes() == history.journal
+    assert [torn.read_bytes() for torn in torn_tails(tmp_path)] == [bytes(length)]
+
+
+def test_zeros_in_what_a_later_line_confirms_are_refused(history: History, tmp_path: Path) -> None:
+    """One commit a line: each line says of the one before it that it is on disk."""
+    path = journal_path(tmp_path)
+    confirmed = history.journal.rindex(b"\n", 0, -1)
+    for sector in range(confirmed // SECTOR):
+        data = without(history.journal, {sector})
+        lay(tmp_path, data)
+        line = history.journal[: sector * SECTOR].count(b"\n") + 1
+        with pytest.raises(Corrupt) as refusal:
+            file_store(tmp_path, disk=HastyDisk())
+        assert str(refusal.value).startswith(f"{path}, line {line} (byte ")
+        assert path.read_bytes() == data
+        assert torn_tails(tmp_path) == []
+
+
+@pytest.mark.parametrize("older", ["sessions", "balances", "neither"])
+def test_zeros_in_what_a_projection_confirms_are_refused(
+    older: str, history: History, grouped: tuple[bytes, int, list[Facts]], tmp_path: Path
+) -> None:
+    """One that shows all of the commit was written after the sync that covers it; the other may be older."""
+    journal, begin, known = grouped
+    lay(tmp_path, journal)
+    assert opened(tmp_path) == known[-1]
+    newer = {name: (tmp_path / f"{name}.json").read_bytes() for name in ("sessions", "balances")}
+    shown = {**newer, "sessions": history.sessions[SYNCED]} if older == "sessions" else newer
+    shown = {**newer, "balances": history.balances[SYNCED]} if older == "balances" else shown
+    first_line = {begin // SECTOR + 1}
+    lost = first_line if older != "neither" else {(len(journal) - 1) // SECTOR}
+    lay(tmp_path, without(journal, lost, begin), shown["sessions"], shown["balances"])
+    with pytest.raises(Corrupt):
+        opened(tmp_path)
+    assert torn_tails(tmp_path) == []
+
+
+def test_a_commit_goes_on_where_the_torn_tail_was(grouped: tuple[bytes, int, list[Facts]], tmp_path: Path) -> None:
+    journal, begin, _ = grouped
+    lay(tmp_path, without(journal, {begin // SECTOR + 1}, begin))
+    store = file_store(tmp_path, disk=HastyDisk())
+    before = facts(store)[0]
+    store.execute([event("s-new", START)])
+    expected = facts(store)
+    store.close()
+    assert expected[0] == before + 1
+    lay(tmp_path, journal_path(tmp_path).read_bytes())
+    assert opened(tmp_path) == expected

@@ -1,0 +1,90 @@
+"""A disk that cannot be read or used: an error that says so, and nothing worse."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from payments.domain.sessions import START
+from payments.errors import Corrupt, Misconfigured, Unavailable
+from payments.store.file.store import FileStore
+from payments.store.protocol import Query
+from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
+from tests.harness import event, file_store, journal_path
+from tests.store.file.history import History, facts, lay
+
+JOURNAL = "ledger-events.log"
+IO_ERROR = Fail(errno.EIO)
+
+CALLS: dict[str, Callable[[FileStore], object]] = {
+    "execute": lambda store: store.execute([event("s-2", START)]),
+    "view": lambda store: store.view(),
+    "entries": lambda store: store.entries(Query()),
+    "check": lambda store: store.check(),
+}
+REMEDY = "let the user that runs Payments read and write it, or set PAYMENTS_DATA_DIR to a folder that it can"
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("operation", ["read", "size"])
+def test_an_unreadable_journal_is_unavailable_until_it_can_be_read(name: str, operation: str, tmp_path: Path) -> None:
+    """Another process has written something, so every call has something to read."""
+    disk = ScriptedDisk()
+    store, other = file_store(tmp_path, disk=disk), file_store(tmp_path, disk=HastyDisk())
+    other.execute([event("s-1", START)])
+    disk.broken[operation, JOURNAL] = IO_ERROR
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="Input/output error"):
+            CALLS[name](store)
+    disk.broken.clear()
+    CALLS[name](store)
+    assert facts(store) == facts(other)
+    store.close()
+    other.close()
+
+
+def test_an_unreadable_page_of_entries_is_unavailable(tmp_path: Path) -> None:
+    disk = ScriptedDisk()
+    store = file_store(tmp_path, disk=disk)
+    store.execute([event("s-1", START)])
+    disk.script("read", JOURNAL, IO_ERROR)
+    with pytest.raises(Unavailable, match="the journal cannot be read"):
+        store.entries(Query())
+    assert [entry.seq for entry in store.entries(Query()).entries] == [1]
+    store.close()
+
+
+def test_a_file_where_the_data_folder_must_be_is_the_operators(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("not a folder")
+    with pytest.raises(Misconfigured) as complaint:
+        file_store(tmp_path / "data")
+    assert str(complaint.value) == f"{tmp_path / 'data' / 'audit'}: cannot be used (Not a directory); {REMEDY}"
+
+
+@pytest.mark.parametrize("name", [JOURNAL, f"{JOURNAL}.lock"])
+def test_a_folder_where_a_file_must_be_is_the_operators(name: str, tmp_path: Path) -> None:
+    path = journal_path(tmp_path).with_name(name)
+    path.mkdir(parents=True)
+    with pytest.raises(Misconfigured) as complaint:
+        file_store(tmp_path)
+    assert str(complaint.value) == f"{path}: cannot be used (Is a directory); {REMEDY}"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC], ids=["no right", "read only", "full"])
+def test_a_journal_that_cannot_be_made_is_the_operators(number: int, tmp_path: Path) -> None:
+    disk = ScriptedDisk()
+    disk.script("open", JOURNAL, Fail(number))
+    with pytest.raises(Misconfigured) as complaint:
+        file_store(tmp_path, disk=disk)
+    assert str(complaint.value) == f"{JOURNAL}: cannot be used ({os.strerror(number)}); {REMEDY}"
+
+
+def test_a_refused_start_leaves_no_file_open(history: History, tmp_path: Path) -> None:
+    """Whoever starts a store in a process that goes on, such as a retry loop, would run out of descriptors."""
+    lay(tmp_path, history.journal[:-1] + b"x")
+    before = sorted(os.listdir("/proc/self/fd"))
+    with pytest.raises(Corrupt):
+        file_store(tmp_path)
+    assert sorted(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,139 @@
+"""A disk that takes part of a write, or none: 503, the journal as it was, and on with it when there is space."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from payments.domain.sessions import HEARTBEAT, START
+from payments.errors import Unavailable
+from payments.store.protocol import Query
+from tests.audit import audit
+from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk, Step, Take
+from tests.harness import NOON_MS, event, file_store, journal_path
+from tests.store.file.history import facts, lay, opened, torn_tails
+
+JOURNAL = "ledger-events.log"
+NO_SPACE, IO_ERROR, TOO_LARGE, QUOTA = (Fail(each) for each in (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT))
+
+FIRST = [event("s-1", START)]
+GROUP = [event("s-1", HEARTBEAT, NOON_MS + 1000), event("s-2", START), event("s-3", START)]
+NEXT = [event("s-1", HEARTBEAT, NOON_MS + 2000)]
+
+SHORT_WRITES = [
+    pytest.param([NO_SPACE], id="nothing"),
+    pytest.param([Take(1), NO_SPACE], id="one byte"),
+    pytest.param([Take(700), NO_SPACE], id="half a line"),
+    pytest.param([Take(1500), NO_SPACE], id="a line and a half"),
+    pytest.param([Take(900), Take(900), Take(900), NO_SPACE], id="all but a few bytes, in three writes"),
+]
+
+
+@pytest.mark.parametrize("steps", SHORT_WRITES)
+def test_a_full_disk_leaves_the_journal_as_it_was_until_there_is_space(steps: list[Step], tmp_path: Path) -> None:
+    disk = ScriptedDisk()
+    store = file_store(tmp_path, disk=disk)
+    store.execute(FIRST)
+    before, known = journal_path(tmp_path).read_bytes(), facts(store)
+
+    disk.script("write", JOURNAL, *steps)
+    with pytest.raises(Unavailable, match=r"no room for another entry .*make space on its disk"):
+        store.execute(GROUP)
+    assert journal_path(tmp_path).read_bytes() == before
+    assert facts(store) == known
+    assert [entry.seq for entry in store.entries(Query()).entries] == [1]
+
+    store.execute(NEXT)
+    after = facts(store)
+    store.close()
+    assert after[0] == 2
+    assert torn_tails(tmp_path) == []
+    lay(tmp_path, journal_path(tmp_path).read_bytes())
+    assert opened(tmp_path) == after
+
+
+@pytest.mark.parametrize(
+    ("failure", "complaint"),
+    [(NO_SPACE, "make space"), (QUOTA, "make space"), (TOO_LARGE, "make space"), (IO_ERROR, "cannot be written")],
+    ids=["full disk", "quota", "file size limit", "broken disk"],
+)
+def test_every_command_is_refused_while_writes_fail(failure: Fail, complaint: str, tmp_path: Path) -> None:
+    disk = ScriptedDisk()
+    store = file_store(tmp_path, disk=disk)
+    disk.broken["write", JOURNAL] = failure
+    for _ in range(5):
+        with pytest.raises(Unavailable, match=complaint) as refusal:
+            store.execute(FIRST)
+        assert str(refusal.value).startswith(str(journal_path(tmp_path)))
+    disk.broken.clear()
+    store.execute(FIRST)
+    store.close()
+    assert len(audit(journal_path(tmp_path)).entries) == 1
+
+
+def test_a_command_that_records_nothing_needs_no_space(tmp_path: Path) -> None:
+    disk = ScriptedDisk()
+    store = file_store(tmp_path, disk=disk)
+    said = event("s-1", START, event_id="e-1")
+    store.execute([said])
+    disk.broken["write", JOURNAL] = NO_SPACE
+    assert [result.kind for result in store.execute([said]) if not isinstance(result, Exception)] == ["duplicate"]
+    store.close()
+
+
+@pytest.mark.parametrize("steps", SHORT_WRITES[1:])
+def test_what_could_not_be_cut_back_is_dealt_with_at_the_next_turn(steps: list[Step], tmp_path: Path) -> None:
+    """Whole lines of it may stay, as if their answer had been lost; the torn rest is set aside."""
+    disk = ScriptedDisk()
+    store = file_store(tmp_path, disk=disk)
+    store.execute(FIRST)
+    before = journal_path(tmp_path).read_bytes()
+    disk.script("write", JOURNAL, *steps)
+    disk.script("truncate", JOURNAL, IO_ERROR)
+    with pytest.raises(Unavailable, match="no room"):
+        store.execute(GROUP)
+    leftover = journal_path(tmp_path).read_bytes()[len(before) :]
+    assert leftover
+    whole, newline, torn = leftover.rpartition(b"\n")
+
+    store.execute(NEXT)
+    after = facts(store)
+    store.close()
+    assert journal_path(tmp_path).read_bytes().startswith(before + whole + newline)
+    assert [each.read_bytes() for each in torn_tails(tmp_path)] == [torn]
+    assert after[0] == len(audit(journal_path(tmp_path)).entries)
+    lay(tmp_path, journal_path(tmp_path).read_bytes())
+    assert opened(tmp_path) == after
+
+
+def test_another_process_deals_with_it_as_well(tmp_path: Path) -> None:
+    disk = ScriptedDisk()
+    store, other = file_store(tmp_path, disk=disk), file_store(tmp_path, disk=HastyDisk())
+    store.execute(FIRST)
+    disk.script("write", JOURNAL, Take(10), NO_SPACE)
+    disk.script("truncate", JOURNAL, IO_ERROR)
+    with pytest.raises(Unavailable):
+        store.execute(GROUP)
+    other.execute(NEXT)
+    store.execute(GROUP[1:])
+    assert facts(store) == facts(other)
+    store.close()
+    other.close()
+    assert len(audit(journal_path(tmp_path)).entries) == 4
+
+
+@pytest.mark.parametrize("operation", ["open", "write", "sync"])
+def test_a_torn_tail_stays_until_its_copy_is_safe(operation: str, tmp_path: Path) -> None:
+    file_store(tmp_path, disk=HastyDisk()).close()
+    disk = ScriptedDisk()
+    store = file_store(tmp_path, disk=disk)
+    torn = journal_path(tmp_path).with_name(f"{JOURNAL}.torn-0-20270115T080000.000Z")
+    journal_path(tmp_path).write_bytes(b'{"seq":1')
+    disk.script(operation, torn.name, NO_SPACE)
+    with pytest.raises(Unavailable, match="cannot be read or mended"):
+        store.execute(FIRST)
+    assert journal_path(tmp_path).read_bytes() == b'{"seq":1'
+    store.execute(FIRST)
+    store.close()
+    assert torn.read_bytes() == b'{"seq":1'
+    assert len(audit(journal_path(tmp_path)).entries) == 1

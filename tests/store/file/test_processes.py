@@ -1,0 +1,101 @@
+"""Several processes on the same files: one journal, whole, and everything in it that was answered."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeAlias
+
+from payments.domain.money import format_eth
+from tests.audit import Audit, audit
+from tests.disk.scripted import HastyDisk
+from tests.harness import ROOT, event, file_store, journal_path
+from tests.store.file.history import facts, lay, opened
+
+COMMANDS = 200
+NAMES = ("one", "two", "three")
+
+Process: TypeAlias = subprocess.Popen[str]
+
+
+@contextmanager
+def members(folder: Path) -> Iterator[list[Process]]:
+    """A process for each of ``NAMES``, let go together; killed at the end whatever happens."""
+    with ExitStack() as ending:
+        processes = []
+        for name in NAMES:
+            command = [sys.executable, "-m", "tests.store.file.member", str(folder), name, str(COMMANDS)]
+            process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            processes.append(ending.enter_context(process))
+            ending.callback(process.kill)
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        yield processes
+
+
+def answers(process: Process) -> list[str]:
+    """The events that ``process`` was told are recorded, until it ended."""
+    assert process.stdout is not None
+    told = [line.split() for line in process.stdout.read().splitlines()]
+    assert {outcome for _, outcome in told} <= {"recorded"}
+    return [event_id for event_id, _ in told]
+
+
+def check(folder: Path) -> Audit:
+    """The journal in ``folder`` holds together, and a store says of it what an auditor does."""
+    found = audit(journal_path(folder))
+    seq, sessions, balances = opened(folder)
+    assert seq == len(found.entries)
+    assert {name: Decimal(format_eth(each.balance_wei)) for name, each in balances.items()} == found.balances
+    assert {session.session_id for session in sessions} == {entry["session"]["session_id"] for entry in found.entries}
+    lay(folder, journal_path(folder).read_bytes())
+    assert opened(folder) == (seq, sessions, balances)
+    return found
+
+
+def test_processes_share_one_journal(tmp_path: Path) -> None:
+    with members(tmp_path) as processes:
+        acknowledged = [event_id for process in processes for event_id in answers(process)]
+        assert [process.wait(30) for process in processes] == [0] * len(NAMES)
+    recorded = [entry["session"]["event_id"] for entry in check(tmp_path).entries]
+    assert sorted(recorded) == sorted(acknowledged)
+    assert len(recorded) == len(NAMES) * COMMANDS
+
+
+def test_a_process_that_is_killed_takes_nothing_acknowledged_with_it(tmp_path: Path) -> None:
+    with members(tmp_path) as processes:
+        victim = processes[0]
+        assert victim.stdout is not None
+        heard = [victim.stdout.readline().split()[0] for _ in range(COMMANDS // 3)]
+        victim.kill()
+        acknowledged = [*heard, *(event_id for process in processes for event_id in answers(process))]
+        assert [process.wait(30) for process in processes[1:]] == [0, 0]
+    recorded = [entry["session"]["event_id"] for entry in check(tmp_path).entries]
+    assert set(acknowledged) <= set(recorded)
+    assert len(recorded) == len(set(recorded))
+    assert len(recorded) <= len(acknowledged) + 1
+
+
+def test_each_process_sees_what_another_has_acknowledged(tmp_path: Path) -> None:
+    one, other = file_store(tmp_path, disk=HastyDisk()), file_store(tmp_path, disk=HastyDisk())
+    for number in range(10):
+        writer, reader = (one, other) if number % 2 else (other, one)
+        writer.execute([event(f"s-{number}")])
+        assert facts(reader) == facts(writer)
+        assert list(reader.view().sessions) == [f"s-{each}" for each in range(number + 1)]
+    one.close()
+    other.close()
+
+
+def test_a_process_that_starts_later_begins_where_the_others_are(tmp_path: Path) -> None:
+    one = file_store(tmp_path, disk=HastyDisk())
+    for number in range(5):
+        one.execute([event(f"s-{number}")])
+        newcomer = file_store(tmp_path, disk=HastyDisk())
+        assert facts(newcomer) == facts(one)
+        newcomer.close()
+    one.close()

@@ -1,0 +1,219 @@
+"""The projections show the journal: at once, soon, or when they can be written again, and no event waits for that."""
+
+import errno
+import json
+import logging
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payments.domain.billing import RECORDED, Outcome
+from payments.domain.records import balance_record, session_record
+from payments.domain.sessions import HEARTBEAT, START
+from payments.store.file.projector import PROMPT_SESSIONS
+from payments.store.file.snapshot import Paths
+from payments.store.file.store import FileStore
+from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
+from tests.harness import NOON_MS, TERMS, Clock, event, file_store, journal_path, until
+
+MANY = PROMPT_SESSIONS + 2
+
+
+def projection(path: Path) -> dict[str, Any]:
+    """The document at ``path``."""
+    document: dict[str, Any] = json.loads(path.read_bytes())
+    return document
+
+
+def shown_seq(folder: Path) -> int:
+    """The lower of the positions that the two projections show; -1 where one cannot be read."""
+    try:
+        return min(int(projection(folder / name)["journal"]["seq"]) for name in ("sessions.json", "balances.json"))
+    except FileNotFoundError:
+        return -1
+
+
+def check_shown(store: FileStore, folder: Path) -> None:
+    """Both projections show exactly the state of ``store``."""
+    state = store.view()
+    sessions, balances = projection(folder / "sessions.json"), projection(folder / "balances.json")
+    assert sessions["sessions"] == [session_record(session) for session in state.sessions.values()]
+    assert balances["balances"] == [balance_record(balance, "eth") for balance in state.balances.values()]
+    assert sessions["journal"] == balances["journal"]
+    assert sessions["journal"]["seq"] == state.seq
+    assert sessions["journal"]["offset"] == journal_path(folder).stat().st_size
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Paths:
+    """Projections in a folder of their own, so that one can take it away from under a store."""
+    (tmp_path / "shown").mkdir()
+    return Paths(tmp_path / "shown" / "sessions.json", tmp_path / "shown" / "balances.json")
+
+
+@pytest.fixture
+def apart(tmp_path: Path, elsewhere: Paths) -> Iterator[FileStore]:
+    """A store whose projections are ``elsewhere``."""
+    store = FileStore(journal_path(tmp_path), elsewhere, lambda: TERMS, Clock(), disk=HastyDisk())
+    yield store
+    store.close()
+
+
+def recorded(store: FileStore, *session_ids: str, kind: str = START, at_ms: int = NOON_MS) -> None:
+    """Let ``store`` execute one event for each session; each must be recorded."""
+    results = store.execute([event(session_id, kind, at_ms) for session_id in session_ids])
+    assert [result.kind for result in results if isinstance(result, Outcome)] == [RECORDED] * len(session_ids)
+
+
+def many() -> list[str]:
+    """Ids of more sessions than a request waits to see written."""
+    return [f"s-{number}" for number in range(MANY)]
+
+
+def test_an_empty_store_shows_that_it_is_empty(tmp_path: Path) -> None:
+    store = file_store(tmp_path, disk=HastyDisk())
+    check_shown(store, tmp_path)
+    store.close()
+
+
+def test_with_few_sessions_an_event_shows_when_it_is_acknowledged(tmp_path: Path, clock: Clock) -> None:
+    store = file_store(tmp_path, clock=clock, disk=HastyDisk())
+    for number in range(20):
+        clock.now_ms += 1000
+        recorded(store, f"s-{number % 3}", kind=HEARTBEAT, at_ms=clock.now_ms)
+        check_shown(store, tmp_path)
+    store.close()
+
+
+def test_an_event_shows_whichever_store_recorded_it(tmp_path: Path) -> None:
+    one, other = file_store(tmp_path, disk=HastyDisk()), file_store(tmp_path, disk=HastyDisk())
+    recorded(one, "s-1")
+    recorded(other, "s-2")
+    recorded(one, "s-3")
+    check_shown(other, tmp_path)
+    one.close()
+    other.close()
+    assert shown_seq(tmp_path) == 3
+
+
+def test_with_many_sessions_an_event_shows_soon(tmp_path: Path) -> None:
+    store = file_store(tmp_path, disk=HastyDisk())
+    recorded(store, *many())
+    until(lambda: shown_seq(tmp_path) == MANY)
+    recorded(store, "one more")
+    until(lambda: shown_seq(tmp_path) == MANY + 1)
+    check_shown(store, tmp_path)
+    store.close()
+
+
+def test_with_many_sessions_no_request_writes_them(tmp_path: Path) -> None:
+    class WatchfulDisk(HastyDisk):
+        def replace(self, source: Path, target: Path) -> None:
+            writers.add(threading.current_thread().name)
+            super().replace(source, target)
+
+    writers: set[str] = set()
+    store = file_store(tmp_path, disk=WatchfulDisk())
+    writers.clear()
+    recorded(store, *many())
+    until(lambda: shown_seq(tmp_path) == MANY)
+    assert writers == {"projector"}
+    store.close()
+
+
+@pytest.mark.parametrize("disk", [HastyDisk(), None], ids=["without syncs", "with syncs"])
+def test_after_a_clean_stop_they_show_everything(disk: HastyDisk | None, tmp_path: Path) -> None:
+    store = file_store(tmp_path, disk=disk)
+    recorded(store, *many())
+    for number in range(50):
+        recorded(store, f"s-{number}", kind=HEARTBEAT, at_ms=NOON_MS + 1000)
+    store.close()
+    again = file_store(tmp_path, disk=disk)
+    assert again.view().seq == MANY + 50
+    check_shown(again, tmp_path)
+    again.close()
+
+
+def test_they_show_nothing_that_is_not_on_disk(tmp_path: Path) -> None:
+    """A projection confirms its lines: one that came before the sync would make a torn tail look like a damaged one."""
+    disk = ScriptedDisk()
+    store = file_store(tmp_path, disk=disk)
+    disk.log.clear()
+    recorded(store, "s-1")
+    store.close()
+    journal = journal_path(tmp_path).name
+    order = [
+        call for call in disk.log if call in ((("write"), journal), ("sync", journal), ("replace", "sessions.json"))
+    ]
+    assert order[:3] == [("write", journal), ("sync", journal), ("replace", "sessions.json")]
+
+
+@pytest.mark.parametrize("sessions", [["s-1"], many()], ids=["few sessions", "many sessions"])
+def test_a_folder_that_became_a_file_fails_no_event(
+    sessions: list[str], apart: FileStore, elsewhere: Paths, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorded(apart, *sessions)
+    folder = elsewhere.sessions.parent
+    until(lambda: shown_seq(folder) == len(sessions))
+    shutil.rmtree(folder)
+    folder.write_text("not a folder")
+    for number in range(3):
+        recorded(apart, f"other-{number}")
+    until(lambda: "cannot be brought up to date" in caplog.text, timeout_s=10)
+    folder.unlink()
+    folder.mkdir(exist_ok=True)  # the store may have made it by now
+    recorded(apart, "last")
+    until(lambda: shown_seq(folder) == len(sessions) + 4)
+
+
+def test_a_folder_that_is_gone_is_made_again(apart: FileStore, elsewhere: Paths) -> None:
+    shutil.rmtree(elsewhere.sessions.parent)
+    recorded(apart, "s-1")
+    assert shown_seq(elsewhere.sessions.parent) == 1
+
+
+def test_a_store_starts_and_records_where_projections_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    paths = Paths(tmp_path / "file" / "sessions.json", tmp_path / "file" / "balances.json")
+    for number in range(2):
+        store = FileStore(journal_path(tmp_path), paths, lambda: TERMS, Clock(), disk=HastyDisk())
+        recorded(store, f"s-{number}")
+        assert store.view().seq == number + 1
+        store.close()
+
+
+@pytest.mark.parametrize("name", ["sessions.json", "balances.json"])
+@pytest.mark.parametrize(
+    ("operation", "suffix"),
+    [("open", ".new"), ("write", ".new"), ("sync", ".new"), ("replace", "")],
+    ids=["open", "write", "sync", "rename"],
+)
+def test_a_full_disk_below_a_projection_fails_no_event(name: str, operation: str, suffix: str, tmp_path: Path) -> None:
+    disk = ScriptedDisk()
+    store = file_store(tmp_path, disk=disk)
+    before = (tmp_path / name).read_bytes()
+    disk.broken[operation, name + suffix] = Fail(errno.ENOSPC)
+    for number in range(3):
+        recorded(store, f"s-{number}")
+    assert (tmp_path / name).read_bytes() == before
+    assert list(tmp_path.glob("*.new")) == []
+    disk.broken.clear()
+    recorded(store, "s-3")
+    check_shown(store, tmp_path)
+    store.close()
+
+
+def test_a_projection_that_cannot_be_written_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    disk = ScriptedDisk()
+    store = file_store(tmp_path, disk=disk)
+    disk.broken["write", "sessions.json.new"] = Fail(errno.ENOSPC)
+    with caplog.at_level(logging.WARNING):
+        for number in range(3):
+            recorded(store, f"s-{number}")
+    complaint = f"{tmp_path / 'sessions.json'} and {tmp_path / 'balances.json'} cannot be brought up to date: "
+    assert [record.getMessage()[: len(complaint)] for record in caplog.records] == [complaint]
+    store.close()

@@ -1,0 +1,76 @@
+"""A store of either engine with what it is handed, all of which a test may change."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from payments.domain.billing import Terms
+from payments.domain.entries import Entry
+from payments.store import Query, Store
+from payments.store.file.snapshot import Paths
+from payments.store.file.store import FileStore
+from payments.store.memory import MemoryStore
+from tests.harness import TERMS, Clock, journal_path
+
+MINUTE_MS = 60_000
+
+
+class House:
+    """Where a store lives.
+
+    Attributes:
+        folder: of the file engine's files; ``None`` is the memory engine.
+        clock, terms: what every store of the house goes by.
+        store: the one that was opened first, or last anew.
+    """
+
+    def __init__(self, folder: Path | None, terms: Terms = TERMS) -> None:
+        self.folder = folder
+        self.clock = Clock()
+        self.terms = terms
+        self._open: list[Store] = []
+        self.store = self.another()
+
+    def another(self) -> Store:
+        """A store of its own, on the same files: what another process would have."""
+        store: Store
+        if self.folder is None:
+            assert not self._open, "nobody shares a memory store"
+            store = MemoryStore(lambda: self.terms, self.clock)
+        else:
+            paths = Paths(self.folder / "sessions.json", self.folder / "balances.json")
+            store = FileStore(journal_path(self.folder), paths, lambda: self.terms, self.clock)
+        self._open.append(store)
+        return store
+
+    def switch(self) -> None:
+        """Go on with another store on the same files, the first one still open; then back."""
+        if len(self._open) == 1:
+            self.another()
+        self.store = next(store for store in self._open if store is not self.store)
+
+    def reopen(self) -> None:
+        """A clean stop of all stores, and a start."""
+        self.close()
+        self.store = self.another()
+
+    def close(self) -> None:
+        """Close every store that was opened."""
+        while self._open:
+            self._open.pop().close()
+
+
+def all_entries(store: Store, query: Query | None = None, limit: int = 200) -> list[Entry]:
+    """Every entry that matches, newest first, page by page."""
+    return [entry for page in pages(store, query or Query(), limit) for entry in page]
+
+
+def pages(store: Store, query: Query, limit: int) -> Iterator[list[Entry]]:
+    """The pages that a reader who follows ``before`` gets to see."""
+    before = None
+    while True:
+        page = store.entries(query, before=before, limit=limit)
+        yield list(page.entries)
+        if page.before is None:
+            return
+        assert before is None or page.before < before, "a reader would go round in circles"
+        before = page.before

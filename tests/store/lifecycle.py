@@ -1,0 +1,140 @@
+"""The machine that tells any story that edges can tell, and holds every answer and the accounts against the rules."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from payments.domain.billing import RECORDED
+from payments.domain.entries import Entry
+from payments.domain.sessions import END, EVENTS, HEARTBEAT, START, Session, SessionEvent
+from payments.domain.state import State
+from payments.errors import Rejected
+from payments.store import Result
+from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS
+from tests.store.accounts import check_accounts, check_answer, expected_kind
+from tests.store.house import MINUTE_MS
+
+HOUR_MS = 60 * MINUTE_MS
+HOST_C = "198.51.100.30"
+"""Registered and unregistered as the story goes."""
+
+NUMBERS = st.integers(1, 3)
+HOSTS = st.sampled_from([HOST_A, HOST_B, HOST_C, None])
+STEPS_MS = st.integers(0, 5 * MINUTE_MS) | st.integers(-HOUR_MS // 2, HOUR_MS)
+OFFSETS_MS = st.integers(-MINUTE_MS, MINUTE_MS) | st.integers(-2 * HOUR_MS, 0) | st.just(12 * HOUR_MS)
+
+
+class World(Protocol):
+    """What a machine drives, and what it can see of it."""
+
+    def report(self, said: SessionEvent) -> Result: ...
+    def attribute(self, attribution: Mapping[str, str]) -> None: ...
+    def entries(self) -> list[Entry]: ...
+    def state(self) -> State: ...
+
+
+class Lifecycle(RuleBasedStateMachine):
+    """Events of a few sessions on a few hosts.
+
+    Attributes:
+        now_ms: by the clock of the story.
+        sent: every event so far, to be sent again.
+        known: each session of the story as the last answer about it said.
+        count: how many entries there must be.
+    """
+
+    def __init__(self, world: World, now_ms: int = NOON_MS, prefix: str = "") -> None:
+        super().__init__()
+        self.world = world
+        self.now_ms = now_ms
+        self.prefix = prefix
+        self.sent: list[SessionEvent] = []
+        self.known: dict[str, Session] = {}
+        self.count = len(world.entries())
+        self.attribution = dict(TERMS.attribution)
+        world.attribute(self.attribution)
+
+    @rule(
+        number=NUMBERS,
+        kind=st.sampled_from([HEARTBEAT, HEARTBEAT, HEARTBEAT, START, END]),
+        host=HOSTS,
+        later_ms=st.integers(1, 10 * MINUTE_MS),
+    )
+    def go_on(self, *, number: int, kind: str, host: str | None, later_ms: int) -> None:
+        """An event as an edge that works sends it, a while after the one before."""
+        self.now_ms += later_ms
+        said = SessionEvent(f"{self.prefix}s-{number}", kind, self.now_ms, host)
+        self.tell(said._replace(occurred_at_ms=self.occurred_at_ms(None)))
+
+    @rule(
+        number=NUMBERS,
+        kind=st.sampled_from(EVENTS),
+        host=HOSTS,
+        offset_ms=st.none() | OFFSETS_MS,
+        event_id=st.sampled_from([None, "e-1", "e-2", "e-3"]),
+        seq_step=st.none() | st.integers(-1, 2),
+    )
+    def report(
+        self,
+        *,
+        number: int,
+        kind: str,
+        host: str | None,
+        offset_ms: int | None,
+        event_id: str | None,
+        seq_step: int | None,
+    ) -> None:
+        """An event that was kept back or overtaken, or is from an edge whose clock or counter is wrong."""
+        said = SessionEvent(f"{self.prefix}s-{number}", kind, self.now_ms, host, event_id=event_id)
+        known = self.known.get(said.session_id)
+        last_seq = (known and known.last_seq) or 0
+        seq = None if seq_step is None else max(0, last_seq + seq_step)
+        self.tell(said._replace(seq=seq, occurred_at_ms=self.occurred_at_ms(offset_ms)))
+
+    @precondition(lambda self: self.sent)
+    @rule(back=st.integers(0, 5))
+    def repeat(self, back: int) -> None:
+        """An event that is delivered again."""
+        self.tell(self.sent[-1 - back % len(self.sent)]._replace(received_at_ms=self.now_ms))
+
+    @rule(step_ms=STEPS_MS)
+    def step_clock(self, step_ms: int) -> None:
+        self.now_ms += step_ms
+
+    @rule()
+    def register_or_remove(self) -> None:
+        if self.attribution.pop(HOST_C, None) is None:
+            self.attribution[HOST_C] = "orch-c"
+        self.world.attribute(self.attribution)
+
+    @invariant()
+    def accounts_add_up(self) -> None:
+        entries, state = self.world.entries(), self.world.state()
+        check_accounts(entries, state)
+        assert len(entries) == self.count
+        assert {name: session for name, session in state.sessions.items() if name in self.known} == self.known
+
+    def occurred_at_ms(self, offset_ms: int | None) -> int | None:
+        """The ``occurred_at`` of an event whose edge is ``offset_ms`` off; ``None`` if it sends none."""
+        return None if offset_ms is None else max(0, self.now_ms + offset_ms)
+
+    def tell(self, said: SessionEvent) -> None:
+        """Report ``said``, and hold the answer against what was known."""
+        self.sent.append(said)
+        self.judge(said, self.world.report(said))
+
+    def judge(self, said: SessionEvent, result: Result) -> None:
+        """Whether ``result`` may be the answer to ``said``; takes over what it says."""
+        before = self.known.get(said.session_id)
+        assert result.kind == expected_kind(before, said)
+        if isinstance(result, Rejected):
+            return
+        if result.kind == RECORDED:
+            # A server dates the receipt by its own clock, and says so.
+            heard = said._replace(received_at_ms=result.session.last_seen_at_ms)
+            check_answer(before, heard, result.session, self.attribution)
+            self.known[said.session_id] = result.session
+            self.count += 1
+        assert result.session == self.known[said.session_id]

@@ -1,0 +1,214 @@
+"""Any story that edges can tell, in any order and at any time: the accounts add up after each of its steps.
+
+The same machine drives every engine, and a live server with two workers.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import requests
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from payments.domain.billing import RECORDED, Outcome
+from payments.domain.entries import Entry
+from payments.domain.records import entry_record, read_balance, read_session
+from payments.domain.sessions import EVENTS, SessionEvent
+from payments.domain.state import State
+from payments.domain.times import format_time
+from payments.errors import Rejected
+from payments.store import Result
+from payments.store.file.codec import decode
+from tests.audit import audit
+from tests.harness import HOST_A, HOST_B, Server, campaign, journal_lines, journal_path, running_server
+from tests.store.house import MINUTE_MS, House, all_entries
+from tests.store.lifecycle import HOST_C, HOUR_MS, Lifecycle
+
+
+class HouseWorld:
+    """A store, called directly."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.house = House(folder)
+
+    def report(self, said: SessionEvent) -> Result:
+        self.house.clock.now_ms = said.received_at_ms
+        return self.house.store.execute([said])[0]
+
+    def attribute(self, attribution: Mapping[str, str]) -> None:
+        self.house.terms = self.house.terms._replace(attribution=dict(attribution))
+
+    def entries(self) -> list[Entry]:
+        return all_entries(self.house.store)[::-1]
+
+    def state(self) -> State:
+        return self.house.store.view()
+
+
+class MemoryLifecycle(Lifecycle):
+    """The reference store, with terms that change."""
+
+    world: HouseWorld
+
+    def __init__(self, folder: Path | None = None) -> None:
+        super().__init__(HouseWorld(folder))
+
+    @initialize(max_gap_ms=st.sampled_from([0, 10 * MINUTE_MS]), max_event_age_ms=st.sampled_from([HOUR_MS, 0]))
+    def choose_terms(self, max_gap_ms: int, max_event_age_ms: int) -> None:
+        house = self.world.house
+        house.terms = house.terms._replace(max_gap_ms=max_gap_ms, max_event_age_ms=max_event_age_ms)
+
+    @rule(rate_wei=st.sampled_from([0, 1, 59_999, 10**15, 123_456_789_012_345]))
+    def change_rate(self, rate_wei: int) -> None:
+        self.world.house.terms = self.world.house.terms._replace(rate_wei_per_minute=rate_wei)
+
+    def teardown(self) -> None:
+        self.world.house.close()
+
+
+class FileLifecycle(MemoryLifecycle):
+    """The file engine, which stops and starts, shares its files, and finds its projections gone or out of step."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        super().__init__(self.folder)
+        self.older_balances = self.balances_path.read_bytes()
+
+    @property
+    def balances_path(self) -> Path:
+        return self.folder / "balances.json"
+
+    @rule()
+    def go_on_with_another_store(self) -> None:
+        self.world.house.switch()
+
+    @rule(lost=st.sampled_from([[], [], ["sessions.json"], ["balances.json"], ["sessions.json", "balances.json"]]))
+    def reopen(self, lost: list[str]) -> None:
+        house = self.world.house
+        house.close()
+        self.older_balances = self.balances_path.read_bytes()
+        for name in lost:
+            (self.folder / name).unlink()
+        house.reopen()
+
+    @rule()
+    def reopen_as_after_a_crash_between_two_projections(self) -> None:
+        self.world.house.close()
+        self.balances_path.write_bytes(self.older_balances)
+        self.world.house.reopen()
+
+    def teardown(self) -> None:
+        super().teardown()
+        audit(journal_path(self.folder))
+        shutil.rmtree(self.folder)
+
+
+class ServerWorld:
+    """A server, asked over HTTP; its entries are read from the journal file, and must be those that the API shows."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def report(self, said: SessionEvent) -> Result:
+        occurred_at = None if said.occurred_at_ms is None else format_time(said.occurred_at_ms)
+        fields = {name: getattr(said, name) for name in ("session_id", "event", "upstream_addr", "event_id", "seq")}
+        return _result(self.server.report(**fields, occurred_at=occurred_at))
+
+    def attribute(self, attribution: Mapping[str, str]) -> None:
+        for host, orchestrator_id in ((HOST_A, "orch-a"), (HOST_B, "orch-b"), (HOST_C, "orch-c")):
+            self.server.register(orchestrator_id, host, enabled=host in attribution)
+
+    def entries(self) -> list[Entry]:
+        audit(journal_path(self.server.data))
+        entries = [decode(line)[0] for line in journal_lines(self.server.data)]
+        assert self.shown_entries() == [entry_record(entry) for entry in reversed(entries)]
+        return entries
+
+    def shown_entries(self) -> list[Any]:
+        """The entries as the API shows them, newest first."""
+        shown: list[Any] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = self.server.get("/api/ledger/events", limit=100, **cursor)
+            shown += page["events"]
+            if page["next_cursor"] is None:
+                return shown
+            cursor = {"cursor": page["next_cursor"]}
+
+    def state(self) -> State:
+        sessions = map(read_session, reversed(self.server.get("/api/sessions", limit=2000)["sessions"]))
+        balances = map(read_balance, self.server.get("/api/ledger/balances")["balances"])
+        return State(
+            self.server.get("/readyz")["store"]["seq"],
+            {session.session_id: session for session in sessions},
+            {balance.orchestrator_id: balance for balance in balances},
+        )
+
+
+class ServerLifecycle(Lifecycle):
+    """A live server: its clock cannot be set, so the story is told some hours late, with ``occurred_at`` on all."""
+
+    examples = 0
+
+    def __init__(self, server: Server) -> None:
+        ServerLifecycle.examples += 1
+        now_ms = time.time_ns() // 1_000_000 - 3 * HOUR_MS
+        super().__init__(ServerWorld(server), now_ms, f"{ServerLifecycle.examples}-")
+
+    def occurred_at_ms(self, offset_ms: int | None) -> int | None:
+        return self.now_ms + (offset_ms or 0)
+
+    @rule(number=st.integers(1, 3), kind=st.sampled_from(EVENTS), host=st.sampled_from([HOST_A, HOST_B, HOST_C]))
+    def report_over_four_connections_at_once(self, number: int, kind: str, host: str) -> None:
+        said = SessionEvent(f"{self.prefix}s-{number}", kind, 0, host, occurred_at_ms=self.now_ms)
+        said = said._replace(event_id=f"once-{len(self.sent)}")
+        self.sent.append(said)
+        with ThreadPoolExecutor(4) as connections:
+            results = list(connections.map(self.world.report, [said] * 4))
+        for result in sorted(results, key=lambda result: result.kind != RECORDED):
+            self.judge(said, result)
+
+
+def test_accounts_add_up_in_memory() -> None:
+    tell_stories(MemoryLifecycle, examples=150, steps=50)
+
+
+def test_accounts_add_up_in_files() -> None:
+    tell_stories(FileLifecycle, examples=75, steps=40)
+
+
+def test_accounts_add_up_on_a_live_server(tmp_path: Path) -> None:
+    chosen = {
+        "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.000123456789012345",
+        "PAYMENTS_SESSION_MAX_GAP_SECONDS": "2400",
+        "PAYMENTS_SESSION_MAX_EVENT_AGE_SECONDS": "14400",
+        "PAYMENTS_SESSION_IDLE_TIMEOUT_SECONDS": "1000000",
+    }
+    with running_server(tmp_path, chosen) as server:
+
+        class OnServer(ServerLifecycle):
+            def __init__(self) -> None:
+                super().__init__(server)
+
+        assert len(server.workers()) == 2
+        tell_stories(OnServer, examples=5, steps=25)
+
+
+def tell_stories(machine: type[RuleBasedStateMachine], examples: int, steps: int) -> None:
+    """Run ``machine`` on ``examples`` stories, or as many more as were asked for, of up to ``steps`` steps each."""
+    size: settings = campaign(examples, stateful_step_count=steps, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(machine, settings=size)
+
+
+def _result(response: requests.Response) -> Result:
+    answer = response.json()
+    if response.status_code == 200:
+        return Outcome(answer["outcome"], read_session(answer))
+    assert response.status_code in (409, 422), answer
+    return Rejected(answer["type"].rpartition(":")[2], answer["detail"])

@@ -1,0 +1,180 @@
+"""Defaults, ``.env`` and ``.env.example``, tokens, and how problems are reported."""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from payments.errors import Misconfigured
+from payments.settings import Settings
+from tests.harness import ROOT
+
+Loader = Callable[..., Settings]
+
+EXAMPLE = ROOT / ".env.example"
+
+DEFAULTS: dict[str, object] = {
+    "PAYMENTS_DATA_DIR": Path("/app/data"),
+    "PAYMENTS_SESSIONS_PATH": Path("/app/data/sessions.json"),
+    "PAYMENTS_LEDGER_JOURNAL_PATH": Path("/app/data/audit/ledger-events.log"),
+    "PAYMENTS_BALANCES_PATH": Path("/app/data/balances.json"),
+    "PAYMENTS_POWER_METER_PATH": Path("/app/data/power_meter.json"),
+    "PAYMENTS_REGISTRY_PATH": Path("/app/data/registry.json"),
+    "PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH": None,
+    "PAYMENTS_BIND": "127.0.0.1:8081",
+    "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": 0,
+    "PAYMENTS_SESSION_REPORTER_TOKEN": (),
+    "PAYMENTS_API_ADMIN_TOKEN": None,
+    "PAYMENTS_VIEWER_TOKENS": (),
+    "PAYMENTS_CREDIT_UNIT": "eth",
+    "PAYMENTS_SESSION_MAX_GAP_SECONDS": 0,
+    "PAYMENTS_SESSION_IDLE_TIMEOUT_SECONDS": 120,
+    "PAYMENTS_SESSION_REAP_SECONDS": 3600,
+    "PAYMENTS_SESSION_RETENTION_HOURS": 168,
+    "PAYMENTS_SESSION_MAX_EVENT_AGE_SECONDS": 86400,
+    "PAYMENTS_SESSION_REQUIRE_AWAKE": False,
+    "PAYMENTS_POWER_METER_ENABLED": False,
+    "PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE": 0,
+    "PAYMENTS_POWER_POLL_SECONDS": 60,
+    "PAYMENTS_POWER_MAX_GAP_SECONDS": 180,
+    "PAYMENTS_POWER_PORT": 9090,
+    "PAYMENTS_POWER_TIMEOUT_SECONDS": 3,
+    "PAYMENTS_POWER_CONCURRENCY": 64,
+    "PAYMENTS_JOURNAL_SEGMENT_BYTES": 268435456,
+}
+"""SPEC.md section 2, and the bootstrap file."""
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loader:
+    """Loads settings from ``PAYMENTS_<name>=value`` pairs in the environment and the text of an ``.env`` file."""
+    for name in os.environ:
+        if name.startswith("PAYMENTS_"):
+            monkeypatch.delenv(name)
+
+    def loaded(dotenv: str | bytes | None = None, **environment: str) -> Settings:
+        for name, value in environment.items():
+            monkeypatch.setenv(f"PAYMENTS_{name}", value)
+        file = tmp_path / ".env"
+        if dotenv is not None:
+            file.write_bytes(dotenv.encode() if isinstance(dotenv, str) else dotenv)
+        return Settings.load(file)
+
+    return loaded
+
+
+def problems(load: Loader, dotenv: str | bytes | None = None, **environment: str) -> list[str]:
+    """The lines that the settings are refused with."""
+    with pytest.raises(Misconfigured) as caught:
+        load(dotenv, **environment)
+    return str(caught.value).split("\n")
+
+
+def by_name(settings: Settings) -> dict[str, object]:
+    return {each.metadata["name"]: getattr(settings, each.name) for each in fields(settings)}
+
+
+def test_every_default_is_the_documented_one(load: Loader) -> None:
+    assert by_name(load()) == DEFAULTS
+
+
+def test_names_set_to_nothing_have_their_defaults(load: Loader) -> None:
+    nothing = {name.removeprefix("PAYMENTS_"): " " for name in DEFAULTS}
+    assert by_name(load(**nothing)) == DEFAULTS
+
+
+def test_files_follow_the_data_folder_unless_set_one_by_one(load: Loader) -> None:
+    settings = load(DATA_DIR="/srv/payments", BALANCES_PATH="/elsewhere/b.json")
+    paths = {name: value for name, value in by_name(settings).items() if isinstance(value, Path)}
+    assert paths == {
+        "PAYMENTS_DATA_DIR": Path("/srv/payments"),
+        "PAYMENTS_SESSIONS_PATH": Path("/srv/payments/sessions.json"),
+        "PAYMENTS_LEDGER_JOURNAL_PATH": Path("/srv/payments/audit/ledger-events.log"),
+        "PAYMENTS_BALANCES_PATH": Path("/elsewhere/b.json"),
+        "PAYMENTS_POWER_METER_PATH": Path("/srv/payments/power_meter.json"),
+        "PAYMENTS_REGISTRY_PATH": Path("/srv/payments/registry.json"),
+    }
+
+
+def test_env_file_is_read_and_the_environment_wins(load: Loader) -> None:
+    settings = load("PAYMENTS_POWER_PORT=1\nPAYMENTS_POWER_POLL_SECONDS=2 # two\n", POWER_PORT="3")
+    assert (settings.power_port, settings.power_poll_s) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("dotenv", "token"),
+    [
+        pytest.param("PAYMENTS_API_ADMIN_TOKEN=secret\n", "secret", id="plain"),
+        pytest.param("export PAYMENTS_API_ADMIN_TOKEN='a#b'\r\n", "a#b", id="quoted"),
+        pytest.param("\ufeffPAYMENTS_API_ADMIN_TOKEN=secret", "secret", id="byte-order-mark"),
+    ],
+)
+def test_env_file_may_be_written_in_the_usual_ways(load: Loader, dotenv: str, token: str) -> None:
+    assert load(dotenv).api_admin_token == token
+
+
+def test_loading_again_sees_an_edited_env_file(load: Loader) -> None:
+    """A reload (SIGHUP) must not be answered from what the first load left in the process's environment."""
+    before = dict(os.environ)
+    load("PAYMENTS_POWER_PORT=1\n")
+    assert load("PAYMENTS_POWER_POLL_SECONDS=2\n").power_port == 9090
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    "dotenv",
+    [
+        pytest.param(b"PAYMENTS_CREDIT_UNIT=\xff\n", id="not-utf-8"),
+        pytest.param('PAYMENTS_API_ADMIN_TOKEN="secret\n', id="quote-without-end"),
+        pytest.param("PAYMENTS_API_ADMIN_TOKEN secret\n", id="no-equals-sign"),
+    ],
+)
+def test_env_file_that_cannot_be_read_stops_the_start(load: Loader, dotenv: str | bytes) -> None:
+    """A token that is silently not set leaves the API open."""
+    complaint = "\n".join(problems(load, dotenv))
+    assert ".env" in complaint
+    assert "secret" not in complaint
+
+
+def test_every_bad_value_is_named_at_once_one_line_each(load: Loader) -> None:
+    complaints = problems(
+        load, "PAYMENTS_POWER_PORT=0\n", POWER_POLL_SECONDS="abc", BIND="nowhere", POWER_METER_ENABLED="maybe",
+        SESSION_CREDIT_ETH_PER_MINUTE="1e-3", CREDIT_UNIT="a very long label", API_ADMIN_TOKEN="a,b",
+    )  # fmt: skip
+    assert complaints == [
+        "PAYMENTS_API_ADMIN_TOKEN: one token, without a comma",
+        'PAYMENTS_BIND: "nowhere" is neither HOST:PORT, such as 127.0.0.1:8081, nor unix:/path',
+        'PAYMENTS_CREDIT_UNIT: "a very long label" is not a label of at most 16 printable characters',
+        'PAYMENTS_POWER_METER_ENABLED: "maybe" is neither true nor false',
+        'PAYMENTS_POWER_POLL_SECONDS: "abc" is not a whole number of seconds',
+        'PAYMENTS_POWER_PORT: "0" is not between 1 and 65535',
+        'PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE: "1e-3" is not an amount of ETH: '
+        "digits, and at most 18 decimals behind a point, per minute",
+    ]
+
+
+def test_bad_value_of_several_lines_is_reported_in_one(load: Loader) -> None:
+    assert len(problems(load, POWER_PORT="90\n90")) == 1
+
+
+@pytest.mark.parametrize("name", ["SESSION_REPORTER_TOKEN", "API_ADMIN_TOKEN", "VIEWER_TOKENS"])
+def test_tokens_are_neither_in_the_repr_nor_in_complaints(load: Loader, name: str) -> None:
+    assert "s3cret" not in repr(load(**{name: "s3cret"}))
+    for bad in ("s3cret one", "s3cret\u00e9", "s3cret\x07"):
+        complaints = problems(load, POWER_PORT="s", **{name: bad})
+        assert len(complaints) == 2
+        assert "s3cret" not in "".join(complaints)
+
+
+def test_env_example_names_exactly_the_settings_in_their_order() -> None:
+    names = [line.lstrip("#").partition("=")[0] for line in EXAMPLE.read_text().splitlines() if "PAYMENTS_" in line]
+    assert names == [each.metadata["name"] for each in fields(Settings)]
+
+
+def test_env_example_gives_the_defaults_and_a_line_on_each(load: Loader) -> None:
+    text = EXAMPLE.read_text()
+    assert re.findall(r"(?<!\.)\n#?PAYMENTS_", text) == []
+    assert by_name(load(re.sub(r"^#(?=PAYMENTS_)", "", text, flags=re.MULTILINE))) == DEFAULTS

@@ -1,0 +1,113 @@
+"""Requests as no decent client sends them, and what every answer must look like."""
+
+import http.client
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from tests.harness import HOST_A, Server
+
+EVENTS, BATCH = "/api/sessions/events", "/api/sessions/events/batch"
+REGISTER, ORCHESTRATOR = "/api/orchestrators/register", "/api/orchestrators/orch-a"
+
+STATUSES = {
+    "malformed": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not-found": 404,
+    "method-not-allowed": 405,
+    "conflict": 409,
+    "too-large": 413,
+    "unsupported-media-type": 415,
+    "invalid": 422,
+    "unavailable": 503,
+}
+"""The stable part of every problem's ``type``, and its status: the contract with clients."""
+
+
+class Answer(NamedTuple):
+    """What came back; header names in small letters."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def send(
+    server: Server,
+    method: str,
+    target: str,
+    body: bytes | Iterable[bytes] | None = None,
+    *,
+    token: str | None = None,
+    **headers: str,
+) -> Answer:
+    """One request with ``target`` exactly as given; chunked if ``body`` is in pieces. ``x_y`` is header ``x-y``.
+
+    A body is declared as JSON unless ``content_type`` says otherwise (nothing: not declared).
+    """
+    if body is not None:
+        headers.setdefault("content_type", "application/json")
+    if token is not None:
+        headers["authorization"] = f"Bearer {token}"
+    named = {name.replace("_", "-"): value for name, value in headers.items() if value}
+    return send_raw(server, method, target, body, named)
+
+
+def send_raw(
+    server: Server, method: str, target: str, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str]
+) -> Answer:
+    """One request with nothing added to ``headers`` but what frames it."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        # A body that is refused before it is all sent: the answer is there to be read nevertheless.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(method, target, body, dict(headers))
+        response = connection.getresponse()
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+    finally:
+        connection.close()
+
+
+def post_event(server: Server, item: Any, path: str = EVENTS) -> Answer:
+    """POST ``item`` as JSON, with the reporter's token."""
+    return send(server, "POST", path, json.dumps(item).encode(), token=server.REPORTER)
+
+
+def post_admin(server: Server, method: str, path: str, item: Any) -> Answer:
+    """An admin call with ``item`` as JSON."""
+    return send(server, method, path, json.dumps(item).encode(), token=server.ADMIN)
+
+
+def an_event(session_id: str, kind: str = "start", **fields: Any) -> dict[str, Any]:
+    """A sound event; on ``HOST_A`` unless told otherwise."""
+    return {"session_id": session_id, "event": kind, "upstream_addr": HOST_A, **fields}
+
+
+def check_problem(answer: Answer, kind: str) -> Any:
+    """Assert that ``answer`` is the RFC 9457 problem ``kind``, whole and well-formed; return it."""
+    assert answer.headers["content-type"] == "application/problem+json", answer
+    problem = answer.json()
+    assert problem["type"] == f"urn:payments:problem:{kind}", problem
+    assert answer.status == problem["status"] == STATUSES[kind]
+    assert set(problem) - {"errors"} == {"type", "title", "status", "detail"}
+    assert problem["title"]
+    assert problem["detail"]
+    if kind == "unauthenticated":
+        assert answer.headers["www-authenticate"].startswith("Bearer ")
+    if kind == "unavailable":
+        assert int(answer.headers["retry-after"]) > 0
+    if kind == "method-not-allowed":
+        assert answer.headers["allow"]
+    return problem
+
+
+def wrong_fields(answer: Answer) -> list[str]:
+    """The fields that a 422 or 409 names, each with a complaint."""
+    problem = check_problem(answer, "invalid" if answer.status == 422 else "conflict")
+    assert all(error["detail"] for error in problem["errors"])
+    return [error["field"] for error in problem["errors"]]

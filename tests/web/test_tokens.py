@@ -1,0 +1,177 @@
+"""Who may call what: SPEC.md section 3, "Tokens"."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from tests.harness import Server, running_server
+from tests.web.helpers import (
+    BATCH,
+    EVENTS,
+    ORCHESTRATOR,
+    REGISTER,
+    Answer,
+    an_event,
+    check_problem,
+    post_event,
+    send,
+    send_raw,
+)
+
+REPORTER, VIEWER, ADMIN = Server.REPORTER, Server.VIEWER, Server.ADMIN
+
+CALLS = {
+    "reporter": [("POST", EVENTS), ("POST", BATCH)],
+    "viewer": [
+        ("GET", "/api/sessions"),
+        ("GET", "/api/sessions/unknown"),
+        ("GET", "/api/ledger/events"),
+        ("GET", "/api/ledger/balances"),
+        ("GET", "/api/orchestrators"),
+        ("GET", ORCHESTRATOR),
+    ],
+    "admin": [("POST", REGISTER), ("PATCH", ORCHESTRATOR)],
+    "anyone": [("GET", "/healthz"), ("GET", "/readyz")],
+}
+EVERY_CALL = [
+    pytest.param(role, *call, id=f"{role}-{call[0]}-{call[1]}") for role, calls in CALLS.items() for call in calls
+]
+
+
+class Opens(NamedTuple):
+    """Which calls a header opens; the others answer 401."""
+
+    roles: frozenset[str]
+    header: str
+    value: str
+
+
+HEADERS = {
+    "nothing": Opens(frozenset(), "X-Nothing", ""),
+    "reporter": Opens(frozenset({"reporter"}), "X-Session-Token", REPORTER),
+    "viewer": Opens(frozenset({"viewer"}), "X-Admin-Token", VIEWER),
+    "admin": Opens(frozenset({"viewer", "admin"}), "X-Admin-Token", ADMIN),
+    "bearer-reporter": Opens(frozenset({"reporter"}), "Authorization", f"Bearer {REPORTER}"),
+    "bearer-viewer": Opens(frozenset({"viewer"}), "Authorization", f"Bearer {VIEWER}"),
+    "bearer-admin": Opens(frozenset({"viewer", "admin"}), "Authorization", f"bearer  {ADMIN} "),
+    "reporter-as-admin": Opens(frozenset(), "X-Admin-Token", REPORTER),
+    "viewer-as-reporter": Opens(frozenset(), "X-Session-Token", VIEWER),
+    "admin-as-reporter": Opens(frozenset(), "X-Session-Token", ADMIN),
+    "empty-session-token": Opens(frozenset(), "X-Session-Token", ""),
+    "empty-admin-token": Opens(frozenset(), "X-Admin-Token", ""),
+    "beginning-of-it": Opens(frozenset(), "X-Session-Token", REPORTER[:-1]),
+    "more-than-it": Opens(frozenset(), "X-Session-Token", REPORTER + "x"),
+    "other-case": Opens(frozenset(), "X-Admin-Token", ADMIN.upper()),
+    "two-of-them": Opens(frozenset(), "X-Admin-Token", f"{ADMIN},{VIEWER}"),
+    "non-ascii": Opens(frozenset(), "X-Admin-Token", "caf\u00e9"),
+    "non-ascii-bearer": Opens(frozenset(), "Authorization", "Bearer \u00ff\u00fe"),
+    "bare-authorization": Opens(frozenset(), "Authorization", ADMIN),
+    "basic": Opens(frozenset(), "Authorization", f"Basic {ADMIN}"),
+    "bearer-without-a-token": Opens(frozenset(), "Authorization", "Bearer"),
+    "very-long": Opens(frozenset(), "X-Admin-Token", "x" * 8000),
+}
+
+MEANWHILE_MALFORMED = b"{"
+"""Tokens are checked first, so what comes back tells whether the call was let in."""
+
+
+def call(server: Server, method: str, path: str, **headers: str) -> Answer:
+    body = None if method == "GET" else MEANWHILE_MALFORMED
+    return send_raw(server, method, path, body, {"Content-Type": "application/json", **headers})
+
+
+def check_let_in(answer: Answer) -> None:
+    assert answer.status in (200, 400, 404), answer
+
+
+@pytest.mark.parametrize("given", [pytest.param(given, id=name) for name, given in HEADERS.items()])
+@pytest.mark.parametrize(("role", "method", "path"), EVERY_CALL)
+def test_token_opens_the_calls_of_its_role_only(
+    shared_server: Server, role: str, method: str, path: str, given: Opens
+) -> None:
+    answer = call(shared_server, method, path, **{given.header: given.value})
+    if role == "anyone" or role in given.roles:
+        check_let_in(answer)
+    else:
+        problem = check_problem(answer, "unauthenticated")
+        assert ("X-Session-Token" if role == "reporter" else "X-Admin-Token") in problem["detail"]
+
+
+def test_one_right_token_of_two_headers_is_enough(shared_server: Server) -> None:
+    check_let_in(
+        call(shared_server, "GET", "/api/sessions", **{"X-Admin-Token": "wrong", "Authorization": f"Bearer {VIEWER}"})
+    )
+
+
+def test_wrong_token_is_refused_before_the_body_is_looked_at(shared_server: Server) -> None:
+    answer = send(shared_server, "POST", EVENTS, b"x" * 100_000, token="wrong", content_type="text/plain")
+    check_problem(answer, "unauthenticated")
+
+
+def test_refused_event_is_not_recorded(shared_server: Server) -> None:
+    send(shared_server, "POST", EVENTS, b'{"session_id":"refused","upstream_addr":"1.2.3.4"}', token="wrong")
+    check_problem(send(shared_server, "GET", "/api/sessions/refused", token=VIEWER), "not-found")
+
+
+@pytest.fixture(scope="module")
+def rotating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two reporter tokens, two viewer tokens, no admin token."""
+    tokens = {"SESSION_REPORTER_TOKEN": "old, new", "VIEWER_TOKENS": "one,two", "API_ADMIN_TOKEN": ""}
+    with running_server(
+        tmp_path_factory.mktemp("rotating"), {f"PAYMENTS_{name}": value for name, value in tokens.items()}
+    ) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "let_in"),
+    [
+        (EVENTS, "old", True), (EVENTS, "new", True), (EVENTS, "old, new", False), (EVENTS, "one", False),
+        ("/api/sessions", "one", True), ("/api/sessions", "two", True), ("/api/sessions", "old", False),
+    ],
+)  # fmt: skip
+def test_any_token_of_a_list_will_do(rotating: Server, path: str, token: str, let_in: bool) -> None:
+    answer = call(rotating, "POST" if path == EVENTS else "GET", path, Authorization=f"Bearer {token}")
+    if let_in:
+        check_let_in(answer)
+    else:
+        check_problem(answer, "unauthenticated")
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS["admin"])
+@pytest.mark.parametrize("token", ["one", "old", "", ADMIN])
+def test_admin_calls_are_closed_until_an_admin_token_is_set(
+    rotating: Server, method: str, path: str, token: str
+) -> None:
+    problem = check_problem(call(rotating, method, path, Authorization=f"Bearer {token}"), "forbidden")
+    assert "PAYMENTS_API_ADMIN_TOKEN" in problem["detail"]
+
+
+@pytest.fixture(scope="module")
+def tokenless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """No token is configured at all."""
+    names = ("SESSION_REPORTER_TOKEN", "VIEWER_TOKENS", "API_ADMIN_TOKEN")
+    with running_server(tmp_path_factory.mktemp("tokenless"), {f"PAYMENTS_{name}": "" for name in names}) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("role", "method", "path"), EVERY_CALL)
+@pytest.mark.parametrize("token", ["", "whatever", "caf\u00e9"])
+def test_without_configured_tokens_all_but_admin_calls_are_open(
+    tokenless: Server, role: str, method: str, path: str, token: str
+) -> None:
+    answer = call(tokenless, method, path, **{"X-Admin-Token": token, "X-Session-Token": token})
+    if role == "admin":
+        check_problem(answer, "forbidden")
+    else:
+        check_let_in(answer)
+
+
+def test_an_admin_token_alone_closes_viewer_calls(tmp_path_factory: pytest.TempPathFactory) -> None:
+    settings = {"PAYMENTS_VIEWER_TOKENS": "", "PAYMENTS_SESSION_REPORTER_TOKEN": ""}
+    with running_server(tmp_path_factory.mktemp("admin-only"), settings) as server:
+        check_problem(call(server, "GET", "/api/sessions"), "unauthenticated")
+        check_let_in(call(server, "GET", "/api/sessions", **{"X-Admin-Token": ADMIN}))
+        assert post_event(server, an_event("s-1")).status == 200
+        assert send(server, "POST", EVENTS, b'{"session_id":"s-2","upstream_addr":"1.2.3.4"}').status == 200
