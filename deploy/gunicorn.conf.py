@@ -1,14 +1,14 @@
 """gunicorn's settings for Payments: ``gunicorn -c deploy/gunicorn.conf.py wsgi:app``."""
 
+import subprocess
 import sys
+from pathlib import Path
 
-from payments.errors import Misconfigured
-from payments.settings import Settings
-
-try:
-    bind = Settings.load().bind
-except Misconfigured as error:
-    sys.exit(f"payments: cannot start:\n{error}")
+# In a process of its own: what the master imports, its workers inherit, and a reload would go on with the old code.
+_preflight = subprocess.run([sys.executable, "-m", "payments.web.preflight"], stdout=subprocess.PIPE, text=True)
+if _preflight.returncode:
+    sys.exit(_preflight.returncode)
+bind = _preflight.stdout.strip()
 
 # Two processes share the journal through its lock; more of them than cores only wait for each other.
 workers = 2
@@ -24,6 +24,8 @@ keepalive = 15
 graceful_timeout = 15
 timeout = 30
 # The workers' heartbeat is a file that is touched every second: on a disk it would wait for the disk.
-worker_tmp_dir = "/dev/shm"
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # A socket that can stop the server, open by default since gunicorn 25.1; systemd does that here.
 control_socket_disable = True
+# By default whoever connects from loopback, a proxy's clients too, may set SCRIPT_NAME and so cause a 500.
+forwarder_headers = ""

@@ -10,6 +10,7 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from dotenv.parser import parse_stream
 from environs import Env, EnvError, EnvValidationError
 
 from payments.domain.money import parse_rate
@@ -18,14 +19,19 @@ from payments.errors import Misconfigured
 ENV_FILE = Path(".env")
 
 
+def _quoted(text: str) -> str:
+    """``text`` in quotes and on one line."""
+    return f'"{text if text.isprintable() else text.encode("unicode_escape").decode()}"'
+
+
 def _whole(unit: str = "", least: int = 0, most: int = 10**12) -> Callable[[str], int]:
     """A parser of whole numbers from ``least`` to ``most``, counting ``unit``."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,18}", text):
-            raise EnvError(f'"{text}" is not a whole number{f" of {unit}" if unit else ""}')
+            raise EnvError(f"{_quoted(text)} is not a whole number{f' of {unit}' if unit else ''}")
         if not least <= int(text) <= most:
-            raise EnvError(f'"{text}" is not between {least} and {most}')
+            raise EnvError(f"{_quoted(text)} is not between {least} and {most}")
         return int(text)
 
     return parse
@@ -35,7 +41,7 @@ def _rate(text: str) -> int:
     try:
         return parse_rate(text)
     except ValueError as error:
-        raise EnvError(f"{error}, per minute") from None
+        raise EnvError(f"{str(error).replace(chr(10), ' ')}, per minute") from None
 
 
 def _flag(text: str) -> bool:
@@ -44,11 +50,14 @@ def _flag(text: str) -> bool:
         return True
     if word in ("0", "false", "no", "off"):
         return False
-    raise EnvError(f'"{text}" is neither true nor false')
+    raise EnvError(f"{_quoted(text)} is neither true nor false")
 
 
 def _path(text: str) -> Path | None:
-    return Path(text).expanduser() if text else None
+    try:
+        return Path(text).expanduser() if text else None
+    except RuntimeError:
+        raise EnvError(f"{_quoted(text)} begins with the home of a user that is not there") from None
 
 
 def _tokens(text: str) -> tuple[str, ...]:
@@ -67,15 +76,15 @@ def _token(text: str) -> str | None:
 
 def _label(text: str) -> str:
     if len(text) > 16 or not text.isprintable():
-        raise EnvError(f'"{text}" is not a label of at most 16 printable characters')
+        raise EnvError(f"{_quoted(text)} is not a label of at most 16 printable characters")
     return text
 
 
 def _bind(text: str) -> str:
     host, _, port = text.rpartition(":")
-    if text.startswith("unix:/") or (host and port.isdigit() and 0 < int(port) < 65536):
+    if text.startswith("unix:/") or (host and re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         return text
-    raise EnvError(f'"{text}" is neither HOST:PORT, such as 127.0.0.1:8081, nor unix:/path')
+    raise EnvError(f"{_quoted(text)} is neither HOST:PORT, such as 127.0.0.1:8081, nor unix:/path")
 
 
 def _setting(name: str, parse: Callable[[str], Any], default: str, meaning: str) -> Any:
@@ -162,7 +171,8 @@ class Settings:
         Raises ``Misconfigured`` with one line per bad value; a token is never quoted.
         """
         env = Env(eager=False)
-        if env_file.is_file():
+        if env_file.exists():
+            _check_env_file(env_file)
             env.read_env(str(env_file), recurse=False)
         env.add_parser("setting", lambda text, parse: parse(text))
         values = {each.name: _read(env, each) for each in fields(cls)}
@@ -173,6 +183,17 @@ class Settings:
             lines = (f"{name}: {' '.join(messages)}" for name, messages in sorted(problems.items()))
             raise Misconfigured("\n".join(lines)) from None
         return cls(**_with_paths(values))
+
+
+def _check_env_file(env_file: Path) -> None:
+    """Raises ``Misconfigured`` where dotenv would skip a line: a token that is silently not set leaves a call open."""
+    try:
+        with env_file.open(encoding="utf-8") as file:
+            bad = [binding.original.line for binding in parse_stream(file) if binding.error]
+    except (OSError, ValueError) as error:
+        raise Misconfigured(f"{env_file}: cannot be read ({error})") from None
+    if bad:
+        raise Misconfigured("\n".join(f"{env_file}, line {line}: not of the form NAME=value" for line in bad))
 
 
 def _read(env: Env, setting: Field[Any]) -> Any:

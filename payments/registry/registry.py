@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,10 +117,9 @@ class Registry:
         if self.problem is None:
             return
         try:
-            self._take(_read(self._good_path))
-        except (FileNotFoundError, ValueError):
+            _read(self._good_path)
+        except (OSError, ValueError):
             raise Corrupt(f"{self.problem}; mend the file, or restore it from a backup, and start again") from None
-        log.warning("the records of %s are in force until then", self._good_path)
 
     def _refresh(self) -> None:
         """Take over the file if it has changed and is sound; otherwise say what is wrong, once, and change nothing."""
@@ -131,7 +131,7 @@ class Registry:
                 return
             self._seen = signature
             try:
-                records = _read(self._path)
+                data, records = _read(self._path)
             except OSError as error:
                 self._complain(f"cannot be read ({error.strerror})")
                 return
@@ -142,7 +142,7 @@ class Registry:
                 log.info("%s is sound again", self._path)
             self.problem = None
             self._take(records)
-        self._keep_good(write_document(records))
+        self._keep_good(data)
 
     def _signature(self) -> tuple[int, ...] | None:
         try:
@@ -163,6 +163,9 @@ class Registry:
         # What the file has in it may be no text that a log or an answer could carry.
         self.problem = f"{self._path}: {why}".encode(errors="backslashreplace").decode()
         log.error("%s; the last good records stay in force", self.problem)
+        # Another process may have taken over more of them than this one.
+        with suppress(OSError, ValueError):
+            self._take(_read(self._good_path)[1])
 
     def _keep_good(self, data: bytes) -> None:
         """Keep ``data`` as the last good content. Failing at that is no reason to fail the caller."""
@@ -175,10 +178,11 @@ class Registry:
             log.warning("%s cannot be kept up to date: %s", self._good_path, error)
 
 
-def _read(path: Path) -> dict[str, Record]:
-    """The records in the file; one that does not say since when there is one dates from the last change of the file."""
+def _read(path: Path) -> tuple[bytes, dict[str, Record]]:
+    """The file and its records; one that does not say since when it is there dates from the file's last change."""
     changed_ms = path.stat().st_mtime_ns // 1_000_000
-    return read_document(path.read_bytes(), changed_ms)
+    data = path.read_bytes()
+    return data, read_document(data, changed_ms)
 
 
 def bootstrap(registry: Registry, path: Path, clock: Callable[[], int]) -> None:

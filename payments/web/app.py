@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from flask import Flask, Response
 from flask.json.provider import JSONProvider
+from werkzeug.routing import BaseConverter
 
 from payments.clock import now_ms
 from payments.registry import Registry, bootstrap
@@ -29,6 +30,14 @@ class _Orjson(JSONProvider):
         return orjson.loads(s)
 
 
+class _Anything(BaseConverter):
+    """The rest of the path, whatever it is: a session id may begin with a slash."""
+
+    part_isolating = False
+    regex = ".+?"
+    weight = 200
+
+
 def _to_json(obj: Any) -> bytes:
     try:
         return orjson.dumps(obj)
@@ -50,6 +59,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("payments", static_folder=None)
     app.json = _Orjson(app)
     app.url_map.merge_slashes = False
+    app.url_map.converters["anything"] = _Anything
     attach(app, Services(settings, store, registry, Gate(settings), now_ms))
     problems.handle_errors(app)
     for views in (sessions, ledger, orchestrators, health):

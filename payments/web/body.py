@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from payments.strictjson import read_strictly
 
@@ -25,8 +26,12 @@ def read_json(request: Request, limit: int = EVENT_LIMIT) -> Any:
     """
     if request.environ.get("CONTENT_TYPE") != "application/json" and request.mimetype != "application/json":
         raise UnsupportedMediaType(f'the body must be "application/json", not "{request.mimetype}"')
-    request.max_content_length = limit
+    # One more than allowed: without a Content-Length, werkzeug cuts the body off there and says nothing.
+    request.max_content_length = limit + 1
+    data = request.get_data(cache=False)
+    if len(data) > limit:
+        raise RequestEntityTooLarge
     try:
-        return read_strictly(request.get_data(cache=False))
+        return read_strictly(data)
     except ValueError as error:
         raise Malformed(f"the body is {error}") from None

@@ -60,9 +60,11 @@ def rejection(error: Rejected | ValidationError) -> dict[str, Any]:
 
 def field_errors(error: ValidationError) -> dict[str, list[str]]:
     """Complaints by field; those about the request as a whole are under ``body``."""
+    if not isinstance(error.messages, dict):
+        return {"body": [str(message) for message in error.messages]}
     return {
         "body" if name == "_schema" else str(name): [str(message) for message in messages]
-        for name, messages in error.messages_dict.items()
+        for name, messages in error.messages.items()
     }
 
 

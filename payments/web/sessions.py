@@ -55,7 +55,7 @@ def get_sessions() -> dict[str, Any]:
     return list_sessions(here.store.view(), query, here.now_ms(), here.settings.session_idle_timeout_s * 1000)
 
 
-@blueprint.get("/<path:session_id>")
+@blueprint.get("/<anything:session_id>")
 def get_session(session_id: str) -> dict[str, JSON]:
     here = services()
     here.gate.admit_viewer(request)

@@ -1,0 +1,27 @@
+"""``python -m payments.web.preflight``: can the API start? Prints where it would listen, or what is in the way.
+
+Opens everything as a worker does, so a torn tail is set aside and missing projections are made before the first worker.
+"""
+
+import sys
+
+from payments.errors import PaymentsError
+from payments.settings import Settings
+from payments.web.app import create_app
+from payments.web.services import close_store
+
+
+def main() -> int:
+    """The exit code: 0, or 1 with the reason on standard error."""
+    try:
+        settings = Settings.load()
+        close_store(create_app(settings))
+    except PaymentsError as error:
+        print(f"payments: cannot start:\n{error}", file=sys.stderr)
+        return 1
+    print(settings.bind)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
