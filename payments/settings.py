@@ -64,6 +64,8 @@ def _tokens(text: str) -> tuple[str, ...]:
     tokens = tuple(token.strip() for token in text.split(",") if token.strip())
     if any(not (token.isascii() and token.isprintable() and " " not in token) for token in tokens):
         raise EnvError("a token may hold printable ASCII without spaces only, or no HTTP header could carry it")
+    if text and not tokens:
+        raise EnvError("commas and no token: that would leave the calls open")
     return tokens
 
 

@@ -45,7 +45,7 @@ def contender() -> Iterator[Callable[..., Process]]:
             )
             ending.enter_context(process)
             ending.callback(process.kill)
-            hear(process)
+            assert hear(process) in ("held", "ready")
             return process
 
         yield start

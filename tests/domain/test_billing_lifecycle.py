@@ -66,6 +66,12 @@ def test_start_of_an_active_session_counts_as_a_heartbeat(book: Book) -> None:
     assert book.earned_wei() == {"orch-a": MINUTE_WEI}
 
 
+def test_only_heartbeats_are_counted_as_such(book: Book) -> None:
+    for second, kind in enumerate([START, HEARTBEAT, START, HEARTBEAT, HEARTBEAT, END, HEARTBEAT]):
+        book.report(kind, second)
+    assert book.session().heartbeat_count == 3
+
+
 def test_end_bills_and_closes(ended: Book) -> None:
     session = ended.session()
     assert (session.status, session.ended_at_ms, session.end_reason) == ("ended", at(60), "end")

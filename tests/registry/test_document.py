@@ -14,7 +14,7 @@ from payments.registry.records import Record
 from tests.harness import NOON_MS
 from tests.registry.helpers import record
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
 
 FIELDS = [
     "orchestrator_id", "address", "host_public_ip", "host_name", "power_url", "enabled", "registered_at", "updated_at",

@@ -199,6 +199,19 @@ def test_store_that_is_opened_again_is_as_it_was(file_house: House) -> None:
     assert list(file_house.store.view().sessions) == list(state.sessions) == ["s-2", "s-1"]
 
 
+def test_sessions_keep_their_order_over_a_crash_between_two_projections(file_house: House) -> None:
+    """``sessions.json`` then shows a later moment than ``balances.json``, and the entries between are folded again."""
+    assert file_house.folder is not None
+    balances_path = file_house.folder / "balances.json"
+    file_house.store.execute([event("s-1", START)])
+    older = balances_path.read_bytes()
+    file_house.store.execute([event("s-1", END), event("s-1", START), event("s-2", START)])
+    file_house.close()
+    balances_path.write_bytes(older)
+    file_house.reopen()
+    assert list(audited(file_house.store).sessions) == ["s-1", "s-2"]
+
+
 def in_threads(house: House, stores: list[Store]) -> list[Result]:
     """A thread for each of ``stores``: 25 groups of a heartbeat for a session that all share and one for its own."""
 

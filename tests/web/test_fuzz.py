@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.harness import HOST_A, Server
 from tests.web.helpers import BATCH, EVENTS, ORCHESTRATOR, REGISTER, STATUSES, Answer, check_problem, send_raw
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
 
 fuzz = settings(
     max_examples=EXAMPLES,

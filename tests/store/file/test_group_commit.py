@@ -136,7 +136,8 @@ def test_no_answer_leaves_before_its_sync_has_returned(tmp_path: Path) -> None:
             assert disk.waiting.wait(30)
             until(lambda: len(journal_path(tmp_path).read_bytes().splitlines()) == 2)
             reader = threads.submit(store.view)
-            assert not reader.done()
+            with pytest.raises(TimeoutError):
+                reader.result(0.05)
             assert not any(each.done() for each in early)
         assert [len(each.result(30)) for each in early] == [1, 1]
         assert reader.result(30).seq == 2
