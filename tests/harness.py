@@ -50,10 +50,18 @@ def memory_store(terms: Terms = TERMS, clock: Clock | None = None) -> MemoryStor
     return MemoryStore(lambda: terms, clock or Clock())
 
 
-def file_store(folder: Path, terms: Terms = TERMS, clock: Clock | None = None, disk: Disk | None = None) -> FileStore:
+def file_store(
+    folder: Path,
+    terms: Terms = TERMS,
+    clock: Clock | None = None,
+    disk: Disk | None = None,
+    segment_bytes: int = 1 << 28,
+) -> FileStore:
     """The file engine on ``folder``, laid out as ``PAYMENTS_DATA_DIR`` is."""
     paths = Paths(folder / "sessions.json", folder / "balances.json")
-    return FileStore(journal_path(folder), paths, lambda: terms, clock or Clock(), disk=disk)
+    return FileStore(
+        journal_path(folder), paths, lambda: terms, clock or Clock(), disk=disk, segment_bytes=segment_bytes
+    )
 
 
 def journal_path(folder: Path) -> Path:

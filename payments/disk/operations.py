@@ -48,6 +48,10 @@ class Disk:
     def truncate(self, descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)
 
+    def make_read_only(self, descriptor: int) -> None:
+        """Nobody opens it for writing by accident any more; descriptors that are open can still write."""
+        os.fchmod(descriptor, 0o400)
+
     def replace(self, source: Path, target: Path) -> None:
         """Give ``source`` the name ``target``, atomically; durable once the folder is synced."""
         os.replace(source, target)

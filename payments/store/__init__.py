@@ -42,4 +42,5 @@ def open_store(settings: Settings, attribution: Callable[[], Mapping[str, str]])
         lambda: terms._replace(attribution=attribution()),
         now_ms,
         credit_unit=settings.credit_unit,
+        segment_bytes=settings.journal_segment_bytes,
     )

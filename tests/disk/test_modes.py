@@ -1,14 +1,15 @@
 """What a store leaves on disk is for the user that runs it only."""
 
-import os
+import errno
 import stat
 from pathlib import Path
 
 import pytest
 
-from payments.disk import Disk
+from payments.errors import Unavailable
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
+from tests.disk.scripted import Fail, ScriptedDisk
 from tests.harness import TERMS, Clock, event, file_store, journal_path
 
 pytestmark = pytest.mark.usefixtures("open_umask")
@@ -47,10 +48,9 @@ def test_folders_made_for_projections_elsewhere_are_private(tmp_path: Path) -> N
 
 
 def test_the_mark_of_a_failed_sync_is_private(tmp_path: Path) -> None:
-    class FailingDisk(Disk):
-        def sync(self, descriptor: int) -> None:
-            raise OSError(5, os.strerror(5))
-
-    with pytest.raises(Exception, match="sync failed"):
-        file_store(tmp_path / "data", disk=FailingDisk())
-    assert modes(tmp_path)["files"] == {0o600}
+    disk = ScriptedDisk()
+    disk.script("sync", journal_path(tmp_path).name, Fail(errno.EIO))
+    with pytest.raises(Unavailable, match="sync failed"):
+        file_store(tmp_path / "data", disk=disk)
+    assert len(list(journal_path(tmp_path / "data").parent.glob("*.halted"))) == 1
+    assert modes(tmp_path) == {"folders": {0o700}, "files": {0o600}}

@@ -1,5 +1,6 @@
 """Stores of every engine."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,3 +42,12 @@ def minutes(house: House) -> House:
         house.store.execute([event(session_id, HEARTBEAT, house.clock.now_ms, upstream_addr=host)])
         house.clock.now_ms += MINUTE_MS
     return house
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Threads that interrupt each other a thousand times as often as usual, so that what needs a lock shows it."""
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(usual_s / 1000)
+    yield
+    sys.setswitchinterval(usual_s)

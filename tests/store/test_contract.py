@@ -140,6 +140,7 @@ def test_check_says_how_far_the_store_is(minutes: House) -> None:
     assert minutes.store.check() == {"engine": engine, "seq": 12}
 
 
+@pytest.mark.usefixtures("eager_threads")
 def test_threads_lose_nothing_and_count_nothing_twice(house: House) -> None:
     results = in_threads(house, [house.store] * 8)
     assert kinds(results) == ["recorded"] * len(results)
@@ -148,6 +149,7 @@ def test_threads_lose_nothing_and_count_nothing_twice(house: House) -> None:
     assert {session.heartbeat_count for session in state.sessions.values()} == {25, 200}
 
 
+@pytest.mark.usefixtures("eager_threads")
 def test_same_event_from_all_threads_at_once_counts_once(house: House) -> None:
     house.store.execute([event(kind=START)])
     together = Barrier(8)
@@ -162,6 +164,7 @@ def test_same_event_from_all_threads_at_once_counts_once(house: House) -> None:
     assert audited(house.store).balance_wei("orch-a") == MINUTE_WEI
 
 
+@pytest.mark.usefixtures("eager_threads")
 def test_threads_of_stores_that_share_files_lose_nothing(file_house: House) -> None:
     stores = [file_house.store, file_house.another()]
     results = in_threads(file_house, stores * 4)

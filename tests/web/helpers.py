@@ -88,6 +88,21 @@ def an_event(session_id: str, kind: str = "start", **fields: Any) -> dict[str, A
     return {"session_id": session_id, "event": kind, "upstream_addr": HOST_A, **fields}
 
 
+def walk(server: Server, path: str, **query: Any) -> list[Any]:
+    """What is on all the pages of a list, one after the other; fails rather than go round in circles."""
+    items: list[Any] = []
+    cursors: set[str | None] = set()
+    while None not in cursors:
+        page = server.get(path, **query)
+        query["cursor"] = page.pop("next_cursor")
+        assert query["cursor"] not in cursors
+        cursors.add(query["cursor"])
+        [found] = page.values()
+        assert len(found) <= query.get("limit", 200)
+        items += found
+    return items
+
+
 def check_problem(answer: Answer, kind: str) -> Any:
     """Assert that ``answer`` is the RFC 9457 problem ``kind``, whole and well-formed; return it."""
     assert answer.headers["content-type"] == "application/problem+json", answer

@@ -8,6 +8,7 @@ import pytest
 from payments.clock import now_ms
 from payments.domain.times import format_time
 from tests.harness import HOST_A, HOST_B, Clock, Server, event, file_store
+from tests.web.helpers import walk
 
 BEGIN_MS = now_ms() // 60_000 * 60_000 - 3_600_000
 """An hour ago, at a full minute."""
@@ -125,15 +126,7 @@ def test_filters_find_what_they_name(shared_server: Server, query: dict[str, Any
 def test_cursor_walks_through_all_without_repeats(
     shared_server: Server, query: dict[str, Any], found: list[int], limit: int
 ) -> None:
-    walked: list[int] = []
-    cursor: dict[str, Any] = {}
-    while True:
-        page = shared_server.get("/api/ledger/events", limit=limit, **query, **cursor)
-        assert len(page["events"]) <= limit
-        walked += [entry["seq"] for entry in page["events"]]
-        if page["next_cursor"] is None:
-            break
-        cursor = {"cursor": page["next_cursor"]}
+    walked = [entry["seq"] for entry in walk(shared_server, "/api/ledger/events", limit=limit, **query)]
     assert walked == found
 
 

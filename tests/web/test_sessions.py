@@ -7,7 +7,7 @@ import pytest
 
 from payments.clock import now_ms
 from tests.harness import HOST_A, HOST_B, Clock, Server, event, file_store
-from tests.web.helpers import an_event, post_event
+from tests.web.helpers import an_event, post_event, walk
 
 HOUR_AGO_MS = now_ms() - 3_600_000
 
@@ -56,15 +56,7 @@ def test_newest_first_and_a_reopened_session_is_new(shared_server: Server) -> No
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8, 2000])
 def test_cursor_walks_through_all_without_repeats(shared_server: Server, limit: int) -> None:
-    walked: list[str] = []
-    query: dict[str, Any] = {"limit": limit}
-    while True:
-        page = shared_server.get("/api/sessions", **query)
-        assert 0 < len(page["sessions"]) <= limit
-        walked += [session["session_id"] for session in page["sessions"]]
-        if page["next_cursor"] is None:
-            break
-        query["cursor"] = page["next_cursor"]
+    walked = [session["session_id"] for session in walk(shared_server, "/api/sessions", limit=limit)]
     assert walked == ALL
 
 

@@ -1,12 +1,14 @@
 """What stops the start, over the real command line: said clearly, with an exit code, without a traceback."""
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.harness import HOST_A, Server, event, file_store, journal_path, running_server
+from tests.harness import HOST_A, ROOT, Server, event, file_store, free_port, journal_path, running_server
 
 SECRETS = {
     "PAYMENTS_SESSION_REPORTER_TOKEN": "s3cret-reporter",
@@ -96,6 +98,24 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path, obstruct: Callable[
     said = refusal(tmp_path)
     assert f"\n{in_the_way}" in said
     assert " (Not a directory)" in said or " (Is a directory)" in said
+
+
+def test_worker_that_cannot_start_stops_a_plain_gunicorn_too(tmp_path: Path) -> None:
+    """Without the shipped configuration nothing has been looked at before the workers are made."""
+    in_the_way = file_for_data(tmp_path)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
+    ended = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{free_port()}", "wsgi:app"],
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(ROOT), "PAYMENTS_DATA_DIR": str(in_the_way)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert f"payments: cannot start:\n{in_the_way}" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_registry_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -22,11 +22,17 @@ newline or a NUL inside, ended by a newline, and holds one entry::
 ``crc``      the CRC-32 (zlib's) of all bytes of the line before ``,"crc":``, in lower-case hex. Always the last member,
              with ``prev`` before it, so that both can be checked without parsing.
 
+Past ``PAYMENTS_JOURNAL_SEGMENT_BYTES`` the file is sealed: synced, made read-only and renamed to
+``<journal>.<seq of its first line, 20 digits>``; a new file goes on under the old name, with the same chain and count. The
+folder is synced after the rename and again after the new file is made, before it holds an acknowledged line. The journal
+is the sealed segments in the order of their names, then the active file.
+
 Beside the journal stand ``<journal>.lock`` (the lock, empty), ``<journal>.torn-<offset>-<time>`` (a torn tail that
 was set aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it).
 
-A projection (``sessions.json``, ``balances.json``) is one JSON object: ``format`` (1), ``journal`` (``seq``,
-``offset`` and ``hash`` of the last line that it reflects), one record a line, and ``checksum``, the SHA-256 of all
+A projection (``sessions.json``, ``balances.json``) is one JSON object: ``format`` (1), ``journal`` (``seq``
+and ``hash`` of the last line that it reflects, the ``segment`` that has it by the ``seq`` of its first line, and the
+``offset`` behind it there), one record a line, and ``checksum``, the SHA-256 of all
 before the newline that ends the last record. A projection that is missing, damaged or of another format is made again
 from the journal.
 

@@ -29,12 +29,15 @@ class Position(NamedTuple):
     """A place between two lines of the journal.
 
     Attributes:
-        seq: of the line before it, 0 at the beginning; ``hash`` is that line's, and ``offset`` the bytes up to here.
+        seq: of the line before it, 0 at the beginning; ``hash`` is that line's.
+        offset: bytes from the beginning of the segment up to here.
+        segment: the ``seq`` of the first line of the segment.
     """
 
     seq: int = 0
     offset: int = 0
     hash: str = FIRST_HASH
+    segment: int = 1
 
 
 def encode(entry: Entry, durable_seq: int, prev: str) -> bytes:
@@ -111,4 +114,4 @@ def decode_next(line: bytes, position: Position) -> tuple[Entry, Position, int]:
         raise BadLine("it does not continue the chain: the line before it is not the one that it was written after")
     if entry.seq != position.seq + 1:
         raise BadLine(f"it has seq {entry.seq} where {position.seq + 1} must stand")
-    return entry, Position(entry.seq, position.offset + len(line), line_hash(line)), durable_seq
+    return entry, Position(entry.seq, position.offset + len(line), line_hash(line), position.segment), durable_seq

@@ -2,15 +2,18 @@
 
 import errno
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from payments.disk import Disk
 from payments.disk.operations import write_all
 from payments.domain.entries import Entry
 from payments.errors import Corrupt, Unavailable
 from payments.store.file.codec import BadLine, Position, UnknownVersion, decode_next, encode, line_hash
+from payments.store.file.segments import sealed_path, sealed_segments
 
 _CHUNK = 1 << 20
 
@@ -23,22 +26,39 @@ class BadTail(Exception):
         self.position = position
 
 
+class End(NamedTuple):
+    """The journal up to a position, to read backwards from while writers go on.
+
+    Attributes:
+        descriptor: of the file that ``position`` is in, whatever its name is by now; whoever asked for it closes it.
+    """
+
+    disk: Disk
+    path: Path
+    position: Position
+    descriptor: int
+
+
 class Journal:
-    """One open journal file, and how far it has been read.
+    """The journal's files: sealed segments, and the active one, which is open.
 
     Attributes:
         position: behind the last line that was read or appended.
         durable_seq: the highest ``seq`` known to be on disk, from own syncs and from what other writers' lines say.
     """
 
-    def __init__(self, disk: Disk, path: Path) -> None:
+    def __init__(self, disk: Disk, path: Path, segment_bytes: int) -> None:
         """Open ``path``; made, and its folder with it, where missing. Raises ``OSError``."""
         self.disk = disk
         self.path = path
         self.position = Position()
         self.durable_seq = 0
+        self._segment_bytes = segment_bytes
+        # Held while the descriptor comes to mean another file, and while it is synced.
+        self._descriptor_in_use = threading.Lock()
         disk.make_folder(path.parent)
-        self.descriptor = disk.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        self.descriptor = self._open()
+        self._open_segment = self.position.segment
 
     def close(self) -> None:
         self.disk.close(self.descriptor)
@@ -50,35 +70,72 @@ class Journal:
         """Whether the path still names this file, and the file still holds all that was read."""
         return self.disk.is_open_file(self.descriptor, self.path) and self.size() >= self.position.offset
 
-    def line_before(self, offset: int) -> bytes:
-        """The line that ends at ``offset``; empty where none does."""
-        start = max(0, offset - _CHUNK)
-        data = self.disk.read(self.descriptor, offset - start, start)
-        return data[data.rfind(b"\n", 0, len(data) - 1) + 1 :]
+    def is_sealed(self) -> bool:
+        """Whether another process has sealed the file that is open here."""
+        return self.disk.is_open_file(self.descriptor, sealed_path(self.path, self._open_segment))
 
     def names(self, position: Position) -> bool:
         """Whether ``position`` is one of this journal's: the line before it has its hash."""
-        if not position.offset:
+        if not position.seq:
             return position == Position()
-        return position.offset <= self.size() and line_hash(self.line_before(position.offset)) == position.hash
+        if position.offset:
+            return line_hash(self._last_line(position.segment, position.offset)) == position.hash
+        earlier = [first_seq for first_seq, _ in sealed_segments(self.path) if first_seq < position.segment]
+        return bool(earlier) and line_hash(self._last_line(earlier[-1], None)) == position.hash
+
+    def read_sealed(self) -> Iterator[Entry]:
+        """The entries behind ``position`` in sealed segments, all of them. Raises ``Corrupt``."""
+        for first_seq, path in sealed_segments(self.path):
+            if first_seq < self.position.segment:
+                continue
+            if first_seq > self.position.segment:
+                raise Corrupt(
+                    f"{path}: the segment before it is missing, {sealed_path(self.path, self.position.segment)}"
+                )
+            descriptor = self.disk.open(path, os.O_RDONLY)
+            try:
+                yield from self._read_to_the_end(descriptor, path)
+            finally:
+                self.disk.close(descriptor)
+            self._enter_next_segment()
 
     def read_on(self) -> Iterator[Entry]:
-        """The entries behind ``position``, which moves along. Raises ``BadTail`` where they do not end in a line."""
-        while self.size() > self.position.offset:
-            chunk = self.disk.read(self.descriptor, _CHUNK, self.position.offset)
-            lines = chunk.split(b"\n")
-            rest = lines.pop()
-            if not lines:
-                raise BadTail(self.position, f"{len(rest)} bytes without the newline that ends a line")
-            for line in lines:
-                try:
-                    entry, self.position, durable_seq = decode_next(line + b"\n", self.position)
-                except BadLine as error:
-                    raise BadTail(self.position, str(error)) from error
-                except UnknownVersion as error:
-                    raise Corrupt(f"{self.path}, line {self.position.seq + 1}: {error}") from error
-                self.durable_seq = max(self.durable_seq, durable_seq)
-                yield entry
+        """The entries behind ``position`` in the active file. Raises ``BadTail`` where they do not end in a line."""
+        self._open_segment = self.position.segment
+        return self._read(self.descriptor)
+
+    def take_up_next(self) -> Iterator[Entry]:
+        """What is behind ``position`` in the file that another process has sealed, and in those sealed since.
+
+        Then opens the active one. If it fails half-way, it goes on from there the next time.
+        """
+        if self.position.segment == self._open_segment:
+            yield from self._read_to_the_end(self.descriptor, sealed_path(self.path, self._open_segment))
+            self._enter_next_segment()
+        yield from self.read_sealed()
+        # Whoever sealed them synced them first.
+        self.durable_seq = max(self.durable_seq, self.position.seq)
+        self._open_next()
+
+    def end(self) -> End:
+        """The journal as it is now. The caller has the turn, so the position is in the file that is open."""
+        return End(self.disk, self.path, self.position, os.dup(self.descriptor))
+
+    def is_full(self) -> bool:
+        """Whether the active file is to be sealed before the next entry."""
+        return self.position.offset >= self._segment_bytes
+
+    def seal(self) -> None:
+        """Give the active file, which is on disk to its end, its final name, and begin another. Raises ``OSError``.
+
+        If it fails half-way, the next turn under the lock finds a sealed file and takes up the next one.
+        """
+        self.disk.make_read_only(self.descriptor)
+        self.disk.replace(self.path, sealed_path(self.path, self.position.segment))
+        # On disk before there is another file by the old name: both names together must never be lost.
+        self.disk.sync_folder(self.path.parent)
+        self._enter_next_segment()
+        self._open_next()
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write ``entries`` behind ``position``, in one write; they are not on disk before ``sync``.
@@ -99,13 +156,79 @@ class Journal:
             with suppress(OSError):
                 self.disk.truncate(self.descriptor, self.position.offset)
             raise Unavailable(_complaint(self.path, error), retry_after_s=5) from error
-        self.position = Position(entries[-1].seq, self.position.offset + len(data), prev)
+        offset = self.position.offset + len(data)
+        self.position = Position(entries[-1].seq, offset, prev, self.position.segment)
 
     def sync(self) -> None:
         """Returns when all that was written before the call, by whomever, is on disk. Raises ``OSError``."""
-        written_seq = self.position.seq
-        self.disk.sync(self.descriptor)
-        self.durable_seq = max(self.durable_seq, written_seq)
+        with self._descriptor_in_use:
+            written_seq = self.position.seq
+            self.disk.sync(self.descriptor)
+            self.durable_seq = max(self.durable_seq, written_seq)
+
+    def _open(self) -> int:
+        return self.disk.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+
+    def _last_line(self, segment: int, end: int | None) -> bytes:
+        """The line of that segment that ends at byte ``end``, or at its end; empty where none does."""
+        sealed = sealed_path(self.path, segment)
+        descriptor = self.disk.open(sealed if sealed.exists() else self.path, os.O_RDONLY)
+        try:
+            size = self.disk.size(descriptor)
+            end = size if end is None else end
+            start = max(0, end - _CHUNK)
+            data = self.disk.read(descriptor, end - start, start) if end <= size else b""
+        finally:
+            self.disk.close(descriptor)
+        return data[data.rfind(b"\n", 0, max(0, len(data) - 1)) + 1 :]
+
+    def _open_next(self) -> None:
+        descriptor = self._open()
+        try:
+            self.disk.sync_folder(self.path.parent)
+        except OSError:
+            self.disk.close(descriptor)
+            raise
+        with self._descriptor_in_use:
+            self.disk.close(self.descriptor)
+            self.descriptor = descriptor
+            self._open_segment = self.position.segment
+
+    def _enter_next_segment(self) -> None:
+        self.position = self.position._replace(offset=0, segment=self.position.seq + 1)
+
+    def _read_to_the_end(self, descriptor: int, path: Path) -> Iterator[Entry]:
+        try:
+            yield from self._read(descriptor)
+        except BadTail as bad:
+            # All of a sealed segment was on disk before it was sealed: nothing in it can be a torn tail.
+            raise damaged(path, bad) from bad
+
+    def _read(self, descriptor: int) -> Iterator[Entry]:
+        while self.disk.size(descriptor) > self.position.offset:
+            chunk = self.disk.read(descriptor, _CHUNK, self.position.offset)
+            lines = chunk.split(b"\n")
+            rest = lines.pop()
+            if not lines:
+                raise BadTail(self.position, f"{len(rest)} bytes without the newline that ends a line")
+            for line in lines:
+                try:
+                    entry, self.position, durable_seq = decode_next(line + b"\n", self.position)
+                except BadLine as error:
+                    raise BadTail(self.position, str(error)) from error
+                except UnknownVersion as error:
+                    raise Corrupt(f"{self.path}, line {self.position.seq + 1}: {error}") from error
+                self.durable_seq = max(self.durable_seq, durable_seq)
+                yield entry
+
+
+def damaged(path: Path, bad: BadTail) -> Corrupt:
+    """What to tell the operator of a line that cannot be read and cannot be set aside."""
+    line = bad.position.seq - bad.position.segment + 2
+    return Corrupt(
+        f"{path}, line {line} (byte {bad.position.offset}): {bad}. The lines before it are sound. Stop all processes "
+        f"of Payments, keep a copy of the file, and restore it from a backup"
+    )
 
 
 def _complaint(path: Path, error: OSError) -> str:

@@ -13,9 +13,8 @@ from pathlib import Path
 from payments.disk import Disk
 from payments.disk.operations import write_all
 from payments.domain.times import format_time
-from payments.errors import Corrupt
 from payments.store.file.codec import BadLine, UnknownVersion, is_whole, parse
-from payments.store.file.journal import BadTail, Journal
+from payments.store.file.journal import BadTail, Journal, damaged
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +33,7 @@ def mend_tail(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -
     lost_seq = bad.position.seq + 1
     too_long = len(tail) > _LONGEST_TAIL
     if confirmed_seq >= lost_seq or too_long or not looks_torn(tail) or _confirms(tail, lost_seq):
-        raise Corrupt(
-            f"{journal.path}, line {lost_seq} (byte {offset}): {bad}. The lines before it are sound. Stop all "
-            f"processes of Payments, keep a copy of the file, and restore it from a backup"
-        )
+        raise damaged(journal.path, bad) from bad
     kept = _set_aside(journal.disk, journal.path, offset, tail, now_ms)
     journal.disk.truncate(journal.descriptor, offset)
     journal.sync()

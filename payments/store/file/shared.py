@@ -37,7 +37,7 @@ class SharedJournal:
         rebuilt: whether opening had to do without some projection.
     """
 
-    def __init__(self, disk: Disk, path: Path, projections: Paths, clock: Clock) -> None:
+    def __init__(self, disk: Disk, path: Path, projections: Paths, clock: Clock, segment_bytes: int) -> None:
         """Open and recover. Raises ``OSError``, ``Corrupt`` and, if the lock is not to be had, ``Unavailable``."""
         self._disk = disk
         self._path = path
@@ -48,7 +48,7 @@ class SharedJournal:
         self._one_sync_at_a_time = threading.Lock()
         self.state = State()
         with ExitStack() as opened:
-            self.journal = Journal(disk, path)
+            self.journal = Journal(disk, path, segment_bytes)
             opened.callback(self.journal.close)
             self._lock = HotLock(path.with_name(f"{path.name}.lock"))
             opened.callback(self._lock.close)
@@ -59,7 +59,9 @@ class SharedJournal:
     def is_read_up(self) -> bool:
         """Whether the state shows all that any process has written; cheap, and no lock needed."""
         try:
-            return self._halted is None and self.journal.size() == self.journal.position.offset
+            read = self.journal.is_current() and self.journal.size() == self.journal.position.offset
+            # Read is not folded yet: another thread may be at it.
+            return read and self.state.seq == self.journal.position.seq and self._halted is None
         except OSError:
             return False
 
@@ -78,10 +80,14 @@ class SharedJournal:
 
     def record(self, entries: Sequence[Entry]) -> None:
         """Append ``entries`` and fold them; within ``turn``. Not on disk before ``sync_through``."""
-        if entries:
-            self.journal.append(entries)
-            for entry in entries:
-                evolve(self.state, entry)
+        if not entries:
+            return
+        if self.journal.is_full():
+            self.sync_through(self.journal.position.seq)
+            self.journal.seal()
+        self.journal.append(entries)
+        for entry in entries:
+            evolve(self.state, entry)
 
     def sync_through(self, seq: int) -> None:
         """Returns when the entries up to ``seq`` are on disk. Raises ``Unavailable``; always, once a sync failed."""
@@ -116,6 +122,9 @@ class SharedJournal:
         if self._disk.exists(self._mark):
             self._halted = f"{self._mark} exists: a sync failed"
             self._check_not_halted()
+        while not self.journal.is_current() and self.journal.is_sealed():
+            for entry in self.journal.take_up_next():
+                evolve(self.state, entry)
         if not self.journal.is_current():
             raise Unavailable(f"{self._path} was removed or cut short under a running process; restore it, and restart")
 
@@ -151,6 +160,8 @@ class SharedJournal:
                 self._check_reflected(path, position)
             if found.snapshot is not None and not halted:
                 self.state, self.journal.position = found.snapshot
+            for entry in self.journal.read_sealed():
+                evolve(self.state, entry)
             self._catch_up()
             if len(set(found.reflected.values())) > 1:
                 self.state.restore_order()

@@ -143,6 +143,6 @@ def _read(path: Path, name: str, read_record: Callable[[Mapping[str, Any]], V]) 
 
 def _position(document: Mapping[str, Any]) -> Position:
     position = Position(**document["journal"])
-    if not (isinstance(position.seq, int) and isinstance(position.offset, int) and isinstance(position.hash, str)):
+    if [type(value) for value in position] != [int, int, str, int]:
         raise _Unusable("journal position of the wrong type")
     return position

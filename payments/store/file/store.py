@@ -1,5 +1,6 @@
 """The engine as its users see it: callers' commands in groups, one commit for each group."""
 
+import os
 import threading
 import time
 from collections import deque
@@ -51,6 +52,7 @@ class FileStore:
         clock: Clock,
         *,
         credit_unit: str = "eth",
+        segment_bytes: int = 1 << 28,
         disk: Disk | None = None,
     ) -> None:
         """Open the journal, rebuild the state, and bring the projections up to date.
@@ -64,7 +66,7 @@ class FileStore:
         self._queue: deque[_Ticket] = deque()
         self._turn = threading.Lock()
         try:
-            self._journal = SharedJournal(disk, journal_path, projections, clock)
+            self._journal = SharedJournal(disk, journal_path, projections, clock, segment_bytes)
             self._projector = Projector(disk, projections, self._capture, credit_unit)
             self._projector.write(self._journal.state.seq, must=self._journal.rebuilt)
         except OSError as error:
@@ -97,10 +99,14 @@ class FileStore:
 
     def entries(self, query: Query, *, before: int | None = None, limit: int = 200) -> Page:
         self.view()
+        with self._turn:
+            end = self._journal.journal.end()
         try:
-            return reader.read_page(self._journal.journal, query, before, limit)
+            return reader.read_page(end, query, before, limit)
         except OSError as error:
             raise Unavailable(f"the journal cannot be read ({error.strerror})", retry_after_s=5) from error
+        finally:
+            os.close(end.descriptor)
 
     def check(self) -> dict[str, JSON]:
         # Always with the lock: whether a command would get it is the question.
@@ -143,8 +149,9 @@ class FileStore:
                 ticket.seq = draft.seq
             self._journal.record(entries)
         except Exception as error:
+            refused = Unavailable(f"the journal cannot be continued ({error})") if isinstance(error, OSError) else error
             for ticket in tickets:
-                ticket.error = error
+                ticket.error = refused
 
     def _catch_up(self) -> None:
         if not self._turn.acquire(timeout=LOCK_TIMEOUT_S):

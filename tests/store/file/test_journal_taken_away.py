@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from payments.domain.sessions import HEARTBEAT, START
-from payments.errors import Unavailable
+from payments.errors import Corrupt, Unavailable
 from payments.store.file.store import FileStore
 from tests.audit import audit
 from tests.disk.scripted import HastyDisk
@@ -118,5 +118,5 @@ def test_a_journal_cut_short_is_unavailable(name: str, store: FileStore, tmp_pat
 
 def test_a_removed_journal_is_not_replaced_by_an_empty_one_at_the_next_start(store: FileStore, tmp_path: Path) -> None:
     move_away(journal_path(tmp_path))
-    with pytest.raises(Exception, match="that is not what the journal has there"):
+    with pytest.raises(Corrupt, match="that is not what the journal has there"):
         file_store(tmp_path, disk=HastyDisk())

@@ -2,13 +2,20 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeAlias
 
+import pytest
+
+from payments.domain.entries import Entry
 from payments.domain.money import format_eth
+from payments.domain.state import State, evolve
+from payments.store.file import shared
 from tests.audit import Audit, audit
 from tests.disk.scripted import HastyDisk
 from tests.harness import ROOT, event, file_store, journal_path
@@ -89,6 +96,32 @@ def test_each_process_sees_what_another_has_acknowledged(tmp_path: Path) -> None
         assert list(reader.view().sessions) == [f"s-{each}" for each in range(number + 1)]
     one.close()
     other.close()
+
+
+def test_a_view_waits_for_what_another_thread_is_still_taking_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line is read and not yet folded: a view now must not do without what another process has acknowledged."""
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slowly(state: State, entry: Entry) -> None:
+        reading.set()
+        assert go_on.wait(30)
+        evolve(state, entry)
+
+    writer, reader = file_store(tmp_path, disk=HastyDisk()), file_store(tmp_path, disk=HastyDisk())
+    writer.execute([event("s-1")])
+    monkeypatch.setattr(shared, "evolve", slowly)
+    with ThreadPoolExecutor(2) as threads:
+        taking_over = threads.submit(reader.view)
+        assert reading.wait(30)
+        view = threads.submit(lambda: reader.view().seq)
+        wait([view], timeout=0.1)
+        go_on.set()
+        assert view.result(30) == 1
+        assert list(taking_over.result(30).sessions) == ["s-1"]
+    writer.close()
+    reader.close()
 
 
 def test_a_process_that_starts_later_begins_where_the_others_are(tmp_path: Path) -> None:

@@ -1,0 +1,166 @@
+"""The journal past its segment size: sealed, continued, and read as one."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from payments.domain.sessions import HEARTBEAT, START
+from payments.errors import Corrupt, Unavailable
+from payments.store import Query
+from payments.store.file.segments import sealed_path, sealed_segments
+from payments.store.file.store import FileStore
+from tests.audit import audit
+from tests.disk.scripted import HastyDisk
+from tests.harness import NOON_MS, event, file_store, journal_path
+from tests.store.file.history import facts
+
+SEGMENT_BYTES = 4096
+EVENTS = 20
+
+
+def opened(folder: Path) -> FileStore:
+    return file_store(folder, disk=HastyDisk(), segment_bytes=SEGMENT_BYTES)
+
+
+def beat(store: FileStore, number: int) -> None:
+    """The event that becomes entry ``number`` + 1."""
+    store.execute([event("s-1", HEARTBEAT if number else START, NOON_MS + 1000 * number)])
+
+
+@pytest.fixture
+def rotated(tmp_path: Path) -> Iterator[FileStore]:
+    """A store with ``EVENTS`` entries in several segments."""
+    store = opened(tmp_path)
+    for number in range(EVENTS):
+        beat(store, number)
+    yield store
+    store.close()
+
+
+def whole_journal(folder: Path) -> bytes:
+    paths = [path for _, path in sealed_segments(journal_path(folder))]
+    return b"".join(path.read_bytes() for path in [*paths, journal_path(folder)])
+
+
+def test_the_chain_goes_on_from_segment_to_segment(rotated: FileStore, tmp_path: Path) -> None:
+    assert len(sealed_segments(journal_path(tmp_path))) >= 3
+    (tmp_path / "joined").write_bytes(whole_journal(tmp_path))
+    assert len(audit(tmp_path / "joined").entries) == EVENTS
+
+
+def test_a_sealed_segment_is_read_only_and_named_by_its_first_seq(rotated: FileStore, tmp_path: Path) -> None:
+    for first_seq, path in sealed_segments(journal_path(tmp_path)):
+        assert path.name == f"ledger-events.log.{first_seq:020d}"
+        assert path.read_bytes().startswith(b'{"seq":%d,' % first_seq)
+        assert path.stat().st_size >= SEGMENT_BYTES
+        assert stat.S_IMODE(path.stat().st_mode) == 0o400
+
+
+@pytest.mark.parametrize("projections", ["kept", "gone"])
+def test_a_start_finds_the_same_state(rotated: FileStore, tmp_path: Path, projections: str) -> None:
+    if projections == "gone":
+        (tmp_path / "sessions.json").unlink()
+    again = opened(tmp_path)
+    assert facts(again) == facts(rotated)
+    beat(again, EVENTS)
+    again.close()
+    (tmp_path / "joined").write_bytes(whole_journal(tmp_path))
+    assert len(audit(tmp_path / "joined").entries) == EVENTS + 1
+
+
+def test_a_start_with_projections_reads_only_what_they_do_not_show(rotated: FileStore, tmp_path: Path) -> None:
+    _, oldest = sealed_segments(journal_path(tmp_path))[0]
+    oldest.chmod(0o600)
+    oldest.write_bytes(b"damaged\n" * 512)
+    assert opened(tmp_path).view().seq == EVENTS
+
+
+def test_readers_see_one_journal(rotated: FileStore) -> None:
+    for limit in (1, 3, 7, EVENTS, 2 * EVENTS):
+        seen: list[int] = []
+        before: int | None = None
+        while True:
+            page = rotated.entries(Query(), before=before, limit=limit)
+            seen += [entry.seq for entry in page.entries]
+            if (before := page.before) is None:
+                break
+        assert seen == list(range(EVENTS, 0, -1))
+
+
+@pytest.mark.parametrize("before", range(EVENTS + 3))
+def test_a_page_begins_wherever_it_is_asked_to(rotated: FileStore, before: int) -> None:
+    page = rotated.entries(Query(), before=before, limit=2 * EVENTS)
+    assert [entry.seq for entry in page.entries] == list(range(min(before - 1, EVENTS), 0, -1))
+
+
+def test_a_writer_takes_up_what_another_has_sealed(tmp_path: Path) -> None:
+    one, other = opened(tmp_path), opened(tmp_path)
+    for number in range(EVENTS):
+        beat(one if number % 7 else other, number)
+    assert facts(one) == facts(other)
+    assert one.view().seq == EVENTS
+    (tmp_path / "joined").write_bytes(whole_journal(tmp_path))
+    assert len(audit(tmp_path / "joined").entries) == EVENTS
+
+
+def test_a_reader_sees_what_came_after_another_sealed(tmp_path: Path) -> None:
+    writer, reader = opened(tmp_path), opened(tmp_path)
+    for number in range(EVENTS):
+        beat(writer, number)
+        assert reader.view().seq == number + 1
+
+
+def test_a_writer_that_died_between_two_names_is_no_harm(rotated: FileStore, tmp_path: Path) -> None:
+    """It had sealed the file and not yet made the next one."""
+    active = journal_path(tmp_path)
+    first_seq = sealed_segments(active)[-1][0]
+    entries_before = int(active.read_bytes().split(b",", 1)[0].removeprefix(b'{"seq":'))
+    assert first_seq < entries_before
+    active.rename(sealed_path(active, entries_before))
+    beat(rotated, EVENTS)
+    again = opened(tmp_path)
+    assert again.view().seq == rotated.view().seq == EVENTS + 1
+
+
+def test_a_missing_segment_refuses_to_start(rotated: FileStore, tmp_path: Path) -> None:
+    (tmp_path / "sessions.json").unlink()
+    segments = [path for _, path in sealed_segments(journal_path(tmp_path))]
+    segments[1].unlink()
+    with pytest.raises(Corrupt, match=f"the segment before it is missing, {segments[1]}"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 100, SEGMENT_BYTES - 1])
+def test_a_sealed_segment_that_was_cut_refuses_to_start(rotated: FileStore, tmp_path: Path, kept_bytes: int) -> None:
+    (tmp_path / "sessions.json").unlink()
+    _, oldest = sealed_segments(journal_path(tmp_path))[0]
+    oldest.chmod(0o600)
+    oldest.write_bytes(oldest.read_bytes()[:kept_bytes])
+    with pytest.raises(Corrupt, match=r"ledger-events\.log"):
+        opened(tmp_path)
+
+
+class Stubborn(HastyDisk):
+    """Will not let a file be renamed while ``stubborn``."""
+
+    stubborn = True
+
+    def replace(self, source: Path, target: Path) -> None:
+        if self.stubborn and source.name == "ledger-events.log":
+            raise OSError(28, "No space left on device")
+        super().replace(source, target)
+
+
+def test_a_segment_that_cannot_be_sealed_is_unavailable_until_it_can(tmp_path: Path) -> None:
+    disk = Stubborn()
+    store = file_store(tmp_path, disk=disk, segment_bytes=1)
+    beat(store, 0)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="No space left"):
+            beat(store, 1)
+    disk.stubborn = False
+    beat(store, 1)
+    assert store.view().seq == 2
+    assert len(sealed_segments(journal_path(tmp_path))) == 1
