@@ -23,9 +23,9 @@ newline or a NUL inside, ended by a newline, and holds one entry::
              with ``prev`` before it, so that both can be checked without parsing.
 
 Past ``PAYMENTS_JOURNAL_SEGMENT_BYTES`` the file is sealed: synced, made read-only and renamed to
-``<journal>.<seq of its first line, 20 digits>``; a new file goes on under the old name, with the same chain and count. The
-folder is synced after the rename and again after the new file is made, before it holds an acknowledged line. The journal
-is the sealed segments in the order of their names, then the active file.
+``<journal>.<seq of its first line, 20 digits>``; a new file goes on under the old name, with the same chain and count.
+The folder is synced after the rename, and again after the new file is made, before that holds an acknowledged line.
+The journal is the sealed segments in the order of their names, then the active file.
 
 Beside the journal stand ``<journal>.lock`` (the lock, empty), ``<journal>.torn-<offset>-<time>`` (a torn tail that
 was set aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it).
