@@ -164,8 +164,8 @@ def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now
         unbilled_ms=_added(session.unbilled_ms, unbilled_ms),
         heartbeat_count=session.heartbeat_count + (event.event == HEARTBEAT),
         last_seq=_said(event.seq, session.last_seq),
-        event_id=event.event_id,
-        event_digest=event.digest() if event.event_id is not None else None,
+        event_id=_said(event.event_id, session.event_id),
+        event_digest=session.event_digest if event.event_id is None else event.digest(),
     )
     metadata = _metadata(session, after, event.event, billed_ms, unbilled_ms)
     earner = session.orchestrator_id

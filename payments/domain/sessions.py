@@ -71,7 +71,7 @@ class Session(NamedTuple):
         last_credited_wei: what the last event that billed earned.
         unbilled_ms: milliseconds by cause; a cause without any is left out.
         last_seq: the last ``seq`` of the edge, or ``None``.
-        event_id: idempotency key of the last event that counted, with ``event_digest`` of its content.
+        event_id: the last idempotency key of an event that counted, with ``event_digest`` of that event's content.
     """
 
     session_id: str

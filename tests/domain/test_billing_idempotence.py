@@ -38,6 +38,12 @@ def test_first_event_again_is_a_duplicate() -> None:
     assert book.account() == Account(0, 0, {})
 
 
+def test_last_event_id_again_is_a_duplicate_though_an_event_without_one_came_between(book: Book) -> None:
+    book.report(HEARTBEAT, 90)
+    assert book.report(HEARTBEAT, 120, event_id="e-1", seq=5) == "duplicate"
+    assert book.session().last_billed_at_ms == at(90)
+
+
 def test_start_that_reopened_a_session_again_is_a_duplicate(book: Book) -> None:
     book.report(END, 120)
     outcomes = [book.report(START, second, event_id="e-2") for second in (180, 240)]

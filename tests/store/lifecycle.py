@@ -45,14 +45,13 @@ class Lifecycle(RuleBasedStateMachine):
         count: how many entries there must be.
     """
 
-    def __init__(self, world: World, now_ms: int = NOON_MS, prefix: str = "") -> None:
+    def __init__(self, world: World, now_ms: int = NOON_MS) -> None:
         super().__init__()
         self.world = world
         self.now_ms = now_ms
-        self.prefix = prefix
         self.sent: list[SessionEvent] = []
         self.known: dict[str, Session] = {}
-        self.count = len(world.entries())
+        self.count = 0
         self.attribution = dict(TERMS.attribution)
         world.attribute(self.attribution)
 
@@ -65,7 +64,7 @@ class Lifecycle(RuleBasedStateMachine):
     def go_on(self, *, number: int, kind: str, host: str | None, later_ms: int) -> None:
         """An event as an edge that works sends it, a while after the one before."""
         self.now_ms += later_ms
-        said = SessionEvent(f"{self.prefix}s-{number}", kind, self.now_ms, host)
+        said = SessionEvent(f"s-{number}", kind, self.now_ms, host)
         self.tell(said._replace(occurred_at_ms=self.occurred_at_ms(None)))
 
     @rule(
@@ -87,7 +86,7 @@ class Lifecycle(RuleBasedStateMachine):
         seq_step: int | None,
     ) -> None:
         """An event that was kept back or overtaken, or is from an edge whose clock or counter is wrong."""
-        said = SessionEvent(f"{self.prefix}s-{number}", kind, self.now_ms, host, event_id=event_id)
+        said = SessionEvent(f"s-{number}", kind, self.now_ms, host, event_id=event_id)
         known = self.known.get(said.session_id)
         last_seq = (known and known.last_seq) or 0
         seq = None if seq_step is None else max(0, last_seq + seq_step)
@@ -114,7 +113,7 @@ class Lifecycle(RuleBasedStateMachine):
         entries, state = self.world.entries(), self.world.state()
         check_accounts(entries, state)
         assert len(entries) == self.count
-        assert {name: session for name, session in state.sessions.items() if name in self.known} == self.known
+        assert state.sessions == self.known
 
     def occurred_at_ms(self, offset_ms: int | None) -> int | None:
         """The ``occurred_at`` of an event whose edge is ``offset_ms`` off; ``None`` if it sends none."""
