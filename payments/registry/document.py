@@ -23,6 +23,7 @@ _SCHEMA = _DocumentSchema()
 def read_document(data: bytes, now_ms: int) -> dict[str, Record]:
     """The records by id; ``ValueError`` with one line per problem. A record without times is one of ``now_ms``."""
     records: dict[str, Record] = {}
+    owners: dict[str, str] = {}
     problems: list[str] = []
     for number, item in enumerate(_items(data), start=1):
         try:
@@ -31,10 +32,12 @@ def read_document(data: bytes, now_ms: int) -> dict[str, Record]:
             name = item.get("orchestrator_id", f"number {number}") if isinstance(item, dict) else f"number {number}"
             problems += [f"record {name}: {complaint}" for complaint in _complaints(error)]
             continue
-        problems += [f"record {record.orchestrator_id}: {clash}" for clash in clashes(record, records)]
-        if record.orchestrator_id in records:
-            problems.append(f"record {record.orchestrator_id}: there are two of that orchestrator_id")
-        records[record.orchestrator_id] = record
+        host, orchestrator_id = record.host_public_ip, record.orchestrator_id
+        if host is not None and owners.setdefault(host, orchestrator_id) != orchestrator_id:
+            problems.append(f"record {orchestrator_id}: {taken(host, owners[host])}")
+        if orchestrator_id in records:
+            problems.append(f"record {orchestrator_id}: there are two of that orchestrator_id")
+        records[orchestrator_id] = record
     if problems:
         raise ValueError("\n".join(problems))
     return records
@@ -46,15 +49,9 @@ def write_document(records: Mapping[str, Record]) -> bytes:
     return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def clashes(record: Record, records: Mapping[str, Record]) -> list[str]:
-    """Complaints about what ``record`` claims and another record has: one host belongs to one orchestrator."""
-    return [
-        f"host_public_ip {record.host_public_ip} belongs to {other.orchestrator_id} already"
-        for other in records.values()
-        if record.host_public_ip is not None
-        and other.host_public_ip == record.host_public_ip
-        and other.orchestrator_id != record.orchestrator_id
-    ]
+def taken(host_public_ip: str, owner: str) -> str:
+    """What to tell whoever claims another record's host: one host belongs to one orchestrator (SPEC.md rule 4.4)."""
+    return f"host_public_ip {host_public_ip} belongs to {owner} already"
 
 
 def _items(data: bytes) -> list[Any]:

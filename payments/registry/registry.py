@@ -11,7 +11,7 @@ from typing import Any
 from payments.disk import Disk, replace_file
 from payments.disk.lock import LockTimeout, brief_lock
 from payments.errors import Corrupt, Misconfigured, Rejected, Unavailable
-from payments.registry.document import clashes, read_document, write_document
+from payments.registry.document import read_document, taken, write_document
 from payments.registry.records import Record
 
 log = logging.getLogger(__name__)
@@ -94,9 +94,11 @@ class Registry:
         now_ms = self._clock()
         base = known or Record(orchestrator_id, None, None, None, None, True, now_ms, now_ms)
         record = base._replace(**values)
-        complaints = clashes(record, self._records)
-        if complaints:
-            raise Rejected("conflict", complaints[0], {"host_public_ip": complaints})
+        host = record.host_public_ip
+        for other in self._records.values():
+            if host is not None and other.host_public_ip == host and other.orchestrator_id != orchestrator_id:
+                complaint = taken(host, other.orchestrator_id)
+                raise Rejected("conflict", complaint, {"host_public_ip": [complaint]})
         return record if record == known else record._replace(updated_at_ms=now_ms)
 
     def _write(self, records: Mapping[str, Record]) -> None:

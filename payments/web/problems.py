@@ -33,7 +33,7 @@ KINDS = {
     "unsupported-media-type": Kind(415, "The body is of another type"),
     "invalid": Kind(422, "Fields are missing or wrong"),
     "internal": Kind(500, "Payments has failed"),
-    "unavailable": Kind(503, "Nothing is recorded; try again later"),
+    "unavailable": Kind(503, "Not possible now; try again later"),
 }
 
 Fields = Mapping[str, Sequence[str]]

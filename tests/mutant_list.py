@@ -1,0 +1,237 @@
+"""Defects to plant, one at a time, each with the tests that must notice it."""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One edit of one source file.
+
+    Attributes:
+        name: what the defect is.
+        path: the file, from the root of the tree; ``old`` occurs in it exactly once and becomes ``new``.
+        tests: what to give to pytest: the fewest tests that are sure to notice.
+    """
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: str
+
+
+OPERATIONS = "payments/disk/operations.py"
+REPLACEMENT = "payments/disk/replacement.py"
+LOCK = "payments/disk/lock.py"
+CODEC = "payments/store/file/codec.py"
+JOURNAL = "payments/store/file/journal.py"
+RECOVERY = "payments/store/file/recovery.py"
+SHARED = "payments/store/file/shared.py"
+STORE = "payments/store/file/store.py"
+SNAPSHOT = "payments/store/file/snapshot.py"
+BILLING = "payments/domain/billing.py"
+MONEY = "payments/domain/money.py"
+REGISTRY = "payments/registry/registry.py"
+TOKENS = "payments/web/tokens.py"
+
+MUTANTS = (
+    Mutant("data-sync-does-nothing", OPERATIONS, "os.fdatasync(descriptor)", "pass", "tests/disk/test_operations.py"),
+    Mutant("folder-sync-does-nothing", OPERATIONS, "os.fsync(descriptor)", "pass", "tests/disk/test_operations.py"),
+    Mutant(
+        "data-sync-of-the-journal-left-out", JOURNAL,
+        "            self.disk.sync(self.descriptor)\n", "",
+        "tests/store/file/test_group_commit.py",
+    ),
+    Mutant(
+        "answer-before-its-sync", STORE,
+        "        self._journal.sync_through(ticket.seq)\n", "",
+        "tests/store/file/test_group_commit.py",
+    ),
+    Mutant(
+        "view-before-its-sync", STORE,
+        "        self._journal.sync_through(self._journal.state.seq)\n", "",
+        "tests/store/file/test_faults_syncing.py",
+    ),
+    Mutant(
+        "sync-covers-what-came-after-it", JOURNAL,
+        "self.durable_seq = max(self.durable_seq, written_seq)",
+        "self.durable_seq = max(self.durable_seq, self.position.seq)",
+        "tests/store/file/test_group_commit.py",
+    ),
+    Mutant(
+        "folder-sync-at-start-left-out", SHARED,
+        "            self._disk.sync_folder(self._path.parent)\n", "",
+        "tests/store/file/test_waiting.py",
+    ),
+    Mutant(
+        "folder-sync-after-replacing-left-out", REPLACEMENT,
+        "    disk.sync_folder(path.parent)\n", "",
+        "tests/disk/test_replacement.py",
+    ),
+    Mutant(
+        "data-sync-before-replacing-left-out", REPLACEMENT,
+        "        disk.sync(descriptor)\n", "",
+        "tests/disk/test_replacement.py",
+    ),
+    Mutant(
+        "folder-sync-after-sealing-left-out", JOURNAL,
+        "        self.disk.sync_folder(self.path.parent)\n        self._enter", "        self._enter",
+        "tests/store/file/test_rotation.py",
+    ),
+    Mutant(
+        "folder-sync-of-the-next-segment-left-out", JOURNAL,
+        "            self.disk.sync_folder(self.path.parent)\n        except", "            pass\n        except",
+        "tests/store/file/test_rotation.py",
+    ),
+    Mutant(
+        "sealed-before-it-is-synced", SHARED,
+        "            self.sync_through(self.journal.position.seq)\n", "",
+        "tests/store/file/test_rotation.py",
+    ),
+    Mutant(
+        "checksum-ignored", CODEC,
+        """return crc == b',"crc":"%08x"}\\n' % zlib.crc32(body)""", "return bool(crc and body)",
+        "tests/store/file/test_codec.py",
+    ),
+    Mutant("chain-ignored", CODEC, "if prev != b", "if not prev and prev != b", "tests/store/file/test_codec.py"),
+    Mutant(
+        "seq-ignored", CODEC,
+        "if entry.seq != position.seq + 1:", "if not entry.seq:",
+        "tests/store/file/test_codec.py",
+    ),
+    Mutant(
+        "torn-tail-never-set-aside", RECOVERY,
+        "or not looks_torn(tail) or", "or looks_torn(tail) or tail or",
+        "tests/store/file/test_damage_cuts.py",
+    ),
+    Mutant(
+        "any-bad-tail-set-aside", RECOVERY,
+        "or not looks_torn(tail) or", "or",
+        "tests/store/file/test_damage_bits.py",
+    ),
+    Mutant(
+        "confirmation-by-later-lines-ignored", RECOVERY,
+        """["durable"] >= lost_seq""", """["durable"] < 0""",
+        "tests/store/file/test_damage_sectors.py",
+    ),
+    Mutant(
+        "confirmation-by-projections-ignored", RECOVERY,
+        "if confirmed_seq >= lost_seq or", "if",
+        "tests/store/file/test_damage_sectors.py",
+    ),
+    Mutant(
+        "torn-tail-not-kept", RECOVERY,
+        "        write_all(disk, descriptor, tail)\n", "",
+        "tests/store/file/test_damage_cuts.py",
+    ),
+    Mutant(
+        "projection-of-another-journal-believed", SHARED,
+        "if not self.journal.names(position):", "if not position:",
+        "tests/store/file/test_damage_cuts.py",
+    ),
+    Mutant(
+        "lock-without-flock", LOCK,
+        "if lock_descriptor(self._descriptor, blocking=False):", "if self._descriptor:",
+        "tests/disk/test_lock.py",
+    ),
+    Mutant(
+        "lock-file-identity-ignored", LOCK,
+        "while not self._names_the_open_file():", "while not self._path:",
+        "tests/disk/test_lock.py -k unlinked",
+    ),
+    Mutant(
+        "short-write-not-cut-back", JOURNAL,
+        "                self.disk.truncate(self.descriptor, self.position.offset)\n", "                pass\n",
+        "tests/store/file/test_faults_writing.py",
+    ),
+    Mutant(
+        "failed-sync-tried-again", SHARED,
+        "            self._halt(error)\n", "            self.journal.sync()\n",
+        "tests/store/file/test_faults_syncing.py",
+    ),
+    Mutant(
+        "mark-of-a-failed-sync-ignored", SHARED,
+        "if self._disk.exists(self._mark):", "if not self._mark:",
+        "tests/store/file/test_faults_syncing.py",
+    ),
+    Mutant(
+        "start-after-a-failed-sync-trusts-projections", SHARED,
+        "found.snapshot is not None and not halted", "found.snapshot is not None",
+        "tests/store/file/test_faults_syncing.py",
+    ),
+    Mutant(
+        "projection-before-the-journal-is-synced", STORE,
+        "        self._journal.sync_through(position.seq)\n", "",
+        "tests/store/file/test_projections.py",
+    ),
+    Mutant(
+        "projection-checksum-ignored", SNAPSHOT,
+        """if document["checksum"] != sha256""", """if not document["checksum"] and document != sha256""",
+        "tests/store/file/test_projection_damage.py",
+    ),
+    Mutant(
+        "event-id-ignored", BILLING,
+        "event.event_id is not None and event.event_id == session.event_id", "not event.event and not session.event_id",
+        "tests/domain/test_billing_idempotence.py",
+    ),
+    Mutant(
+        "event-id-with-other-content-taken-for-a-duplicate", BILLING,
+        "if event.digest() == session.event_digest:", "if event.digest():",
+        "tests/domain/test_billing_idempotence.py",
+    ),
+    Mutant(
+        "seq-lateness-ignored", BILLING,
+        "event.seq <= session.last_seq:", "event.seq < 0:",
+        "tests/domain/test_billing_idempotence.py",
+    ),
+    Mutant(
+        "end-again-recorded", BILLING,
+        "if closed and event.event == END:", "if closed and not event.event:",
+        "tests/domain/test_billing_lifecycle.py",
+    ),
+    Mutant(
+        "heartbeat-after-the-end-bills", BILLING,
+        "if closed and event.event == HEARTBEAT:", "if closed and not event.event:",
+        "tests/domain/test_billing_lifecycle.py",
+    ),
+    Mutant(
+        "time-runs-backwards", BILLING,
+        "max(0, event.evidence_ms - session.last_billed_at_ms)", "event.evidence_ms - session.last_billed_at_ms",
+        "tests/domain/test_billing_credit.py",
+    ),
+    Mutant(
+        "remainder-dropped", BILLING,
+        "billed_ms, session.remainder)", "billed_ms, 0)",
+        "tests/domain/test_billing_credit.py",
+    ),
+    Mutant(
+        "remainder-of-an-hour", MONEY,
+        "MS_PER_MINUTE = 60_000", "MS_PER_MINUTE = 60_001",
+        "tests/domain/test_money.py",
+    ),
+    Mutant(
+        "gap-credited", BILLING,
+        "length_ms > terms.max_gap_ms:", "length_ms < 0:",
+        "tests/domain/test_billing_time.py",
+    ),
+    Mutant(
+        "gap-one-millisecond-early", BILLING,
+        "length_ms > terms.max_gap_ms:", "length_ms >= terms.max_gap_ms:",
+        "tests/domain/test_billing_time.py",
+    ),
+    Mutant(
+        "expired-time-credited", BILLING,
+        "event.evidence_ms < event.received_at_ms - terms.max_event_age_ms", "event.evidence_ms < 0",
+        "tests/domain/test_billing_time.py",
+    ),
+    Mutant(
+        "interval-billed-to-the-new-orchestrator", BILLING,
+        "earner = session.orchestrator_id", "earner = after.orchestrator_id",
+        "tests/domain/test_billing_credit.py",
+    ),
+    Mutant(
+        "broken-registry-overwritten", REGISTRY,
+        "                if self.problem is not None:\n", "                if not self._name:\n",
+        "tests/registry/test_hand_edits.py",
+    ),
+    Mutant("any-token-fits", TOKENS, "if not any(fits):", "if not fits:", "tests/web/test_tokens.py"),
+)  # fmt: skip

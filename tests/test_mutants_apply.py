@@ -1,0 +1,19 @@
+"""Every defect of ``tests/mutants.py`` can still be planted. Whether it is noticed, ``python -m tests.mutants`` tells."""
+
+import pytest
+
+from tests.harness import ROOT
+from tests.mutant_list import MUTANTS, Mutant
+from tests.mutants import mutated
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_defect_can_be_planted(mutant: Mutant) -> None:
+    assert compile(mutated(mutant), mutant.path, "exec") != compile(
+        (ROOT / mutant.path).read_text(), mutant.path, "exec"
+    )
+    assert (ROOT / mutant.tests.split()[0]).is_file()
+
+
+def test_each_defect_has_a_name_of_its_own() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
