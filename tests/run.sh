@@ -5,8 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 . deploy/venv.sh
 
-# git: the list of tracked files, which one test checks.
-need_packages git
+# git: the list of tracked files, which tests ask for. curl: what quickstart tells people to paste.
+need_packages curl git
 make_venv '[dev]'
 
 .venv/bin/ruff format --check --quiet .

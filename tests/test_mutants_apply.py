@@ -1,4 +1,4 @@
-"""Every defect of ``tests/mutants.py`` can still be planted. Whether it is noticed, ``python -m tests.mutants`` tells."""
+"""Every defect of ``tests.mutants`` can still be planted."""
 
 import pytest
 
@@ -9,9 +9,8 @@ from tests.mutants import mutated
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_defect_can_be_planted(mutant: Mutant) -> None:
-    assert compile(mutated(mutant), mutant.path, "exec") != compile(
-        (ROOT / mutant.path).read_text(), mutant.path, "exec"
-    )
+    planted, sound = mutated(mutant), (ROOT / mutant.path).read_text()
+    assert compile(planted, mutant.path, "exec") != compile(sound, mutant.path, "exec")
     assert (ROOT / mutant.tests.split()[0]).is_file()
 
 
