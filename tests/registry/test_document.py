@@ -1,20 +1,17 @@
 """``registry.json`` as text: reading never fails in any other way than by saying what is wrong."""
 
 import json
-import os
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.domain.addresses import canonical_ip
 from payments.registry.document import read_document, write_document
 from payments.registry.records import Record
-from tests.harness import NOON_MS
+from tests.harness import NOON_MS, campaign
 from tests.registry.helpers import record
-
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
 
 FIELDS = [
     "orchestrator_id", "address", "host_public_ip", "host_name", "power_url", "enabled", "registered_at", "updated_at",
@@ -44,13 +41,13 @@ def read_or_refuse(data: bytes) -> dict[str, Record] | None:
     return None
 
 
-@settings(max_examples=EXAMPLES, derandomize="FUZZ_EXAMPLES" not in os.environ, deadline=None)
+@campaign(150)
 @given(DOCUMENTS, st.booleans())
 def test_any_json_is_read_or_refused(document: Any, wrapped: bool) -> None:
     read_or_refuse(json.dumps({"orchestrators": document} if wrapped else document).encode())
 
 
-@settings(max_examples=EXAMPLES, derandomize="FUZZ_EXAMPLES" not in os.environ, deadline=None)
+@campaign(150)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     read_or_refuse(data)
@@ -77,7 +74,7 @@ RECORDS_AS_WRITTEN = st.builds(
 )
 
 
-@settings(max_examples=EXAMPLES, derandomize="FUZZ_EXAMPLES" not in os.environ, deadline=None)
+@campaign(150)
 @given(
     st.lists(
         RECORDS_AS_WRITTEN,

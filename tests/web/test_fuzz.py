@@ -1,28 +1,17 @@
-"""Nothing that a client can send causes a 500, and every refusal is well-formed.
-
-``FUZZ_EXAMPLES`` sets how many requests each test sends; where it is not set, they are the same in every run.
-"""
+"""Nothing that a client can send causes a 500, and every refusal is well-formed."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, given, note
 from hypothesis import strategies as st
 
-from tests.harness import HOST_A, Server
+from tests.harness import HOST_A, Server, campaign
 from tests.web.helpers import BATCH, EVENTS, ORCHESTRATOR, REGISTER, STATUSES, Answer, check_problem, send_raw, walk
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
-
-fuzz = settings(
-    max_examples=EXAMPLES,
-    derandomize="FUZZ_EXAMPLES" not in os.environ,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+fuzz = campaign(60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 KINDS = {status: kind for kind, status in STATUSES.items()}
 
