@@ -12,7 +12,7 @@ def replace_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
     """Make ``parts``, one after the other, the content of ``path``; durable when it returns.
 
     Callers hold a lock of their own: two writers at once would share the temporary file ``<path>.new``.
-    Raises ``OSError``; the old file then stands.
+    Raises ``OSError``; the old file then stands, unless the sync of the folder was all that failed.
     """
     temporary = path.with_name(f"{path.name}.new")
     try:

@@ -46,40 +46,37 @@ class ScriptedDisk(Disk):
         self.log: list[tuple[str, str]] = []
         self.broken: dict[tuple[str, str], Step] = {}
         self._scripts: defaultdict[tuple[str, str], deque[Step]] = defaultdict(deque)
-        self._names: dict[int, str] = {}
 
     def script(self, operation: str, name: str, *steps: Step) -> None:
         """Let the next calls of ``operation`` on the file called ``name`` do ``steps``."""
         self._scripts[operation, name].extend(steps)
 
+    def name_of(self, descriptor: int) -> str:
+        """The name of the file behind ``descriptor``, however that came about."""
+        return Path(os.readlink(f"/proc/self/fd/{descriptor}")).name
+
     def open(self, path: Path, flags: int) -> int:
         self._step("open", path.name)
-        descriptor = super().open(path, flags)
-        self._names[descriptor] = path.name
-        return descriptor
-
-    def close(self, descriptor: int) -> None:
-        self._names.pop(descriptor)
-        super().close(descriptor)
+        return super().open(path, flags)
 
     def write(self, descriptor: int, data: bytes | memoryview) -> int:
-        step = self._step("write", self._names[descriptor])
+        step = self._step("write", self.name_of(descriptor))
         return super().write(descriptor, data[: step.length] if isinstance(step, Take) else data)
 
     def read(self, descriptor: int, length: int, offset: int) -> bytes:
-        self._step("read", self._names[descriptor])
+        self._step("read", self.name_of(descriptor))
         return super().read(descriptor, length, offset)
 
     def size(self, descriptor: int) -> int:
-        self._step("size", self._names[descriptor])
+        self._step("size", self.name_of(descriptor))
         return super().size(descriptor)
 
     def sync(self, descriptor: int) -> None:
-        self._step("sync", self._names[descriptor])
+        self._step("sync", self.name_of(descriptor))
         super().sync(descriptor)
 
     def truncate(self, descriptor: int, size: int) -> None:
-        self._step("truncate", self._names[descriptor])
+        self._step("truncate", self.name_of(descriptor))
         super().truncate(descriptor, size)
 
     def replace(self, source: Path, target: Path) -> None:
@@ -95,7 +92,7 @@ class ScriptedDisk(Disk):
         super().sync_folder(path)
 
     def forget_cache(self, descriptor: int) -> None:
-        self._step("forget_cache", self._names[descriptor])
+        self._step("forget_cache", self.name_of(descriptor))
         super().forget_cache(descriptor)
 
     def _step(self, operation: str, name: str) -> Step:

@@ -55,6 +55,17 @@ def test_a_new_folder_is_synced_into_the_one_that_holds_it(tmp_path: Path) -> No
     assert disk.log == [("sync_folder", tmp_path.name), ("sync_folder", "a")]
 
 
+def test_syncs_reach_the_operating_system() -> None:
+    """Which refuses to sync what can never be on disk."""
+    reading, writing = os.pipe()
+    with pytest.raises(OSError, match="Invalid argument"):
+        Disk().sync(writing)
+    os.close(reading)
+    os.close(writing)
+    with pytest.raises(OSError, match="Invalid argument"):
+        Disk().sync_folder(Path("/proc"))
+
+
 def test_making_a_folder_below_a_file_fails_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError) as caught:

@@ -8,6 +8,7 @@ has none, and one flipped bit makes at most one.
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from payments.disk import Disk
@@ -34,8 +35,16 @@ def mend_tail(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -
     too_long = len(tail) > _LONGEST_TAIL
     if confirmed_seq >= lost_seq or too_long or not looks_torn(tail) or _confirms(tail, lost_seq):
         raise damaged(journal.path, bad) from bad
-    kept = _set_aside(journal.disk, journal.path, offset, tail, now_ms)
-    journal.disk.truncate(journal.descriptor, offset)
+    stamp = format_time(now_ms).replace(":", "").replace("-", "")
+    kept = journal.path.with_name(f"{journal.path.name}.torn-{offset}-{stamp}")
+    try:
+        _keep(journal.disk, kept, tail)
+        journal.disk.truncate(journal.descriptor, offset)
+    except OSError:
+        # The tail is still where it was, and every turn comes back here: copies would fill the disk.
+        with suppress(OSError):
+            journal.disk.remove(kept)
+        raise
     journal.sync()
     log.warning(
         "%s: a torn tail of %d bytes behind seq %d, never acknowledged, was set aside as %s",
@@ -63,14 +72,11 @@ def _confirms(tail: bytes, lost_seq: int) -> bool:
     return False
 
 
-def _set_aside(disk: Disk, path: Path, offset: int, tail: bytes, now_ms: int) -> Path:
-    stamp = format_time(now_ms).replace(":", "").replace("-", "")
-    kept = path.with_name(f"{path.name}.torn-{offset}-{stamp}")
+def _keep(disk: Disk, kept: Path, tail: bytes) -> None:
     descriptor = disk.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         write_all(disk, descriptor, tail)
         disk.sync(descriptor)
     finally:
         disk.close(descriptor)
-    disk.sync_folder(path.parent)
-    return kept
+    disk.sync_folder(kept.parent)

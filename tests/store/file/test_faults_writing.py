@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from payments.domain.sessions import HEARTBEAT, START
+from payments.domain.times import format_time
 from payments.errors import Unavailable
 from payments.store.protocol import Query
 from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk, Step, Take
-from tests.harness import NOON_MS, event, file_store, journal_path
+from tests.harness import NOON_MS, Clock, event, file_store, journal_path
 from tests.store.file.history import facts, lay, opened, torn_tails
 
 JOURNAL = "ledger-events.log"
@@ -137,3 +138,22 @@ def test_a_torn_tail_stays_until_its_copy_is_safe(operation: str, tmp_path: Path
     store.close()
     assert torn.read_bytes() == b'{"seq":1'
     assert len(audit(journal_path(tmp_path)).entries) == 1
+
+
+@pytest.mark.parametrize("operation", ["write", "sync", "truncate"])
+def test_a_tail_that_cannot_be_set_aside_leaves_no_copies(operation: str, tmp_path: Path) -> None:
+    """Every request comes to it again, and on a full disk every copy makes things worse."""
+    file_store(tmp_path, disk=HastyDisk()).close()
+    disk, clock = ScriptedDisk(), Clock()
+    store = file_store(tmp_path, clock=clock, disk=disk)
+    journal_path(tmp_path).write_bytes(b'{"seq":1')
+    for _ in range(3):
+        clock.now_ms += 1000
+        torn = f"{JOURNAL}.torn-0-{format_time(clock.now_ms).replace(':', '').replace('-', '')}"
+        disk.script(operation, JOURNAL if operation == "truncate" else torn, NO_SPACE)
+        with pytest.raises(Unavailable):
+            store.execute(FIRST)
+        assert torn_tails(tmp_path) == []
+    store.execute(FIRST)
+    store.close()
+    assert [each.read_bytes() for each in torn_tails(tmp_path)] == [b'{"seq":1']

@@ -77,7 +77,7 @@ class GatedDisk(ScriptedDisk):
         self._gated = descriptor_of
 
     def sync(self, descriptor: int) -> None:
-        if self._names[descriptor] == self._gated and not self.gate.is_set():
+        if self.name_of(descriptor) == self._gated and not self.gate.is_set():
             self.waiting.set()
             assert self.gate.wait(30)
         super().sync(descriptor)

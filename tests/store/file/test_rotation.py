@@ -12,7 +12,7 @@ from payments.store import Query
 from payments.store.file.segments import sealed_path, sealed_segments
 from payments.store.file.store import FileStore
 from tests.audit import audit
-from tests.disk.scripted import HastyDisk
+from tests.disk.scripted import HastyDisk, ScriptedDisk
 from tests.harness import NOON_MS, event, file_store, journal_path
 from tests.store.file.history import facts
 
@@ -122,6 +122,27 @@ def test_a_writer_that_died_between_two_names_is_no_harm(rotated: FileStore, tmp
     beat(rotated, EVENTS)
     again = opened(tmp_path)
     assert again.view().seq == rotated.view().seq == EVENTS + 1
+
+
+def test_a_sealed_file_its_name_and_the_next_file_are_on_disk_before_the_next_line(tmp_path: Path) -> None:
+    """Another process wrote what is sealed, and may not have synced it yet."""
+    disk = ScriptedDisk()
+    one, other = opened(tmp_path), file_store(tmp_path, disk=disk, segment_bytes=1)
+    beat(one, 0)
+    disk.log.clear()
+    beat(other, 1)
+    active = "ledger-events.log"
+    assert [call for call in disk.log if call[1].startswith((active, "audit"))] == [
+        ("sync", active),
+        ("replace", f"{active}.{1:020d}"),
+        ("sync_folder", "audit"),
+        ("open", active),
+        ("sync_folder", "audit"),
+        ("write", active),
+        ("sync", active),
+    ]
+    one.close()
+    other.close()
 
 
 def test_a_missing_segment_refuses_to_start(rotated: FileStore, tmp_path: Path) -> None:
