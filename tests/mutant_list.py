@@ -49,7 +49,7 @@ MUTANTS = (
     Mutant(
         "view-before-its-sync", STORE,
         "        self._journal.sync_through(self._journal.state.seq)\n", "",
-        "tests/store/file/test_faults_syncing.py",
+        "tests/store/file/test_group_commit.py -k no_answer",
     ),
     Mutant(
         "sync-covers-what-came-after-it", JOURNAL,
@@ -161,7 +161,7 @@ MUTANTS = (
     Mutant(
         "projection-before-the-journal-is-synced", STORE,
         "        self._journal.sync_through(position.seq)\n", "",
-        "tests/store/file/test_projections.py",
+        "tests/store/file/test_faults_syncing.py -k closing",
     ),
     Mutant(
         "projection-checksum-ignored", SNAPSHOT,

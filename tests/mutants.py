@@ -1,7 +1,7 @@
 """Tests of the tests: ``python -m tests.mutants [NAME ...]`` plants defects, one at a time, and sees them noticed.
 
 Works on a copy of the tree. The tests concerned must pass there without a defect, and fail with each one. Ends with
-exit code 1 if a defect survives, if one cannot be planted, or if the tests fail without any.
+exit code 1 if a defect survives, cannot be planted, or is not tried because its tests fail without it.
 """
 
 import os
@@ -22,7 +22,7 @@ COPIED = ("payments", "tests", "deploy", "wsgi.py", "setup.cfg", "setup.py", "RE
 
 SURVIVED = "SURVIVED"
 _TIMEOUT_S = 300
-_FIRST_FAILURE = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+_FIRST_FAILURE = re.compile(r"^(?:FAILED|ERROR) (tests/.+?)(?: - |$)", re.MULTILINE)
 
 
 class NotPlanted(Exception):
@@ -48,9 +48,9 @@ def main(names: list[str]) -> int:
         root = Path(folder)
         _copy(root)
         sound = _sound(root, chosen)
-        survivors = [mutant.name for mutant in chosen if not _noticed(mutant, root)]
+        survivors = [mutant.name for mutant in chosen if mutant.tests not in sound or not _noticed(mutant, root)]
     _say(f"{len(chosen)} mutants, {len(survivors)} not noticed{': ' if survivors else ''}{', '.join(survivors)}")
-    return int(bool(survivors) or not sound)
+    return int(bool(survivors))
 
 
 def _copy(root: Path) -> None:
@@ -62,14 +62,16 @@ def _copy(root: Path) -> None:
             shutil.copy2(source, root / name)
 
 
-def _sound(root: Path, chosen: Iterable[Mutant]) -> bool:
-    """Whether the tests pass without a defect; otherwise they would notice any."""
+def _sound(root: Path, chosen: Iterable[Mutant]) -> set[str]:
+    """The tests that pass without a defect; the others would notice any."""
+    sound = set()
     for tests in dict.fromkeys(mutant.tests for mutant in chosen):
         verdict = _verdict(root, tests)
-        if verdict != SURVIVED:
+        if verdict == SURVIVED:
+            sound.add(tests)
+        else:
             _say(f"without any defect fails: {verdict}")
-            return False
-    return True
+    return sound
 
 
 def _noticed(mutant: Mutant, root: Path) -> bool:
@@ -77,22 +79,27 @@ def _noticed(mutant: Mutant, root: Path) -> bool:
     target = root / mutant.path
     original = target.read_text()
     try:
-        target.write_text(mutated(mutant, root))
+        _put(target, mutated(mutant, root))
         verdict = _verdict(root, mutant.tests)
     except NotPlanted as error:
         verdict = f"{SURVIVED}: {error}"
     finally:
-        target.write_text(original)
+        _put(target, original)
     _say(f"{mutant.name:50} {time.monotonic() - begun_s:6.1f} s  {verdict}")
     return not verdict.startswith(SURVIVED)
+
+
+def _put(target: Path, source: str) -> None:
+    target.write_text(source)
+    # The compiled module counts as fresh if its source has the same size and second of change.
+    for compiled in target.parent.glob(f"__pycache__/{target.stem}.*"):
+        compiled.unlink()
 
 
 def _verdict(root: Path, tests: str) -> str:
     """The first test that fails, or ``SURVIVED``."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests.split()]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PAYMENTS_", "PYTHON"))}
-    # A cached module counts as fresh if its source has the same size and second of change.
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"
     with subprocess.Popen(
         command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,

@@ -5,8 +5,9 @@ set -eu
 cd "$(dirname "$0")/.."
 . deploy/venv.sh
 
-# git: the list of tracked files, which tests ask for. curl: what quickstart tells people to paste.
-need_packages curl git
+# git: the list of tracked files, which tests ask for. curl: what quickstart tells people to paste. strace: makes system
+# calls fail. mount: a small disk that fills up.
+need_packages curl git mount strace
 make_venv '[dev]'
 
 .venv/bin/ruff format --check --quiet .

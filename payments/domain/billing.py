@@ -129,8 +129,8 @@ def _open(event: SessionEvent, previous: Session | None, state: State, terms: Te
         unbilled_ms={},
         heartbeat_count=int(event.event == HEARTBEAT),
         last_seq=_said(event.seq, previous and previous.last_seq),
-        event_id=event.event_id,
-        event_digest=event.digest() if event.event_id is not None else None,
+        event_id=_said(event.event_id, previous and previous.event_id),
+        event_digest=previous and previous.event_digest if event.event_id is None else event.digest(),
     )
     metadata = _metadata(session, session, event.event, 0, {})
     return Entry(state.seq + 1, now_ms, SESSION, OPENED, session.orchestrator_id, None, None, metadata, session)

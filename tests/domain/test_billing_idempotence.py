@@ -44,6 +44,14 @@ def test_last_event_id_again_is_a_duplicate_though_an_event_without_one_came_bet
     assert book.session().last_billed_at_ms == at(90)
 
 
+def test_last_event_id_again_is_a_duplicate_though_a_start_without_one_came_between(book: Book) -> None:
+    """Else the retry of an old ``end`` would close the new incarnation."""
+    book.report(END, 90, event_id="e-2")
+    book.report(START, 120)
+    assert book.report(END, 150, event_id="e-2") == "duplicate"
+    assert book.session().status == "active"
+
+
 def test_start_that_reopened_a_session_again_is_a_duplicate(book: Book) -> None:
     book.report(END, 120)
     outcomes = [book.report(START, second, event_id="e-2") for second in (180, 240)]

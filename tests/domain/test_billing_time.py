@@ -174,7 +174,7 @@ REPORTS = st.lists(
     max_event_age_ms=st.sampled_from([0, HOUR_MS]),
     rate_wei=st.sampled_from([0, 1, MINUTE_WEI]),
 )
-@campaign(300)
+@campaign(150)
 def test_every_millisecond_is_accounted_for_whatever_is_reported(
     reports: list[tuple[str, int, int | None, str]], max_gap_ms: int, max_event_age_ms: int, rate_wei: int
 ) -> None:

@@ -76,19 +76,19 @@ def through_json(record: Any) -> Any:
 
 
 @given(SESSIONS)
-@campaign(150)
+@campaign(100)
 def test_session_reads_back_as_it_was_written(session: Session) -> None:
     assert read_session(through_json(session_record(session))) == session
 
 
 @given(entries())
-@campaign(150)
+@campaign(100)
 def test_entry_reads_back_as_it_was_written(entry: Entry) -> None:
     assert read_entry(through_json(entry_record(entry)), entry.session) == entry
 
 
 @given(st.builds(Balance, TEXT, MONEY, MOMENTS_MS, COUNTS))
-@campaign(150)
+@campaign(100)
 def test_balance_reads_back_as_it_was_written(balance: Balance) -> None:
     assert read_balance(through_json(balance_record(balance, "eth"))) == balance
 

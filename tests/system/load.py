@@ -1,0 +1,124 @@
+"""Edges that report to a server whatever happens to it, each event until it is acknowledged."""
+
+import http.client
+import json
+import os
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+
+from payments.store.file.segments import sealed_segments
+from tests.audit import audit
+from tests.harness import HOST_A, Server, journal_path, until
+
+EDGES, SESSIONS_PER_EDGE = 4, 3
+_PATIENCE_S = 60
+
+
+def faults(number: int) -> int:
+    """How many times to do it: ``number``, times ``PAYMENTS_TEST_FAULTS``."""
+    return max(1, round(number * float(os.environ.get("PAYMENTS_TEST_FAULTS", "1"))))
+
+
+class Load:
+    """What ``EDGES`` edges have been told so far.
+
+    Attributes:
+        ports: where they report, any of them; set it anew as servers come and go.
+        acknowledged: session and event id of each event that was answered with 200.
+        refused: the ``detail`` of each 503, counted.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.ports = [port]
+        self.acknowledged: list[tuple[str, str]] = []
+        self.refused: Counter[str] = Counter()
+        self._ending = threading.Event()
+
+    def goes_on(self, events: int = 20) -> None:
+        """Returns when so many more events have been acknowledged."""
+        wanted = len(self.acknowledged) + events
+        until(lambda: len(self.acknowledged) >= wanted, timeout_s=_PATIENCE_S)
+
+    def is_refused(self, why: str, times: int = EDGES) -> None:
+        """Returns when so many more events have been refused with ``why`` in the answer."""
+        wanted = self._times(why) + times
+        until(lambda: self._times(why) >= wanted, timeout_s=_PATIENCE_S)
+
+    def end(self) -> None:
+        """Let each edge see its event acknowledged, and leave."""
+        self._ending.set()
+
+    def run_edge(self, edge: int) -> None:
+        for number in count():
+            if self._ending.is_set():
+                return
+            session_id, event_id = f"s-{edge}-{number % SESSIONS_PER_EDGE}", f"{edge}-{number}"
+            self._deliver({"session_id": session_id, "event_id": event_id, "upstream_addr": HOST_A})
+            self.acknowledged.append((session_id, event_id))
+
+    def _times(self, why: str) -> int:
+        return sum(times for detail, times in self.refused.copy().items() if why in detail)
+
+    def _deliver(self, event: dict[str, str]) -> None:
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while True:
+            assert time.monotonic() < deadline_s, f"nobody takes {event}"
+            try:
+                if self._is_taken(event, random.choice(self.ports)):
+                    return
+            except (OSError, http.client.HTTPException):
+                pass
+            time.sleep(0.02)  # as an edge would, and so that others get the processor
+
+    def _is_taken(self, event: dict[str, str], port: int) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        headers = {"Content-Type": "application/json", "X-Session-Token": Server.REPORTER}
+        try:
+            connection.request("POST", "/api/sessions/events", json.dumps(event), headers)
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        finally:
+            connection.close()
+        if response.status == 200:
+            assert answer["outcome"] in ("recorded", "duplicate"), answer
+            return True
+        assert response.status == 503, answer
+        assert int(response.headers["Retry-After"]) > 0
+        self.refused[answer["detail"]] += 1
+        return False
+
+
+@contextmanager
+def load(server: Server) -> Iterator[Load]:
+    """Edges at work on ``server``; at the end all that they sent is acknowledged."""
+    running = Load(server.port)
+    with ThreadPoolExecutor(EDGES) as threads:
+        edges = [threads.submit(running.run_edge, edge) for edge in range(EDGES)]
+        try:
+            running.goes_on()
+            yield running
+        finally:
+            running.end()
+        for edge in edges:
+            edge.result()
+
+
+def check(server: Server, sent: Load, folder: Path) -> None:
+    """Everything that was acknowledged is in the journal, once; nothing else is; and the server's balances are its."""
+    active = journal_path(server.data)
+    joined = folder / "joined"
+    joined.write_bytes(b"".join(path.read_bytes() for path in [*(path for _, path in sealed_segments(active)), active]))
+    entries, balances = audit(joined)
+    recorded = [(entry["session"]["session_id"], entry["session"]["event_id"]) for entry in entries]
+    assert sorted(recorded) == sorted(sent.acknowledged)
+    shown = server.get("/api/ledger/balances")["balances"]
+    assert {each["orchestrator_id"]: Decimal(each["balance"]) for each in shown} == balances
+    assert list(balances) == ["orch-a"]
