@@ -32,7 +32,7 @@ SESSIONS = [
         upstream_port=8888, edge_id="edge-a", streamer_id="Stream é", status="active", started_at_ms=BEGIN_MS + 700_001,
         last_seen_at_ms=BEGIN_MS + 700_001, last_event="start", last_billed_at_ms=BEGIN_MS + 700_001, ended_at_ms=None,
         end_reason=None, billed_ms=0, billed_wei=0, remainder=0, last_credited_wei=0, unbilled_ms={}, heartbeat_count=0,
-        last_seq=2, event_id=None, event_digest=None,
+        last_seq=2, event_id="b-1", event_digest="11e70d2ab9ffb12b69a323bf958e8ada",
     ),
     Session(
         session_id="viewer-3", incarnation=1, opened_seq=10, orchestrator_id="orch-a", upstream_addr="203.0.113.10",
