@@ -12,10 +12,10 @@ from tests.harness import HOST_A, HOST_B, event
 from tests.store.house import MINUTE_MS, House
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", "file-in-segments"])
 def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
-    """A house of each engine, closed at the end."""
-    house = House(tmp_path if request.param == "file" else None)
+    """A house of each engine, closed at the end; the file engine's journal is one file, or one of four entries each."""
+    house = House(None if request.param == "memory" else tmp_path, 4096 if "segments" in request.param else 1 << 28)
     yield house
     house.close()
 

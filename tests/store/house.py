@@ -18,15 +18,16 @@ class House:
     """Where a store lives.
 
     Attributes:
-        folder: of the file engine's files; ``None`` is the memory engine.
+        folder: of the file engine's files; ``None`` is the memory engine. ``segment_bytes``: its journal's segments.
         clock, terms: what every store of the house goes by.
         store: the one that was opened first, or last anew.
     """
 
-    def __init__(self, folder: Path | None, terms: Terms = TERMS) -> None:
+    def __init__(self, folder: Path | None, segment_bytes: int = 1 << 28) -> None:
         self.folder = folder
+        self.segment_bytes = segment_bytes
         self.clock = Clock()
-        self.terms = terms
+        self.terms: Terms = TERMS
         self._open: list[Store] = []
         self.store = self.another()
 
@@ -38,7 +39,9 @@ class House:
             store = MemoryStore(lambda: self.terms, self.clock)
         else:
             paths = Paths(self.folder / "sessions.json", self.folder / "balances.json")
-            store = FileStore(journal_path(self.folder), paths, lambda: self.terms, self.clock)
+            store = FileStore(
+                journal_path(self.folder), paths, lambda: self.terms, self.clock, segment_bytes=self.segment_bytes
+            )
         self._open.append(store)
         return store
 

@@ -21,9 +21,13 @@ HOST_C = "198.51.100.30"
 """Registered and unregistered as the story goes."""
 
 NUMBERS = st.integers(1, 3)
+ORDINARY_KINDS = st.sampled_from([HEARTBEAT, HEARTBEAT, HEARTBEAT, START, END])
 HOSTS = st.sampled_from([HOST_A, HOST_B, HOST_C, None])
 STEPS_MS = st.integers(0, 5 * MINUTE_MS) | st.integers(-HOUR_MS // 2, HOUR_MS)
 OFFSETS_MS = st.integers(-MINUTE_MS, MINUTE_MS) | st.integers(-2 * HOUR_MS, 0) | st.just(12 * HOUR_MS)
+
+once_begun = precondition(lambda machine: bool(machine.sent))
+"""For rules that report nothing: without it, many a story would have no events at all."""
 
 
 class World(Protocol):
@@ -57,15 +61,14 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(
         number=NUMBERS,
-        kind=st.sampled_from([HEARTBEAT, HEARTBEAT, HEARTBEAT, START, END]),
-        host=HOSTS,
-        later_ms=st.integers(1, 10 * MINUTE_MS),
+        reports=st.lists(st.tuples(ORDINARY_KINDS, HOSTS, st.integers(1, 10 * MINUTE_MS)), min_size=1, max_size=5),
     )
-    def go_on(self, *, number: int, kind: str, host: str | None, later_ms: int) -> None:
-        """An event as an edge that works sends it, a while after the one before."""
-        self.now_ms += later_ms
-        said = SessionEvent(f"s-{number}", kind, self.now_ms, host)
-        self.tell(said._replace(occurred_at_ms=self.occurred_at_ms(None)))
+    def go_on(self, *, number: int, reports: list[tuple[str, str | None, int]]) -> None:
+        """Events of a session as an edge that works sends them, each a while after the one before."""
+        for kind, host, later_ms in reports:
+            self.now_ms += later_ms
+            said = SessionEvent(f"s-{number}", kind, self.now_ms, host)
+            self.tell(said._replace(occurred_at_ms=self.occurred_at_ms(None)))
 
     @rule(
         number=NUMBERS,
@@ -92,16 +95,18 @@ class Lifecycle(RuleBasedStateMachine):
         seq = None if seq_step is None else max(0, last_seq + seq_step)
         self.tell(said._replace(seq=seq, occurred_at_ms=self.occurred_at_ms(offset_ms)))
 
-    @precondition(lambda self: self.sent)
+    @once_begun
     @rule(back=st.integers(0, 5))
     def repeat(self, back: int) -> None:
         """An event that is delivered again."""
         self.tell(self.sent[-1 - back % len(self.sent)]._replace(received_at_ms=self.now_ms))
 
+    @once_begun
     @rule(step_ms=STEPS_MS)
     def step_clock(self, step_ms: int) -> None:
         self.now_ms += step_ms
 
+    @once_begun
     @rule()
     def register_or_remove(self) -> None:
         if self.attribution.pop(HOST_C, None) is None:
