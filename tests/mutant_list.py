@@ -74,7 +74,7 @@ MUTANTS = (
     ),
     Mutant(
         "folder-sync-after-sealing-left-out", JOURNAL,
-        "        self.disk.sync_folder(self.path.parent)\n        self._enter", "        self._enter",
+        "        self.disk.sync_folder(self.path.parent)\n        # Only now", "        # Only now",
         "tests/store/file/test_rotation.py",
     ),
     Mutant(

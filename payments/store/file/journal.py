@@ -130,10 +130,11 @@ class Journal:
 
         If it fails half-way, the next turn under the lock finds a sealed file and takes up the next one.
         """
-        self.disk.make_read_only(self.descriptor)
         self.disk.replace(self.path, sealed_path(self.path, self.position.segment))
         # On disk before there is another file by the old name: both names together must never be lost.
         self.disk.sync_folder(self.path.parent)
+        # Only now: an active file that cannot be written would stop the next start.
+        self.disk.make_read_only(self.descriptor)
         self._enter_next_segment()
         self._open_next()
 

@@ -27,7 +27,8 @@ def mend_tail(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -
     """Set aside what stands behind ``bad.position`` if it is a torn tail; raises ``Corrupt`` if it is anything else.
 
     ``confirmed_seq`` is the highest ``seq`` that a projection reflects: up to there everything was acknowledged. The
-    caller holds the journal's lock, so no writer is at work, and what is incomplete stays incomplete.
+    caller holds the journal's lock, so no writer is at work, and what is incomplete stays incomplete; it syncs the
+    journal before anything is written behind the cut.
     """
     offset = bad.position.offset
     tail = journal.disk.read(journal.descriptor, _LONGEST_TAIL + 1, offset)
@@ -45,7 +46,6 @@ def mend_tail(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -
         with suppress(OSError):
             journal.disk.remove(kept)
         raise
-    journal.sync()
     log.warning(
         "%s: a torn tail of %d bytes behind seq %d, never acknowledged, was set aside as %s",
         journal.path, len(tail), bad.position.seq, kept.name,

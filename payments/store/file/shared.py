@@ -85,7 +85,12 @@ class SharedJournal:
         if self.journal.is_full():
             self.sync_through(self.journal.position.seq)
             self.journal.seal()
-        self.journal.append(entries)
+        try:
+            self.journal.append(entries)
+        except Unavailable:
+            # On disk before anything is written behind it: else a crash could bring back what was cut off.
+            self._sync()
+            raise
         for entry in entries:
             evolve(self.state, entry)
 
@@ -192,3 +197,4 @@ class SharedJournal:
                 reflected = snapshot.read(self._projections).reflected.values()
                 confirmed_seq = max((position.seq for position in reflected), default=0)
                 mend_tail(self.journal, bad, confirmed_seq, self._clock())
+                self._sync()

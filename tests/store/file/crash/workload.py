@@ -1,0 +1,171 @@
+"""Writers that share a journal, one running at a time, in an order that a seed repeats."""
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from payments.domain.sessions import END, HEARTBEAT, START, SessionEvent
+from payments.errors import Unavailable
+from payments.store.file.store import FileStore
+from tests.harness import HOST_A, HOST_B, Clock, event, file_store, journal_path
+from tests.store.file.crash.recording import Operation, RecordingDisk
+
+WRITERS = 3
+TURNS = 5
+SEGMENT_BYTES = 8000
+
+
+class Recorded(NamedTuple):
+    """What was done, and what was promised when.
+
+    Attributes:
+        log: every operation on the disk.
+        sent: by ``event_id``, how long the log was when the command was first sent.
+        acknowledged: by ``event_id``, how long the log was when it was acknowledged.
+        end_ms: the clock at the end.
+    """
+
+    log: Sequence[Operation]
+    sent: dict[str, int]
+    acknowledged: dict[str, int]
+    end_ms: int
+
+
+class Baton:
+    """Of all threads that take part, the one with the baton runs; who gets it next is the dice's choice."""
+
+    def __init__(self, dice: Random) -> None:
+        self._dice = dice
+        self._turns: dict[str, threading.Semaphore] = {}
+        self._errors: list[BaseException] = []
+
+    def run(self, parts: Sequence[Callable[[], None]]) -> None:
+        """Returns when all parts are done; raises what the first of them raised."""
+        threads = [threading.Thread(target=self._play, args=(part,), name=f"{n}") for n, part in enumerate(parts)]
+        self._turns = {thread.name: threading.Semaphore(0) for thread in threads}
+        for thread in threads:
+            thread.start()
+        self._hand_on()
+        for thread in threads:
+            thread.join()
+        for error in self._errors:
+            raise error
+
+    def pass_on(self) -> None:
+        """Let others run, and return with the baton."""
+        own = self._turns.get(threading.current_thread().name)
+        if own is not None:
+            self._hand_on()
+            own.acquire()
+
+    def _hand_on(self) -> None:
+        if self._turns:
+            self._turns[self._dice.choice(sorted(self._turns))].release()
+
+    def _play(self, part: Callable[[], None]) -> None:
+        own = self._turns[threading.current_thread().name]
+        own.acquire()
+        try:
+            part()
+        except BaseException as error:
+            self._errors.append(error)
+        finally:
+            del self._turns[threading.current_thread().name]
+            self._hand_on()
+
+
+class _Writer:
+    """Sends batches about sessions of its own; every command that is acknowledged has become exactly one entry."""
+
+    def __init__(
+        self, name: str, store: FileStore, disk: RecordingDisk, *, clock: Clock, dice: Random, baton: Baton
+    ) -> None:
+        self.sent: dict[str, int] = {}
+        self.acknowledged: dict[str, int] = {}
+        self._name = name
+        self._store = store
+        self._disk = disk
+        self._clock = clock
+        self._dice = dice
+        self._baton = baton
+        self._ended = {f"{name}-{number}": False for number in range(2)}
+
+    def send(self) -> None:
+        batch = [self._next() for _ in range(self._dice.randint(1, 6))]
+        if self._dice.random() < 0.25:
+            self._disk.room_bytes = self._dice.randrange(4000)
+            self._disk.can_cut = self._dice.random() < 0.5
+        try:
+            while not self._is_acknowledged(batch):
+                # The next to write behind what was cut back is whoever the dice say, with other lines.
+                self._baton.pass_on()
+        finally:
+            self._disk.room_bytes, self._disk.can_cut = None, True
+
+    def _is_acknowledged(self, batch: Sequence[SessionEvent]) -> bool:
+        try:
+            self._store.execute(batch)
+        except Unavailable:
+            return False
+        for command in batch:
+            assert command.event_id is not None
+            self.acknowledged[command.event_id] = len(self._disk.log)
+        return True
+
+    def _next(self) -> SessionEvent:
+        session_id = self._dice.choice(list(self._ended))
+        kind = START if self._ended[session_id] else self._dice.choice([START, HEARTBEAT, HEARTBEAT, END])
+        self._ended[session_id] = kind == END
+        self._clock.now_ms += self._dice.randrange(1, 60_000)
+        host = self._dice.choice([HOST_A, HOST_B])
+        seq = len(self.sent)
+        event_id = f"{self._name}-{seq}"
+        self.sent[event_id] = len(self._disk.log)
+        return event(session_id, kind, self._clock.now_ms, event_id=event_id, seq=seq, upstream_addr=host)
+
+
+def record(
+    folder: Path, seed: int, make_disk: Callable[[Path], RecordingDisk] = RecordingDisk, turns: int = TURNS
+) -> Recorded:
+    """Let ``WRITERS`` stores share ``folder`` for ``turns`` batches each."""
+    folder.mkdir()
+    dice, clock, disk = Random(seed), Clock(), make_disk(folder)
+    stores = [file_store(folder, clock=clock, disk=disk, segment_bytes=SEGMENT_BYTES) for _ in range(WRITERS)]
+    baton = Baton(dice)
+    writers = [
+        _Writer(f"w{number}", store, disk, clock=clock, dice=dice, baton=baton) for number, store in enumerate(stores)
+    ]
+    locks = [journal_path(folder).with_name("ledger-events.log.lock"), folder / "sessions.json.lock"]
+
+    def pass_on_unless_locked() -> None:
+        # A thread that stops while it holds a lock would stop the others for good.
+        if all(_is_free(lock) for lock in locks):
+            baton.pass_on()
+
+    def work(writer: _Writer) -> None:
+        for _ in range(turns):
+            writer.send()
+            baton.pass_on()
+
+    disk.before_sync = pass_on_unless_locked
+    baton.run([lambda writer=writer: work(writer) for writer in writers])  # type: ignore[misc]
+    for store in stores:
+        store.close()
+    sent = {event_id: at for writer in writers for event_id, at in writer.sent.items()}
+    acknowledged = {event_id: at for writer in writers for event_id, at in writer.acknowledged.items()}
+    return Recorded(disk.log, sent, acknowledged, clock.now_ms)
+
+
+def _is_free(lock: Path) -> bool:
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
