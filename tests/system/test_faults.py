@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -51,7 +51,8 @@ def test_while_the_holder_of_the_lock_is_stopped_the_others_refuse(server: Serve
     with load(server) as sent:
         for _ in range(faults(STOPS)):
             with stopped_holder(server):
-                sent.is_refused("is held by another process for too long")
+                # Not more often: gunicorn ends a worker that has been silent for 30 s, and that frees the lock.
+                sent.is_refused("is held by another process for too long", times=1)
             sent.goes_on()
     check(server, sent, tmp_path)
 
@@ -132,7 +133,8 @@ def stopped_holder(server: Server) -> Iterator[None]:
         until(is_caught)
         yield
     finally:
-        os.kill(victim, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGCONT)
 
 
 @contextmanager
