@@ -41,6 +41,11 @@ class Disk:
     def size(self, descriptor: int) -> int:
         return os.fstat(descriptor).st_size
 
+    def identity(self, descriptor: int) -> tuple[int, int]:
+        """What no other file has as long as this one is open: inode and device."""
+        opened = os.fstat(descriptor)
+        return opened.st_ino, opened.st_dev
+
     def sync(self, descriptor: int) -> None:
         """Returns when the file's data and size are on disk (``fdatasync``)."""
         os.fdatasync(descriptor)
@@ -74,14 +79,12 @@ class Disk:
     def exists(self, path: str) -> bool:
         return os.access(path, os.F_OK)
 
-    def is_open_file(self, descriptor: int, path: Path | str) -> bool:
-        """Whether ``path`` still names the file behind ``descriptor``."""
+    def status(self, path: Path | str) -> os.stat_result | None:
+        """Which file ``path`` names, and its size; ``None`` where it names none."""
         try:
-            named = os.stat(path)
+            return os.stat(path)
         except FileNotFoundError:
-            return False
-        opened = os.fstat(descriptor)
-        return (named.st_ino, named.st_dev) == (opened.st_ino, opened.st_dev)
+            return None
 
 
 def write_all(disk: Disk, descriptor: int, data: bytes) -> None:

@@ -42,6 +42,12 @@ def parse_signed_eth(text: str) -> int:
     return -parse_eth(text[1:]) if text.startswith("-") else parse_eth(text)
 
 
+def read_eth(text: str) -> int:
+    """The inverse of ``format_eth``, for text that it wrote."""
+    whole, _, decimals = text.partition(".")
+    return int(whole + decimals.ljust(18, "0"))
+
+
 def accrue(rate_wei_per_minute: int, delta_ms: int, remainder: int) -> tuple[int, int]:
     """What ``delta_ms`` earns: ``(amount_wei, remainder)``, SPEC.md rule 4.2.
 

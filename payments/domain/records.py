@@ -8,7 +8,7 @@ from typing import Any
 
 from payments.domain.entries import JSON, Entry
 from payments.domain.ledger import Balance
-from payments.domain.money import format_eth, parse_eth, parse_signed_eth
+from payments.domain.money import format_eth, read_eth
 from payments.domain.sessions import Session
 from payments.domain.times import format_time, read_time
 
@@ -64,9 +64,9 @@ def read_session(record: Mapping[str, Any]) -> Session:
         None if ended_at is None else read_time(ended_at),
         record["end_reason"],
         record["billed_ms"],
-        parse_eth(record["billed_eth"]),
+        read_eth(record["billed_eth"]),
         record["remainder"],
-        parse_eth(record["last_credited_eth"]),
+        read_eth(record["last_credited_eth"]),
         record["unbilled_ms"],
         record["heartbeat_count"],
         record["seq"],
@@ -90,7 +90,7 @@ def read_balance(record: Mapping[str, Any]) -> Balance:
     """The inverse of ``balance_record``. ``KeyError``, ``TypeError`` or ``ValueError`` where it is none."""
     return Balance(
         record["orchestrator_id"],
-        parse_signed_eth(record["balance"]),
+        read_eth(record["balance"]),
         read_time(record["updated_at"]),
         record["seq"],
     )
@@ -106,8 +106,9 @@ def entry_record(entry: Entry) -> dict[str, JSON]:
         "orchestrator_id": entry.orchestrator_id,
     }
     if entry.delta_wei is not None and entry.balance_wei is not None:
-        record["amount"] = format_eth(abs(entry.delta_wei))
-        record["delta"] = format_eth(entry.delta_wei)
+        delta = format_eth(entry.delta_wei)
+        record["amount"] = delta.removeprefix("-")
+        record["delta"] = delta
         record["balance"] = format_eth(entry.balance_wei)
     record["metadata"] = entry.metadata
     return record
@@ -122,8 +123,8 @@ def read_entry(record: Mapping[str, Any], session: Session | None) -> Entry:
         record["event"],
         record["reason"],
         record["orchestrator_id"],
-        None if delta is None else parse_signed_eth(delta),
-        None if balance is None else parse_signed_eth(balance),
+        None if delta is None else read_eth(delta),
+        None if balance is None else read_eth(balance),
         record["metadata"],
         session,
     )

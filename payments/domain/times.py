@@ -11,6 +11,7 @@ _LAST_SECOND = 253_402_300_799
 _COMPLAINT = '"{}" is not an RFC 3339 time such as 2026-01-31T12:00:00.000Z'
 
 
+@lru_cache(maxsize=8192)
 def format_time(moment_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds and ``Z``."""
     second, ms = divmod(moment_ms, 1000)

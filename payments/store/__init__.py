@@ -30,16 +30,23 @@ def open_store(settings: Settings, attribution: Callable[[], Mapping[str, str]])
     ``attribution`` gives the orchestrator id by ``host_public_ip`` as it is at the moment of asking. Raises
     ``Corrupt``, ``Misconfigured`` and ``Unavailable``.
     """
-    terms = Terms(
+    latest = Terms(
         rate_wei_per_minute=settings.session_rate_wei_per_minute,
         credit_unit=settings.credit_unit,
         max_gap_ms=settings.session_max_gap_s * 1000,
         max_event_age_ms=settings.session_max_event_age_s * 1000,
     )
+
+    def terms() -> Terms:
+        nonlocal latest
+        if (known := attribution()) is not latest.attribution:
+            latest = latest._replace(attribution=known)
+        return latest
+
     return FileStore(
         settings.ledger_journal_path,
         Paths(settings.sessions_path, settings.balances_path),
-        lambda: terms._replace(attribution=attribution()),
+        terms,
         now_ms,
         credit_unit=settings.credit_unit,
         segment_bytes=settings.journal_segment_bytes,

@@ -14,7 +14,6 @@ VERSION = 1
 FIRST_HASH = "0" * 64
 
 _CRC_LENGTH = len(',"crc":"00000000"}\n')
-_PREV_LENGTH = len(',"prev":""') + 64
 
 
 class BadLine(ValueError):
@@ -81,7 +80,10 @@ def parse(line: bytes) -> dict[str, Any]:
 
 def decode(line: bytes) -> tuple[Entry, int]:
     """The entry in ``line``, wherever that stands, and its ``durable``. Raises ``BadLine``, ``UnknownVersion``."""
-    record = parse(line)
+    return _read(parse(line))
+
+
+def _read(record: dict[str, Any]) -> tuple[Entry, int]:
     try:
         session = record.get("session")
         return read_entry(record, None if session is None else _unpack(session)), record["durable"]
@@ -98,9 +100,12 @@ def _pack(session: Session) -> dict[str, Any]:
 
 
 def _unpack(record: dict[str, Any]) -> Session:
+    if tuple(record) != Session._fields:
+        raise ValueError("a session without just the fields of one, in their order")
     record["billed_wei"] = int(record["billed_wei"])
     record["last_credited_wei"] = int(record["last_credited_wei"])
-    return Session(**record)
+    # By position: by name takes ten times as long.
+    return Session._make(record.values())
 
 
 def decode_next(line: bytes, position: Position) -> tuple[Entry, Position, int]:
@@ -108,10 +113,10 @@ def decode_next(line: bytes, position: Position) -> tuple[Entry, Position, int]:
 
     Raises ``BadLine``, ``UnknownVersion``.
     """
-    entry, durable_seq = decode(line)
-    prev = line[-_CRC_LENGTH - _PREV_LENGTH : -_CRC_LENGTH]
-    if prev != b',"prev":"%b"' % position.hash.encode():
+    record = parse(line)
+    if record.get("prev") != position.hash:
         raise BadLine("it does not continue the chain: the line before it is not the one that it was written after")
+    entry, durable_seq = _read(record)
     if entry.seq != position.seq + 1:
         raise BadLine(f"it has seq {entry.seq} where {position.seq + 1} must stand")
     return entry, Position(entry.seq, position.offset + len(line), line_hash(line), position.segment), durable_seq

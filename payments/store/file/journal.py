@@ -1,8 +1,7 @@
-"""The journal file: reading on, appending, syncing. Callers hold the journal's lock, but for ``sync``."""
+"""The journal file: reading on, appending, syncing. One thread of a process; it holds the lock, but for ``sync``."""
 
 import errno
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -54,25 +53,23 @@ class Journal:
         self.position = Position()
         self.durable_seq = 0
         self._segment_bytes = segment_bytes
-        # Held while the descriptor comes to mean another file, and while it is synced.
-        self._descriptor_in_use = threading.Lock()
         disk.make_folder(path.parent)
         self.descriptor = self._open()
+        self._identity = disk.identity(self.descriptor)
         self._open_segment = self.position.segment
 
     def close(self) -> None:
         self.disk.close(self.descriptor)
 
-    def size(self) -> int:
-        return self.disk.size(self.descriptor)
-
-    def is_current(self) -> bool:
-        """Whether the path still names this file, and the file still holds all that was read."""
-        return self.disk.is_open_file(self.descriptor, self.path) and self.size() >= self.position.offset
+    def current_size(self) -> int | None:
+        """The size of the file that is open here, or ``None`` where the path names another one by now, or none."""
+        named = self.disk.status(self.path)
+        return named.st_size if named and (named.st_ino, named.st_dev) == self._identity else None
 
     def is_sealed(self) -> bool:
         """Whether another process has sealed the file that is open here."""
-        return self.disk.is_open_file(self.descriptor, sealed_path(self.path, self._open_segment))
+        named = self.disk.status(sealed_path(self.path, self._open_segment))
+        return named is not None and (named.st_ino, named.st_dev) == self._identity
 
     def names(self, position: Position) -> bool:
         """Whether ``position`` is one of this journal's: the line before it has its hash."""
@@ -118,7 +115,7 @@ class Journal:
         self._open_next()
 
     def end(self) -> End:
-        """The journal as it is now. The caller has the turn, so the position is in the file that is open."""
+        """The journal as it is now; within a turn, for the position must be in the file that is open."""
         return End(self.disk, self.path, self.position, os.dup(self.descriptor))
 
     def is_full(self) -> bool:
@@ -161,11 +158,9 @@ class Journal:
         self.position = Position(entries[-1].seq, offset, prev, self.position.segment)
 
     def sync(self) -> None:
-        """Returns when all that was written before the call, by whomever, is on disk. Raises ``OSError``."""
-        with self._descriptor_in_use:
-            written_seq = self.position.seq
-            self.disk.sync(self.descriptor)
-            self.durable_seq = max(self.durable_seq, written_seq)
+        """Returns when all that was read and written is on disk, whoever wrote it. Raises ``OSError``."""
+        self.disk.sync(self.descriptor)
+        self.durable_seq = max(self.durable_seq, self.position.seq)
 
     def _open(self) -> int:
         return self.disk.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
@@ -190,10 +185,10 @@ class Journal:
         except OSError:
             self.disk.close(descriptor)
             raise
-        with self._descriptor_in_use:
-            self.disk.close(self.descriptor)
-            self.descriptor = descriptor
-            self._open_segment = self.position.segment
+        self.disk.close(self.descriptor)
+        self.descriptor = descriptor
+        self._identity = self.disk.identity(descriptor)
+        self._open_segment = self.position.segment
 
     def _enter_next_segment(self) -> None:
         self.position = self.position._replace(offset=0, segment=self.position.seq + 1)

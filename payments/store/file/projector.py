@@ -53,7 +53,8 @@ class Projector:
                     self._thread = threading.Thread(target=self._follow, name="projector", daemon=True)
                     self._thread.start()
         self._wanted_seq = seq
-        self._news.set()
+        if not self._news.is_set():
+            self._news.set()
 
     def write(self, seq: int, *, must: bool = False) -> None:
         """Write the projections unless they show ``seq`` already, whoever wrote them; ``must``: in any case."""

@@ -2,8 +2,7 @@
 
 import logging
 import os
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -24,17 +23,20 @@ log = logging.getLogger(__name__)
 OPEN_TIMEOUT_S = 120.0
 """How long a start waits for the lock: another process may be rebuilding the state from a long journal."""
 
+KEPT = "is held by another process for too long; is one stopped?"
+
 _MIN_FREE_BYTES = 1 << 20
 
 
 class SharedJournal:
     """One process's hold on the journal, and the state folded from it.
 
-    One thread of the process at a time may be in ``turn``; that is the caller's care.
+    Only one thread of the process takes turns, records and syncs; that is the caller's care.
 
     Attributes:
-        state: every entry up to ``journal.position``, folded.
+        state: every entry up to ``journal.position``, folded; but for those recorded since the last ``sync``.
         rebuilt: whether opening had to do without some projection.
+        waits: whether another process has the lock that this one wants.
     """
 
     def __init__(self, disk: Disk, path: Path, projections: Paths, clock: Clock, segment_bytes: int) -> None:
@@ -45,7 +47,8 @@ class SharedJournal:
         self._clock = clock
         self._mark = str(halt.mark_of(path))
         self._halted: str | None = None
-        self._one_sync_at_a_time = threading.Lock()
+        self._recorded: list[Entry] = []
+        self.waits = False
         self.state = State()
         with ExitStack() as opened:
             self.journal = Journal(disk, path, segment_bytes)
@@ -57,21 +60,26 @@ class SharedJournal:
 
     @property
     def is_read_up(self) -> bool:
-        """Whether the state shows all that any process has written; cheap, and no lock needed."""
+        """Whether the state shows all that any process has written, and that is on disk; for any thread, no lock."""
+        if self._halted is not None:
+            return False
         try:
-            read = self.journal.is_current() and self.journal.size() == self.journal.position.offset
-            # Read is not folded yet: another thread may be at it.
-            return read and self.state.seq == self.journal.position.seq and self._halted is None
+            size = self.journal.current_size()
         except OSError:
             return False
+        position = self.journal.position
+        # In this order: the one thread that writes may be between these steps.
+        return size == position.offset and self.state.seq == position.seq and self.journal.durable_seq >= position.seq
 
     @contextmanager
-    def turn(self, timeout_s: float) -> Iterator[None]:
-        """Hold the lock, with the state up to date. Raises ``Unavailable`` and ``Corrupt``."""
-        self._acquire(timeout_s)
+    def turn(self) -> Iterator[None]:
+        """Hold the lock, however long it takes to get it, with the state up to date.
+
+        Raises ``Unavailable`` and ``Corrupt``.
+        """
+        self._acquire(self._lock.acquire)
         try:
             self._check_ground()
-            self._catch_up()
             yield
         except OSError as error:
             raise Unavailable(f"{self._path}: cannot be read or mended ({error.strerror})", retry_after_s=5) from error
@@ -79,11 +87,11 @@ class SharedJournal:
             self._lock.release()
 
     def record(self, entries: Sequence[Entry]) -> None:
-        """Append ``entries`` and fold them; within ``turn``. Not on disk before ``sync_through``."""
+        """Append ``entries``; within ``turn``. Neither on disk nor in the state before ``sync``."""
         if not entries:
             return
         if self.journal.is_full():
-            self.sync_through(self.journal.position.seq)
+            self.sync()
             self.journal.seal()
         try:
             self.journal.append(entries)
@@ -91,18 +99,19 @@ class SharedJournal:
             # On disk before anything is written behind it: else a crash could bring back what was cut off.
             self._sync()
             raise
-        for entry in entries:
-            evolve(self.state, entry)
+        self._recorded.extend(entries)
 
-    def sync_through(self, seq: int) -> None:
-        """Returns when the entries up to ``seq`` are on disk. Raises ``Unavailable``; always, once a sync failed."""
-        if self.journal.durable_seq >= seq and self._halted is None:
-            return
-        with self._one_sync_at_a_time:
-            self._check_not_halted()
-            if self.journal.durable_seq >= seq:
-                return
+    def sync(self) -> None:
+        """Returns when all of the state is on disk, and what was recorded is too and in it.
+
+        Raises ``Unavailable``; always, once a sync failed.
+        """
+        self._check_not_halted()
+        if self.journal.durable_seq < self.journal.position.seq:
             self._sync()
+        for entry in self._recorded:
+            evolve(self.state, entry)
+        self._recorded.clear()
 
     def check_room(self) -> None:
         """Raises ``Unavailable`` when the journal's disk is about full."""
@@ -114,24 +123,29 @@ class SharedJournal:
         self._lock.close()
         self.journal.close()
 
-    def _acquire(self, timeout_s: float) -> None:
+    def _acquire(self, acquire: Callable[[], None]) -> None:
+        self.waits = True
         try:
-            self._lock.acquire(max(0.0, timeout_s))
+            acquire()
         except LockTimeout as error:
-            raise Unavailable(f"{error} is held by another process for too long; is one stopped?") from error
+            raise Unavailable(f"{error} {KEPT}") from error
         except OSError as error:
             raise Unavailable(f"{self._path}: its lock cannot be taken ({error.strerror})", retry_after_s=5) from error
+        finally:
+            self.waits = False
 
     def _check_ground(self) -> None:
         self._check_not_halted()
         if self._disk.exists(self._mark):
             self._halted = f"{self._mark} exists: a sync failed"
             self._check_not_halted()
-        while not self.journal.is_current() and self.journal.is_sealed():
+        while (size := self.journal.current_size()) is None and self.journal.is_sealed():
             for entry in self.journal.take_up_next():
                 evolve(self.state, entry)
-        if not self.journal.is_current():
+        if size is None or size < self.journal.position.offset:
             raise Unavailable(f"{self._path} was removed or cut short under a running process; restore it, and restart")
+        if size > self.journal.position.offset:
+            self._catch_up()
 
     def _check_not_halted(self) -> None:
         if self._halted is not None:
@@ -153,7 +167,7 @@ class SharedJournal:
         self._check_not_halted()
 
     def _recover(self) -> bool:
-        self._acquire(OPEN_TIMEOUT_S)
+        self._acquire(lambda: self._lock.acquire_within(OPEN_TIMEOUT_S))
         try:
             # Not only when this process made the journal: whoever did may have died before it synced the name.
             self._disk.sync_folder(self._path.parent)

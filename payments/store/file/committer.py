@@ -1,0 +1,95 @@
+"""The one thread of a process that works on the journal: callers queue up, and it serves them in groups."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+T = TypeVar("T", bound="Ticket")
+
+
+class TimedOut(Exception):
+    """Not served in time; whoever is still in the queue then is passed over."""
+
+
+class Ticket:
+    """A caller's place in the queue.
+
+    Attributes:
+        error: why the caller was not served; raised where it waits.
+    """
+
+    __slots__ = ("_answered", "error", "given_up")
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.given_up = False
+        # Not an Event: this is a tenth of its cost.
+        self._answered = threading.Lock()
+        self._answered.acquire()
+
+    def wait(self, timeout_s: float) -> None:
+        """Returns when the ticket was served. Raises its ``error``, and ``TimedOut``."""
+        if not self._answered.acquire(timeout=timeout_s):
+            self.given_up = True
+            raise TimedOut
+        if self.error is not None:
+            raise self.error
+
+    def answer(self) -> None:
+        """Let the caller go on."""
+        self._answered.release()
+
+
+class Committer(Generic[T]):
+    """A queue, and the thread that empties it.
+
+    ``serve`` is called, in that thread only, whenever somebody waits; it takes the tickets, once, when it is ready for
+    them, and they are answered when it returns. If it raises, that is the error of each.
+    """
+
+    def __init__(self, serve: Callable[[Callable[[], list[T]]], None]) -> None:
+        """Make it after the fork: no thread survives one."""
+        self._serve = serve
+        self._queue: SimpleQueue[T | None] = SimpleQueue()
+        self._next: T | None = None
+        self._taken: list[T] | None = None
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+        self._thread.start()
+
+    def submit(self, ticket: T, timeout_s: float) -> T:
+        """``ticket``, served. Raises its error, and ``TimedOut`` after ``timeout_s``."""
+        self._queue.put(ticket)
+        ticket.wait(timeout_s)
+        return ticket
+
+    def close(self, timeout_s: float) -> bool:
+        """End the thread; whether it has ended in time. Nobody submits any more."""
+        self._closing = True
+        self._queue.put(None)
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._next = self._queue.get()
+            self._taken = None
+            error = None
+            try:
+                self._serve(self._take)
+            except Exception as raised:
+                error = raised
+            # Who was not even asked for gets the error as well.
+            for ticket in self._take() if self._taken is None else self._taken:
+                ticket.error = ticket.error or error
+                ticket.answer()
+
+    def _take(self) -> list[T]:
+        waiting = [self._next] if self._next is not None else []
+        with suppress(Empty):
+            while (ticket := self._queue.get_nowait()) is not None:
+                waiting.append(ticket)
+        self._taken = [ticket for ticket in waiting if not ticket.given_up]
+        return self._taken
