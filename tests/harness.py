@@ -97,12 +97,13 @@ class Server:
 
     REPORTER, VIEWER, ADMIN = "reporter-token", "viewer-token", "admin-token"
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None, app: str = "wsgi:app") -> None:
         self.data = folder / "data"
         self.log = folder / "server.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
+        self._app = app
         self._settings = {
             "PAYMENTS_DATA_DIR": str(self.data),
             "PAYMENTS_BIND": f"127.0.0.1:{self.port}",
@@ -166,7 +167,7 @@ class Server:
 
     def _launch(self) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
-        command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), "wsgi:app"]
+        command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), self._app]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command,

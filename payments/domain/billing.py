@@ -145,27 +145,32 @@ def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now
     billed_ms = length_ms - sum(unbilled_ms.values())
     credit_wei, remainder = accrue(terms.rate_wei_per_minute, billed_ms, session.remainder)
     upstream_addr = event.upstream_addr or session.upstream_addr
-    after = session._replace(
-        orchestrator_id=terms.attribution.get(upstream_addr),
-        upstream_addr=upstream_addr,
-        upstream_port=_said(event.upstream_port, session.upstream_port),
-        edge_id=_said(event.edge_id, session.edge_id),
-        streamer_id=_said(event.streamer_id, session.streamer_id),
-        status=ENDED if ended else ACTIVE,
-        last_seen_at_ms=event.received_at_ms,
-        last_event=event.event,
-        last_billed_at_ms=until_ms,
-        ended_at_ms=until_ms if ended else None,
-        end_reason=END if ended else None,
-        billed_ms=session.billed_ms + billed_ms,
-        billed_wei=session.billed_wei + credit_wei,
-        remainder=remainder,
-        last_credited_wei=credit_wei if billed_ms else session.last_credited_wei,
-        unbilled_ms=_added(session.unbilled_ms, unbilled_ms),
-        heartbeat_count=session.heartbeat_count + (event.event == HEARTBEAT),
-        last_seq=_said(event.seq, session.last_seq),
-        event_id=_said(event.event_id, session.event_id),
-        event_digest=session.event_digest if event.event_id is None else event.digest(),
+    # By position, as the fields stand in Session: by name takes four times as long, and this is done for every event.
+    after = Session(
+        session.session_id,
+        session.incarnation,
+        session.opened_seq,
+        terms.attribution.get(upstream_addr),
+        upstream_addr,
+        _said(event.upstream_port, session.upstream_port),
+        _said(event.edge_id, session.edge_id),
+        _said(event.streamer_id, session.streamer_id),
+        ENDED if ended else ACTIVE,
+        session.started_at_ms,
+        event.received_at_ms,
+        event.event,
+        until_ms,
+        until_ms if ended else None,
+        END if ended else None,
+        session.billed_ms + billed_ms,
+        session.billed_wei + credit_wei,
+        remainder,
+        credit_wei if billed_ms else session.last_credited_wei,
+        _added(session.unbilled_ms, unbilled_ms),
+        session.heartbeat_count + (event.event == HEARTBEAT),
+        _said(event.seq, session.last_seq),
+        _said(event.event_id, session.event_id),
+        session.event_digest if event.event_id is None else event.digest(),
     )
     metadata = _metadata(session, after, event.event, billed_ms, unbilled_ms)
     earner = session.orchestrator_id

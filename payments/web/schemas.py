@@ -72,18 +72,21 @@ def load_event(item: Any, received_at_ms: int) -> SessionEvent:
     """The event that ``item`` reports. Raises ``ValidationError``, naming every field that is wrong."""
     values = _read(item)
     if values is None:
-        values = _EVENT.load(item)
-    occurred_at_ms = values.pop("occurred_at", None)
-    return SessionEvent(received_at_ms=received_at_ms, occurred_at_ms=occurred_at_ms, **values)
+        loaded = _EVENT.load(item)
+        values = [loaded.get(name) for name, _ in _READERS]
+    session_id, event, *rest = values
+    return SessionEvent(session_id, event or HEARTBEAT, received_at_ms, *rest)
 
 
-def _read(item: Any) -> dict[str, Any] | None:
-    """What ``EventSchema`` loads, by its own fields and ten times as fast; ``None`` for it to say what is wrong."""
+def _read(item: Any) -> list[Any] | None:
+    """What ``EventSchema`` loads, by its own fields and ten times as fast; ``None`` for it to say what is wrong.
+
+    In the order of the schema, which is that of ``SessionEvent``.
+    """
     if type(item) is not dict or item.get("session_id") is None or item.get("event", HEARTBEAT) is None:
         return None
+    given = item.get
     try:
-        values = {name: read(item[name]) for name, read in _READERS if item.get(name) is not None}
+        return [None if (value := given(name)) is None else read(value) for name, read in _READERS]
     except ValidationError:
         return None
-    values.setdefault("event", HEARTBEAT)
-    return values

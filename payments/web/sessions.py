@@ -30,7 +30,9 @@ def post_event() -> dict[str, JSON]:
     result = here.store.execute([event])[0]
     if isinstance(result, Rejected):
         raise result
-    return {**session_record(result.session), "outcome": result.kind}
+    record = session_record(result.session)
+    record["outcome"] = result.kind
+    return record
 
 
 @blueprint.post("/events/batch")

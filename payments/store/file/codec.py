@@ -59,8 +59,7 @@ def line_hash(line: bytes) -> str:
 def is_whole(line: bytes) -> bool:
     """Whether ``line`` is, to the byte, one that was written; says nothing of its place."""
     # The bytes are compared: a checksum read as a number would pass in the other letter case.
-    body, crc = line[:-_CRC_LENGTH], line[-_CRC_LENGTH:]
-    return crc == b',"crc":"%08x"}\n' % zlib.crc32(body)
+    return line.endswith(b',"crc":"%08x"}\n' % zlib.crc32(line[:-_CRC_LENGTH]))
 
 
 def parse(line: bytes) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Journal:
     def read_on(self) -> Iterator[Entry]:
         """The entries behind ``position`` in the active file. Raises ``BadTail`` where they do not end in a line."""
         self._open_segment = self.position.segment
-        return self._read(self.descriptor)
+        return self._read(self.descriptor, self.path)
 
     def take_up_next(self) -> Iterator[Entry]:
         """What is behind ``position`` in the file that another process has sealed, and in those sealed since.
@@ -195,12 +195,12 @@ class Journal:
 
     def _read_to_the_end(self, descriptor: int, path: Path) -> Iterator[Entry]:
         try:
-            yield from self._read(descriptor)
+            yield from self._read(descriptor, path)
         except BadTail as bad:
             # All of a sealed segment was on disk before it was sealed: nothing in it can be a torn tail.
             raise damaged(path, bad) from bad
 
-    def _read(self, descriptor: int) -> Iterator[Entry]:
+    def _read(self, descriptor: int, path: Path) -> Iterator[Entry]:
         while self.disk.size(descriptor) > self.position.offset:
             chunk = self.disk.read(descriptor, _CHUNK, self.position.offset)
             lines = chunk.split(b"\n")
@@ -213,18 +213,22 @@ class Journal:
                 except BadLine as error:
                     raise BadTail(self.position, str(error)) from error
                 except UnknownVersion as error:
-                    raise Corrupt(f"{self.path}, line {self.position.seq + 1}: {error}") from error
+                    raise Corrupt(f"{place(path, self.position)}: {error}") from error
                 self.durable_seq = max(self.durable_seq, durable_seq)
                 yield entry
 
 
 def damaged(path: Path, bad: BadTail) -> Corrupt:
     """What to tell the operator of a line that cannot be read and cannot be set aside."""
-    line = bad.position.seq - bad.position.segment + 2
     return Corrupt(
-        f"{path}, line {line} (byte {bad.position.offset}): {bad}. The lines before it are sound. Stop all processes "
-        f"of Payments, keep a copy of the file, and restore it from a backup"
+        f"{place(path, bad.position)}: {bad}. The lines before it are sound. Stop all processes of Payments, keep a "
+        f"copy of the file, and restore it from a backup"
     )
+
+
+def place(path: Path, position: Position) -> str:
+    """Where in the segment ``path`` the line behind ``position`` stands, counted from 1 as editors do."""
+    return f"{path}, line {position.seq - position.segment + 2} (byte {position.offset})"
 
 
 def _complaint(path: Path, error: OSError) -> str:

@@ -101,6 +101,7 @@ def test_an_auditor_finds_the_golden_journal_whole() -> None:
 @pytest.mark.parametrize("projections", [True, False], ids=["with projections", "without"])
 def test_a_line_of_version_2_stops_the_start_and_stays(projections: bool, folder: Path) -> None:
     path = journal_path(folder)
+    end = path.stat().st_size
     with path.open("ab") as journal:
         journal.write(of_version_2(folder))
     if not projections:
@@ -110,7 +111,7 @@ def test_a_line_of_version_2_stops_the_start_and_stays(projections: bool, folder
     with pytest.raises(Corrupt) as refusal:
         opened(folder)
     complaint = "format version 2 is not known here; a newer Payments wrote it: upgrade first"
-    assert str(refusal.value) == f"{path}, line {SEQ + 1}: {complaint}"
+    assert str(refusal.value) == f"{path}, line {SEQ + 1} (byte {end}): {complaint}"
     assert path.read_bytes() == before
     assert torn_tails(folder) == []
 
