@@ -11,6 +11,21 @@ from tests.harness import HOST_A, Server
 EVENTS, BATCH = "/api/sessions/events", "/api/sessions/events/batch"
 REGISTER, ORCHESTRATOR = "/api/orchestrators/register", "/api/orchestrators/orch-a"
 
+CALLS = {
+    "reporter": [("POST", EVENTS), ("POST", BATCH)],
+    "viewer": [
+        ("GET", "/api/sessions"),
+        ("GET", "/api/sessions/unknown"),
+        ("GET", "/api/ledger/events"),
+        ("GET", "/api/ledger/balances"),
+        ("GET", "/api/orchestrators"),
+        ("GET", ORCHESTRATOR),
+    ],
+    "admin": [("POST", REGISTER), ("PATCH", ORCHESTRATOR)],
+    "anyone": [("GET", "/healthz"), ("GET", "/readyz")],
+}
+"""Method and path of every call, by who may make it."""
+
 STATUSES = {
     "malformed": 400,
     "unauthenticated": 401,

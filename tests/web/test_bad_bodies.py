@@ -10,6 +10,7 @@ import pytest
 from tests.harness import Server
 from tests.web.helpers import (
     BATCH,
+    CALLS,
     EVENTS,
     ORCHESTRATOR,
     REGISTER,
@@ -24,7 +25,7 @@ from tests.web.helpers import (
 Framing = Callable[[bytes], bytes | Iterator[bytes]]
 
 KIB = 1024
-CALLS = [("POST", EVENTS), ("POST", BATCH), ("POST", REGISTER), ("PATCH", ORCHESTRATOR)]
+WITH_BODY = [*CALLS["reporter"], *CALLS["admin"]]
 
 MALFORMED = {
     "nothing": b"",
@@ -59,19 +60,19 @@ MALFORMED = {
 
 
 def call(server: Server, method: str, path: str, body: bytes | Iterator[bytes], **headers: str) -> Answer:
-    """One of ``CALLS``, with the token that it needs."""
+    """One of ``WITH_BODY``, with the token that it needs."""
     return send(
         server, method, path, body, token=server.REPORTER if path in (EVENTS, BATCH) else server.ADMIN, **headers
     )
 
 
-@pytest.mark.parametrize(("method", "path"), CALLS)
+@pytest.mark.parametrize(("method", "path"), WITH_BODY)
 @pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in MALFORMED.items()])
 def test_what_is_not_sound_json_is_malformed(shared_server: Server, method: str, path: str, body: bytes) -> None:
     check_problem(call(shared_server, method, path, body), "malformed")
 
 
-@pytest.mark.parametrize(("method", "path"), CALLS)
+@pytest.mark.parametrize(("method", "path"), WITH_BODY)
 @pytest.mark.parametrize(
     "content_type",
     ["", "text/plain", "text/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
@@ -146,7 +147,7 @@ def test_declared_size_is_refused_before_the_body_is_sent(shared_server: Server)
 
 
 @pytest.mark.parametrize("body", ["null", "true", "1", '"text"', "[]", "[{}]", "1e400"])
-@pytest.mark.parametrize(("method", "path"), [each for each in CALLS if each[1] != BATCH])
+@pytest.mark.parametrize(("method", "path"), [each for each in WITH_BODY if each[1] != BATCH])
 def test_json_that_is_no_object_is_invalid(shared_server: Server, method: str, path: str, body: str) -> None:
     answer = call(shared_server, method, path, body.encode())
     assert wrong_fields(answer) == ["body"]

@@ -7,10 +7,8 @@ import pytest
 
 from tests.harness import Server, running_server
 from tests.web.helpers import (
-    BATCH,
+    CALLS,
     EVENTS,
-    ORCHESTRATOR,
-    REGISTER,
     Answer,
     an_event,
     check_problem,
@@ -21,19 +19,6 @@ from tests.web.helpers import (
 
 REPORTER, VIEWER, ADMIN = Server.REPORTER, Server.VIEWER, Server.ADMIN
 
-CALLS = {
-    "reporter": [("POST", EVENTS), ("POST", BATCH)],
-    "viewer": [
-        ("GET", "/api/sessions"),
-        ("GET", "/api/sessions/unknown"),
-        ("GET", "/api/ledger/events"),
-        ("GET", "/api/ledger/balances"),
-        ("GET", "/api/orchestrators"),
-        ("GET", ORCHESTRATOR),
-    ],
-    "admin": [("POST", REGISTER), ("PATCH", ORCHESTRATOR)],
-    "anyone": [("GET", "/healthz"), ("GET", "/readyz")],
-}
 EVERY_CALL = [
     pytest.param(role, *call, id=f"{role}-{call[0]}-{call[1]}") for role, calls in CALLS.items() for call in calls
 ]
