@@ -18,7 +18,8 @@ def read_strictly(data: bytes) -> Any:
         # Written back to the byte: no name stood twice, and no number was bent. A quarter of the time of what follows.
         if orjson.dumps(value) == data:
             return value
-    except orjson.JSONDecodeError:
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        # What is nested more than 254 deep it reads and does not write.
         pass
     try:
         return _DECODER.decode(data.decode("utf-8"))

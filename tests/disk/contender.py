@@ -6,8 +6,6 @@ from pathlib import Path
 
 from payments.disk.lock import HotLock
 
-TIMEOUT_S = 60.0
-
 
 def say(word: str) -> None:
     sys.stdout.write(f"{word}\n")
@@ -17,7 +15,7 @@ def say(word: str) -> None:
 def hold(path: Path) -> None:
     """Take the lock, say so, and keep it until a line comes in."""
     lock = HotLock(path)
-    lock.acquire(TIMEOUT_S)
+    lock.acquire()
     say("held")
     sys.stdin.readline()
     lock.release()
@@ -32,7 +30,7 @@ def race(path: Path, turns: int) -> None:
     sys.stdin.readline()
     served = 0
     while True:
-        lock.acquire(TIMEOUT_S)
+        lock.acquire()
         number = int(count.read_text())
         if number >= turns:
             break

@@ -1,7 +1,10 @@
-"""Disks for tests: real files, but without syncs, or with every call on record and some that fail."""
+"""Disks for tests: real files, but without syncs, or with every call on record and some that fail or wait."""
 
 import os
+import threading
 from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -103,3 +106,31 @@ class ScriptedDisk(Disk):
         if isinstance(step, Fail):
             raise OSError(step.number, os.strerror(step.number), name)
         return step
+
+
+class GatedDisk(ScriptedDisk):
+    """A scripted disk whose syncs of one file wait for the test while ``held_sync`` says so."""
+
+    def __init__(self, name: str = "ledger-events.log") -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.waiting = threading.Event()
+        self._gated = name
+
+    def sync(self, descriptor: int) -> None:
+        if self.name_of(descriptor) == self._gated and not self.gate.is_set():
+            self.waiting.set()
+            assert self.gate.wait(30)
+        super().sync(descriptor)
+
+
+@contextmanager
+def held_sync(disk: GatedDisk) -> Iterator[None]:
+    """Let the next syncs wait until the block ends; ``disk.waiting`` is set as soon as one does."""
+    disk.waiting.clear()
+    disk.gate.clear()
+    try:
+        yield
+    finally:
+        disk.gate.set()

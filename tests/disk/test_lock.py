@@ -5,12 +5,12 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 from filelock import FileLock, Timeout
 
 from payments.disk.lock import HotLock, LockTimeout, brief_lock
-from tests.harness import until
 
 SOON_S, LONG_S = 0.05, 30.0
 
@@ -34,9 +34,6 @@ def hot_lock(path: Path) -> Iterator[Callable[[], HotLock]]:
 
     yield make
     for lock in locks:
-        lock.release()
-    until(lambda: not any(lock._waiting for lock in locks))
-    for lock in locks:
         lock.close()
 
 
@@ -49,116 +46,174 @@ def is_free(path: Path) -> bool:
         return False
 
 
-def test_hot_lock_keeps_filelock_out(hot_lock: Callable[[], HotLock], path: Path) -> None:
+def queue_up(lock: HotLock) -> threading.Thread:
+    """A thread in ``lock.acquire``, which does not get it for now."""
+    waiting = threading.Thread(target=lock.acquire, daemon=True)
+    waiting.start()
+    waiting.join(SOON_S)
+    assert waiting.is_alive()
+    return waiting
+
+
+def served(waiting: threading.Thread) -> bool:
+    """Whether ``waiting`` gets its lock now."""
+    waiting.join(LONG_S)
+    return not waiting.is_alive()
+
+
+WAYS: dict[str, Callable[[HotLock], None]] = {
+    "queueing": HotLock.acquire,
+    "polling": lambda lock: lock.acquire_within(LONG_S),
+}
+either_way = pytest.mark.parametrize("acquire", WAYS.values(), ids=WAYS)
+
+
+@either_way
+def test_hot_lock_keeps_filelock_out(
+    acquire: Callable[[HotLock], None], hot_lock: Callable[[], HotLock], path: Path
+) -> None:
     lock = hot_lock()
-    lock.acquire(LONG_S)
-    assert not is_free(path)
-    lock.release()
-    assert is_free(path)
+    for _ in range(3):
+        acquire(lock)
+        assert not is_free(path)
+        lock.release()
+        assert is_free(path)
 
 
-def test_filelock_keeps_hot_lock_out(hot_lock: Callable[[], HotLock], path: Path) -> None:
+def test_filelock_keeps_who_polls_out(hot_lock: Callable[[], HotLock], path: Path) -> None:
     lock = hot_lock()
     with FileLock(path), pytest.raises(LockTimeout, match=r"journal\.lock"):
-        lock.acquire(SOON_S)
-    lock.acquire(LONG_S)
+        lock.acquire_within(SOON_S)
+    assert is_free(path)
+    lock.acquire_within(LONG_S)
 
 
-def test_hot_locks_keep_each_other_out(hot_lock: Callable[[], HotLock]) -> None:
-    one, other = hot_lock(), hot_lock()
-    one.acquire(LONG_S)
-    with pytest.raises(LockTimeout):
-        other.acquire(SOON_S)
-    one.release()
-    other.acquire(LONG_S)
-    with pytest.raises(LockTimeout):
-        one.acquire(SOON_S)
-
-
-def test_a_wait_ends_when_the_holder_lets_go(hot_lock: Callable[[], HotLock], path: Path) -> None:
-    holder, waiter = hot_lock(), hot_lock()
-    holder.acquire(LONG_S)
-    waiting = threading.Thread(target=waiter.acquire, args=(LONG_S,))
-    waiting.start()
-    until(lambda: waiter._waiting)
-    holder.release()
-    waiting.join(LONG_S)
-    assert not waiting.is_alive()
+def test_filelock_keeps_who_queues_out(hot_lock: Callable[[], HotLock], path: Path) -> None:
+    with FileLock(path):
+        waiting = queue_up(hot_lock())
+    assert served(waiting)
     assert not is_free(path)
 
 
-def test_an_abandoned_wait_does_not_keep_the_lock(hot_lock: Callable[[], HotLock], path: Path) -> None:
-    """The helper is granted what nobody waits for any more, and hands it back."""
-    holder, leaver = hot_lock(), hot_lock()
-    holder.acquire(LONG_S)
-    with pytest.raises(LockTimeout):
-        leaver.acquire(SOON_S)
-    holder.release()
-    until(lambda: not leaver._waiting)
-    with FileLock(path, timeout=LONG_S):
-        pass
+@either_way
+def test_hot_locks_keep_each_other_out(acquire: Callable[[HotLock], None], hot_lock: Callable[[], HotLock]) -> None:
+    one, other = hot_lock(), hot_lock()
+    for holder, waiter in [(one, other), (other, one)]:
+        acquire(holder)
+        with pytest.raises(LockTimeout):
+            waiter.acquire_within(SOON_S)
+        holder.release()
 
 
-def test_who_abandoned_a_wait_can_come_again(hot_lock: Callable[[], HotLock], path: Path) -> None:
+def test_those_who_queue_up_are_served_one_at_a_time(hot_lock: Callable[[], HotLock], path: Path) -> None:
+    def take(waiter: HotLock) -> None:
+        waiter.acquire()
+        holders.put(waiter)
+
+    holders: SimpleQueue[HotLock] = SimpleQueue()
+    waiters = [hot_lock() for _ in range(4)]
+    for waiter in waiters:
+        threading.Thread(target=take, args=(waiter,), daemon=True).start()
+    for _ in waiters:
+        holder = holders.get(timeout=LONG_S)
+        assert not is_free(path)
+        assert holders.empty()
+        holder.release()
+
+
+def test_who_polls_gets_the_lock_when_the_holder_lets_go(hot_lock: Callable[[], HotLock], path: Path) -> None:
+    holder, waiter = hot_lock(), hot_lock()
+    holder.acquire()
+    letting_go = threading.Timer(SOON_S, holder.release)
+    letting_go.start()
+    waiter.acquire_within(LONG_S)
+    letting_go.join()
+    assert not is_free(path)
+
+
+def test_who_gave_up_polling_does_not_keep_the_lock_and_can_come_again(
+    hot_lock: Callable[[], HotLock], path: Path
+) -> None:
     holder, patient = hot_lock(), hot_lock()
-    holder.acquire(LONG_S)
+    holder.acquire()
     for _ in range(3):
         with pytest.raises(LockTimeout):
-            patient.acquire(SOON_S)
+            patient.acquire_within(SOON_S)
     holder.release()
-    for _ in range(3):
-        patient.acquire(LONG_S)
-        assert not is_free(path)
-        patient.release()
     assert is_free(path)
+    patient.acquire_within(LONG_S)
+    assert not is_free(path)
 
 
-def test_closing_after_an_abandoned_wait_leaves_other_locks_alone(hot_lock: Callable[[], HotLock], path: Path) -> None:
-    """The number of a closed descriptor is the next file's; the helper must not unlock that."""
-    holder, leaver, elsewhere = hot_lock(), HotLock(path), path.with_name("other.lock")
-    holder.acquire(LONG_S)
-    with pytest.raises(LockTimeout):
-        leaver.acquire(SOON_S)
-    leaver.close()
-    other = HotLock(elsewhere)
-    other.acquire(LONG_S)
-    holder.release()
-    helper = leaver._helper
-    assert helper is not None
-    helper.join(LONG_S)
-    assert not helper.is_alive()
-    assert not is_free(elsewhere)
-    assert is_free(path)
-    other.close()
+def test_closing_lets_go(hot_lock: Callable[[], HotLock], path: Path) -> None:
+    lock = HotLock(path)
+    lock.acquire()
+    waiting = queue_up(hot_lock())
+    lock.close()
+    assert served(waiting)
 
 
-def test_an_unlinked_lock_file_lets_no_second_holder_in(hot_lock: Callable[[], HotLock], path: Path) -> None:
+def test_an_unlinked_lock_file_lets_nobody_who_polls_in(hot_lock: Callable[[], HotLock], path: Path) -> None:
     old = hot_lock()
     path.unlink()
     new = hot_lock()
-    new.acquire(LONG_S)
+    new.acquire()
     with pytest.raises(LockTimeout):
-        old.acquire(SOON_S)
+        old.acquire_within(SOON_S)
     new.release()
-    old.acquire(LONG_S)
+    old.acquire_within(LONG_S)
     assert not is_free(path)
 
 
-def test_an_unlinked_lock_file_is_made_again(hot_lock: Callable[[], HotLock], path: Path) -> None:
+def test_an_unlinked_lock_file_lets_nobody_who_comes_later_in(hot_lock: Callable[[], HotLock], path: Path) -> None:
+    old = hot_lock()
+    path.unlink()
+    new = hot_lock()
+    new.acquire()
+    waiting = queue_up(old)
+    new.release()
+    assert served(waiting)
+    assert not is_free(path)
+
+
+def test_an_unlinked_lock_file_lets_nobody_who_waits_in(hot_lock: Callable[[], HotLock], path: Path) -> None:
+    """Its turn on the old file has come, and excludes nobody."""
+    holder, old = hot_lock(), hot_lock()
+    holder.acquire()
+    waiting = queue_up(old)
+    path.unlink()
+    new = hot_lock()
+    new.acquire()
+    holder.release()
+    waiting.join(SOON_S)
+    assert waiting.is_alive()
+    new.release()
+    assert served(waiting)
+    assert not is_free(path)
+
+
+@either_way
+def test_an_unlinked_lock_file_is_made_again(
+    acquire: Callable[[HotLock], None], hot_lock: Callable[[], HotLock], path: Path
+) -> None:
     lock = hot_lock()
     path.unlink()
-    lock.acquire(LONG_S)
+    acquire(lock)
     assert not is_free(path)
 
 
-def test_a_lock_whose_folder_went_and_came_back_still_excludes(hot_lock: Callable[[], HotLock], path: Path) -> None:
+@either_way
+def test_a_lock_whose_folder_went_and_came_back_still_excludes(
+    acquire: Callable[[HotLock], None], hot_lock: Callable[[], HotLock], path: Path
+) -> None:
     lock = hot_lock()
     aside = path.parent.with_name("aside")
     shutil.move(path.parent, aside)
     with pytest.raises(FileNotFoundError):
-        lock.acquire(SOON_S)
+        acquire(lock)
     shutil.move(aside, path.parent)
-    lock.acquire(SOON_S)
+    assert is_free(path)
+    acquire(lock)
     assert not is_free(path)
 
 

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -66,11 +67,11 @@ def hear(process: Process) -> str:
 def test_a_holder_keeps_other_processes_out(contender: Callable[..., Process], lock: HotLock, path: Path) -> None:
     holder = contender("hold", path)
     with pytest.raises(LockTimeout):
-        lock.acquire(SOON_S)
+        lock.acquire_within(SOON_S)
     with pytest.raises(Timeout):
         FileLock(path, timeout=0).acquire()
     tell(holder)
-    lock.acquire(LONG_S)
+    lock.acquire_within(LONG_S)
     assert hear(holder) == "released"
 
 
@@ -87,7 +88,25 @@ def test_filelock_keeps_another_processs_hot_lock_out(contender: Callable[..., P
 
 def test_a_killed_holder_frees_the_lock(contender: Callable[..., Process], lock: HotLock, path: Path) -> None:
     contender("hold", path).kill()
-    lock.acquire(LONG_S)
+    lock.acquire_within(LONG_S)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGCONT, signal.SIGKILL], ids=["goes on", "is killed"])
+def test_who_queues_up_behind_a_stopped_holder_is_served_once_it(
+    ending: signal.Signals, contender: Callable[..., Process], lock: HotLock, path: Path
+) -> None:
+    holder = contender("hold", path)
+    holder.send_signal(signal.SIGSTOP)
+    tell(holder)
+    waiting = threading.Thread(target=lock.acquire, daemon=True)
+    waiting.start()
+    waiting.join(SOON_S)
+    assert waiting.is_alive()
+    holder.send_signal(ending)
+    waiting.join(LONG_S)
+    assert not waiting.is_alive()
+    with pytest.raises(Timeout):
+        FileLock(path, timeout=0).acquire()
 
 
 @pytest.mark.parametrize("ending", [signal.SIGCONT, signal.SIGKILL], ids=["goes on", "is killed"])
@@ -99,9 +118,9 @@ def test_a_stopped_holder_costs_a_bounded_wait_until_it(
     tell(holder)
     for _ in range(2):
         with pytest.raises(LockTimeout):
-            lock.acquire(SOON_S)
+            lock.acquire_within(SOON_S)
     holder.send_signal(ending)
-    lock.acquire(LONG_S)
+    lock.acquire_within(LONG_S)
     with pytest.raises(Timeout):
         FileLock(path, timeout=0).acquire()
 

@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from payments.store.file.segments import sealed_segments
-from tests.audit import audit
+from tests.audit import Audit, audit
 from tests.harness import HOST_A, Server, journal_path, until
 
 EDGES, SESSIONS_PER_EDGE = 4, 3
@@ -79,7 +79,7 @@ class Load:
             time.sleep(0.02)  # as an edge would, and so that others get the processor
 
     def _is_taken(self, event: dict[str, str], port: int) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=7)
         headers = {"Content-Type": "application/json", "X-Session-Token": Server.REPORTER}
         try:
             connection.request("POST", "/api/sessions/events", json.dumps(event), headers)
@@ -99,6 +99,8 @@ class Load:
 @contextmanager
 def load(server: Server) -> Iterator[Load]:
     """Edges at work on ``server``; at the end all that they sent is acknowledged."""
+    # A worker that opens its store later would verify the journal in the middle of the test, and so end a halt.
+    until(lambda: all(_has_a_store(pid) for pid in server.workers()))
     running = Load(server.port)
     with ThreadPoolExecutor(EDGES) as threads:
         edges = [threads.submit(running.run_edge, edge) for edge in range(EDGES)]
@@ -113,12 +115,30 @@ def load(server: Server) -> Iterator[Load]:
 
 def check(server: Server, sent: Load, folder: Path) -> None:
     """Everything that was acknowledged is in the journal, once; nothing else is; and the server's balances are its."""
-    active = journal_path(server.data)
-    joined = folder / "joined"
-    joined.write_bytes(b"".join(path.read_bytes() for path in [*(path for _, path in sealed_segments(active)), active]))
-    entries, balances = audit(joined)
+    entries, balances = audit_journal(server.data, folder)
     recorded = [(entry["session"]["session_id"], entry["session"]["event_id"]) for entry in entries]
     assert sorted(recorded) == sorted(sent.acknowledged)
     shown = server.get("/api/ledger/balances")["balances"]
     assert {each["orchestrator_id"]: Decimal(each["balance"]) for each in shown} == balances
     assert list(balances) == ["orch-a"]
+
+
+def audit_journal(data: Path, folder: Path) -> Audit:
+    """Audit all files of the journal in data folder ``data``, joined in ``folder``."""
+    active = journal_path(data)
+    joined = folder / "joined"
+    joined.write_bytes(b"".join(path.read_bytes() for path in [*(path for _, path in sealed_segments(active)), active]))
+    return audit(joined)
+
+
+def torn_tails(data: Path) -> list[Path]:
+    """What has been set aside of the journal in data folder ``data``."""
+    return sorted(journal_path(data).parent.glob("*.torn-*"))
+
+
+def _has_a_store(worker: int) -> bool:
+    """The store's own thread is the first that a worker starts."""
+    try:
+        return len(os.listdir(f"/proc/{worker}/task")) > 1
+    except FileNotFoundError:
+        return False

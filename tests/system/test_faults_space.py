@@ -1,26 +1,23 @@
-"""Space that runs out: on the disk of a server, and at every place in a line."""
+"""Space that runs out: on the disk of a server, and at every place in a line; and cuts that fail or kill then."""
 
 import os
-import resource
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 
-from tests.audit import audit
-from tests.harness import ROOT, journal_path, running_server
-from tests.system.load import check, faults, load
+from tests.harness import Server, journal_lines, journal_path, running_server, until
+from tests.system.load import audit_journal, check, faults, load, torn_tails
+from tests.system.tellers import Fault, Teller, limit_files, running_teller
+from tests.system.tracing import failing, is_dead
 
 ROOM_BYTES = 128 << 10
 """What the server has left when it is under way: enough for some hundred events."""
 
-OFFSETS = 24
-
-Teller: TypeAlias = subprocess.Popen[str]
+STEP_BYTES = 4
+"""Of the lengths that are slow to try, every fourth; every one where ``PAYMENTS_TEST_FAULTS`` is 4 or more."""
 
 
 @pytest.fixture
@@ -48,24 +45,111 @@ def test_a_full_disk_refuses_until_there_is_space(small_disk: Path, tmp_path: Pa
 
 
 def test_a_line_that_is_cut_short_anywhere_leaves_nothing(tmp_path: Path) -> None:
-    """By a limit on the size of its file, which the parent sets and lifts while the process runs."""
+    with running_teller(tmp_path) as process:
+        cut_short_everywhere(tmp_path, process, remains=False)
+    assert not torn_tails(tmp_path)
+
+
+def test_a_line_that_is_cut_short_anywhere_and_cannot_be_cut_back_is_set_aside(tmp_path: Path) -> None:
+    """Of two cuts the first fails: what was written of the line is left to the next turn, which makes the other."""
+    with running_teller(tmp_path, fault=Fault("ftruncate", "error=EIO:when=1+2")) as process:
+        longest = cut_short_everywhere(tmp_path, process, remains=True, step=max(1, STEP_BYTES // faults(1)))
+    # The clock stands, so that all were set aside under one name.
+    assert [len(path.read_bytes()) for path in torn_tails(tmp_path)] == [longest]
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1], ids=["first byte", "half of it", "nearly all"])
+def test_a_process_that_dies_at_cutting_back_leaves_it_to_the_next(tmp_path: Path, share: float) -> None:
     journal = journal_path(tmp_path)
-    with process_with_a_store(tmp_path) as process:
-        for number in range(3):
-            assert tell(process, number) == "recorded"
-        line_bytes = len(journal.read_bytes().splitlines(keepends=True)[-1])
-        number = 3
-        # The next line may be a few digits shorter.
-        for offset in range(0, line_bytes - 10, max(1, line_bytes // faults(OFFSETS))):
-            before = journal.read_bytes()
-            limit(process, len(before) + offset)
-            assert "no room for another entry" in tell(process, number)
-            assert journal.read_bytes() == before
-            limit(process, resource.RLIM_INFINITY)
-            assert tell(process, number) == "recorded"
-            number += 1
-    entries, _ = audit(journal)
-    assert [entry["session"]["event_id"] for entry in entries] == [str(each) for each in range(number)]
+    with running_teller(tmp_path, fault=Fault("ftruncate", "signal=KILL")) as process:
+        assert process.tell(0) == process.tell(1) == "recorded"
+        before = journal.read_bytes()
+        # Digits of other lengths make the next line a few bytes shorter or longer.
+        tail_bytes = max(1, round(share * (len(journal_lines(tmp_path)[-1]) - 20)))
+        process.limit_files(len(before) + tail_bytes)
+        assert process.tell(2) == ""
+    left = journal.read_bytes()
+    assert (left[: len(before)], len(left)) == (before, len(before) + tail_bytes)
+
+    with running_teller(tmp_path, fault=Fault("ftruncate", "signal=KILL")) as process:
+        assert process.said == ""
+    with running_teller(tmp_path, fault=Fault("ftruncate", "error=EIO")) as process:
+        assert "cannot be used (Input/output error)" in process.said
+    assert journal.read_bytes() == left
+    with running_teller(tmp_path) as process:
+        assert process.said == "ready"
+        assert process.tell(2) == "recorded"
+    assert torn_tails(tmp_path)
+    assert {path.read_bytes() for path in torn_tails(tmp_path)} == {left[len(before) :]}
+    check_numbers(tmp_path, 3)
+
+
+def test_while_cuts_fail_nothing_is_recorded_and_no_copies_pile_up(tmp_path: Path) -> None:
+    journal = journal_path(tmp_path)
+    with running_teller(tmp_path) as process, running_teller(tmp_path) as other:
+        assert process.tell(0) == "recorded"
+        with failing(process.pid, "ftruncate", "error=EIO"):
+            process.limit_files(journal.stat().st_size + 10)
+            assert "no room for another entry" in process.tell(1)
+            process.limit_files()
+            for _ in range(3):
+                assert "cannot be read or mended (Input/output error)" in process.tell(1)
+            assert not torn_tails(tmp_path)
+            assert other.tell(1) == "recorded"
+            assert process.tell(2) == "recorded"
+    assert [len(path.read_bytes()) for path in torn_tails(tmp_path)] == [10]
+    check_numbers(tmp_path, 3)
+
+
+@pytest.mark.parametrize("how", ["error=EIO", "signal=KILL"])
+def test_workers_that_fail_or_die_at_cutting_back_lose_nothing_under_load(
+    server: Server, tmp_path: Path, how: str
+) -> None:
+    server.register()
+    with load(server) as sent:
+        for number in range(faults(2)):
+            run_short(server, server.workers()[number % 2], how)
+            sent.goes_on()
+    check(server, sent, tmp_path)
+
+
+def cut_short_everywhere(folder: Path, process: Teller, *, remains: bool, step: int = 1) -> int:
+    """Let event 1 find room for ``step`` bytes more each time, until it fits; returns the room that it had before.
+
+    ``remains``: whether what was written of the line is still there when the refusal comes.
+    """
+    journal = journal_path(folder)
+    assert process.tell(0) == "recorded"
+    before = journal.read_bytes()
+    for room in count(step, step):
+        process.limit_files(len(before) + room)
+        answer = process.tell(1)
+        if answer == "recorded":
+            break
+        assert "no room for another entry" in answer
+        left = journal.read_bytes()
+        assert (left[: len(before)], len(left)) == (before, len(before) + (room if remains else 0))
+    process.limit_files()
+    assert process.tell(2) == "recorded"
+    check_numbers(folder, 3)
+    assert room - step < len(journal_lines(folder)[1]) <= room
+    return room - step
+
+
+def check_numbers(folder: Path, recorded: int) -> None:
+    """The journal has the events 0, 1, 2 … in this order, ``recorded`` in all."""
+    entries, _ = audit_journal(folder, folder)
+    assert [entry["session"]["event_id"] for entry in entries] == [str(number) for number in range(recorded)]
+
+
+def run_short(server: Server, worker: int, how: str) -> None:
+    """Leave ``worker`` room for some lines, whichever of the workers uses it up, until a cut of its has gone wrong."""
+    with failing(worker, "ftruncate", how) as failed:
+        limit_files(worker, journal_path(server.data).stat().st_size + 5_000)
+        until(lambda: is_dead(worker) or failed() > 0)
+        if how != "signal=KILL":
+            limit_files(worker)
+    assert is_dead(worker) == (how == "signal=KILL")
 
 
 def fill(ballast: Path) -> None:
@@ -73,30 +157,3 @@ def fill(ballast: Path) -> None:
     disk = os.statvfs(ballast.parent)
     with ballast.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - ROOM_BYTES)
-
-
-@contextmanager
-def process_with_a_store(folder: Path) -> Iterator[Teller]:
-    """A process of ``teller.py`` on ``folder``, ended at the end."""
-    command = [sys.executable, "-m", "tests.system.teller", str(folder)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-            process.communicate()
-            assert process.returncode == 0
-        finally:
-            process.kill()
-
-
-def tell(process: Teller, number: int) -> str:
-    """What ``process`` says to its event ``number``."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(f"{number}\n")
-    process.stdin.flush()
-    return process.stdout.readline().rstrip("\n")
-
-
-def limit(process: Teller, file_bytes: int) -> None:
-    """No file of ``process`` may grow past ``file_bytes``."""
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file_bytes, resource.RLIM_INFINITY))

@@ -55,7 +55,6 @@ class Committer(Generic[T]):
         self._queue: SimpleQueue[T | None] = SimpleQueue()
         self._next: T | None = None
         self._taken: list[T] | None = None
-        self._closing = False
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
@@ -66,15 +65,14 @@ class Committer(Generic[T]):
         return ticket
 
     def close(self, timeout_s: float) -> bool:
-        """End the thread; whether it has ended in time. Nobody submits any more."""
-        self._closing = True
+        """Serve who waits, and end the thread; whether it has ended in time. Nobody submits any more."""
         self._queue.put(None)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while not self._closing:
-            self._next = self._queue.get()
+        while (ticket := self._queue.get()) is not None:
+            self._next = ticket
             self._taken = None
             error = None
             try:
@@ -91,5 +89,7 @@ class Committer(Generic[T]):
         with suppress(Empty):
             while (ticket := self._queue.get_nowait()) is not None:
                 waiting.append(ticket)
+            # That is for the thread, which ends at it.
+            self._queue.put(None)
         self._taken = [ticket for ticket in waiting if not ticket.given_up]
         return self._taken

@@ -2,10 +2,9 @@
 
 import errno
 import os
-import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -17,10 +16,12 @@ from payments.domain.billing import Outcome
 from payments.domain.sessions import HEARTBEAT, START
 from payments.errors import Unavailable
 from payments.store.file.store import FileStore
+from payments.store.protocol import Query, Result
 from tests.audit import audit
-from tests.disk.scripted import Fail, ScriptedDisk
+from tests.disk.scripted import Fail, GatedDisk, HastyDisk, held_sync
 from tests.harness import NOON_MS, event, file_store, journal_path, until
 
+JOURNAL = "ledger-events.log"
 THREADS, COMMANDS = 16, 25
 SYNC_TAKES_S = 0.01
 
@@ -66,32 +67,32 @@ class LedgerOfSyncs(Disk):
         pass
 
 
-class GatedDisk(ScriptedDisk):
-    """A disk whose syncs of the journal wait for the test."""
-
-    def __init__(self, descriptor_of: str = "ledger-events.log") -> None:
-        super().__init__()
-        self.gate = threading.Event()
-        self.gate.set()
-        self.waiting = threading.Event()
-        self._gated = descriptor_of
-
-    def sync(self, descriptor: int) -> None:
-        if self.name_of(descriptor) == self._gated and not self.gate.is_set():
-            self.waiting.set()
-            assert self.gate.wait(30)
-        super().sync(descriptor)
+@pytest.fixture
+def disk() -> GatedDisk:
+    return GatedDisk()
 
 
-@contextmanager
-def held_sync(disk: GatedDisk) -> Iterator[None]:
-    """Let the next syncs wait until the block ends."""
-    disk.waiting.clear()
-    disk.gate.clear()
-    try:
-        yield
-    finally:
-        disk.gate.set()
+@pytest.fixture
+def store(tmp_path: Path, disk: GatedDisk) -> Iterator[FileStore]:
+    """An empty store on ``disk``."""
+    store = file_store(tmp_path, disk=disk)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(THREADS) as threads:
+        yield threads
+
+
+def journal_calls(disk: GatedDisk) -> list[str]:
+    """What happened to the journal since the log was cleared."""
+    return [operation for operation, name in disk.log if name == JOURNAL]
+
+
+def kinds(*answers: Sequence[Result]) -> list[str]:
+    return [result.kind for answer in answers for result in answer if isinstance(result, Outcome)]
 
 
 def begin_sessions(store: FileStore, disk: LedgerOfSyncs, thread: int) -> list[Return]:
@@ -113,7 +114,7 @@ def test_threads_share_syncs_and_every_answer_is_on_disk(tmp_path: Path) -> None
     with ThreadPoolExecutor(THREADS) as threads:
         runs = list(threads.map(lambda thread: begin_sessions(store, disk, thread), range(THREADS)))
     commands = THREADS * COMMANDS
-    assert disk.syncs <= commands / 4
+    assert disk.syncs <= commands / 6
     store.close()
 
     entries, _ = audit(journal_path(tmp_path))
@@ -127,85 +128,182 @@ def test_threads_share_syncs_and_every_answer_is_on_disk(tmp_path: Path) -> None
     assert [each for each in returns if each.covered < ends[each.session_id]] == []
 
 
-def test_no_answer_leaves_before_its_sync_has_returned(tmp_path: Path) -> None:
-    disk = GatedDisk()
-    store = file_store(tmp_path, disk=disk)
-    with ThreadPoolExecutor(4) as threads:
-        with held_sync(disk):
-            early = [threads.submit(store.execute, [event(f"early-{number}", START)]) for number in range(2)]
-            assert disk.waiting.wait(30)
-            until(lambda: len(journal_path(tmp_path).read_bytes().splitlines()) == 2)
-            reader = threads.submit(store.view)
+def queued(store: FileStore, count: int) -> None:
+    """Returns when so many callers wait behind the commit that is under way."""
+    until(lambda: store._committer._queue.qsize() == count)
+
+
+def line_count(folder: Path) -> int:
+    return len(journal_path(folder).read_bytes().splitlines())
+
+
+@contextmanager
+def busy(store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor) -> Iterator[Future[Sequence[Result]]]:
+    """The first command, as long as its sync is held; then it must be answered."""
+    with held_sync(disk):
+        first = threads.submit(store.execute, [event("first", START)])
+        assert disk.waiting.wait(30)
+        yield first
+        assert not first.done()
+    assert len(first.result(30)) == 1
+
+
+LOOKS: dict[str, Callable[[FileStore], int]] = {
+    "view": lambda store: store.view().seq,
+    "entries": lambda store: len(store.entries(Query()).entries),
+    "check": lambda store: int(str(store.check()["seq"])),
+    "projection": lambda store: store._capture().position.seq,
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_no_answer_leaves_before_its_sync_has_returned(
+    name: str, store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    known = store.view()
+    with busy(store, disk, threads):
+        assert line_count(tmp_path) == 1
+        reader = threads.submit(LOOKS[name], store)
+        with pytest.raises(TimeoutError):
+            reader.result(0.05)
+        assert (known.seq, known.sessions) == (0, {})
+    assert reader.result(30) == 1
+    assert list(known.sessions) == ["first"]
+
+
+def test_a_sync_covers_nothing_that_was_written_after_it_began(
+    store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    """The late command, which came during a sync, is written behind that and needs one of its own."""
+    with busy(store, disk, threads):
+        disk.log.clear()
+        late = threads.submit(store.execute, [event("late", START)])
+        queued(store, 1)
+        assert line_count(tmp_path) == 1
+    late.result(30)
+    assert journal_calls(disk) == ["sync", "write", "sync"]
+
+
+def test_who_comes_during_a_sync_shares_one_write_and_the_next_sync(
+    store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    with busy(store, disk, threads):
+        disk.log.clear()
+        group = [threads.submit(store.execute, [event(f"s-{number}", START)]) for number in range(THREADS - 1)]
+        queued(store, THREADS - 1)
+    for number, each in enumerate(group):
+        outcome = each.result(30)[0]
+        assert isinstance(outcome, Outcome)
+        assert outcome.session.session_id == f"s-{number}"
+    assert journal_calls(disk) == ["sync", "write", "sync"]
+    assert len(audit(journal_path(tmp_path)).entries) == THREADS
+
+
+def test_a_look_in_a_group_shows_the_commands_of_the_group(
+    store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor
+) -> None:
+    """A projection whose position is ahead of its state would hide entries from the next start."""
+    with busy(store, disk, threads):
+        copy = threads.submit(store._capture)
+        queued(store, 1)
+        late = threads.submit(store.execute, [event("late", START)])
+        queued(store, 2)
+    late.result(30)
+    state, position = copy.result(30)
+    assert (state.seq, list(state.sessions), position.seq) == (2, ["first", "late"], 2)
+
+
+def test_the_lock_is_free_during_a_sync(
+    store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    other = file_store(tmp_path, disk=HastyDisk())
+    with busy(store, disk, threads):
+        other.execute([event("other", START)])
+        assert list(other.view().sessions) == ["first", "other"]
+    assert list(store.view().sessions) == ["first", "other"]
+    other.close()
+
+
+def test_a_duplicate_is_not_answered_before_what_it_repeats_is_on_disk(
+    store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor
+) -> None:
+    said = event("s-1", START, event_id="e-1")
+    with held_sync(disk):
+        first = threads.submit(store.execute, [said])
+        assert disk.waiting.wait(30)
+        again = threads.submit(store.execute, [said])
+        with pytest.raises(TimeoutError):
+            again.result(0.05)
+        assert not first.done()
+    assert kinds(first.result(30), again.result(30)) == ["recorded", "duplicate"]
+
+
+def test_a_duplicate_of_what_another_process_wrote_needs_a_sync(
+    store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    """Whoever wrote it may not have synced it."""
+    said = event("s-1", START, event_id="e-1")
+    other = file_store(tmp_path, disk=HastyDisk())
+    other.execute([said])
+    disk.log.clear()
+    with held_sync(disk):
+        again = threads.submit(store.execute, [said])
+        assert disk.waiting.wait(30)
+        reader = threads.submit(lambda: store.view().seq)
+        for each in (again, reader):
             with pytest.raises(TimeoutError):
-                reader.result(0.05)
-            assert not any(each.done() for each in early)
-        assert [len(each.result(30)) for each in early] == [1, 1]
-        assert reader.result(30).seq == 2
-    store.close()
+                each.result(0.05)
+    assert kinds(again.result(30)) == ["duplicate"]
+    assert reader.result(30) == 1
+    assert journal_calls(disk) == ["sync"]
+    other.close()
 
 
-def test_a_sync_covers_nothing_that_was_written_after_it_began(tmp_path: Path) -> None:
-    """The late command needs a sync of its own, although one was under way when it was written."""
-    disk = GatedDisk()
-    store = file_store(tmp_path, disk=disk)
-    journal = journal_path(tmp_path)
-    with ThreadPoolExecutor(2) as threads:
-        with held_sync(disk):
-            early = threads.submit(store.execute, [event("early", START)])
-            assert disk.waiting.wait(30)
-            late = threads.submit(store.execute, [event("late", START)])
-            until(lambda: len(journal.read_bytes().splitlines()) == 2)
-            disk.log.clear()
-        early.result(30)
-        late.result(30)
-    store.close()
-    assert [call for call in disk.log if call == ("sync", journal.name)] == [("sync", journal.name)] * 2
-
-
-def test_a_duplicate_is_not_answered_before_what_it_repeats_is_on_disk(tmp_path: Path) -> None:
-    disk = GatedDisk()
-    store, said = file_store(tmp_path, disk=disk), event("s-1", START, event_id="e-1")
-    with ThreadPoolExecutor(2) as threads:
-        with held_sync(disk):
-            first = threads.submit(store.execute, [said])
-            assert disk.waiting.wait(30)
-            again = threads.submit(store.execute, [said])
-            with pytest.raises(TimeoutError):
-                again.result(0.05)
-            assert not first.done()
-        kinds = [result.kind for each in (first, again) for result in each.result(30) if isinstance(result, Outcome)]
-        assert kinds == ["recorded", "duplicate"]
-    store.close()
-
-
-def test_a_group_that_fails_fails_each_of_its_callers(tmp_path: Path) -> None:
+def test_a_group_that_fails_fails_each_of_its_callers(
+    store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
     """All of it or nothing is written, so whoever was in it is told."""
-    disk = GatedDisk()
-    store = file_store(tmp_path, disk=disk)
-    store.execute([event("s-0", START)])
-    disk.broken["write", "ledger-events.log"] = Fail(errno.ENOSPC)
-    with ThreadPoolExecutor(THREADS) as threads:
-        waiting = [threads.submit(store.execute, [event(f"s-{number}", START)]) for number in range(1, THREADS)]
-        for each in waiting:
-            with pytest.raises(Unavailable, match="make space"):
-                each.result(30)
+    with busy(store, disk, threads):
+        disk.script("write", JOURNAL, Fail(errno.ENOSPC))
+        group = [threads.submit(store.execute, [event(f"s-{number}", START)]) for number in range(1, THREADS)]
+        queued(store, THREADS - 1)
+    for each in group:
+        with pytest.raises(Unavailable, match="make space"):
+            each.result(30)
     assert store.view().seq == 1
-    disk.broken.clear()
-    store.execute([event("s-0", HEARTBEAT, NOON_MS + 1000)])
-    store.close()
-    assert [entry["session"]["session_id"] for entry in audit(journal_path(tmp_path)).entries] == ["s-0", "s-0"]
+    store.execute([event("first", HEARTBEAT, NOON_MS + 1000)])
+    assert [entry["session"]["session_id"] for entry in audit(journal_path(tmp_path)).entries] == ["first", "first"]
 
 
-def test_a_sync_that_fails_fails_each_of_those_that_wait_for_it(tmp_path: Path) -> None:
-    disk = GatedDisk()
-    store = file_store(tmp_path, disk=disk)
-    disk.script("sync", "ledger-events.log", Fail(errno.EIO))
-    with ThreadPoolExecutor(4) as threads:
-        with held_sync(disk):
-            waiting = [threads.submit(store.execute, [event(f"s-{number}", START)]) for number in range(4)]
-            until(lambda: len(journal_path(tmp_path).read_bytes().splitlines()) == 4)
-        for each in waiting:
-            with pytest.raises(Unavailable, match="a sync failed"):
-                each.result(30)
-    assert disk.log.count(("sync", "ledger-events.log")) == 2
-    store.close()
+def test_a_sync_that_fails_fails_each_of_its_group(
+    store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    with busy(store, disk, threads):
+        disk.log.clear()
+        disk.script("sync", JOURNAL, None, Fail(errno.EIO))
+        group = [threads.submit(store.execute, [event(f"s-{number}", START)]) for number in range(4)]
+        queued(store, 4)
+    for each in group:
+        with pytest.raises(Unavailable, match="a sync failed"):
+            each.result(30)
+    assert journal_calls(disk) == ["sync", "write", "sync"]
+    assert line_count(tmp_path) == 5
+
+
+def test_a_sync_that_fails_stops_those_that_wait_behind_it(
+    store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    known = store.view()
+    disk.script("sync", JOURNAL, Fail(errno.EIO))
+    with held_sync(disk):
+        first = threads.submit(store.execute, [event("first", START)])
+        assert disk.waiting.wait(30)
+        behind = [threads.submit(store.execute, [event(f"s-{number}", START)]) for number in range(4)]
+        queued(store, 4)
+        disk.log.clear()
+    for each in (first, *behind):
+        with pytest.raises(Unavailable, match="a sync failed"):
+            each.result(30)
+    assert journal_calls(disk) == ["sync"]
+    assert line_count(tmp_path) == 1
+    assert known.seq == 0

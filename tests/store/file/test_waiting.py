@@ -1,21 +1,24 @@
 """A lock that another process keeps: whoever waits is told in time, and what was refused is never recorded."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from payments.disk.lock import HotLock
-from payments.domain.billing import Terms
+from payments.domain.billing import Outcome, Terms
 from payments.domain.sessions import START
 from payments.errors import Unavailable
 from payments.store.file import store as engine
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
+from payments.store.protocol import Query
 from tests.audit import audit
-from tests.disk.scripted import HastyDisk, ScriptedDisk
-from tests.harness import TERMS, Clock, event, file_store, journal_path
+from tests.disk.scripted import GatedDisk, HastyDisk, ScriptedDisk, held_sync
+from tests.harness import TERMS, Clock, event, file_store, journal_path, until
 
 THREADS = 4
 CALLS: dict[str, Callable[[FileStore], object]] = {
@@ -24,10 +27,14 @@ CALLS: dict[str, Callable[[FileStore], object]] = {
 }
 
 
+def lock_path(folder: Path) -> Path:
+    return journal_path(folder).with_name("ledger-events.log.lock")
+
+
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileStore]:
-    """A store that waits for a tenth of a second instead of for five."""
-    monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 0.1)
+    """A store that waits for a quarter of a second instead of for five."""
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 0.25)
     store = file_store(tmp_path, disk=HastyDisk())
     yield store
     store.close()
@@ -36,8 +43,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileStore
 @pytest.fixture
 def holder(store: FileStore, tmp_path: Path) -> Iterator[HotLock]:
     """The lock, as a process that was stopped keeps it."""
-    lock = HotLock(journal_path(tmp_path).with_name("ledger-events.log.lock"))
-    lock.acquire(30)
+    lock = HotLock(lock_path(tmp_path))
+    lock.acquire_within(30)
     yield lock
     lock.close()
 
@@ -62,28 +69,74 @@ def test_a_command_that_was_refused_is_not_recorded_later(store: FileStore, hold
     assert [entry["session"]["session_id"] for entry in audit(journal_path(tmp_path)).entries] == ["s-1"]
 
 
+def test_closing_while_the_lock_is_kept_ends_and_records_nothing_later(
+    store: FileStore, holder: HotLock, tmp_path: Path
+) -> None:
+    with pytest.raises(Unavailable):
+        store.execute([event("refused", START)])
+    store.close()
+    committer = store._committer._thread
+    assert committer.is_alive()
+    holder.release()
+    until(lambda: not committer.is_alive())
+    with FileLock(lock_path(tmp_path), timeout=0):
+        assert journal_path(tmp_path).read_bytes() == b""
+
+
+def test_a_sync_that_takes_too_long_is_unavailable_and_the_same_event_can_be_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = GatedDisk()
+    store, said = file_store(tmp_path, disk=disk), event("s-1", START, event_id="e-1")
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 0.1)
+    with held_sync(disk), pytest.raises(Unavailable) as refusal:
+        store.execute([said])
+    assert str(refusal.value) == "storage is busy; nothing is recorded unless it says so when asked again"
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 30)
+    assert [result.kind for result in store.execute([said]) if isinstance(result, Outcome)] == ["duplicate"]
+    store.close()
+    assert len(audit(journal_path(tmp_path)).entries) == 1
+
+
+def test_readers_that_give_up_during_a_sync_leave_no_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = GatedDisk()
+    store, other = file_store(tmp_path, disk=disk), file_store(tmp_path, disk=HastyDisk())
+    other.execute([event("s-1", START)])
+    before = sorted(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 0.1)
+    with held_sync(disk), pytest.raises(Unavailable, match="storage is busy"):
+        store.entries(Query())
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 30)
+    assert store.check()["seq"] == 1
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    store.close()
+    other.close()
+
+
 def test_reading_what_is_known_needs_no_lock(store: FileStore, holder: HotLock) -> None:
     assert store.view().seq == 0
     holder.release()
     store.execute([event("s-1", START)])
-    holder.acquire(30)
+    holder.acquire_within(30)
     assert list(store.view().sessions) == ["s-1"]
 
 
 def test_a_source_of_terms_that_fails_fails_its_commands_and_not_the_store(tmp_path: Path) -> None:
-    answers: list[Terms | Exception] = [TERMS, ZeroDivisionError(), TERMS]
+    broken = False
 
     def terms() -> Terms:
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if broken:
+            raise ZeroDivisionError
+        return TERMS
 
     paths = Paths(tmp_path / "sessions.json", tmp_path / "balances.json")
     store = FileStore(journal_path(tmp_path), paths, terms, Clock(), disk=HastyDisk())
     store.execute([event("s-1", START)])
-    with pytest.raises(ZeroDivisionError):
-        store.execute([event("s-2", START)])
+    broken = True
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            store.execute([event("s-2", START)])
+    broken = False
     store.execute([event("s-3", START)])
     assert list(store.view().sessions) == ["s-1", "s-3"]
     store.close()

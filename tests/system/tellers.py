@@ -1,0 +1,96 @@
+"""Processes of ``teller.py``, as the tests that tell them what to record see them."""
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.harness import NOON_MS, ROOT, until
+from tests.system.tracing import failing, is_dead
+
+STEP_MS = 15_000
+
+
+class Fault(NamedTuple):
+    """What goes wrong in a process from the moment that it opens its store: see ``failing``."""
+
+    calls: str
+    how: str
+    only: Sequence[Path] = ()
+
+
+class Teller:
+    """A process with a store.
+
+    Attributes:
+        said: when it had opened its store: ``ready`` if all is well; empty if it died.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.pid = process.pid
+        self.said = ""
+        self._process = process
+        assert self._read() == "loaded"
+
+    @property
+    def has_died(self) -> bool:
+        """Whether a signal ended it; to be asked when it has ended."""
+        return self._process.returncode == -signal.SIGKILL
+
+    def open_store(self) -> None:
+        self.said = self._answer_to("")
+
+    def tell(self, number: int, now_ms: int | None = None, **fields: Any) -> str:
+        """What it says to event ``number``, by default a heartbeat ``STEP_MS`` after the one before; empty: it died."""
+        event = {"session_id": "s-1", "event": "heartbeat", "event_id": str(number), **fields}
+        return self._answer_to(json.dumps([NOON_MS + number * STEP_MS if now_ms is None else now_ms, event]))
+
+    def limit_files(self, file_bytes: int = resource.RLIM_INFINITY) -> None:
+        """No file that it writes may grow past ``file_bytes``."""
+        limit_files(self.pid, file_bytes)
+
+    def end(self) -> None:
+        """Let it close its store and leave, if it is still there."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        until(lambda: is_dead(self.pid))
+
+    def _answer_to(self, line: str) -> str:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().rstrip("\n")
+
+
+def limit_files(pid: int, file_bytes: int = resource.RLIM_INFINITY) -> None:
+    """No file that process ``pid`` writes may grow past ``file_bytes``."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (file_bytes, resource.RLIM_INFINITY))
+
+
+@contextmanager
+def running_teller(
+    folder: Path, *, segment_bytes: int = 1 << 28, max_gap_s: int = 0, fault: Fault | None = None
+) -> Iterator[Teller]:
+    """A process with a store on ``folder``, ended at the end; where it has a ``fault``, that may have killed it."""
+    command = [sys.executable, "-m", "tests.system.teller", str(folder), str(segment_bytes), str(max_gap_s)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            teller = Teller(process)
+            with failing(teller.pid, *fault) if fault else nullcontext():
+                teller.open_store()
+                yield teller
+                teller.end()
+            assert process.wait(timeout=30) in ((0, -signal.SIGKILL) if fault else (0,))
+        finally:
+            process.kill()
