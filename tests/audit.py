@@ -1,6 +1,8 @@
 """An auditor of its own: reads a journal with nothing but the standard library and the specification of its format."""
 
+import gzip
 import json
+import re
 import zlib
 from decimal import Decimal
 from hashlib import sha256
@@ -15,12 +17,24 @@ class Audit(NamedTuple):
     balances: dict[str, Decimal]
 
 
+def read_journal(path: Path) -> bytes:
+    """All lines of the journal at ``path``: its sealed segments, compressed or not, then the active file."""
+    named = re.compile(rf"({re.escape(path.name)}\.[0-9]{{20}})(\.gz)?")
+    plain = sorted({match[1] for match in map(named.fullmatch, (file.name for file in path.parent.iterdir())) if match})
+    parts = []
+    for segment in map(path.with_name, plain):
+        compressed = segment.with_name(f"{segment.name}.gz")
+        # Where a crash left both, the plain one counts.
+        parts.append(segment.read_bytes() if segment.exists() else gzip.decompress(compressed.read_bytes()))
+    return b"".join([*parts, path.read_bytes() if path.exists() else b""])
+
+
 def audit(path: Path) -> Audit:
     """Check the checksum, chain, ``seq`` and balance of every line; ``AssertionError`` names the first bad one."""
     entries = []
     balances: dict[str, Decimal] = {}
     prev = "0" * 64
-    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
+    for number, line in enumerate(read_journal(path).splitlines(keepends=True), start=1):
         entry = json.loads(line)
         body = line[: line.rindex(b',"crc":')]
         assert entry["crc"] == f"{zlib.crc32(body):08x}", f"line {number}: checksum"

@@ -24,9 +24,11 @@ REPLACEMENT = "payments/disk/replacement.py"
 LOCK = "payments/disk/lock.py"
 CODEC = "payments/store/file/codec.py"
 JOURNAL = "payments/store/file/journal.py"
+REBUILD = "payments/store/file/rebuild.py"
 RECOVERY = "payments/store/file/recovery.py"
 SHARED = "payments/store/file/shared.py"
 STORE = "payments/store/file/store.py"
+COMMITTER = "payments/store/file/committer.py"
 SNAPSHOT = "payments/store/file/snapshot.py"
 BILLING = "payments/domain/billing.py"
 MONEY = "payments/domain/money.py"
@@ -38,24 +40,85 @@ MUTANTS = (
     Mutant("folder-sync-does-nothing", OPERATIONS, "os.fsync(descriptor)", "pass", "tests/disk/test_operations.py"),
     Mutant(
         "data-sync-of-the-journal-left-out", JOURNAL,
-        "            self.disk.sync(self.descriptor)\n", "",
+        "        self.disk.sync(self.descriptor)\n", "",
+        "tests/store/file/test_group_commit.py",
+    ),
+    Mutant(
+        "answer-without-a-sync", SHARED,
+        "        if self.journal.durable_seq < self.journal.position.seq:\n            self._sync()\n", "",
         "tests/store/file/test_group_commit.py",
     ),
     Mutant(
         "answer-before-its-sync", STORE,
-        "        self._journal.sync_through(ticket.seq)\n", "",
+        "        self._journal.sync()\n",
+        "        for request in requests:\n"
+        "            request.answer()\n"
+        "            request._answered = Ticket()._answered\n"
+        "        self._journal.sync()\n",
         "tests/store/file/test_group_commit.py",
     ),
     Mutant(
-        "view-before-its-sync", STORE,
-        "        self._journal.sync_through(self._journal.state.seq)\n", "",
+        "fold-before-its-sync", SHARED,
+        "        if self.journal.durable_seq < self.journal.position.seq:\n            self._sync()\n"
+        "        for entry in self._recorded:\n            evolve(self.state, entry)\n",
+        "        for entry in self._recorded:\n            evolve(self.state, entry)\n"
+        "        if self.journal.durable_seq < self.journal.position.seq:\n            self._sync()\n",
         "tests/store/file/test_group_commit.py -k no_answer",
     ),
     Mutant(
-        "sync-covers-what-came-after-it", JOURNAL,
-        "self.durable_seq = max(self.durable_seq, written_seq)",
-        "self.durable_seq = max(self.durable_seq, self.position.seq)",
+        "look-before-its-sync", STORE,
+        "        self._journal.sync()\n        for request in requests:\n            _look(request)\n",
+        "        for request in requests:\n            _look(request)\n        self._journal.sync()\n",
+        "tests/store/file/test_group_commit.py -k look",
+    ),
+    Mutant(
+        "view-before-its-sync", SHARED,
+        "self.state.seq == position.seq and self.journal.durable_seq >= position.seq", "self.state.seq == position.seq",
+        "tests/store/file/test_group_commit.py -k another_process",
+    ),
+    Mutant(
+        "sync-only-of-what-was-recorded", SHARED,
+        "if self.journal.durable_seq < self.journal.position.seq:", "if self._recorded:",
+        "tests/store/file/test_group_commit.py -k another_process",
+    ),
+    Mutant(
+        "written-taken-for-on-disk", SHARED,
+        "        self._recorded.extend(entries)\n",
+        "        self._recorded.extend(entries)\n        self.journal.durable_seq += len(entries)\n",
         "tests/store/file/test_group_commit.py",
+    ),
+    Mutant(
+        "lock-kept-during-the-sync", STORE,
+        "            self._journal.record(entries)\n        self._journal.sync()\n",
+        "            self._journal.record(entries)\n            self._journal.sync()\n",
+        "tests/store/file/test_group_commit.py -k lock",
+    ),
+    Mutant(
+        "one-commit-for-each-caller", COMMITTER,
+        "            while (ticket", "            if waiting:\n                raise Empty\n            while (ticket",
+        "tests/store/file/test_committer.py",
+    ),
+    Mutant(
+        "who-gave-up-is-served", COMMITTER,
+        "[ticket for ticket in waiting if not ticket.given_up]", "list(waiting)",
+        "tests/store/file/test_waiting.py -k refused",
+    ),
+    Mutant(
+        "tickets-taken-before-the-lock-is-had", STORE,
+        "        with self._journal.turn():\n            requests = take()\n",
+        "        requests = take()\n        with self._journal.turn():\n",
+        "tests/store/file/test_waiting.py -k refused",
+    ),
+    Mutant(
+        "error-of-a-commit-not-told", COMMITTER,
+        "ticket.error = ticket.error or error", "ticket.error = ticket.error",
+        "tests/store/file/test_committer.py",
+    ),
+    Mutant(
+        "closing-waits-for-the-lock", COMMITTER,
+        "        self._queue.put(None)\n        self._thread", "        self._queue.put(Ticket())\n"
+        "        self._queue.put(None)\n        self._thread",
+        "tests/store/file/test_committer.py -k closing",
     ),
     Mutant(
         "folder-sync-at-start-left-out", SHARED,
@@ -74,25 +137,29 @@ MUTANTS = (
     ),
     Mutant(
         "folder-sync-after-sealing-left-out", JOURNAL,
-        "        self.disk.sync_folder(self.path.parent)\n        # Only now", "        # Only now",
+        "        self._sync_folder()\n        # Only now", "        # Only now",
         "tests/store/file/test_rotation.py",
     ),
     Mutant(
         "folder-sync-of-the-next-segment-left-out", JOURNAL,
-        "            self.disk.sync_folder(self.path.parent)\n        except", "            pass\n        except",
+        "            self._sync_folder()\n        except OSError:", "            pass\n        except OSError:",
         "tests/store/file/test_rotation.py",
     ),
     Mutant(
         "sealed-before-it-is-synced", SHARED,
-        "            self.sync_through(self.journal.position.seq)\n", "",
+        "            self.sync()\n", "",
         "tests/store/file/test_rotation.py",
     ),
     Mutant(
         "checksum-ignored", CODEC,
-        """return crc == b',"crc":"%08x"}\\n' % zlib.crc32(body)""", "return bool(crc and body)",
+        """return line.endswith(b',"crc":"%08x"}\\n' % zlib.crc32(line[:-_CRC_LENGTH]))""", "return bool(line)",
         "tests/store/file/test_codec.py",
     ),
-    Mutant("chain-ignored", CODEC, "if prev != b", "if not prev and prev != b", "tests/store/file/test_codec.py"),
+    Mutant(
+        "chain-ignored", CODEC,
+        """if record.get("prev") != position.hash:""", """if not record.get("prev"):""",
+        "tests/store/file/test_codec.py",
+    ),
     Mutant(
         "seq-ignored", CODEC,
         "if entry.seq != position.seq + 1:", "if not entry.seq:",
@@ -130,12 +197,28 @@ MUTANTS = (
     ),
     Mutant(
         "lock-without-flock", LOCK,
-        "if lock_descriptor(self._descriptor, blocking=False):", "if self._descriptor:",
+        "        fcntl.flock(self._descriptor, fcntl.LOCK_EX)\n        while", "        while",
+        "tests/disk/test_lock.py",
+    ),
+    Mutant(
+        "polled-lock-without-flock", LOCK,
+        "while lock_descriptor(self._descriptor, blocking=False):", "while self._descriptor:",
         "tests/disk/test_lock.py",
     ),
     Mutant(
         "lock-file-identity-ignored", LOCK,
         "while not self._names_the_open_file():", "while not self._path:",
+        "tests/disk/test_lock.py -k unlinked",
+    ),
+    Mutant(
+        "polled-lock-file-identity-ignored", LOCK,
+        "if self._names_the_open_file():", "if self._path:",
+        "tests/disk/test_lock.py -k unlinked",
+    ),
+    Mutant(
+        "lock-file-made-anew-not-locked", LOCK,
+        "            self._reopen()\n            fcntl.flock(self._descriptor, fcntl.LOCK_EX)\n",
+        "            self._reopen()\n",
         "tests/disk/test_lock.py -k unlinked",
     ),
     Mutant(
@@ -145,7 +228,8 @@ MUTANTS = (
     ),
     Mutant(
         "failed-sync-tried-again", SHARED,
-        "            self._halt(error)\n", "            self.journal.sync()\n",
+        "            self.journal.sync()\n        except OSError as error:\n            self._halt(error)\n",
+        "            self.journal.sync()\n        except OSError:\n            self.journal.sync()\n",
         "tests/store/file/test_faults_syncing.py",
     ),
     Mutant(
@@ -160,8 +244,8 @@ MUTANTS = (
     ),
     Mutant(
         "projection-before-the-journal-is-synced", STORE,
-        "        self._journal.sync_through(position.seq)\n", "",
-        "tests/store/file/test_faults_syncing.py -k closing",
+        "return self._look(copy)", "return copy()",
+        "tests/store/file/test_group_commit.py -k no_answer",
     ),
     Mutant(
         "projection-checksum-ignored", SNAPSHOT,
@@ -234,4 +318,26 @@ MUTANTS = (
         "tests/registry/test_hand_edits.py",
     ),
     Mutant("any-token-fits", TOKENS, "if not any(fits):", "if not fits:", "tests/web/test_tokens.py"),
+    Mutant(
+        "rebuild-without-the-checksum", REBUILD, "            and is_whole(line)\n", "",
+        "tests/store/file/test_rebuild.py tests/store/file/test_damage_bits.py",
+    ),
+    Mutant(
+        "rebuild-without-the-chain", REBUILD,
+        "            and line[-_PREV_BYTES:-_AFTER_PREV_BYTES] == position.hash.encode()\n", "",
+        "tests/store/file/test_rebuild.py",
+    ),
+    Mutant(
+        "rebuild-leaves-balances-to-sessions", REBUILD, "        if amount > 0:\n", "        if False:\n",
+        "tests/store/file/test_rebuild.py",
+    ),
+    Mutant(
+        "rebuild-in-another-order", REBUILD, "        self._state.restore_order()\n", "",
+        "tests/store/file/test_rebuild.py",
+    ),
+    Mutant(
+        "failed-folder-sync-tried-again", SHARED,
+        "        except SyncFailed as error:\n            self._halt(error)\n", "",
+        "tests/store/file/test_rotation.py",
+    ),
 )  # fmt: skip

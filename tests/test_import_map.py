@@ -34,7 +34,7 @@ ONLY_IMPORTER = {
     "filelock": "payments/disk/lock.py",
     "fcntl": "payments/disk/lock.py",
     "environs": "payments/settings.py",
-    "time": "payments/clock.py payments/store/file/store.py payments/store/file/projector.py",
+    "time": "payments/clock.py payments/disk/lock.py payments/store/file/projector.py",
     "flask": "payments/web/",
 }
 

@@ -45,5 +45,8 @@ class MemoryStore:
     def check(self) -> dict[str, JSON]:
         return {"engine": "memory", "seq": self._state.seq}
 
+    def maintain(self) -> None:
+        pass
+
     def close(self) -> None:
         pass

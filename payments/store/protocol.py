@@ -68,5 +68,11 @@ class Store(Protocol):
     def check(self) -> dict[str, JSON]:
         """What a readiness probe wants to know; raises ``Unavailable`` when a command would fail now."""
 
+    def maintain(self) -> None:
+        """Rare upkeep that takes its time, seconds or minutes, and changes nothing that anyone sees of the entries.
+
+        For the worker, not for a request. Where another process is at it, it returns at once.
+        """
+
     def close(self) -> None:
         """Leave the projections up to date, and let go of everything."""

@@ -215,6 +215,20 @@ def test_sessions_keep_their_order_over_a_crash_between_two_projections(file_hou
     assert list(audited(file_house.store).sessions) == ["s-1", "s-2"]
 
 
+def test_upkeep_changes_nothing_that_anyone_sees(house: House) -> None:
+    """Before and after are compared for a store that did it, another one, and one that starts."""
+    stores = [house.store, house.store if house.folder is None else house.another()]
+    for number in range(24):
+        stores[number % 2].execute([event(f"s-{number % 3}", at_ms=NOON_MS + number * 1000)])
+    state, entries = house.store.view(), all_entries(house.store)
+    house.store.maintain()
+    for store in stores:
+        assert (store.view(), all_entries(store, limit=5)) == (state, entries)
+    if house.folder is not None:
+        house.reopen()
+        assert (house.store.view(), all_entries(house.store)) == (state, entries)
+
+
 def in_threads(house: House, stores: list[Store]) -> list[Result]:
     """A thread for each of ``stores``: 25 groups of a heartbeat for a session that all share and one for its own."""
 

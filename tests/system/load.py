@@ -14,8 +14,7 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 
-from payments.store.file.segments import sealed_segments
-from tests.audit import Audit, audit
+from tests.audit import audit
 from tests.harness import HOST_A, Server, journal_path, until
 
 EDGES, SESSIONS_PER_EDGE = 4, 3
@@ -113,22 +112,14 @@ def load(server: Server) -> Iterator[Load]:
             edge.result()
 
 
-def check(server: Server, sent: Load, folder: Path) -> None:
+def check(server: Server, sent: Load) -> None:
     """Everything that was acknowledged is in the journal, once; nothing else is; and the server's balances are its."""
-    entries, balances = audit_journal(server.data, folder)
+    entries, balances = audit(journal_path(server.data))
     recorded = [(entry["session"]["session_id"], entry["session"]["event_id"]) for entry in entries]
     assert sorted(recorded) == sorted(sent.acknowledged)
     shown = server.get("/api/ledger/balances")["balances"]
     assert {each["orchestrator_id"]: Decimal(each["balance"]) for each in shown} == balances
     assert list(balances) == ["orch-a"]
-
-
-def audit_journal(data: Path, folder: Path) -> Audit:
-    """Audit all files of the journal in data folder ``data``, joined in ``folder``."""
-    active = journal_path(data)
-    joined = folder / "joined"
-    joined.write_bytes(b"".join(path.read_bytes() for path in [*(path for _, path in sealed_segments(active)), active]))
-    return audit(joined)
 
 
 def torn_tails(data: Path) -> list[Path]:

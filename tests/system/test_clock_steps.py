@@ -7,9 +7,9 @@ from typing import Any
 from payments.domain.money import parse_eth
 from payments.domain.times import read_time
 from payments.store import Query
-from tests.harness import NOON_MS, file_store
+from tests.audit import audit
+from tests.harness import NOON_MS, file_store, journal_path
 from tests.store.accounts import check_accounts
-from tests.system.load import audit_journal
 from tests.system.teller import EARNER, RATE_WEI_PER_MINUTE
 from tests.system.tellers import Teller, running_teller
 
@@ -79,7 +79,7 @@ def tell_at(process: Teller, *minutes: int, first: int = 0, **fields: Any) -> No
 
 def told(folder: Path) -> list[dict[str, Any]]:
     """The entries of the journal, once it has been audited and its accounts, by two ways, add up."""
-    entries, balances = audit_journal(folder, folder)
+    entries, balances = audit(journal_path(folder))
     store = file_store(folder)
     try:
         page = store.entries(Query(), limit=len(entries))

@@ -42,7 +42,7 @@ def rotating_server(tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-def test_kills_of_workers_and_masters_lose_nothing_and_service_resumes(rotating_server: Server, tmp_path: Path) -> None:
+def test_kills_of_workers_and_masters_lose_nothing_and_service_resumes(rotating_server: Server) -> None:
     server = rotating_server
     chance = random.Random(3)
     kills = faults(KILLS)
@@ -55,7 +55,7 @@ def test_kills_of_workers_and_masters_lose_nothing_and_service_resumes(rotating_
                 until(lambda: bool(server.workers()))
                 os.kill(chance.choice(server.workers()), signal.SIGKILL)
             sent.goes_on(chance.randrange(1, 60))
-    check(server, sent, tmp_path)
+    check(server, sent)
     assert "Traceback" not in server.log.read_text()
     sys.stdout.write(
         f"{kills} kills, {kills // 4} of them of masters: {len(sent.acknowledged)} events acknowledged, each once in "
@@ -63,7 +63,7 @@ def test_kills_of_workers_and_masters_lose_nothing_and_service_resumes(rotating_
     )
 
 
-def test_while_the_holder_of_the_lock_is_stopped_the_others_refuse(server: Server, tmp_path: Path) -> None:
+def test_while_the_holder_of_the_lock_is_stopped_the_others_refuse(server: Server) -> None:
     server.register()
     with load(server) as sent:
         for _ in range(faults(STOPS)):
@@ -71,10 +71,10 @@ def test_while_the_holder_of_the_lock_is_stopped_the_others_refuse(server: Serve
                 # Not more often: gunicorn ends a worker that has been silent for 30 s, and that frees the lock.
                 sent.is_refused("is held by another process for too long", times=1)
             sent.goes_on()
-    check(server, sent, tmp_path)
+    check(server, sent)
 
 
-def test_lock_files_that_are_unlinked_let_nobody_in_twice(rotating_server: Server, tmp_path: Path) -> None:
+def test_lock_files_that_are_unlinked_let_nobody_in_twice(rotating_server: Server) -> None:
     server = rotating_server
     with load(server) as sent:
         for _ in range(faults(UNLINKS)):
@@ -82,7 +82,7 @@ def test_lock_files_that_are_unlinked_let_nobody_in_twice(rotating_server: Serve
                 lock.unlink()
             sent.goes_on()
         assert f"{journal_path(server.data)}.lock" in map(str, server.data.rglob("*.lock"))
-    check(server, sent, tmp_path)
+    check(server, sent)
 
 
 def test_an_old_and_a_new_master_share_the_files(rotating_server: Server, tmp_path: Path) -> None:
@@ -95,37 +95,33 @@ def test_an_old_and_a_new_master_share_the_files(rotating_server: Server, tmp_pa
             sent.ports = [new.port]
             assert old.stop() == 0
             sent.goes_on()
-        check(new, sent, tmp_path)
+        check(new, sent)
 
 
-def test_a_worker_that_dies_in_any_call_that_changes_a_file_does_no_harm(
-    rotating_server: Server, tmp_path: Path
-) -> None:
+def test_a_worker_that_dies_in_any_call_that_changes_a_file_does_no_harm(rotating_server: Server) -> None:
     server = rotating_server
     with load(server) as sent:
         for number in range(faults(len(KILLING))):
             kill_in(server, KILLING[number % len(KILLING)])
             sent.goes_on()
-    check(server, sent, tmp_path)
+    check(server, sent)
 
 
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
-def test_calls_that_fail_lose_nothing_and_service_resumes(rotating_server: Server, tmp_path: Path, error: str) -> None:
+def test_calls_that_fail_lose_nothing_and_service_resumes(rotating_server: Server, error: str) -> None:
     """But for syncs of the journal itself: the next test."""
     server = rotating_server
     with load(server) as sent:
         for calls, names in FAILING.values():
             fail_in(server, calls, error, [server.data / name for name in names])
             sent.goes_on()
-    check(server, sent, tmp_path)
+    check(server, sent)
     assert sent.refused
     assert "cannot be brought up to date" in server.log.read_text()
 
 
 @pytest.mark.parametrize(("call", "name"), [("fdatasync", "audit/ledger-events.log"), ("fsync", "audit")])
-def test_after_a_failed_sync_everybody_refuses_until_a_restart(
-    rotating_server: Server, tmp_path: Path, call: str, name: str
-) -> None:
+def test_after_a_failed_sync_everybody_refuses_until_a_restart(rotating_server: Server, call: str, name: str) -> None:
     """Of the journal, or of its folder when it is sealed."""
     server = rotating_server
     with load(server) as sent:
@@ -137,7 +133,7 @@ def test_after_a_failed_sync_everybody_refuses_until_a_restart(
         server.stop()
         server.start()
         sent.goes_on()
-    check(server, sent, tmp_path)
+    check(server, sent)
     assert "verified from disk" in server.log.read_text()
 
 

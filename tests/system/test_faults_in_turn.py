@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.load import audit_journal, faults
+from tests.audit import audit
+from tests.harness import journal_path
+from tests.system.load import faults
 from tests.system.tellers import Fault, running_teller
 from tests.system.tracing import RENAME
 
@@ -44,5 +46,5 @@ def test_a_process_that_dies_in_any_of_its_calls_takes_nothing_along(
             break
         deaths += 1
     assert deaths
-    entries, _ = audit_journal(tmp_path, tmp_path)
+    entries, _ = audit(journal_path(tmp_path))
     assert [entry["session"]["event_id"] for entry in entries] == [str(number) for number in range(acknowledged)]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.audit import audit
 from tests.harness import Server, journal_lines, journal_path, running_server, until
-from tests.system.load import audit_journal, check, faults, load, torn_tails
+from tests.system.load import check, faults, load, torn_tails
 from tests.system.tellers import Fault, Teller, limit_files, running_teller
 from tests.system.tracing import failing, is_dead
 
@@ -41,7 +42,7 @@ def test_a_full_disk_refuses_until_there_is_space(small_disk: Path, tmp_path: Pa
                 assert server.call("GET", "/readyz").status_code == 503
                 (small_disk / "ballast").unlink()
                 sent.goes_on()
-        check(server, sent, tmp_path)
+        check(server, sent)
 
 
 def test_a_line_that_is_cut_short_anywhere_leaves_nothing(tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_workers_that_fail_or_die_at_cutting_back_lose_nothing_under_load(
         for number in range(faults(2)):
             run_short(server, server.workers()[number % 2], how)
             sent.goes_on()
-    check(server, sent, tmp_path)
+    check(server, sent)
 
 
 def cut_short_everywhere(folder: Path, process: Teller, *, remains: bool, step: int = 1) -> int:
@@ -138,7 +139,7 @@ def cut_short_everywhere(folder: Path, process: Teller, *, remains: bool, step: 
 
 def check_numbers(folder: Path, recorded: int) -> None:
     """The journal has the events 0, 1, 2 … in this order, ``recorded`` in all."""
-    entries, _ = audit_journal(folder, folder)
+    entries, _ = audit(journal_path(folder))
     assert [entry["session"]["event_id"] for entry in entries] == [str(number) for number in range(recorded)]
 
 

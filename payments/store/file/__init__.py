@@ -27,8 +27,16 @@ Past ``PAYMENTS_JOURNAL_SEGMENT_BYTES`` the file is sealed: synced, made read-on
 The folder is synced after the rename, and again after the new file is made, before that holds an acknowledged line.
 The journal is the sealed segments in the order of their names, then the active file.
 
-Beside the journal stand ``<journal>.lock`` (the lock, empty), ``<journal>.torn-<offset>-<time>`` (a torn tail that
-was set aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it).
+A sealed segment may be compressed: ``<journal>.<seq of its first line, 20 digits>.gz``, read-only, holds the same bytes
+in blocked gzip (BGZF, SAM specification 4.1), which any gzip reads: members of at most 65,536 bytes of plain data each,
+cut without regard to lines, whose header is ``1f8b0804 00000000 00ff 0600 4243 0200`` and the member's length less one
+in two bytes, little-endian; at the end the empty member, that header with ``1b00`` and ``0300 00000000 00000000``. A
+file without that at its end is damaged. Offsets are always those of the plain data. Where both forms stand, the plain
+one counts: a compressed one gets its name when it is on disk and has been read back, and then the plain one goes.
+
+Beside the journal stand ``<journal>.lock`` and ``<journal>.compress.lock`` (locks, empty), ``<segment>.gz.new`` (being
+compressed, or left by a crash: no part of the journal), ``<journal>.torn-<offset>-<time>`` (a torn tail that was set
+aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it).
 
 A projection (``sessions.json``, ``balances.json``) is one JSON object: ``format`` (1), ``journal`` (``seq``
 and ``hash`` of the last line that it reflects, the ``segment`` that has it by the ``seq`` of its first line, and the
@@ -40,7 +48,8 @@ How it is written
 =================
 
 All writers hold ``<journal>.lock`` while they read on, decide and write; they sync outside it. A sync covers every line
-before it, whoever wrote it, and no answer leaves before the sync that covers what it rests on.
+before it, whoever wrote it, and no answer leaves before the sync that covers what it rests on. Whoever compresses holds
+``<journal>.compress.lock`` and nothing else: a sealed segment is written by nobody, and who has it open keeps it.
 
 May import what ``payments.store`` may. Not here: what entries mean.
 """

@@ -1,8 +1,9 @@
 """Entry <-> line, checksum and chain. Pure; the format is specified in the package's docstring."""
 
 import zlib
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
@@ -37,6 +38,10 @@ class Position(NamedTuple):
     offset: int = 0
     hash: str = FIRST_HASH
     segment: int = 1
+
+
+Decode: TypeAlias = Callable[[bytes, Position], tuple[Entry | None, Position, int]]
+"""How the line at a position is read: its entry, if it is wanted now, the position behind it, and its ``durable``."""
 
 
 def encode(entry: Entry, durable_seq: int, prev: str) -> bytes:

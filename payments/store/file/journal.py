@@ -11,18 +11,22 @@ from payments.disk import Disk
 from payments.disk.operations import write_all
 from payments.domain.entries import Entry
 from payments.errors import Corrupt, Unavailable
-from payments.store.file.codec import BadLine, Position, UnknownVersion, decode_next, encode, line_hash
-from payments.store.file.segments import sealed_path, sealed_segments
+from payments.store.file.codec import Decode, Position, decode_next, encode, line_hash
+from payments.store.file.lines import BadTail, damaged, read_lines
+from payments.store.file.segments import (
+    PlainSegment,
+    Segment,
+    compressed_path,
+    last_line,
+    open_compressed,
+    open_sealed,
+    sealed_path,
+    sealed_segments,
+)
 
-_CHUNK = 1 << 20
 
-
-class BadTail(Exception):
-    """The journal cannot be read on at ``position``; the message says why."""
-
-    def __init__(self, position: Position, why: str) -> None:
-        super().__init__(why)
-        self.position = position
+class SyncFailed(OSError):
+    """The names in the journal's folder may not be on disk, and what a second try says would prove nothing."""
 
 
 class End(NamedTuple):
@@ -44,6 +48,7 @@ class Journal:
     Attributes:
         position: behind the last line that was read or appended.
         durable_seq: the highest ``seq`` known to be on disk, from own syncs and from what other writers' lines say.
+        decode: how lines are read; a rebuild has its own way.
     """
 
     def __init__(self, disk: Disk, path: Path, segment_bytes: int) -> None:
@@ -52,6 +57,7 @@ class Journal:
         self.path = path
         self.position = Position()
         self.durable_seq = 0
+        self.decode: Decode = decode_next
         self._segment_bytes = segment_bytes
         disk.make_folder(path.parent)
         self.descriptor = self._open()
@@ -61,15 +67,22 @@ class Journal:
     def close(self) -> None:
         self.disk.close(self.descriptor)
 
+    def open_anew(self) -> None:
+        """Open the file that the path names, unless it is open: one may be sealed before its opener has the lock."""
+        if self.current_size() is None:
+            self._open_next()
+
     def current_size(self) -> int | None:
         """The size of the file that is open here, or ``None`` where the path names another one by now, or none."""
         named = self.disk.status(self.path)
         return named.st_size if named and (named.st_ino, named.st_dev) == self._identity else None
 
     def is_sealed(self) -> bool:
-        """Whether another process has sealed the file that is open here."""
-        named = self.disk.status(sealed_path(self.path, self._open_segment))
-        return named is not None and (named.st_ino, named.st_dev) == self._identity
+        """Whether another process has sealed the file that is open here. Raises ``Corrupt``."""
+        sealed = sealed_path(self.path, self._open_segment)
+        if named := self.disk.status(sealed):
+            return (named.st_ino, named.st_dev) == self._identity
+        return self._is_compressed(compressed_path(sealed))
 
     def names(self, position: Position) -> bool:
         """Whether ``position`` is one of this journal's: the line before it has its hash."""
@@ -89,17 +102,17 @@ class Journal:
                 raise Corrupt(
                     f"{path}: the segment before it is missing, {sealed_path(self.path, self.position.segment)}"
                 )
-            descriptor = self.disk.open(path, os.O_RDONLY)
+            segment = open_sealed(self.disk, self.path, first_seq)
             try:
-                yield from self._read_to_the_end(descriptor, path)
+                yield from self._read_to_the_end(segment)
             finally:
-                self.disk.close(descriptor)
+                segment.close()
             self._enter_next_segment()
 
     def read_on(self) -> Iterator[Entry]:
         """The entries behind ``position`` in the active file. Raises ``BadTail`` where they do not end in a line."""
         self._open_segment = self.position.segment
-        return self._read(self.descriptor, self.path)
+        return self._read(self._active(self.path))
 
     def take_up_next(self) -> Iterator[Entry]:
         """What is behind ``position`` in the file that another process has sealed, and in those sealed since.
@@ -107,7 +120,7 @@ class Journal:
         Then opens the active one. If it fails half-way, it goes on from there the next time.
         """
         if self.position.segment == self._open_segment:
-            yield from self._read_to_the_end(self.descriptor, sealed_path(self.path, self._open_segment))
+            yield from self._read_to_the_end(self._active(sealed_path(self.path, self._open_segment)))
             self._enter_next_segment()
         yield from self.read_sealed()
         # Whoever sealed them synced them first.
@@ -129,7 +142,7 @@ class Journal:
         """
         self.disk.replace(self.path, sealed_path(self.path, self.position.segment))
         # On disk before there is another file by the old name: both names together must never be lost.
-        self.disk.sync_folder(self.path.parent)
+        self._sync_folder()
         # Only now: an active file that cannot be written would stop the next start.
         self.disk.make_read_only(self.descriptor)
         self._enter_next_segment()
@@ -162,26 +175,46 @@ class Journal:
         self.disk.sync(self.descriptor)
         self.durable_seq = max(self.durable_seq, self.position.seq)
 
+    def _sync_folder(self) -> None:
+        try:
+            self.disk.sync_folder(self.path.parent)
+        except OSError as error:
+            raise SyncFailed(error.errno, error.strerror) from error
+
     def _open(self) -> int:
         return self.disk.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
 
     def _last_line(self, segment: int, end: int | None) -> bytes:
         """The line of that segment that ends at byte ``end``, or at its end; empty where none does."""
-        sealed = sealed_path(self.path, segment)
-        descriptor = self.disk.open(sealed if sealed.exists() else self.path, os.O_RDONLY)
         try:
-            size = self.disk.size(descriptor)
-            end = size if end is None else end
-            start = max(0, end - _CHUNK)
-            data = self.disk.read(descriptor, end - start, start) if end <= size else b""
+            file = open_sealed(self.disk, self.path, segment)
+        except FileNotFoundError:
+            file = PlainSegment(self.disk, self.path, self.disk.open(self.path, os.O_RDONLY))
+        try:
+            return last_line(file, end)
         finally:
-            self.disk.close(descriptor)
-        return data[data.rfind(b"\n", 0, max(0, len(data) - 1)) + 1 :]
+            file.close()
+
+    def _is_compressed(self, path: Path) -> bool:
+        """Whether the lines in ``path``, if there is such a file, are those of the file that is open here."""
+        try:
+            compressed = open_compressed(self.disk, path)
+        except FileNotFoundError:
+            return False
+        try:
+            # By the chain, one line stands for all before it.
+            return last_line(compressed, None) == last_line(self._active(self.path), None)
+        finally:
+            compressed.close()
+
+    def _active(self, path: Path) -> Segment:
+        """The file that is open here, which is called ``path``; not to be closed."""
+        return PlainSegment(self.disk, path, self.descriptor)
 
     def _open_next(self) -> None:
         descriptor = self._open()
         try:
-            self.disk.sync_folder(self.path.parent)
+            self._sync_folder()
         except OSError:
             self.disk.close(descriptor)
             raise
@@ -193,42 +226,19 @@ class Journal:
     def _enter_next_segment(self) -> None:
         self.position = self.position._replace(offset=0, segment=self.position.seq + 1)
 
-    def _read_to_the_end(self, descriptor: int, path: Path) -> Iterator[Entry]:
+    def _read_to_the_end(self, segment: Segment) -> Iterator[Entry]:
         try:
-            yield from self._read(descriptor, path)
+            yield from self._read(segment)
         except BadTail as bad:
             # All of a sealed segment was on disk before it was sealed: nothing in it can be a torn tail.
-            raise damaged(path, bad) from bad
+            raise damaged(segment.path, bad) from bad
 
-    def _read(self, descriptor: int, path: Path) -> Iterator[Entry]:
-        while self.disk.size(descriptor) > self.position.offset:
-            chunk = self.disk.read(descriptor, _CHUNK, self.position.offset)
-            lines = chunk.split(b"\n")
-            rest = lines.pop()
-            if not lines:
-                raise BadTail(self.position, f"{len(rest)} bytes without the newline that ends a line")
-            for line in lines:
-                try:
-                    entry, self.position, durable_seq = decode_next(line + b"\n", self.position)
-                except BadLine as error:
-                    raise BadTail(self.position, str(error)) from error
-                except UnknownVersion as error:
-                    raise Corrupt(f"{place(path, self.position)}: {error}") from error
-                self.durable_seq = max(self.durable_seq, durable_seq)
+    def _read(self, segment: Segment) -> Iterator[Entry]:
+        for entry, position, durable_seq in read_lines(segment, self.position, self.decode):
+            self.position = position
+            self.durable_seq = max(self.durable_seq, durable_seq)
+            if entry is not None:
                 yield entry
-
-
-def damaged(path: Path, bad: BadTail) -> Corrupt:
-    """What to tell the operator of a line that cannot be read and cannot be set aside."""
-    return Corrupt(
-        f"{place(path, bad.position)}: {bad}. The lines before it are sound. Stop all processes of Payments, keep a "
-        f"copy of the file, and restore it from a backup"
-    )
-
-
-def place(path: Path, position: Position) -> str:
-    """Where in the segment ``path`` the line behind ``position`` stands, counted from 1 as editors do."""
-    return f"{path}, line {position.seq - position.segment + 2} (byte {position.offset})"
 
 
 def _complaint(path: Path, error: OSError) -> str:

@@ -1,16 +1,14 @@
 """Reading the journal backwards, a page at a time."""
 
-import os
 from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from payments.disk import Disk
 from payments.domain.entries import Entry
 from payments.errors import Corrupt
 from payments.store.file.codec import BadLine, UnknownVersion, decode
 from payments.store.file.journal import End
-from payments.store.file.segments import sealed_segments
+from payments.store.file.segments import PlainSegment, Segment, open_sealed, sealed_segments
 from payments.store.protocol import Page, Query
 
 SEARCH_LIMIT = 5_000
@@ -35,26 +33,24 @@ def read_page(end: End, query: Query, before: int | None, limit: int) -> Page:
 class _File(NamedTuple):
     """A part of the journal to read: one segment, from its beginning up to byte ``end``."""
 
-    disk: Disk
-    name: str
-    descriptor: int
+    segment: Segment
     end: int
 
 
 def _backwards(end: End, before: int | None) -> Iterator[Entry]:
     """The entries below ``before``, newest first, whatever segment they are in."""
-    disk, position = end.disk, end.position
+    position = end.position
     if before is None or before > position.segment:
-        active = _File(disk, str(end.path), end.descriptor, position.offset)
+        active = _File(PlainSegment(end.disk, end.path, end.descriptor), position.offset)
         yield from _file_backwards(active, before if before is None or before <= position.seq else None)
-    for first_seq, path in reversed(sealed_segments(end.path)):
+    for first_seq, _ in reversed(sealed_segments(end.path)):
         if first_seq >= position.segment or (before is not None and before <= first_seq):
             continue
-        descriptor = disk.open(path, os.O_RDONLY)
+        segment = open_sealed(end.disk, end.path, first_seq)
         try:
-            yield from _file_backwards(_File(disk, str(path), descriptor, disk.size(descriptor)), before)
+            yield from _file_backwards(_File(segment, segment.size()), before)
         finally:
-            disk.close(descriptor)
+            segment.close()
 
 
 def _file_backwards(file: _File, before: int | None) -> Iterator[Entry]:
@@ -63,7 +59,7 @@ def _file_backwards(file: _File, before: int | None) -> Iterator[Entry]:
     rest = b""
     while end > 0:
         start = max(0, end - _BLOCK)
-        lines = (file.disk.read(file.descriptor, end - start, start) + rest).split(b"\n")
+        lines = (file.segment.read(end - start, start) + rest).split(b"\n")
         # The first line of a block began in the block before it; the last piece is what follows the last newline.
         rest = lines[0] + b"\n" if start else b""
         for line in reversed(lines[1:-1] if start else lines[:-1]):
@@ -87,7 +83,7 @@ def _offset_of(file: _File, seq: int) -> int:
 def _line_from(file: _File, offset: int, end: int) -> tuple[int, bytes]:
     """The first line that begins at ``offset`` or behind it and before ``end``, and where it begins."""
     start = max(0, offset - 1)
-    data = file.disk.read(file.descriptor, min(_BLOCK, file.end - start), start)
+    data = file.segment.read(min(_BLOCK, file.end - start), start)
     begin = data.find(b"\n") + 1 if offset else 0
     if start + begin >= end:
         return end, b""
@@ -98,4 +94,4 @@ def _decode(file: _File, line: bytes) -> Entry:
     try:
         return decode(line)[0]
     except (BadLine, UnknownVersion) as error:
-        raise Corrupt(f"{file.name}: a line that begins {line[:40]!r} cannot be read: {error}") from error
+        raise Corrupt(f"{file.segment.path}: a line that begins {line[:40]!r} cannot be read: {error}") from error

@@ -15,7 +15,8 @@ from payments.disk import Disk
 from payments.disk.operations import write_all
 from payments.domain.times import format_time
 from payments.store.file.codec import BadLine, UnknownVersion, is_whole, parse
-from payments.store.file.journal import BadTail, Journal, damaged
+from payments.store.file.journal import Journal
+from payments.store.file.lines import BadTail, damaged
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,85 @@
-"""The names of the journal's sealed segments: ``<journal>.<seq of its first line, 20 digits>``."""
+"""The journal's segments: what the sealed ones are called, and how any of them is read.
 
+A sealed segment is ``<journal>.<seq of its first line, 20 digits>``, or the same with ``.gz`` once it is compressed.
+Both forms stand side by side for a moment, so the plain one is always looked for first: whoever does not find it finds
+the other, however the two have changed places meanwhile.
+"""
+
+import os
 import re
 from pathlib import Path
+from typing import Protocol
+
+from payments.disk import Disk
+from payments.errors import Corrupt
+from payments.store.file.blocks import BadBlock, Blocks
+
+_LONGEST_LINE = 1 << 20
+
+
+class Segment(Protocol):
+    """A file of the journal, read as the lines that it holds, whatever its form.
+
+    Every method may raise ``OSError``, and ``Corrupt`` where the file is not what its form says.
+    """
+
+    @property
+    def path(self) -> Path:
+        """What the file was called when it was opened."""
+
+    def size(self) -> int:
+        """The bytes of all lines; of the active file, those that it has by now."""
+
+    def read(self, length: int, offset: int) -> bytes:
+        """Up to ``length`` bytes of the lines from ``offset``; fewer at the end only."""
+
+    def close(self) -> None: ...
+
+
+class PlainSegment:
+    """A segment as it was written."""
+
+    def __init__(self, disk: Disk, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._disk = disk
+        self._descriptor = descriptor
+
+    def size(self) -> int:
+        return self._disk.size(self._descriptor)
+
+    def read(self, length: int, offset: int) -> bytes:
+        return self._disk.read(self._descriptor, length, offset)
+
+    def close(self) -> None:
+        self._disk.close(self._descriptor)
+
+
+class CompressedSegment:
+    """A sealed segment in blocked gzip."""
+
+    def __init__(self, disk: Disk, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._disk = disk
+        self._descriptor = descriptor
+        try:
+            self._blocks = Blocks(self._read_file, disk.size(descriptor))
+        except BadBlock as error:
+            raise _damaged(path, error) from error
+
+    def size(self) -> int:
+        return self._blocks.size
+
+    def read(self, length: int, offset: int) -> bytes:
+        try:
+            return self._blocks.read(length, offset)
+        except BadBlock as error:
+            raise _damaged(self.path, error) from error
+
+    def close(self) -> None:
+        self._disk.close(self._descriptor)
+
+    def _read_file(self, length: int, offset: int) -> bytes:
+        return self._disk.read(self._descriptor, length, offset)
 
 
 def sealed_path(journal_path: Path, first_seq: int) -> Path:
@@ -9,8 +87,56 @@ def sealed_path(journal_path: Path, first_seq: int) -> Path:
     return journal_path.with_name(f"{journal_path.name}.{first_seq:020d}")
 
 
+def compressed_path(plain_path: Path) -> Path:
+    """Where the sealed segment ``plain_path`` is once it is compressed."""
+    return plain_path.with_name(f"{plain_path.name}.gz")
+
+
 def sealed_segments(journal_path: Path) -> list[tuple[int, Path]]:
-    """The sealed segments with the ``seq`` that each begins with, oldest first."""
-    named = re.compile(rf"{re.escape(journal_path.name)}\.([0-9]{{20}})")
-    found = ((named.fullmatch(path.name), path) for path in journal_path.parent.iterdir())
-    return sorted((int(match[1]), path) for match, path in found if match)
+    """The sealed segments with the ``seq`` that each begins with, oldest first; of two forms, the plain one."""
+    named = re.compile(rf"({re.escape(journal_path.name)}\.([0-9]{{20}}))(\.gz)?")
+    # Twice: while a folder is read once, a segment may change from a name still to come to one that was passed.
+    names = {path.name for _ in range(2) for path in journal_path.parent.iterdir()}
+    found = {int(match[2]): match[1] for match in map(named.fullmatch, names) if match}
+    return [
+        (first_seq, journal_path.with_name(plain if plain in names else f"{plain}.gz"))
+        for first_seq, plain in sorted(found.items())
+    ]
+
+
+def open_sealed(disk: Disk, journal_path: Path, first_seq: int) -> Segment:
+    """The sealed segment that begins with ``first_seq``, to be read in either form.
+
+    Raises ``FileNotFoundError`` where it has neither, other ``OSError`` and ``Corrupt``.
+    """
+    plain = sealed_path(journal_path, first_seq)
+    try:
+        return PlainSegment(disk, plain, disk.open(plain, os.O_RDONLY))
+    except FileNotFoundError:
+        return open_compressed(disk, compressed_path(plain))
+
+
+def open_compressed(disk: Disk, path: Path) -> CompressedSegment:
+    """The compressed segment at ``path``. Raises ``OSError`` and ``Corrupt``."""
+    descriptor = disk.open(path, os.O_RDONLY)
+    try:
+        return CompressedSegment(disk, path, descriptor)
+    except BaseException:
+        disk.close(descriptor)
+        raise
+
+
+def last_line(segment: Segment, end: int | None) -> bytes:
+    """The line of ``segment`` that ends at byte ``end``, or at its end; empty where none does."""
+    size = segment.size()
+    end = size if end is None else end
+    start = max(0, end - _LONGEST_LINE)
+    data = segment.read(end - start, start) if end <= size else b""
+    return data[data.rfind(b"\n", 0, max(0, len(data) - 1)) + 1 :]
+
+
+def _damaged(path: Path, error: BadBlock) -> Corrupt:
+    return Corrupt(
+        f"{path}: {error}. Stop all processes of Payments, keep a copy of the file, and restore it, in this form or "
+        f"the plain one, from a backup"
+    )

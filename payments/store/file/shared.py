@@ -12,8 +12,10 @@ from payments.domain.entries import Entry
 from payments.domain.state import State, evolve
 from payments.errors import Corrupt, Unavailable
 from payments.store.file import halt, snapshot
-from payments.store.file.codec import Position
-from payments.store.file.journal import BadTail, Journal
+from payments.store.file.codec import Position, decode_next
+from payments.store.file.journal import Journal, SyncFailed
+from payments.store.file.lines import BadTail
+from payments.store.file.rebuild import Rebuild
 from payments.store.file.recovery import mend_tail
 from payments.store.file.snapshot import Paths
 from payments.store.protocol import Clock
@@ -81,6 +83,8 @@ class SharedJournal:
         try:
             self._check_ground()
             yield
+        except SyncFailed as error:
+            self._halt(error)
         except OSError as error:
             raise Unavailable(f"{self._path}: cannot be read or mended ({error.strerror})", retry_after_s=5) from error
         finally:
@@ -171,6 +175,7 @@ class SharedJournal:
         try:
             # Not only when this process made the journal: whoever did may have died before it synced the name.
             self._disk.sync_folder(self._path.parent)
+            self.journal.open_anew()
             halted = self._disk.exists(self._mark)
             if halted:
                 self._disk.forget_cache(self.journal.descriptor)
@@ -179,11 +184,7 @@ class SharedJournal:
                 self._check_reflected(path, position)
             if found.snapshot is not None and not halted:
                 self.state, self.journal.position = found.snapshot
-            for entry in self.journal.read_sealed():
-                evolve(self.state, entry)
-            self._catch_up()
-            if len(set(found.reflected.values())) > 1:
-                self.state.restore_order()
+            self._rebuild()
             # What was read may be another process's, written and not yet synced: nothing rests on it before it is.
             self._sync()
             if halted:
@@ -192,6 +193,16 @@ class SharedJournal:
             return found.snapshot is None
         finally:
             self._lock.release()
+
+    def _rebuild(self) -> None:
+        """Bring the state from where it stands to the journal's end."""
+        rebuild = Rebuild(self.state)
+        self.journal.decode = rebuild.take
+        for entry in self.journal.read_sealed():
+            evolve(self.state, entry)
+        self._catch_up()
+        rebuild.settle()
+        self.journal.decode = decode_next
 
     def _check_reflected(self, path: Path, position: Position) -> None:
         if not self.journal.names(position):

@@ -71,7 +71,8 @@ def test_a_disk_that_does_not_sync_loses_what_was_acknowledged(tmp_path: Path, d
 def test_a_segment_is_read_only_only_under_its_final_name(tmp_path: Path) -> None:
     """A writer that died between the two would leave an active file that no later one could open."""
     log = record(tmp_path / "workload", 0).log
-    sealings = [index for index, operation in enumerate(log) if isinstance(operation, MakeReadOnly)]
+    active = {operation.file for operation in log if isinstance(operation, Create) and operation.path.endswith(".log")}
+    sealings = [index for index, op in enumerate(log) if isinstance(op, MakeReadOnly) and op.file in active]
     assert sealings
     for index in sealings:
         assert [type(operation) for operation in log[index - 2 : index]] == [Replace, SyncFolder]
@@ -98,15 +99,17 @@ def test_a_seed_repeats_its_workload(tmp_path: Path) -> None:
 
 
 def test_workloads_meet_every_hazard(tmp_path: Path) -> None:
-    log = record(tmp_path / "workload", 0).log
+    log = record(tmp_path / "workload", 1).log
     kinds = {type(operation).__name__ for operation in log}
     assert kinds == {
-        "MakeFolder", "Create", "Write", "Truncate", "MakeReadOnly", "Sync", "Replace", "SyncFolder"
+        "MakeFolder", "Create", "Write", "Truncate", "MakeReadOnly", "Sync", "Replace", "Remove", "SyncFolder"
     }  # fmt: skip
     torn = [operation for operation in log if isinstance(operation, Create) and ".torn-" in operation.path]
     sealed = [operation for operation in log if isinstance(operation, Replace) and "/" in operation.target]
+    compressed = [operation for operation in sealed if operation.target.endswith(".gz")]
     assert torn
-    assert sealed
+    assert compressed
+    assert len(sealed) > len(compressed)
 
 
 def names_after(*log: Operation) -> list[list[str]]:

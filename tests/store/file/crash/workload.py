@@ -106,6 +106,10 @@ class _Writer:
         finally:
             self._disk.room_bytes, self._disk.can_cut = None, True
 
+    def maintain(self) -> None:
+        """Compress what is sealed, while others go on."""
+        self._store.maintain()
+
     def _is_acknowledged(self, batch: Sequence[SessionEvent]) -> bool:
         try:
             self._store.execute(batch)
@@ -149,6 +153,8 @@ def record(
     def work(writer: _Writer) -> None:
         for _ in range(turns):
             writer.send()
+            if dice.random() < 0.2:
+                writer.maintain()
             baton.pass_on()
 
     disk.before_sync = pass_on_unless_locked

@@ -1,0 +1,144 @@
+"""Blocked gzip (BGZF): a gzip file that can be read at any offset of its plain data. Pure.
+
+As ``bgzip`` and ``samtools`` write it (SAM specification, section 4.1): gzip members of at most 64 KiB of plain data,
+each with its own length in the extra field ``BC``, and an empty one at the end. ``gzip -dc`` reads the whole of it;
+whoever walks from header to header knows where each member is without unpacking any.
+"""
+
+import struct
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeAlias
+
+PLAIN_BYTES = 0xFF00
+"""Plain data in a member, as ``bgzip`` cuts it: even what cannot be compressed then fits the length field."""
+
+END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+"""The empty member that every whole file ends with."""
+
+Read: TypeAlias = Callable[[int, int], bytes]
+"""Up to ``length`` bytes from ``offset``; fewer at the end only."""
+
+# Deflate with extra fields, no time, unknown system, 6 bytes extra: "BC" with 2 bytes, the member's length less one.
+_MAGIC = END[:16]
+_HEADER = struct.Struct("<16sH")
+_TRAILER = struct.Struct("<II")
+_MOST_PLAIN_BYTES = 1 << 16
+
+
+class BadBlock(ValueError):
+    """The file is not what this format says; the message says where and in what."""
+
+
+class _Member(NamedTuple):
+    """One gzip member: where it begins in the file, and where its plain data begins; lengths in bytes."""
+
+    offset: int
+    length: int
+    plain_offset: int
+    plain_length: int
+
+
+def compress(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The members that ``parts``, one after the other, become; wherever a member ends, the next one goes on."""
+    rest = b""
+    for part in parts:
+        rest += part
+        whole = len(rest) - len(rest) % PLAIN_BYTES
+        for offset in range(0, whole, PLAIN_BYTES):
+            yield _pack(rest[offset : offset + PLAIN_BYTES])
+        rest = rest[whole:]
+    if rest:
+        yield _pack(rest)
+    yield END
+
+
+class Blocks:
+    """Blocked gzip, read as its plain data; keeps the member that it unpacked last.
+
+    Attributes:
+        size: of the plain data, in bytes, as the members say; each is held to it when it is read.
+    """
+
+    def __init__(self, read: Read, file_size: int) -> None:
+        """Walk the headers of ``file_size`` bytes, which ``read`` gives. Raises ``BadBlock`` and what ``read`` does."""
+        self._read = read
+        self._members = list(_walk(read, file_size))
+        self._plain_offsets = [member.plain_offset for member in self._members]
+        self.size = sum(member.plain_length for member in self._members)
+        self._last: tuple[int, bytes] = -1, b""
+
+    def read(self, length: int, offset: int) -> bytes:
+        """Up to ``length`` bytes of plain data from ``offset``; fewer at the end only. Raises as the constructor."""
+        parts = []
+        end = min(self.size, offset + length)
+        index = bisect_right(self._plain_offsets, offset) - 1
+        while offset < end:
+            begin = offset - self._plain_offsets[index]
+            part = self._unpacked(index)[begin : begin + end - offset]
+            parts.append(part)
+            offset += len(part)
+            index += 1
+        return b"".join(parts)
+
+    def _unpacked(self, index: int) -> bytes:
+        if self._last[0] != index:
+            member = self._members[index]
+            self._last = index, _unpack(self._read(member.length, member.offset), member)
+        return self._last[1]
+
+
+def _pack(plain: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    body = packer.compress(plain) + packer.flush()
+    length = _HEADER.size + len(body) + _TRAILER.size
+    return _HEADER.pack(_MAGIC, length - 1) + body + _TRAILER.pack(zlib.crc32(plain), len(plain))
+
+
+def _walk(read: Read, file_size: int) -> Iterator[_Member]:
+    last = file_size - len(END)
+    if last < 0 or read(len(END), last) != END:
+        raise BadBlock("it does not end with the empty block that marks the end of a whole file")
+    offset = plain_offset = 0
+    header = read(_HEADER.size, 0)
+    while offset < last:
+        length = _length(header, offset)
+        end = offset + length
+        if end > last:
+            raise BadBlock(f"the block at byte {offset} has a length of {length} bytes, which is beyond the end")
+        # The next header is there: at the latest, the one of the last, empty member.
+        joint = read(_TRAILER.size + _HEADER.size, end - _TRAILER.size)
+        if len(joint) < _TRAILER.size + _HEADER.size:
+            raise BadBlock(f"the block at byte {offset} is cut short")
+        _, plain_length = _TRAILER.unpack_from(joint)
+        if plain_length > _MOST_PLAIN_BYTES:
+            raise BadBlock(f"the block at byte {offset} says that it holds {plain_length} bytes, more than any does")
+        yield _Member(offset, length, plain_offset, plain_length)
+        plain_offset += plain_length
+        offset, header = end, joint[_TRAILER.size :]
+
+
+def _length(header: bytes, offset: int) -> int:
+    if len(header) < _HEADER.size or not header.startswith(_MAGIC):
+        raise BadBlock(f"no block of compressed data begins at byte {offset}")
+    _, length_less_one = _HEADER.unpack(header)
+    if length_less_one + 1 <= _HEADER.size + _TRAILER.size:
+        raise BadBlock(f"the block at byte {offset} has a length of {length_less_one + 1} bytes, less than any has")
+    return int(length_less_one) + 1
+
+
+def _unpack(data: bytes, member: _Member) -> bytes:
+    if len(data) < member.length:
+        raise BadBlock(f"the block at byte {member.offset} is cut short")
+    unpacker = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    try:
+        plain = unpacker.decompress(data[_HEADER.size : -_TRAILER.size], _MOST_PLAIN_BYTES + 1)
+    except zlib.error as error:
+        raise BadBlock(f"the block at byte {member.offset} cannot be unpacked ({error})") from error
+    if not unpacker.eof or unpacker.unused_data:
+        raise BadBlock(f"the compressed data of the block at byte {member.offset} does not end where the block does")
+    # And with the length that all that follows was placed by.
+    if _TRAILER.unpack(data[-_TRAILER.size :]) != (zlib.crc32(plain), len(plain)) or len(plain) != member.plain_length:
+        raise BadBlock(f"the checksum or length of the block at byte {member.offset} does not fit its content")
+    return plain
