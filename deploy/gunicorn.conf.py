@@ -15,7 +15,7 @@ bind = _preflight.stdout.strip()
 
 # Two processes share the journal through its lock; more of them than cores only wait for each other.
 workers = 2
-# Threads overlap the syncs of the journal, which one commit then covers for all of them.
+# While the journal is synced for some, others are read and answered; one write and one sync serve all that wait.
 worker_class = "gthread"
 threads = 8
 # Each process opens the store itself: neither locks nor descriptors may be shared over a fork.
@@ -33,6 +33,8 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True
 # By default whoever connects from loopback, a proxy's clients too, may set SCRIPT_NAME and so cause a 500.
 forwarder_headers = ""
+
+_cores = sorted(os.sched_getaffinity(0))
 
 
 def pre_fork(server: Any, worker: Any) -> None:
@@ -52,6 +54,3 @@ def post_fork(_server: Any, worker: Any) -> None:
         os.sched_setaffinity(0, {worker.core})
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
-_cores = sorted(os.sched_getaffinity(0))
