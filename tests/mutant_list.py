@@ -187,7 +187,7 @@ MUTANTS = (
     ),
     Mutant(
         "torn-tail-not-kept", RECOVERY,
-        "        write_all(disk, descriptor, tail)\n", "",
+        "        write_file(journal.disk, kept, [tail])\n", "",
         "tests/store/file/test_damage_cuts.py",
     ),
     Mutant(

@@ -8,6 +8,6 @@ May import ``payments.errors`` only. Not here: what is in the files.
 """
 
 from payments.disk.operations import Disk
-from payments.disk.replacement import replace_file
+from payments.disk.replacement import replace_file, write_file
 
-__all__ = ["Disk", "replace_file"]
+__all__ = ["Disk", "replace_file", "write_file"]

@@ -16,7 +16,7 @@ def replace_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
     """
     temporary = path.with_name(f"{path.name}.new")
     try:
-        _write(disk, temporary, parts)
+        write_file(disk, temporary, parts)
         disk.replace(temporary, path)
     except OSError:
         # On a full disk the half-written file would keep the space that the journal is waiting for.
@@ -26,7 +26,11 @@ def replace_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
     disk.sync_folder(path.parent)
 
 
-def _write(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
+def write_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
+    """Make ``parts`` the content of ``path``, in place; on disk when it returns, the name perhaps not.
+
+    Raises ``OSError``.
+    """
     descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         for part in parts:

@@ -19,6 +19,7 @@ SOON_S, LONG_S = 0.05, 30.0
 RACERS, TURNS = 4, 1200
 
 Process: TypeAlias = subprocess.Popen[str]
+ENDINGS = pytest.mark.parametrize("ending", [signal.SIGCONT, signal.SIGKILL], ids=["goes on", "is killed"])
 
 
 @pytest.fixture
@@ -50,6 +51,21 @@ def contender() -> Iterator[Callable[..., Process]]:
             return process
 
         yield start
+
+
+@pytest.fixture
+def stopped(contender: Callable[..., Process], path: Path) -> Process:
+    """A holder that is stopped; going on, it would let go."""
+    holder = contender("hold", path)
+    holder.send_signal(signal.SIGSTOP)
+    tell(holder)
+    return holder
+
+
+def check_kept(path: Path) -> None:
+    """Assert that somebody has the lock."""
+    with pytest.raises(Timeout):
+        FileLock(path, timeout=0).acquire()
 
 
 def tell(process: Process) -> None:
@@ -91,38 +107,30 @@ def test_a_killed_holder_frees_the_lock(contender: Callable[..., Process], lock:
     lock.acquire_within(LONG_S)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGCONT, signal.SIGKILL], ids=["goes on", "is killed"])
+@ENDINGS
 def test_who_queues_up_behind_a_stopped_holder_is_served_once_it(
-    ending: signal.Signals, contender: Callable[..., Process], lock: HotLock, path: Path
+    ending: signal.Signals, stopped: Process, lock: HotLock, path: Path
 ) -> None:
-    holder = contender("hold", path)
-    holder.send_signal(signal.SIGSTOP)
-    tell(holder)
     waiting = threading.Thread(target=lock.acquire, daemon=True)
     waiting.start()
     waiting.join(SOON_S)
     assert waiting.is_alive()
-    holder.send_signal(ending)
+    stopped.send_signal(ending)
     waiting.join(LONG_S)
     assert not waiting.is_alive()
-    with pytest.raises(Timeout):
-        FileLock(path, timeout=0).acquire()
+    check_kept(path)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGCONT, signal.SIGKILL], ids=["goes on", "is killed"])
+@ENDINGS
 def test_a_stopped_holder_costs_a_bounded_wait_until_it(
-    ending: signal.Signals, contender: Callable[..., Process], lock: HotLock, path: Path
+    ending: signal.Signals, stopped: Process, lock: HotLock, path: Path
 ) -> None:
-    holder = contender("hold", path)
-    holder.send_signal(signal.SIGSTOP)
-    tell(holder)
     for _ in range(2):
         with pytest.raises(LockTimeout):
             lock.acquire_within(SOON_S)
-    holder.send_signal(ending)
+    stopped.send_signal(ending)
     lock.acquire_within(LONG_S)
-    with pytest.raises(Timeout):
-        FileLock(path, timeout=0).acquire()
+    check_kept(path)
 
 
 def test_contending_processes_take_turns_one_at_a_time(contender: Callable[..., Process], path: Path) -> None:

@@ -39,6 +39,10 @@ class Position(NamedTuple):
     hash: str = FIRST_HASH
     segment: int = 1
 
+    def behind(self, line: bytes) -> "Position":
+        """The place behind ``line``, which stands here."""
+        return Position(self.seq + 1, self.offset + len(line), line_hash(line), self.segment)
+
 
 Decode: TypeAlias = Callable[[bytes, Position], tuple[Entry | None, Position, int]]
 """How the line at a position is read: its entry, if it is wanted now, the position behind it, and its ``durable``."""
@@ -123,4 +127,4 @@ def decode_next(line: bytes, position: Position) -> tuple[Entry, Position, int]:
     entry, durable_seq = _read(record)
     if entry.seq != position.seq + 1:
         raise BadLine(f"it has seq {entry.seq} where {position.seq + 1} must stand")
-    return entry, Position(entry.seq, position.offset + len(line), line_hash(line), position.segment), durable_seq
+    return entry, position.behind(line), durable_seq

@@ -5,12 +5,10 @@ and lie (Rebello et al., ATC'20; PostgreSQL's "fsync errors"). Only reading the 
 is there.
 """
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
-from payments.disk import Disk
-from payments.disk.operations import write_all
+from payments.disk import Disk, write_file
 
 
 def mark_of(journal_path: Path) -> Path:
@@ -22,12 +20,7 @@ def set_mark(disk: Disk, journal_path: Path, why: str) -> None:
     """Tell the other processes. As good as the failing disk allows: each also sees the failure at its own next sync."""
     mark = mark_of(journal_path)
     with suppress(OSError):
-        descriptor = disk.open(mark, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        try:
-            write_all(disk, descriptor, f"{why}\n".encode())
-            disk.sync(descriptor)
-        finally:
-            disk.close(descriptor)
+        write_file(disk, mark, [f"{why}\n".encode()])
         disk.sync_folder(mark.parent)
 
 

@@ -75,13 +75,13 @@ class Journal:
     def current_size(self) -> int | None:
         """The size of the file that is open here, or ``None`` where the path names another one by now, or none."""
         named = self.disk.status(self.path)
-        return named.st_size if named and (named.st_ino, named.st_dev) == self._identity else None
+        return named.st_size if named and self._is_open_here(named) else None
 
     def is_sealed(self) -> bool:
         """Whether another process has sealed the file that is open here. Raises ``Corrupt``."""
         sealed = sealed_path(self.path, self._open_segment)
         if named := self.disk.status(sealed):
-            return (named.st_ino, named.st_dev) == self._identity
+            return self._is_open_here(named)
         return self._is_compressed(compressed_path(sealed))
 
     def names(self, position: Position) -> bool:
@@ -194,6 +194,9 @@ class Journal:
             return last_line(file, end)
         finally:
             file.close()
+
+    def _is_open_here(self, named: os.stat_result) -> bool:
+        return (named.st_ino, named.st_dev) == self._identity
 
     def _is_compressed(self, path: Path) -> bool:
         """Whether the lines in ``path``, if there is such a file, are those of the file that is open here."""

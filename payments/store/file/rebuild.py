@@ -7,7 +7,7 @@ as every line is, for checksum, chain and ``seq``, and not decoded.
 
 from payments.domain.state import State, evolve
 from payments.errors import Corrupt
-from payments.store.file.codec import BadLine, Position, decode, decode_next, is_whole, line_hash
+from payments.store.file.codec import BadLine, Position, decode, decode_next, is_whole
 
 _STANDING_LINES = 20_000
 
@@ -51,7 +51,7 @@ class Rebuild:
             self._standing[b"%d" % seq] = seq, line
         if len(self._standing) > _STANDING_LINES:
             self._fold()
-        return None, Position(seq, position.offset + len(line), line_hash(line), position.segment), 0
+        return None, position.behind(line), 0
 
     def settle(self) -> None:
         """Bring the state up to the last line. Raises ``Corrupt`` where a line is sound and yet no entry."""

@@ -7,12 +7,9 @@ has none, and one flipped bit makes at most one.
 """
 
 import logging
-import os
 from contextlib import suppress
-from pathlib import Path
 
-from payments.disk import Disk
-from payments.disk.operations import write_all
+from payments.disk import write_file
 from payments.domain.times import format_time
 from payments.store.file.codec import BadLine, UnknownVersion, is_whole, parse
 from payments.store.file.journal import Journal
@@ -40,7 +37,8 @@ def mend_tail(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -
     stamp = format_time(now_ms).replace(":", "").replace("-", "")
     kept = journal.path.with_name(f"{journal.path.name}.torn-{offset}-{stamp}")
     try:
-        _keep(journal.disk, kept, tail)
+        write_file(journal.disk, kept, [tail])
+        journal.disk.sync_folder(kept.parent)
         journal.disk.truncate(journal.descriptor, offset)
     except OSError:
         # The tail is still where it was, and every turn comes back here: copies would fill the disk.
@@ -71,13 +69,3 @@ def _confirms(tail: bytes, lost_seq: int) -> bool:
         except (BadLine, UnknownVersion):
             continue
     return False
-
-
-def _keep(disk: Disk, kept: Path, tail: bytes) -> None:
-    descriptor = disk.open(kept, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    try:
-        write_all(disk, descriptor, tail)
-        disk.sync(descriptor)
-    finally:
-        disk.close(descriptor)
-    disk.sync_folder(kept.parent)

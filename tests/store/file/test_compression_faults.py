@@ -140,6 +140,16 @@ def test_whatever_operation_is_the_last_one_the_next_run_goes_on(
     assert left > 30
 
 
+def check_they_go_on(one: FileStore, other: FileStore, folder: Path) -> None:
+    """Assert that both show all ``EVENTS`` entries, and what ``one`` then adds; close them."""
+    assert facts(one) == facts(other)
+    beat(one, range(EVENTS, EVENTS + 1))
+    assert facts(one) == facts(other)
+    one.close()
+    other.close()
+    assert len(audit(journal_path(folder)).entries) == EVENTS + 1
+
+
 def test_the_plain_form_goes_when_the_other_is_on_disk_by_its_name(tmp_path: Path) -> None:
     disk = ScriptedDisk()
     store = file_store(tmp_path, disk=disk, segment_bytes=1)
@@ -302,12 +312,7 @@ def test_the_active_file_may_be_sealed_when_a_start_has_opened_it_and_not_yet_th
             forget_projections(tmp_path)
 
     starter = opened(tmp_path, Interrupted(JOURNAL, go_on, after=True))
-    assert facts(starter) == facts(writer)
-    beat(starter, range(EVENTS, EVENTS + 1))
-    assert facts(starter) == facts(writer)
-    starter.close()
-    writer.close()
-    assert len(audit(journal_path(tmp_path)).entries) == EVENTS + 1
+    check_they_go_on(starter, writer, tmp_path)
 
 
 @pytest.mark.parametrize("read", range(1, 5), ids=lambda read: f"had read {read}")
@@ -317,12 +322,7 @@ def test_who_was_left_behind_takes_up_what_was_sealed_and_compressed_since(read:
     assert one.view().seq == read
     beat(other, range(read, EVENTS))
     other.maintain()
-    assert facts(one) == facts(other)
-    beat(one, range(EVENTS, EVENTS + 1))
-    assert facts(one) == facts(other)
-    one.close()
-    other.close()
-    assert len(audit(journal_path(tmp_path)).entries) == EVENTS + 1
+    check_they_go_on(one, other, tmp_path)
 
 
 def test_writers_readers_starts_and_compression_go_on_together(tmp_path: Path) -> None:
