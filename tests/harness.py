@@ -15,7 +15,7 @@ import requests
 from hypothesis import settings as hypothesis_settings
 
 from payments.disk import Disk
-from payments.domain.billing import Terms
+from payments.domain.decisions import Terms
 from payments.domain.money import parse_eth
 from payments.domain.sessions import HEARTBEAT, SessionEvent
 from payments.store.file.snapshot import Paths
@@ -58,10 +58,19 @@ def file_store(
     segment_bytes: int = 1 << 28,
 ) -> FileStore:
     """The file engine on ``folder``, laid out as ``PAYMENTS_DATA_DIR`` is."""
-    paths = Paths(folder / "sessions.json", folder / "balances.json")
     return FileStore(
-        journal_path(folder), paths, lambda: terms, clock or Clock(), disk=disk, segment_bytes=segment_bytes
+        journal_path(folder),
+        projections(folder),
+        lambda: terms,
+        clock or Clock(),
+        disk=disk,
+        segment_bytes=segment_bytes,
     )
+
+
+def projections(folder: Path) -> Paths:
+    """Where ``file_store`` and the server keep their projections."""
+    return Paths(folder / "sessions.json", folder / "balances.json", folder / "power_meter.json")
 
 
 def journal_path(folder: Path) -> Path:

@@ -1,13 +1,23 @@
 """Deciding what an edge's event becomes: SPEC.md section 4, rule by rule."""
 
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from payments.domain.entries import CREDIT, JSON, SESSION, SESSION_TIME, Entry
+from payments.domain.accounts import added, session_metadata
+from payments.domain.decisions import DUPLICATE, LATE, RECORDED, Decision, Outcome, Terms
+from payments.domain.entries import (
+    CREDIT,
+    SESSION,
+    SESSION_CLOSED,
+    SESSION_OPENED,
+    SESSION_SEEN,
+    SESSION_TIME,
+    Entry,
+)
 from payments.domain.money import accrue, format_eth
 from payments.domain.sessions import (
     ACTIVE,
+    ASLEEP,
     END,
     ENDED,
     EXPIRED,
@@ -21,45 +31,9 @@ from payments.domain.sessions import (
     SessionEvent,
 )
 from payments.domain.state import State
-from payments.domain.times import format_time
 from payments.errors import Rejected
 
-RECORDED, DUPLICATE, LATE = "recorded", "duplicate", "late"
-OPENED, SEEN, CLOSED = "session_opened", "session_seen", "session_closed"
-
 V = TypeVar("V")
-
-
-class Terms(NamedTuple):
-    """What decisions depend on besides the state.
-
-    Attributes:
-        rate_wei_per_minute: what a minute of session time earns; 0 records and credits nothing.
-        credit_unit: label on entries.
-        max_gap_ms: silence longer than this is not credited at all; 0: no limit.
-        max_event_age_ms: how long before its receipt an ``occurred_at`` is still credited.
-        attribution: orchestrator id by ``host_public_ip``, as ``canonical_ip`` spells it.
-    """
-
-    rate_wei_per_minute: int = 0
-    credit_unit: str = "eth"
-    max_gap_ms: int = 0
-    max_event_age_ms: int = 86_400_000
-    attribution: Mapping[str, str] = {}
-
-
-class Outcome(NamedTuple):
-    """The answer to an event: ``recorded``, ``duplicate`` or ``late`` (SPEC.md rule 4.12), and the session after it."""
-
-    kind: str
-    session: Session
-
-
-class Decision(NamedTuple):
-    """What a command becomes: its answer, and the entries that must be on disk before the answer leaves."""
-
-    outcome: Outcome
-    entries: tuple[Entry, ...]
 
 
 def decide_event(event: SessionEvent, state: State, terms: Terms, now_ms: int) -> Decision:
@@ -132,8 +106,8 @@ def _open(event: SessionEvent, previous: Session | None, state: State, terms: Te
         event_id=_said(event.event_id, previous and previous.event_id),
         event_digest=previous and previous.event_digest if event.event_id is None else event.digest(),
     )
-    metadata = _metadata(session, session, event.event, 0, {})
-    return Entry(state.seq + 1, now_ms, SESSION, OPENED, session.orchestrator_id, None, None, metadata, session)
+    metadata = session_metadata(session, session, event.event)
+    return Entry(state.seq + 1, now_ms, SESSION, SESSION_OPENED, session.orchestrator_id, None, None, metadata, session)
 
 
 def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now_ms: int) -> Entry:
@@ -141,7 +115,7 @@ def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now
     ended = event.event == END
     length_ms = max(0, event.evidence_ms - session.last_billed_at_ms)
     until_ms = session.last_billed_at_ms + length_ms
-    unbilled_ms = _unbilled(event, session, terms, length_ms)
+    unbilled_ms = _unbilled(event, session, state, terms, length_ms)
     billed_ms = length_ms - sum(unbilled_ms.values())
     credit_wei, remainder = accrue(terms.rate_wei_per_minute, billed_ms, session.remainder)
     upstream_addr = event.upstream_addr or session.upstream_addr
@@ -166,16 +140,16 @@ def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now
         session.billed_wei + credit_wei,
         remainder,
         credit_wei if billed_ms else session.last_credited_wei,
-        _added(session.unbilled_ms, unbilled_ms),
+        added(session.unbilled_ms, unbilled_ms),
         session.heartbeat_count + (event.event == HEARTBEAT),
         _said(event.seq, session.last_seq),
         _said(event.event_id, session.event_id),
         session.event_digest if event.event_id is None else event.digest(),
     )
-    metadata = _metadata(session, after, event.event, billed_ms, unbilled_ms)
+    metadata = session_metadata(session, after, event.event, billed_ms, unbilled_ms)
     earner = session.orchestrator_id
     if not billed_ms or earner is None:
-        reason = CLOSED if ended else SEEN
+        reason = SESSION_CLOSED if ended else SESSION_SEEN
         return Entry(state.seq + 1, now_ms, SESSION, reason, earner, None, None, metadata, after)
     metadata["rate_eth_per_minute"] = _rate(terms.rate_wei_per_minute)
     metadata["credit_unit"] = terms.credit_unit
@@ -183,7 +157,7 @@ def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now
     return Entry(state.seq + 1, now_ms, CREDIT, SESSION_TIME, earner, credit_wei, balance_wei, metadata, after)
 
 
-def _unbilled(event: SessionEvent, session: Session, terms: Terms, length_ms: int) -> dict[str, int]:
+def _unbilled(event: SessionEvent, session: Session, state: State, terms: Terms, length_ms: int) -> dict[str, int]:
     """How much of the interval earns nothing, by cause (rules 4.4, 4.8 and 4.9).
 
     An ``occurred_at`` counts back to ``max_event_age_ms`` before its receipt, both as the end of this interval and as
@@ -203,34 +177,17 @@ def _unbilled(event: SessionEvent, session: Session, terms: Terms, length_ms: in
         unbilled_ms[UNATTRIBUTED] = rest_ms
     elif rest_ms and not terms.rate_wei_per_minute:
         unbilled_ms[UNPRICED] = rest_ms
+    elif rest_ms and terms.require_awake and (asleep_ms := _asleep_ms(session, state, expired_ms, rest_ms)):
+        unbilled_ms[ASLEEP] = asleep_ms
     return unbilled_ms
 
 
-def _metadata(
-    before: Session, after: Session, event: str, billed_ms: int, unbilled_ms: Mapping[str, int]
-) -> dict[str, JSON]:
-    """The explanation of an interval: where it was (``before`` the event), how long, and why some earned nothing."""
-    metadata: dict[str, JSON] = {
-        "session_id": after.session_id,
-        "incarnation": after.incarnation,
-        "edge_id": after.edge_id,
-        "streamer_id": after.streamer_id,
-        "upstream_addr": before.upstream_addr,
-        "upstream_port": before.upstream_port,
-        "event": event,
-        "delta_ms": billed_ms,
-        "interval_start": format_time(before.last_billed_at_ms),
-        "interval_end": format_time(after.last_billed_at_ms),
-    }
-    if unbilled_ms:
-        metadata["unbilled_ms"] = dict(unbilled_ms)
-    return metadata
-
-
-def _added(total_ms: Mapping[str, int], more_ms: Mapping[str, int]) -> Mapping[str, int]:
-    if not more_ms:
-        return total_ms
-    return {cause: total_ms.get(cause, 0) + more_ms.get(cause, 0) for cause in {**total_ms, **more_ms}}
+def _asleep_ms(session: Session, state: State, after_ms: int, length_ms: int) -> int:
+    """How much of ``length_ms`` of the interval, from ``after_ms`` on, no awake reading covers."""
+    assert session.orchestrator_id is not None
+    power = state.power.get(session.orchestrator_id)
+    begin_ms = session.last_billed_at_ms + after_ms
+    return length_ms - (power.awake_ms(begin_ms, begin_ms + length_ms) if power else 0)
 
 
 @lru_cache(maxsize=64)

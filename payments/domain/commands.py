@@ -2,11 +2,15 @@
 
 from typing import TypeAlias
 
-from payments.domain.billing import Decision, Terms, decide_event
+from payments.domain.billing import decide_event
+from payments.domain.decisions import Decision, Terms
+from payments.domain.power import decide_reading
+from payments.domain.readings import Reading
 from payments.domain.sessions import SessionEvent
 from payments.domain.state import State
+from payments.domain.upkeep import Upkeep, decide_upkeep
 
-Command: TypeAlias = SessionEvent
+Command: TypeAlias = SessionEvent | Reading | Upkeep
 
 
 def decide(command: Command, state: State, terms: Terms, now_ms: int) -> Decision:
@@ -14,4 +18,8 @@ def decide(command: Command, state: State, terms: Terms, now_ms: int) -> Decisio
 
     Raises ``Rejected`` where the command cannot be carried out.
     """
-    return decide_event(command, state, terms, now_ms)
+    if isinstance(command, SessionEvent):
+        return decide_event(command, state, terms, now_ms)
+    if isinstance(command, Reading):
+        return decide_reading(command, state, terms, now_ms)
+    return decide_upkeep(command, state, now_ms)

@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
+from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
 
 JSON: TypeAlias = "bool | int | str | list[JSON] | Mapping[str, JSON] | None"
 
-CREDIT, DEBIT, SESSION = "credit", "debit", "session"
+CREDIT, DEBIT, SESSION, POWER = "credit", "debit", "session", "power"
 SESSION_TIME, POWER_TIME, ADJUSTMENT, PAYOUT = "session_time", "power_time", "adjustment", "payout"
+SESSION_OPENED, SESSION_SEEN, SESSION_CLOSED = "session_opened", "session_seen", "session_closed"
+SESSION_REAPED, SESSION_FORGOTTEN = "session_reaped", "session_forgotten"
+POWER_READ = "power_read"
 
 
 class Entry(NamedTuple):
@@ -17,12 +21,14 @@ class Entry(NamedTuple):
     Attributes:
         seq: 1, 2, 3 … without a hole.
         timestamp_ms: when it was recorded.
-        event: ``credit`` or ``debit`` where money moves, else what the fact is about (``session``).
+        event: ``credit`` or ``debit`` where money moves, else what the fact is about (``session``, ``power``).
         reason: why; for money one of ``session_time``, ``power_time``, ``adjustment``, ``payout``.
-        orchestrator_id: whose balance moves, or who the session belongs to; ``None`` if unattributed.
+        orchestrator_id: whose balance moves, whose power was read, or who the session belongs to; ``None`` if
+            unattributed.
         delta_wei: signed change of the balance, and ``balance_wei`` the balance after it; both ``None`` unless money.
         metadata: the explanation, ready to be written: strings, whole numbers, nested objects.
-        session: the session after it, where it is about one.
+        session: the session after it, where it is about one; ``session_forgotten``: there is none any more.
+        power: the power state after it, where it is about one.
     """
 
     seq: int
@@ -34,3 +40,4 @@ class Entry(NamedTuple):
     balance_wei: int | None
     metadata: Mapping[str, JSON]
     session: Session | None
+    power: PowerState | None = None

@@ -1,4 +1,4 @@
-"""Entries, sessions and balances as JSON objects (SPEC.md sections 3 and 5), and the way back.
+"""Entries, sessions, balances and power states as JSON objects (SPEC.md sections 3 and 5), and the way back.
 
 One shape for the journal, for the projections and for HTTP, so that what an operator reads is the same everywhere.
 """
@@ -9,6 +9,7 @@ from typing import Any
 from payments.domain.entries import JSON, Entry
 from payments.domain.ledger import Balance
 from payments.domain.money import format_eth, read_eth
+from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
 from payments.domain.times import format_time, read_time
 
@@ -96,8 +97,50 @@ def read_balance(record: Mapping[str, Any]) -> Balance:
     )
 
 
+def power_record(power: PowerState) -> dict[str, JSON]:
+    """``power`` with times in RFC 3339, amounts in ETH and durations in milliseconds."""
+    return {
+        "orchestrator_id": power.orchestrator_id,
+        "state": power.state,
+        "detail": power.detail,
+        "read_at": format_time(power.read_at_ms),
+        "since": format_time(power.since_ms),
+        "awake_from": format_time(power.awake_from_ms),
+        "awake_until": format_time(power.awake_until_ms),
+        "metered_from": format_time(power.metered_from_ms),
+        "metered_to": format_time(power.metered_to_ms),
+        "billed_ms": power.billed_ms,
+        "billed_eth": format_eth(power.billed_wei),
+        "remainder": power.remainder,
+        "last_credited_eth": format_eth(power.last_credited_wei),
+        "no_credit": power.no_credit,
+        "unbilled_ms": power.unbilled_ms,
+    }
+
+
+def read_power(record: Mapping[str, Any]) -> PowerState:
+    """The inverse of ``power_record``. ``KeyError``, ``TypeError`` or ``ValueError`` where it is none."""
+    return PowerState(
+        record["orchestrator_id"],
+        record["state"],
+        record["detail"],
+        read_time(record["read_at"]),
+        read_time(record["since"]),
+        read_time(record["awake_from"]),
+        read_time(record["awake_until"]),
+        read_time(record["metered_from"]),
+        read_time(record["metered_to"]),
+        record["billed_ms"],
+        read_eth(record["billed_eth"]),
+        record["remainder"],
+        read_eth(record["last_credited_eth"]),
+        record["no_credit"],
+        record["unbilled_ms"],
+    )
+
+
 def entry_record(entry: Entry) -> dict[str, JSON]:
-    """``entry`` without its session. Only money has ``amount``, ``delta`` and ``balance``."""
+    """``entry`` without its session and power state. Only money has ``amount``, ``delta`` and ``balance``."""
     record: dict[str, JSON] = {
         "seq": entry.seq,
         "timestamp": format_time(entry.timestamp_ms),
@@ -114,8 +157,8 @@ def entry_record(entry: Entry) -> dict[str, JSON]:
     return record
 
 
-def read_entry(record: Mapping[str, Any], session: Session | None) -> Entry:
-    """The inverse of ``entry_record``; the ``session`` comes from elsewhere."""
+def read_entry(record: Mapping[str, Any], session: Session | None, power: PowerState | None = None) -> Entry:
+    """The inverse of ``entry_record``; ``session`` and ``power`` come from elsewhere."""
     delta, balance = record.get("delta"), record.get("balance")
     return Entry(
         record["seq"],
@@ -127,4 +170,5 @@ def read_entry(record: Mapping[str, Any], session: Session | None) -> Entry:
         None if balance is None else read_eth(balance),
         record["metadata"],
         session,
+        power,
     )

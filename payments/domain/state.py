@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from payments.domain.entries import Entry
+from payments.domain.entries import SESSION_FORGOTTEN, Entry
 from payments.domain.ledger import Balance
+from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
 
 V = TypeVar("V")
@@ -18,6 +19,7 @@ class State:
         seq: of the last entry folded; 0 before the first.
         sessions: by ``session_id``, in the order in which their incarnations opened, oldest first.
         balances: by ``orchestrator_id``; an orchestrator that never earned has none.
+        power: by ``orchestrator_id``; one that was never asked has none.
 
     The values are immutable and the dictionaries live: look up by key, or copy with ``list(state.sessions.values())``
     (one atomic step in CPython) before walking through.
@@ -26,13 +28,14 @@ class State:
     seq: int = 0
     sessions: dict[str, Session] = field(default_factory=dict)
     balances: dict[str, Balance] = field(default_factory=dict)
+    power: dict[str, PowerState] = field(default_factory=dict)
 
     def draft(self) -> "State":
         """A state that starts out equal and can be evolved and thrown away without touching this one.
 
         Made for look-ups by key: walking through its dictionaries shows only what has evolved since.
         """
-        return State(self.seq, _Overlay(self.sessions), _Overlay(self.balances))
+        return State(self.seq, _Overlay(self.sessions), _Overlay(self.balances), _Overlay(self.power))
 
     def restore_order(self) -> None:
         """Put the sessions in their order again, after a fold that did not begin where the sessions stood."""
@@ -49,24 +52,33 @@ def evolve(state: State, entry: Entry) -> None:
     session = entry.session
     if session is not None:
         known = state.sessions.get(session.session_id)
-        if known is not None and known.opened_seq != session.opened_seq:
+        is_forgotten = entry.reason == SESSION_FORGOTTEN
+        if known is not None and (is_forgotten or known.opened_seq != session.opened_seq):
             state.sessions.pop(session.session_id, None)
-        state.sessions[session.session_id] = session
+        if not is_forgotten:
+            state.sessions[session.session_id] = session
     if entry.balance_wei is not None and entry.orchestrator_id is not None:
         state.balances[entry.orchestrator_id] = Balance(
             entry.orchestrator_id, entry.balance_wei, entry.timestamp_ms, entry.seq
         )
+    if entry.power is not None:
+        state.power[entry.power.orchestrator_id] = entry.power
     state.seq = entry.seq
 
 
 class _Overlay(dict[str, V]):
-    """A dictionary whose look-ups fall through to another one."""
+    """A dictionary whose look-ups fall through to another one, but for what was taken out."""
 
     def __init__(self, below: dict[str, V]) -> None:
         super().__init__()
         self._below = below
+        self._gone: set[str] = set()
 
     def get(self, key: str, default: V | None = None) -> V | None:  # type: ignore[override]
         if key in self:
             return self[key]
-        return self._below.get(key, default)
+        return default if key in self._gone else self._below.get(key, default)
+
+    def pop(self, key: str, default: V | None = None) -> V | None:  # type: ignore[override]
+        self._gone.add(key)
+        return super().pop(key, default)

@@ -15,7 +15,7 @@ Not here: what commands become (``payments.domain``) and who the orchestrators a
 from collections.abc import Callable, Mapping
 
 from payments.clock import now_ms
-from payments.domain.billing import Terms
+from payments.domain.decisions import Terms
 from payments.settings import Settings
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
@@ -35,6 +35,9 @@ def open_store(settings: Settings, attribution: Callable[[], Mapping[str, str]])
         credit_unit=settings.credit_unit,
         max_gap_ms=settings.session_max_gap_s * 1000,
         max_event_age_ms=settings.session_max_event_age_s * 1000,
+        require_awake=settings.session_require_awake,
+        power_rate_wei_per_minute=settings.power_rate_wei_per_minute,
+        power_max_gap_ms=settings.power_max_gap_s * 1000,
     )
 
     def terms() -> Terms:
@@ -45,7 +48,7 @@ def open_store(settings: Settings, attribution: Callable[[], Mapping[str, str]])
 
     return FileStore(
         settings.ledger_journal_path,
-        Paths(settings.sessions_path, settings.balances_path),
+        Paths(settings.sessions_path, settings.balances_path, settings.power_meter_path),
         terms,
         now_ms,
         credit_unit=settings.credit_unit,

@@ -48,5 +48,8 @@ class MemoryStore:
     def maintain(self) -> None:
         pass
 
+    def refresh(self) -> None:
+        pass
+
     def close(self) -> None:
         pass

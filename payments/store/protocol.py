@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
-from payments.domain.billing import Outcome, Terms
 from payments.domain.commands import Command
+from payments.domain.decisions import Outcome, Terms
 from payments.domain.entries import JSON, Entry
 from payments.domain.state import State
 from payments.errors import Rejected
@@ -73,6 +73,9 @@ class Store(Protocol):
 
         For the worker, not for a request. Where another process is at it, it returns at once.
         """
+
+    def refresh(self) -> None:
+        """Bring what is made from the entries for others to read up to date, though nobody here executes anything."""
 
     def close(self) -> None:
         """Leave the projections up to date, and let go of everything."""

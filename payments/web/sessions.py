@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, request
 from marshmallow import ValidationError
 
-from payments.domain.billing import Outcome
+from payments.domain.decisions import Outcome
 from payments.domain.entries import JSON
 from payments.domain.money import format_eth
 from payments.domain.records import session_record

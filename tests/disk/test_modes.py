@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from payments.errors import Unavailable
-from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
 from tests.disk.scripted import Fail, ScriptedDisk
-from tests.harness import TERMS, Clock, event, file_store, journal_path
+from tests.harness import TERMS, Clock, event, file_store, journal_path, projections
 
 pytestmark = pytest.mark.usefixtures("open_umask")
 
@@ -40,7 +39,7 @@ def test_a_torn_tail_that_is_set_aside_is_private(tmp_path: Path) -> None:
 
 
 def test_folders_made_for_projections_elsewhere_are_private(tmp_path: Path) -> None:
-    paths = Paths(tmp_path / "shown" / "sessions.json", tmp_path / "owed" / "balances.json")
+    paths = projections(tmp_path / "shown")
     store = FileStore(tmp_path / "data" / "journal", paths, lambda: TERMS, Clock())
     store.execute([event()])
     store.close()

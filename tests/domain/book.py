@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from payments.domain.billing import Outcome, Terms
 from payments.domain.commands import decide
+from payments.domain.decisions import Outcome, Terms
 from payments.domain.entries import CREDIT, Entry
 from payments.domain.money import parse_eth
 from payments.domain.sessions import ENDED, TIMEOUT, Session, SessionEvent

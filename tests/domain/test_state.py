@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.domain.billing import Outcome
 from payments.domain.commands import decide
+from payments.domain.decisions import Outcome
 from payments.domain.entries import Entry
 from payments.domain.sessions import END, EVENTS, HEARTBEAT, START, Session
 from payments.domain.state import State, evolve

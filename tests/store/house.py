@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from payments.domain.billing import Terms
+from payments.domain.decisions import Terms
 from payments.domain.entries import Entry
 from payments.store import Query, Store
-from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
 from payments.store.memory import MemoryStore
-from tests.harness import TERMS, Clock, journal_path
+from tests.harness import TERMS, Clock, journal_path, projections
 
 MINUTE_MS = 60_000
 
@@ -38,7 +37,7 @@ class House:
             assert not self._open, "nobody shares a memory store"
             store = MemoryStore(lambda: self.terms, self.clock)
         else:
-            paths = Paths(self.folder / "sessions.json", self.folder / "balances.json")
+            paths = projections(self.folder)
             store = FileStore(
                 journal_path(self.folder), paths, lambda: self.terms, self.clock, segment_bytes=self.segment_bytes
             )

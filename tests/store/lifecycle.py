@@ -6,7 +6,7 @@ from typing import Protocol
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from payments.domain.billing import RECORDED
+from payments.domain.decisions import RECORDED
 from payments.domain.entries import Entry
 from payments.domain.sessions import END, EVENTS, HEARTBEAT, START, Session, SessionEvent
 from payments.domain.state import State

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from payments.domain.billing import Outcome
 from payments.domain.commands import Command
+from payments.domain.decisions import Outcome
 from payments.domain.ledger import Balance
 from payments.domain.sessions import END, HEARTBEAT, START
 from payments.domain.state import State

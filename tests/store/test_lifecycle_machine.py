@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from payments.domain.billing import RECORDED, Outcome
+from payments.domain.decisions import RECORDED, Outcome
 from payments.domain.entries import Entry
 from payments.domain.records import entry_record, read_balance, read_session
 from payments.domain.sessions import EVENTS, SessionEvent

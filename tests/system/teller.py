@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from payments.domain.billing import Outcome, Terms
+from payments.domain.decisions import Outcome, Terms
 from payments.domain.sessions import SessionEvent
 from payments.errors import PaymentsError, Unavailable
 from payments.store.file.snapshot import Paths
@@ -32,7 +32,7 @@ class _Told:
 def main(folder: Path, segment_bytes: int, max_gap_s: int) -> None:
     clock = _Told()
     terms = Terms(RATE_WEI_PER_MINUTE, max_gap_ms=max_gap_s * 1000, attribution={HOST: EARNER})
-    paths = Paths(folder / "sessions.json", folder / "balances.json")
+    paths = Paths(folder / "sessions.json", folder / "balances.json", folder / "power_meter.json")
     journal = folder / "audit" / "ledger-events.log"
     _say("loaded")
     sys.stdin.readline()

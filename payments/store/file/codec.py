@@ -1,13 +1,14 @@
 """Entry <-> line, checksum and chain. Pure; the format is specified in the package's docstring."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
 from payments.domain.entries import Entry
+from payments.domain.readings import PowerState
 from payments.domain.records import entry_record, read_entry
 from payments.domain.sessions import Session
 
@@ -53,6 +54,8 @@ def encode(entry: Entry, durable_seq: int, prev: str) -> bytes:
     record = entry_record(entry)
     if entry.session is not None:
         record["session"] = _pack(entry.session)
+    if entry.power is not None:
+        record["power"] = _pack(entry.power)
     record["v"] = VERSION
     record["durable"] = durable_seq
     record["prev"] = prev
@@ -93,27 +96,31 @@ def decode(line: bytes) -> tuple[Entry, int]:
 
 def _read(record: dict[str, Any]) -> tuple[Entry, int]:
     try:
-        session = record.get("session")
-        return read_entry(record, None if session is None else _unpack(session)), record["durable"]
+        session, power = record.get("session"), record.get("power")
+        return read_entry(
+            record,
+            # By position: by name takes ten times as long.
+            None if session is None else Session._make(_unpack(session, Session._fields)),
+            None if power is None else PowerState._make(_unpack(power, PowerState._fields)),
+        ), record["durable"]
     except (KeyError, TypeError, ValueError) as error:
         raise BadLine(f"it is not an entry ({type(error).__name__}: {error})") from error
 
 
-def _pack(session: Session) -> dict[str, Any]:
-    record = dict(zip(Session._fields, session, strict=True))
+def _pack(subject: Session | PowerState) -> dict[str, Any]:
+    record = dict(zip(subject._fields, subject, strict=True))
     # As a JSON number, more than 18 ETH would not fit 64 bits, and most readers would make a float of far less.
-    record["billed_wei"] = str(session.billed_wei)
-    record["last_credited_wei"] = str(session.last_credited_wei)
+    record["billed_wei"] = str(subject.billed_wei)
+    record["last_credited_wei"] = str(subject.last_credited_wei)
     return record
 
 
-def _unpack(record: dict[str, Any]) -> Session:
-    if tuple(record) != Session._fields:
-        raise ValueError("a session without just the fields of one, in their order")
+def _unpack(record: dict[str, Any], fields: tuple[str, ...]) -> Iterable[Any]:
+    if tuple(record) != fields:
+        raise ValueError(f"{', '.join(record)} where there must be {', '.join(fields)}, in this order")
     record["billed_wei"] = int(record["billed_wei"])
     record["last_credited_wei"] = int(record["last_credited_wei"])
-    # By position: by name takes ten times as long.
-    return Session._make(record.values())
+    return record.values()
 
 
 def decode_next(line: bytes, position: Position) -> tuple[Entry, Position, int]:

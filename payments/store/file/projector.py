@@ -72,7 +72,7 @@ class Projector:
                 self._failing = False
             except (OSError, LockTimeout, PaymentsError) as error:
                 if not self._failing:
-                    log.warning("%s and %s cannot be brought up to date: %s", *self._paths, error)
+                    log.warning("%s cannot be brought up to date: %s", ", ".join(map(str, self._paths)), error)
                 self._failing = True
 
     def close(self, seq: int) -> None:

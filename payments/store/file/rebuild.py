@@ -1,8 +1,9 @@
 """Rebuilding the state from a long journal, decoding no more of it than decides the state.
 
-Every entry carries results: the session after it, the balance after it. So of the lines about one session only the last
-decides what that session is, and of those with one balance only the last decides the balance; the others are checked,
-as every line is, for checksum, chain and ``seq``, and not decoded.
+Every entry carries results: the session after it, the power state, the balance. So of the lines about one session only
+the last decides what that session is, of the readings of one orchestrator only the last, and of those with one balance
+only the last decides the balance; the others are checked, as every line is, for checksum, chain and ``seq``, and not
+decoded.
 """
 
 from payments.domain.state import State, evolve
@@ -13,7 +14,8 @@ _STANDING_LINES = 20_000
 
 # As the encoder writes them. Quotation marks within a string are escaped, so none of these can be a part of one.
 _ORCHESTRATOR, _AMOUNT, _METADATA = b'"orchestrator_id":', b',"amount":', b',"metadata":'
-_SESSION, _AFTER_ID = b',"session":{"session_id":', b',"incarnation":'
+_SESSION, _AFTER_SESSION_ID = b',"session":{"session_id":', b',"incarnation":'
+_POWER, _AFTER_POWER_ID = b',"power":{"orchestrator_id":', b',"state":'
 _VERSION, _PREV = b',"v":1,"durable":', b',"prev":"'
 _AFTER_PREV_BYTES = len(b'","crc":"00000000"}\n')
 _PREV_BYTES = 64 + _AFTER_PREV_BYTES
@@ -60,12 +62,14 @@ class Rebuild:
 
     def _note(self, seq: int, line: bytes) -> None:
         metadata = line.find(_METADATA)
-        session = line.find(_SESSION, metadata)
-        if session < 0:
+        if (subject := line.find(_SESSION, metadata)) >= 0:
+            key = line[subject : line.find(_AFTER_SESSION_ID, subject)]
+        elif (subject := line.find(_POWER, metadata)) >= 0:
+            key = line[subject : line.find(_AFTER_POWER_ID, subject)]
+        else:
             # Whatever it is about, it stands.
-            self._standing[b"%d" % seq] = seq, line
-            return
-        self._standing[line[session : line.find(_AFTER_ID, session)]] = seq, line
+            key = b"%d" % seq
+        self._standing[key] = seq, line
         amount = line.find(_AMOUNT, 0, metadata)
         if amount > 0:
             self._standing[line[line.find(_ORCHESTRATOR) : amount]] = seq, line

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 
 from payments.disk import Disk, replace_file
-from payments.domain.records import balance_record, read_balance, read_session, session_record
+from payments.domain.records import (
+    balance_record,
+    power_record,
+    read_balance,
+    read_power,
+    read_session,
+    session_record,
+)
 from payments.domain.state import State
 from payments.store.file.codec import Position
 
@@ -26,6 +33,7 @@ class Paths(NamedTuple):
 
     sessions: Path
     balances: Path
+    power_meter: Path
 
 
 class Snapshot(NamedTuple):
@@ -39,8 +47,8 @@ class Found(NamedTuple):
     """What the projections on disk show.
 
     Attributes:
-        snapshot: the newest state that they show together, or ``None``. Each may be newer than the other, by a crash
-            between the two; the position is the lower one, because entries carry results, so folding some of them
+        snapshot: the newest state that they show together, or ``None``. One may be newer than another, by a crash
+            between the two; the position is the lowest one, because entries carry results, so folding some of them
             again does no harm.
         reflected: the position of each projection that is sound. The journal was on disk up to there.
     """
@@ -54,10 +62,14 @@ class _Unusable(ValueError):
 
 
 def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> None:
-    """Replace both projections. The journal must be on disk up to ``snapshot.position``. Raises ``OSError``."""
-    sessions = map(session_record, snapshot.state.sessions.values())
-    balances = (balance_record(balance, credit_unit) for balance in snapshot.state.balances.values())
-    for path, name, records in ((paths.sessions, "sessions", sessions), (paths.balances, "balances", balances)):
+    """Replace all projections. The journal must be on disk up to ``snapshot.position``. Raises ``OSError``."""
+    state = snapshot.state
+    shown: Mapping[str, Iterable[Mapping[str, Any]]] = {
+        "sessions": map(session_record, state.sessions.values()),
+        "balances": (balance_record(balance, credit_unit) for _, balance in sorted(state.balances.items())),
+        "power": (power_record(power) for _, power in sorted(state.power.items())),
+    }
+    for path, (name, records) in zip(paths, shown.items(), strict=True):
         disk.make_folder(path.parent)
         replace_file(disk, path, _document(name, snapshot.position, records))
 
@@ -67,19 +79,21 @@ def read(paths: Paths) -> Found:
     reflected: dict[Path, Position] = {}
     sessions = _usable(paths.sessions, "sessions", read_session, reflected)
     balances = _usable(paths.balances, "balances", read_balance, reflected)
-    if sessions is None or balances is None:
+    power = _usable(paths.power_meter, "power", read_power, reflected)
+    if sessions is None or balances is None or power is None:
         return Found(None, reflected)
     position = min(reflected.values())
     state = State(
         position.seq,
         {session.session_id: session for session in sessions},
         {balance.orchestrator_id: balance for balance in balances},
+        {each.orchestrator_id: each for each in power},
     )
     return Found(Snapshot(state, position), reflected)
 
 
 def reflected_seq(paths: Paths) -> int | None:
-    """Up to which ``seq`` both projections say that they show the journal; ``None`` where one of them says nothing."""
+    """Up to which ``seq`` all projections say that they show the journal; ``None`` where one of them says nothing."""
     try:
         return min(_read_head(path).seq for path in paths)
     except (OSError, ValueError, KeyError, TypeError):

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from payments.disk import Disk
-from payments.domain.billing import Terms
 from payments.domain.commands import Command, decide
+from payments.domain.decisions import Terms
 from payments.domain.entries import JSON, Entry
 from payments.domain.state import State, evolve
 from payments.errors import Misconfigured, Rejected, Unavailable
@@ -102,6 +102,10 @@ class FileStore:
     def maintain(self) -> None:
         compress_sealed(self._journal.journal.disk, self._journal.journal.path)
 
+    def refresh(self) -> None:
+        state = self.view()
+        self._projector.follow(state.seq, len(state.sessions))
+
     def close(self) -> None:
         self._projector.close(self._journal.state.seq)
         # A thread that still waits for the lock keeps what it needs.
@@ -140,7 +144,7 @@ class FileStore:
 
         def copy() -> Snapshot:
             state = self._journal.state
-            copied = State(state.seq, dict(state.sessions), dict(state.balances))
+            copied = State(state.seq, dict(state.sessions), dict(state.balances), dict(state.power))
             return Snapshot(copied, self._journal.journal.position)
 
         return self._look(copy)

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from payments.domain.billing import Terms
+from payments.domain.decisions import Terms
 from payments.domain.money import parse_eth
 from payments.domain.sessions import END, HEARTBEAT, START
 from tests.harness import HOST_A, HOST_B, Clock, event, file_store, journal_path

@@ -7,18 +7,17 @@ import sys
 from pathlib import Path
 
 from payments.clock import now_ms
-from payments.domain.billing import Outcome
+from payments.domain.decisions import Outcome
 from payments.domain.sessions import HEARTBEAT
-from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
 from tests.disk.scripted import HastyDisk
-from tests.harness import HOST_A, HOST_B, TERMS, event, journal_path
+from tests.harness import HOST_A, HOST_B, TERMS, event, journal_path, projections
 
 SHARED = "shared"
 
 
 def main(folder: Path, name: str, commands: int) -> None:
-    paths = Paths(folder / "sessions.json", folder / "balances.json")
+    paths = projections(folder)
     store = FileStore(journal_path(folder), paths, lambda: TERMS, now_ms, disk=HastyDisk())
     sys.stdin.readline()
     for number in range(commands):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from payments.disk import Disk
-from payments.domain.billing import Outcome
+from payments.domain.decisions import Outcome
 from payments.domain.sessions import HEARTBEAT, START
 from payments.errors import Unavailable
 from payments.store.file.store import FileStore

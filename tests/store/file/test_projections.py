@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from payments.domain.billing import RECORDED, Outcome
+from payments.domain.decisions import RECORDED, Outcome
 from payments.domain.records import balance_record, session_record
 from payments.domain.sessions import HEARTBEAT, START
 from payments.store.file.projector import PROMPT_SESSIONS
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import NOON_MS, TERMS, Clock, event, file_store, journal_path, until
+from tests.harness import NOON_MS, TERMS, Clock, event, file_store, journal_path, projections, until
 
 MANY = PROMPT_SESSIONS + 2
 
@@ -52,7 +52,7 @@ def check_shown(store: FileStore, folder: Path) -> None:
 def elsewhere(tmp_path: Path) -> Paths:
     """Projections in a folder of their own, so that one can take it away from under a store."""
     (tmp_path / "shown").mkdir()
-    return Paths(tmp_path / "shown" / "sessions.json", tmp_path / "shown" / "balances.json")
+    return projections(tmp_path / "shown")
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_a_folder_that_is_gone_is_made_again(apart: FileStore, elsewhere: Paths)
 
 def test_a_store_starts_and_records_where_projections_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    paths = Paths(tmp_path / "file" / "sessions.json", tmp_path / "file" / "balances.json")
+    paths = projections(tmp_path / "file")
     for number in range(2):
         store = FileStore(journal_path(tmp_path), paths, lambda: TERMS, Clock(), disk=HastyDisk())
         recorded(store, f"s-{number}")
@@ -214,6 +214,6 @@ def test_a_projection_that_cannot_be_written_is_reported_once(tmp_path: Path, ca
     with caplog.at_level(logging.WARNING):
         for number in range(3):
             recorded(store, f"s-{number}")
-    complaint = f"{tmp_path / 'sessions.json'} and {tmp_path / 'balances.json'} cannot be brought up to date: "
+    complaint = f"{', '.join(map(str, projections(tmp_path)))} cannot be brought up to date: "
     assert [record.getMessage()[: len(complaint)] for record in caplog.records] == [complaint]
     store.close()

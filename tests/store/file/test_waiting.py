@@ -9,16 +9,15 @@ import pytest
 from filelock import FileLock
 
 from payments.disk.lock import HotLock
-from payments.domain.billing import Outcome, Terms
+from payments.domain.decisions import Outcome, Terms
 from payments.domain.sessions import START
 from payments.errors import Unavailable
 from payments.store.file import store as engine
-from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
 from payments.store.protocol import Query
 from tests.audit import audit
 from tests.disk.scripted import GatedDisk, HastyDisk, ScriptedDisk, held_sync
-from tests.harness import TERMS, Clock, event, file_store, journal_path, until
+from tests.harness import TERMS, Clock, event, file_store, journal_path, projections, until
 
 THREADS = 4
 CALLS: dict[str, Callable[[FileStore], object]] = {
@@ -129,7 +128,7 @@ def test_a_source_of_terms_that_fails_fails_its_commands_and_not_the_store(tmp_p
             raise ZeroDivisionError
         return TERMS
 
-    paths = Paths(tmp_path / "sessions.json", tmp_path / "balances.json")
+    paths = projections(tmp_path)
     store = FileStore(journal_path(tmp_path), paths, terms, Clock(), disk=HastyDisk())
     store.execute([event("s-1", START)])
     broken = True

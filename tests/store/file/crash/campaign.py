@@ -12,7 +12,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import NamedTuple
 
-from payments.domain.billing import RECORDED, Outcome
+from payments.domain.decisions import RECORDED, Outcome
 from payments.domain.entries import Entry
 from payments.domain.sessions import START
 from payments.errors import PaymentsError

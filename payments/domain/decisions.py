@@ -1,0 +1,65 @@
+"""What every decision rests on and what comes of it, whatever the command."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from payments.domain.entries import Entry
+from payments.domain.readings import PowerState
+from payments.domain.sessions import Session
+
+RECORDED, DUPLICATE, LATE = "recorded", "duplicate", "late"
+
+
+class Terms(NamedTuple):
+    """What decisions depend on besides the state.
+
+    Attributes:
+        rate_wei_per_minute: what a minute of session time earns; 0 records and credits nothing.
+        credit_unit: label on entries.
+        max_gap_ms: silence longer than this is not credited at all; 0: no limit.
+        max_event_age_ms: how long before its receipt an ``occurred_at`` is still credited.
+        attribution: orchestrator id by ``host_public_ip``, as ``canonical_ip`` spells it.
+        require_awake: whether session time earns only where a reading says that the orchestrator is awake.
+        power_rate_wei_per_minute: what a minute of powered-on time earns; 0: nothing.
+        power_max_gap_ms: two readings further apart credit nothing, and no reading says anything for longer.
+    """
+
+    rate_wei_per_minute: int = 0
+    credit_unit: str = "eth"
+    max_gap_ms: int = 0
+    max_event_age_ms: int = 86_400_000
+    attribution: Mapping[str, str] = {}
+    require_awake: bool = False
+    power_rate_wei_per_minute: int = 0
+    power_max_gap_ms: int = 180_000
+
+
+class Outcome(NamedTuple):
+    """The answer to a command.
+
+    Attributes:
+        kind: ``recorded``, ``duplicate`` or ``late`` (SPEC.md rule 4.12).
+        subject: what the command was about, as it is after it.
+    """
+
+    kind: str
+    subject: Session | PowerState
+
+    @property
+    def session(self) -> Session:
+        """The subject of a command about a session."""
+        assert isinstance(self.subject, Session)
+        return self.subject
+
+    @property
+    def power(self) -> PowerState:
+        """The subject of a reading."""
+        assert isinstance(self.subject, PowerState)
+        return self.subject
+
+
+class Decision(NamedTuple):
+    """What a command becomes: its answer, and the entries that must be on disk before the answer leaves."""
+
+    outcome: Outcome
+    entries: tuple[Entry, ...]

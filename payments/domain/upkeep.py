@@ -1,0 +1,67 @@
+"""Looking after sessions that nobody reports any more: SPEC.md rule 4.11, and how long ended ones are kept."""
+
+from typing import NamedTuple, TypeAlias
+
+from payments.domain.accounts import session_metadata
+from payments.domain.decisions import LATE, RECORDED, Decision, Outcome
+from payments.domain.entries import SESSION, SESSION_FORGOTTEN, SESSION_REAPED, Entry
+from payments.domain.sessions import ACTIVE, ENDED, TIMEOUT
+from payments.domain.state import State
+from payments.errors import Rejected
+
+
+class Reap(NamedTuple):
+    """Close a session that has been silent for too long: its end was lost.
+
+    Attributes:
+        last_seen_at_ms: of the session when it was found silent; if it has spoken since, nothing is done.
+    """
+
+    session_id: str
+    last_seen_at_ms: int
+
+
+class Forget(NamedTuple):
+    """Drop an ended session from the state; the journal keeps all of it. ``last_seen_at_ms`` as in ``Reap``."""
+
+    session_id: str
+    last_seen_at_ms: int
+
+
+Upkeep: TypeAlias = Reap | Forget
+
+
+def upkeep_due(state: State, now_ms: int, reap_ms: int, keep_ms: int) -> list[Upkeep]:
+    """What is to be done at ``now_ms``, oldest sessions first.
+
+    Args:
+        reap_ms: active sessions silent for longer are closed; 0: none.
+        keep_ms: ended sessions without an event for longer are forgotten. It must be at least as long as an
+            ``occurred_at`` may lie back and be credited, or an event that was kept back could bill a moment again.
+    """
+    due: list[Upkeep] = []
+    for session in list(state.sessions.values()):
+        silent_ms = now_ms - session.last_seen_at_ms
+        if session.status == ACTIVE and reap_ms and silent_ms > reap_ms:
+            due.append(Reap(session.session_id, session.last_seen_at_ms))
+        elif session.status == ENDED and silent_ms > keep_ms:
+            due.append(Forget(session.session_id, session.last_seen_at_ms))
+    return due
+
+
+def decide_upkeep(command: Upkeep, state: State, now_ms: int) -> Decision:
+    """Decide ``command`` against its session. ``now_ms`` dates the entry. Raises ``Rejected`` (``not-found``)."""
+    session = state.sessions.get(command.session_id)
+    if session is None:
+        raise Rejected("not-found", f'no session "{command.session_id}" is known')
+    wanted = ACTIVE if isinstance(command, Reap) else ENDED
+    if (session.status, session.last_seen_at_ms) != (wanted, command.last_seen_at_ms):
+        return Decision(Outcome(LATE, session), ())
+    if isinstance(command, Reap):
+        reason, event = SESSION_REAPED, "reap"
+        after = session._replace(status=ENDED, ended_at_ms=session.last_billed_at_ms, end_reason=TIMEOUT)
+    else:
+        reason, event, after = SESSION_FORGOTTEN, "forget", session
+    metadata = session_metadata(session, after, event)
+    entry = Entry(state.seq + 1, now_ms, SESSION, reason, session.orchestrator_id, None, None, metadata, after)
+    return Decision(Outcome(RECORDED, after), (entry,))
