@@ -4,6 +4,7 @@ The fields below are the only list of settings: ``.env.example`` and the README 
 ``payments.errors`` and ``payments.domain``. Not here: what a setting does.
 """
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
@@ -137,7 +138,8 @@ class Settings:
     )
     session_retention_hours: int = _setting(
         "SESSION_RETENTION_HOURS", _whole("hours", 1), "168",
-        "ended sessions stay in sessions.json this long; the journal keeps everything",
+        "ended sessions stay in sessions.json this long after their last event, and at least as long as "
+        "PAYMENTS_SESSION_MAX_EVENT_AGE_SECONDS; the journal keeps everything",
     )  # fmt: skip
     session_max_event_age_s: int = _setting(
         "SESSION_MAX_EVENT_AGE_SECONDS", _whole("seconds"), "86400", "how far back an occurred_at is still credited"
@@ -173,11 +175,17 @@ class Settings:
         Raises ``Misconfigured`` with one line per bad value; a token is never quoted.
         """
         env = Env(eager=False)
-        if env_file.exists():
-            _check_env_file(env_file)
-            env.read_env(str(env_file), recurse=False)
         env.add_parser("setting", lambda text, parse: parse(text))
-        values = {each.name: _read(env, each) for each in fields(cls)}
+        environment = os.environ.copy()
+        try:
+            if env_file.exists():
+                _check_env_file(env_file)
+                env.read_env(str(env_file), recurse=False)
+            values = {each.name: _read(env, each) for each in fields(cls)}
+        finally:
+            # What a file said would, as a part of the environment, go before what it says the next time.
+            os.environ.clear()
+            os.environ.update(environment)
         try:
             env.seal()
         except EnvValidationError as error:
@@ -185,6 +193,31 @@ class Settings:
             lines = (f"{name}: {' '.join(messages)}" for name, messages in sorted(problems.items()))
             raise Misconfigured("\n".join(lines)) from None
         return cls(**_with_paths(values))
+
+    def doubts(self) -> list[str]:
+        """What is allowed and yet hardly meant, a sentence each, for a start to warn of."""
+        doubts = []
+        if self.power_meter_enabled and self.power_rate_wei_per_minute and self.session_rate_wei_per_minute:
+            doubts.append(
+                "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE and PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE are both set: "
+                "a session on a host that is awake is paid for twice; set one of them to 0 unless that is meant"
+            )
+        if self.power_meter_enabled and self.power_max_gap_s < self.power_poll_s:
+            doubts.append(
+                "PAYMENTS_POWER_MAX_GAP_SECONDS is below PAYMENTS_POWER_POLL_SECONDS: "
+                "any two readings are too far apart to credit anything"
+            )
+        if self.power_rate_wei_per_minute and not self.power_meter_enabled:
+            doubts.append(
+                "PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE is set, but PAYMENTS_POWER_METER_ENABLED is not: "
+                "no power is metered"
+            )
+        if self.session_require_awake and not self.power_meter_enabled:
+            doubts.append(
+                "PAYMENTS_SESSION_REQUIRE_AWAKE is set, but PAYMENTS_POWER_METER_ENABLED is not: "
+                "without readings no session time is credited"
+            )
+        return doubts
 
 
 def _check_env_file(env_file: Path) -> None:

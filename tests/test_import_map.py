@@ -16,6 +16,8 @@ ROOMS = {
     "payments.disk": {"payments.errors"},
     "payments.fields": {"payments.domain"},
     "payments.strictjson": set[str](),
+    "payments.logs": set[str](),
+    "payments.duty": {"payments.disk", "payments.strictjson"},
     "payments.settings": {"payments.errors", "payments.domain"},
     "payments.store": {
         "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.settings",
@@ -25,7 +27,11 @@ ROOMS = {
     },
     "payments.web": {
         "payments.errors", "payments.clock", "payments.domain", "payments.fields", "payments.settings",
-        "payments.store", "payments.registry", "payments.strictjson",
+        "payments.store", "payments.registry", "payments.strictjson", "payments.duty",
+    },
+    "worker": {
+        "payments.errors", "payments.clock", "payments.domain", "payments.settings", "payments.store",
+        "payments.registry", "payments.strictjson", "payments.duty", "payments.logs",
     },
     "wsgi": {"payments.errors", "payments.settings", "payments.web"},
 }  # fmt: skip
@@ -34,11 +40,13 @@ ONLY_IMPORTER = {
     "filelock": "payments/disk/lock.py",
     "fcntl": "payments/disk/lock.py",
     "environs": "payments/settings.py",
-    "time": "payments/clock.py payments/disk/lock.py payments/store/file/projector.py",
+    "time": "payments/clock.py payments/disk/lock.py payments/store/file/projector.py worker/",
+    "requests": "worker/",
+    "apscheduler": "worker/schedule.py",
     "flask": "payments/web/",
 }
 
-MODULES = sorted([*(ROOT / "payments").rglob("*.py"), ROOT / "wsgi.py"])
+MODULES = sorted([*(ROOT / "payments").rglob("*.py"), *(ROOT / "worker").rglob("*.py"), ROOT / "wsgi.py"])
 TOP_LEVEL = {"setup.cfg", "setup.py", "wsgi.py", "payments", "worker", "tests", "deploy", "README.rst"}
 
 
@@ -80,6 +88,8 @@ def _module(path: Path) -> str:
 
 def _room(module: str) -> str:
     """The room that ``module`` belongs to; the package ``payments`` itself is one that imports nothing."""
+    if module.startswith("worker"):
+        return "worker"
     return ".".join(module.split(".")[:2])
 
 

@@ -61,10 +61,18 @@ class HotLock:
     def acquire_within(self, timeout_s: float) -> None:
         """As ``acquire``, by polling, for whoever has no thread to spare. Raises ``LockTimeout`` too."""
         deadline_s = time.monotonic() + timeout_s
-        while not self._acquire_now():
+        while not self.acquire_now():
             if time.monotonic() >= deadline_s:
                 raise LockTimeout(self._path)
             time.sleep(_POLL_S)
+
+    def acquire_now(self) -> bool:
+        """Whether the lock was to be had, and is held now."""
+        while lock_descriptor(self._descriptor, blocking=False):
+            if self._names_the_open_file():
+                return True
+            self._reopen()
+        return False
 
     def release(self) -> None:
         unlock_descriptor(self._descriptor)
@@ -72,13 +80,6 @@ class HotLock:
     def close(self) -> None:
         """Let go of everything; nobody may be in ``acquire``."""
         os.close(self._descriptor)
-
-    def _acquire_now(self) -> bool:
-        while lock_descriptor(self._descriptor, blocking=False):
-            if self._names_the_open_file():
-                return True
-            self._reopen()
-        return False
 
     def _reopen(self) -> None:
         try:

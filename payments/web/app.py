@@ -12,7 +12,7 @@ from payments.clock import now_ms
 from payments.registry import Registry, bootstrap
 from payments.settings import Settings
 from payments.store import open_store
-from payments.web import health, ledger, orchestrators, problems, sessions
+from payments.web import health, ledger, metrics, orchestrators, power, problems, sessions
 from payments.web.services import Services, attach
 from payments.web.tokens import Gate
 
@@ -62,6 +62,6 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.converters["anything"] = _Anything
     attach(app, Services(settings, store, registry, Gate(settings), now_ms))
     problems.handle_errors(app)
-    for views in (sessions, ledger, orchestrators, health):
+    for views in (sessions, ledger, orchestrators, power, health, metrics):
         app.register_blueprint(views.blueprint)
     return app

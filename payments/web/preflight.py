@@ -15,6 +15,8 @@ def main() -> int:
     """The exit code: 0, or 1 with the reason on standard error."""
     try:
         settings = Settings.load()
+        for doubt in settings.doubts():
+            print(f"payments: warning: {doubt}", file=sys.stderr)
         close_store(create_app(settings))
     except PaymentsError as error:
         print(f"payments: cannot start:\n{error}", file=sys.stderr)

@@ -1,0 +1,16 @@
+"""Logs as JSON, one object a line on standard error, for services. May import nothing of ours."""
+
+import logging
+
+from pythonjsonlogger.json import JsonFormatter
+
+
+def log_as_json(level: int = logging.INFO) -> None:
+    """Let everything that is logged from here on be one JSON object a line, ``extra`` fields included."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        JsonFormatter(
+            ("levelname", "name", "message"), timestamp="time", rename_fields={"levelname": "level", "name": "logger"}
+        )
+    )
+    logging.basicConfig(level=level, handlers=[handler], force=True)

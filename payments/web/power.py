@@ -1,0 +1,20 @@
+"""Readings."""
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from payments.domain.records import power_record
+from payments.web.services import services
+
+blueprint = Blueprint("power", __name__, url_prefix="/api/power")
+
+
+@blueprint.get("")
+def get_power() -> dict[str, Any]:
+    """The last reading of each orchestrator that was ever asked, what it earned so far, and what it did not and why."""
+    here = services()
+    here.gate.admit_viewer(request)
+    now_ms, max_gap_ms = here.now_ms(), here.settings.power_max_gap_s * 1000
+    states = sorted(here.store.view().power.copy().values())
+    return {"power": [{**power_record(each), "is_fresh": now_ms - each.read_at_ms <= max_gap_ms} for each in states]}

@@ -1,0 +1,61 @@
+"""Which addresses are never asked, however they are spelled.
+
+A host's address comes from a record, and its ``/power`` is asked from inside the network that Payments runs in.
+Loopback and private addresses are an operator's right to use; what no game host ever has are the addresses below, which
+reach the machine's neighbours all at once, or the services that hand out the machine's credentials.
+"""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+_REFUSED = {
+    ip_network(network): why
+    for network, why in (
+        ("0.0.0.0/8", "is unspecified"),
+        ("169.254.0.0/16", "is link-local"),
+        ("224.0.0.0/4", "is multicast"),
+        ("240.0.0.0/4", "is reserved"),
+        # Metadata services outside the link-local range: Oracle's, Alibaba's, Azure's, Amazon's, Google's.
+        ("192.0.0.0/24", "is reserved for protocols, and metadata services"),
+        ("100.100.100.200/32", "is a metadata service"),
+        ("168.63.129.16/32", "is a metadata service"),
+        ("fd00:ec2::254/128", "is a metadata service"),
+        ("fd20:ce::254/128", "is a metadata service"),
+        ("::/128", "is unspecified"),
+        # Where in it the IPv4 address stands, only whoever set it up knows (RFC 8215).
+        ("64:ff9b:1::/48", "is a translator's, for any address"),
+        ("fe80::/10", "is link-local"),
+        ("fec0::/10", "is site-local"),
+        ("ff00::/8", "is multicast"),
+    )
+}
+_WITH_IPV4_LAST = tuple(
+    ip_network(network)
+    # Mapped, translated and compatible (RFC 4291, 2765), and NAT64 (RFC 6052).
+    for network in ("::ffff:0:0/96", "::ffff:0:0:0/96", "::/96", "64:ff9b::/96")
+)
+_ISATAP = (0x00005EFE, 0x02005EFE)
+_LOOPBACK = IPv6Address("::1")
+
+
+def refusal(text: str) -> str | None:
+    """Why the address that ``text`` is a literal of is never asked, or ``None`` where it may be."""
+    address = ip_address(text.partition("%")[0])
+    for meant in (address, *_embedded(address)):
+        for network, why in _REFUSED.items():
+            if meant in network:
+                return f"{address} {why}" if meant == address else f"{address} stands for {meant}, which {why}"
+    return None
+
+
+def _embedded(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address]:
+    """The IPv4 addresses that an IPv6 address may be translated or tunnelled to."""
+    if isinstance(address, IPv4Address) or address == _LOOPBACK:
+        return
+    number = int(address)
+    if any(address in network for network in _WITH_IPV4_LAST) or (number >> 32) & 0xFFFFFFFF in _ISATAP:
+        yield IPv4Address(number & 0xFFFFFFFF)
+    if address.sixtofour is not None:
+        yield address.sixtofour
+    if address.teredo is not None:
+        yield from address.teredo

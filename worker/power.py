@@ -1,0 +1,84 @@
+"""Asks one host for its ``/power``."""
+
+from http.client import HTTPException
+from typing import Any, NamedTuple
+
+from requests import PreparedRequest, Request
+from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
+
+from payments.domain.readings import UNKNOWN
+from payments.registry import Record
+from payments.strictjson import read_strictly
+from worker.dial import BoundedAdapter, NotUsable
+
+MOST_BODY_BYTES = 4096
+_LONGEST_STATE = 32
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+    "User-Agent": "payments",
+}
+
+
+class Answer(NamedTuple):
+    """What a host says of its power: a word of its own, or ``unknown`` and, in ``detail``, why."""
+
+    state: str
+    detail: str | None = None
+
+
+def power_url(record: Record, port: int) -> str | None:
+    """Where the host of ``record`` is asked; ``None``: nowhere, it has no address."""
+    if record.power_url is not None:
+        return record.power_url
+    host = record.host_public_ip
+    if host is None:
+        return None
+    return f"http://[{host}]:{port}/power" if ":" in host else f"http://{host}:{port}/power"
+
+
+def ask(adapter: BoundedAdapter, url: str, timeout_s: float) -> Answer:
+    """The answer of the host at ``url``, within ``timeout_s`` whatever it does. Never raises for what a host does.
+
+    Through the adapter, not a ``requests.Session``: that would follow redirects (and read their bodies even if told not
+    to), heed the environment's proxies and keep cookies.
+    """
+    try:
+        return Answer(_state(_get(adapter, Request("GET", url, _HEADERS).prepare(), timeout_s)))
+    except NotUsable as error:
+        return Answer(UNKNOWN, str(error))
+    except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
+        return Answer(UNKNOWN, f"no HTTP answer ({type(error).__name__})")
+
+
+def _get(adapter: BoundedAdapter, request: PreparedRequest, timeout_s: float) -> bytes:
+    response = adapter.send(request, stream=True, timeout=timeout_s)
+    try:
+        if response.status_code != 200:
+            raise NotUsable(f"status {response.status_code}")
+        if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            raise NotUsable("an encoding that was not asked for")
+        # One more than there may be, to know whether there is more.
+        body: bytes = response.raw.read(MOST_BODY_BYTES + 1, decode_content=False)
+        if len(body) > MOST_BODY_BYTES:
+            raise NotUsable(f"more than {MOST_BODY_BYTES} bytes")
+        return body
+    finally:
+        response.close()
+
+
+def _state(body: bytes) -> str:
+    try:
+        said: Any = read_strictly(body)
+    except ValueError:
+        raise NotUsable("not JSON") from None
+    state = said.get("state") if isinstance(said, dict) else None
+    if not isinstance(state, str):
+        raise NotUsable('no "state" that is a word')
+    if not 0 < len(state) <= _LONGEST_STATE or not state.isprintable():
+        raise NotUsable('a "state" that is no word')
+    if state == UNKNOWN:
+        raise NotUsable("it does not know itself")
+    return state

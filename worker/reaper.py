@@ -1,0 +1,28 @@
+"""Looks after the sessions: closes those whose end was lost, forgets those that ended long ago."""
+
+import logging
+
+from payments.domain.decisions import RECORDED, Outcome
+from payments.domain.upkeep import Reap, upkeep_due
+from payments.settings import Settings
+from payments.store import Store
+
+log = logging.getLogger(__name__)
+
+_GROUP = 500
+"""So many at a time, so that no event waits long for its turn behind them."""
+
+
+def look_after(store: Store, settings: Settings, now_ms: int) -> None:
+    """Do what is due at ``now_ms``. Raises ``Unavailable`` and ``Corrupt``; the rest is then due the next time."""
+    keep_s = max(settings.session_retention_hours * 3600, settings.session_max_event_age_s)
+    due = upkeep_due(store.view(), now_ms, settings.session_reap_s * 1000, keep_s * 1000)
+    reaped = forgotten = 0
+    for begin in range(0, len(due), _GROUP):
+        group = due[begin : begin + _GROUP]
+        for command, result in zip(group, store.execute(group), strict=True):
+            if isinstance(result, Outcome) and result.kind == RECORDED:
+                reaped += isinstance(command, Reap)
+                forgotten += not isinstance(command, Reap)
+    if reaped or forgotten:
+        log.info("sessions looked after", extra={"reaped": reaped, "forgotten": forgotten})

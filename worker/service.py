@@ -1,0 +1,161 @@
+"""The worker from its settings to its end: what it has open, its signals, and whether it is on duty."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from payments.clock import now_ms
+from payments.domain.money import format_eth
+from payments.duty import Duty, Report, SweepReport
+from payments.errors import Misconfigured
+from payments.registry import Registry
+from payments.settings import Settings
+from payments.store import Store, open_store
+from worker.notify import notify, watchdog_s
+from worker.reaper import look_after
+from worker.schedule import Job, Schedule
+from worker.sweep import Sweeper
+
+log = logging.getLogger(__name__)
+
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+_UPKEEP_EVERY_S = 30
+_UPKEEP_LONGEST_S = 120
+_MAINTAIN_EVERY_S = 300
+_CLOCK_STEP_S = 1.0
+
+
+class Worker:
+    """Its jobs on the files that ``settings`` name.
+
+    Attributes:
+        stopping: once set, what takes long ends early, with nothing half done.
+    """
+
+    def __init__(self, settings: Settings, store: Store, registry: Registry, duty: Duty) -> None:
+        self.stopping = threading.Event()
+        self._settings = settings
+        self._store = store
+        self._duty = duty
+        self._sweeper = Sweeper(settings, store, registry, now_ms, self.stopping)
+        self._last_sweep: SweepReport | None = None
+        self._stands_by = False
+        self._taking = threading.Lock()
+        upkeep_every_s = min(_UPKEEP_EVERY_S, settings.session_reap_s or _UPKEEP_EVERY_S)
+        jobs = [
+            Job("upkeep", self._on_duty(self._upkeep), upkeep_every_s, _UPKEEP_LONGEST_S),
+            Job("compression", self._on_duty(store.maintain), _MAINTAIN_EVERY_S, None),
+        ]
+        if settings.power_meter_enabled:
+            jobs.append(Job("sweep", self._on_duty(self._sweep), settings.power_poll_s, self._sweeper.longest_s))
+        self.schedule = Schedule(jobs, self._finished)
+
+    def close(self) -> None:
+        """Returns when the commit in hand, if any, is done."""
+        self.stopping.set()
+        self.schedule.stop()
+        self._sweeper.close()
+
+    def _on_duty(self, run: Callable[[], None]) -> Callable[[], None]:
+        """``run``, but for a worker that stands by: one is enough, and another would only ask every host twice."""
+
+        def run_on_duty() -> None:
+            with self._taking:
+                has_duty = self._duty.take()
+                if has_duty == self._stands_by:
+                    log.warning("on duty" if has_duty else "another worker is on duty; this one stands by")
+                self._stands_by = not has_duty
+            if has_duty and not self.stopping.is_set():
+                run()
+
+        return run_on_duty
+
+    def _sweep(self) -> None:
+        self._last_sweep = self._sweeper.sweep() or self._last_sweep
+
+    def _upkeep(self) -> None:
+        look_after(self._store, self._settings, now_ms())
+        self._store.refresh()
+
+    def _finished(self) -> None:
+        notify("WATCHDOG=1", f"STATUS={self._status()}")
+        if self._stands_by:
+            return
+        at_ms = now_ms()
+        due_ms = at_ms + round(2000 * self.schedule.quiet_s)
+        try:
+            self._duty.report(Report(os.getpid(), at_ms, due_ms, self._last_sweep))
+        except OSError as error:
+            log.warning("what this worker does cannot be shown: %s", error)
+
+    def _status(self) -> str:
+        if self._stands_by:
+            return "standing by: another worker is on duty"
+        if self._last_sweep is None:
+            return "looking after the sessions"
+        return "{awake} awake, {asleep} asleep, {unknown} unknown".format(**self._last_sweep._asdict())
+
+
+def serve(settings: Settings) -> Settings | None:
+    """Work until a signal comes. Returns the new settings to go on with (SIGHUP), or ``None`` to end.
+
+    ``SIGNALS`` must be blocked in every thread. Raises ``Misconfigured``, ``Corrupt`` and ``Unavailable`` where it
+    cannot start.
+    """
+    with ExitStack() as opened:
+        registry = Registry(settings.registry_path, now_ms)
+        store = open_store(settings, registry.attribution)
+        opened.callback(store.close)
+        duty = Duty(settings.ledger_journal_path)
+        opened.callback(duty.close)
+        worker = Worker(settings, store, registry, duty)
+        opened.callback(worker.close)
+        _say_what_is_on(settings, worker)
+        worker.schedule.start()
+        notify("READY=1")
+        following = _wait(worker.schedule)
+        worker.stopping.set()
+        return following
+
+
+def _say_what_is_on(settings: Settings, worker: Worker) -> None:
+    log.info(
+        "started",
+        extra={
+            "power_meter": settings.power_meter_enabled,
+            "power_eth_per_minute": format_eth(settings.power_rate_wei_per_minute),
+            "session_eth_per_minute": format_eth(settings.session_rate_wei_per_minute),
+        },
+    )
+    for doubt in settings.doubts():
+        log.warning(doubt)
+    limit_s = watchdog_s()
+    if limit_s is not None and limit_s < worker.schedule.quiet_s:
+        log.warning("WatchdogSec is %g s; with these settings it should be %g", limit_s, 2 * worker.schedule.quiet_s)
+
+
+def _wait(schedule: Schedule) -> Settings | None:
+    """Wait for a signal, and see to it that a clock that steps back stops nothing."""
+    ahead_s = time.time() - time.monotonic()
+    while True:
+        received = signal.sigtimedwait(SIGNALS, _CLOCK_STEP_S)
+        if time.time() - time.monotonic() < ahead_s - _CLOCK_STEP_S:
+            log.warning("the clock stepped back; time that was accounted for is not credited again")
+            schedule.begin_anew()
+        ahead_s = time.time() - time.monotonic()
+        if received is None:
+            continue
+        if received.si_signo != signal.SIGHUP:
+            notify("STOPPING=1")
+            return None
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            return Settings.load()
+        except Misconfigured as error:
+            log.error("the settings stay as they were: %s", error)  # noqa: TRY400
+            notify("READY=1")
