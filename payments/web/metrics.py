@@ -1,7 +1,6 @@
 """``GET /metrics``, for Prometheus."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, generate_latest
@@ -25,10 +24,11 @@ class _State(Collector):
         sweep = worker_health(self._here.settings, self._here.now_ms())["sweep"]
         if sweep is None:
             return
-        yield _gauge(
-            "payments_power_last_sweep_age_seconds", "Time since the power worker's last sweep.", sweep["age_s"]
-        )
-        yield _gauge("payments_power_last_sweep_duration_seconds", "How long that sweep took.", sweep["seconds"])
+        for name, text, value in (
+            ("age", "Time since the power worker's last sweep ended.", sweep["age_s"]),
+            ("duration", "How long the power worker's last sweep took.", sweep["seconds"]),
+        ):
+            yield GaugeMetricFamily(f"payments_power_last_sweep_{name}_seconds", text, value)
         hosts = GaugeMetricFamily("payments_power_hosts", "Hosts by what that sweep found.", labels=["state"])
         for state in ("awake", "asleep", "unknown", "left_out"):
             hosts.add_metric([state], sweep[state])
@@ -42,7 +42,3 @@ def get_metrics() -> Response:
     registry = CollectorRegistry()
     registry.register(_State(here))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-
-
-def _gauge(name: str, text: str, value: Any) -> Metric:
-    return GaugeMetricFamily(name, text, value)
