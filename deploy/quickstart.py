@@ -46,6 +46,11 @@ List sessions, and see what they earned:
   curl -sS -H "X-Admin-Token: {admin}" "{url}/api/sessions?limit=50"
   curl -sS -H "X-Admin-Token: {admin}" "{url}/api/ledger/balances"
 
+The worker runs beside it. To pay for powered-on time, set PAYMENTS_POWER_METER_ENABLED=true and
+PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE in .env, start again, and see what the hosts' /power said:
+
+  curl -sS -H "X-Admin-Token: {admin}" "{url}/api/power"
+
 Settings are in .env, files in {data}. Stop with Ctrl-C.
 """
 

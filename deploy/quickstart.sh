@@ -9,21 +9,31 @@ make_venv ''
 .venv/bin/python deploy/quickstart.py prepare
 
 api=''
+worker=''
 stop() {
     trap '' INT TERM
-    [ -z "$api" ] || kill -TERM "$api" 2>/dev/null || true
+    for process in $api $worker; do
+        kill -TERM "$process" 2>/dev/null || true
+    done
     wait
 }
 trap 'stop; exit 0' INT TERM
 
 .venv/bin/gunicorn --config deploy/gunicorn.conf.py wsgi:app &
 api=$!
+.venv/bin/python -m worker &
+worker=$!
 .venv/bin/python deploy/quickstart.py greet "$api" || {
     stop
     exit 1
 }
-status=0
-wait "$api" || status=$?
-api=''
+# Neither is of much use without the other.
+while kill -0 "$api" 2>/dev/null && kill -0 "$worker" 2>/dev/null; do
+    sleep 1 &
+    wait $! || true
+done
+for process in $api $worker; do
+    kill -0 "$process" 2>/dev/null || wait "$process" || say "payments: process $process has ended with $?; see above"
+done
 stop
-exit "$status"
+exit 1

@@ -9,39 +9,79 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 import requests
 
 from tests.audit import audit
-from tests.harness import ROOT, free_port, journal_path
+from tests.harness import ROOT, free_port, journal_path, until
 
 READY = "Stop with Ctrl-C."
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tracked files, in a folder of their own, without ``.venv``, ``.env`` and ``data``."""
+    folder = tmp_path_factory.mktemp("quickstart") / "checkout"
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     for name in tracked:
-        target = tmp_path / "checkout" / name
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target)
-    return tmp_path / "checkout"
+    return folder
 
 
 @contextmanager
-def quickstart(checkout: Path, port: int) -> Iterator[str]:
-    """A running quickstart; what it printed until it was ready. It must stop by itself when it is told to."""
+def awake_host() -> Iterator[int]:
+    """A game host on 127.0.0.1 that is awake; the port of its ``/power``."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Awake)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Awake(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert self.path == "/power"
+        body = b'{"state":"awake"}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def quickstart(checkout: Path, port: int, **settings: str) -> Iterator[str]:
+    """A running quickstart; what it printed until it was ready. It must stop by itself when it is told to.
+
+    ``settings`` are given without ``PAYMENTS_``.
+    """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
     output = checkout.parent / f"output-{time.monotonic_ns()}"
     with output.open("wb") as file:
         process = subprocess.Popen(
             ["sh", "deploy/quickstart.sh"],
             cwd=checkout,
-            env={**clean, "HOME": str(checkout.parent), "PAYMENTS_BIND": f"127.0.0.1:{port}"},
+            env={
+                **clean,
+                "HOME": str(checkout.parent),
+                "PAYMENTS_BIND": f"127.0.0.1:{port}",
+                **{f"PAYMENTS_{name}": value for name, value in settings.items()},
+            },
             stdout=file,
             stderr=subprocess.STDOUT,
         )
@@ -76,9 +116,10 @@ def test_a_new_user_sees_a_credit(checkout: Path) -> None:
     with quickstart(checkout, port) as said:
         assert f"http://127.0.0.1:{port}" in said
         for kind in ("start", "heartbeat", "end"):
-            session, listed, owed = pasted(said, ('"event":"start"', f'"event":"{kind}"'))
+            session, listed, owed, power = pasted(said, ('"event":"start"', f'"event":"{kind}"'))
             time.sleep(0.2)
         assert session["outcome"] == "recorded"
+        assert power == {"power": []}
         assert session["billed_ms"] > 200
         assert [each["session_id"] for each in listed["sessions"]] == ["test-1"]
         assert [each["orchestrator_id"] for each in owed["balances"]] == ["orch-example"]
@@ -93,3 +134,28 @@ def test_a_new_user_sees_a_credit(checkout: Path) -> None:
         assert pasted(said)[2] == owed
     assert (checkout / ".env").read_text() == env
     assert (checkout / ".env").stat().st_mode & 0o077 == 0
+
+
+def test_powered_on_time_is_paid_at_the_cadence(checkout: Path, tmp_path: Path) -> None:
+    port = free_port()
+    with awake_host() as power_port:
+        metered = {
+            "DATA_DIR": str(tmp_path), "POWER_METER_ENABLED": "true", "POWER_CREDIT_ETH_PER_MINUTE": "0.06",
+            "POWER_POLL_SECONDS": "1", "POWER_PORT": str(power_port),
+        }  # fmt: skip
+        with quickstart(checkout, port, **metered) as said:
+            admin = {"X-Admin-Token": re.findall(r"X-Admin-Token: (\S+)\"", said)[0]}
+            record = {"orchestrator_id": "orch-local", "host_public_ip": "127.0.0.1"}
+            url = f"http://127.0.0.1:{port}/api"
+            requests.post(f"{url}/orchestrators/register", json=record, headers=admin, timeout=5).raise_for_status()
+
+            def power() -> dict[str, Any]:
+                states = requests.get(f"{url}/power", headers=admin, timeout=5).json()["power"]
+                return next((each for each in states if each["orchestrator_id"] == "orch-local"), {"billed_ms": 0})
+
+            until(lambda: power()["billed_ms"] > 3000, timeout_s=15)
+            assert power()["state"] == "awake"
+    entries, balances = audit(journal_path(tmp_path))
+    paid_ms = [each["metadata"]["delta_ms"] for each in entries if each["reason"] == "power_time"]
+    assert all(800 < delta_ms < 1500 for delta_ms in paid_ms)
+    assert balances == {"orch-local": Decimal(sum(paid_ms)) / 1_000_000}
