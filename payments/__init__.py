@@ -11,7 +11,12 @@ arrows:
 ``disk``      the narrow seam to the operating system: file operations, locks, atomic replacement
 ``store``     where entries live: the journal, its projections, and ``execute``, the one way to write
 ``registry``  orchestrator records, and attribution by address
+``duty``      which worker is at work, and how it fares
+``logs``      logs as JSON
 ``web``       the HTTP API: ``create_app(settings)``
 
-An event travels  web -> store.execute -> domain.decide -> journal -> domain.evolve -> answer.
+Beside them, on the top level, stands ``worker``, the process that asks the hosts for their power.
+
+An event travels  web -> store.execute -> domain.decide -> journal -> domain.evolve -> answer,
+a reading         worker -> store.execute -> the same.
 """

@@ -15,6 +15,9 @@ newline or a NUL inside, ended by a newline, and holds one entry::
 ``session``  the whole session after the entry, where it is about one, so that reading a line twice is reading it once:
              an object with the attributes of ``payments.domain.sessions.Session``, times and durations in milliseconds,
              ``billed_wei`` and ``last_credited_wei`` as decimal strings. ``metadata`` says the same for people.
+             Behind an entry whose ``reason`` is ``session_forgotten`` there is no session by that name any more.
+``power``    likewise the whole power state after it, where it is about a reading: the attributes of
+             ``payments.domain.readings.PowerState``. A line has ``session`` or ``power`` or neither.
 ``v``        1. A reader that meets another number stops: it cannot know what the line means.
 ``durable``  the highest ``seq`` that the writer knew to be on disk when it wrote the line. A line that says so of a
              damaged line proves that the damaged one was once whole.
@@ -36,9 +39,10 @@ one counts: a compressed one gets its name when it is on disk and has been read 
 
 Beside the journal stand ``<journal>.lock`` and ``<journal>.compress.lock`` (locks, empty), ``<segment>.gz.new`` (being
 compressed, or left by a crash: no part of the journal), ``<journal>.torn-<offset>-<time>`` (a torn tail that was set
-aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it).
+aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it). What else
+begins with the journal's name is the worker's (``payments.duty``).
 
-A projection (``sessions.json``, ``balances.json``) is one JSON object: ``format`` (1), ``journal`` (``seq``
+A projection (``sessions.json``, ``balances.json``, ``power_meter.json``) is one JSON object: ``format`` (1), ``journal`` (``seq``
 and ``hash`` of the last line that it reflects, the ``segment`` that has it by the ``seq`` of its first line, and the
 ``offset`` behind it there), one record a line, and ``checksum``, the SHA-256 of all
 before the newline that ends the last record. A projection that is missing, damaged or of another format is made again
