@@ -19,6 +19,8 @@ from payments.errors import Misconfigured
 
 ENV_FILE = Path(".env")
 
+_DAY_S = 86_400
+
 
 def _quoted(text: str) -> str:
     """``text`` in quotes and on one line."""
@@ -152,12 +154,12 @@ class Settings:
     power_rate_wei_per_minute: int = _setting(
         "POWER_CREDIT_ETH_PER_MINUTE", _rate, "0", "ETH per minute of powered-on time, up to 18 decimals"
     )
-    power_poll_s: int = _setting("POWER_POLL_SECONDS", _whole("seconds", 1), "60", "sweep cadence")
+    power_poll_s: int = _setting("POWER_POLL_SECONDS", _whole("seconds", 1, _DAY_S), "60", "sweep cadence")
     power_max_gap_s: int = _setting(
-        "POWER_MAX_GAP_SECONDS", _whole("seconds", 1), "180", "longer between two readings: no credit"
+        "POWER_MAX_GAP_SECONDS", _whole("seconds", 1, 366 * _DAY_S), "180", "longer between two readings: no credit"
     )
     power_port: int = _setting("POWER_PORT", _whole("", 1, 65535), "9090", "port that /power is asked on")
-    power_timeout_s: int = _setting("POWER_TIMEOUT_SECONDS", _whole("seconds", 1), "3", "how long /power may take")
+    power_timeout_s: int = _setting("POWER_TIMEOUT_SECONDS", _whole("seconds", 1, 60), "3", "how long /power may take")
     power_concurrency: int = _setting(
         "POWER_CONCURRENCY", _whole("hosts", 1, 4096), "64", "hosts asked at the same time"
     )

@@ -11,8 +11,10 @@ from payments.settings import Settings
 NO_ENV_FILE = Path("no-such-folder/.env")
 
 GOOD: dict[str, list[tuple[str, object]]] = {
-    "POWER_POLL_SECONDS": [("1", 1), (" 007 ", 7), ("1000000000000", 10**12)],
-    "SESSION_REAP_SECONDS": [("0", 0)],
+    "POWER_POLL_SECONDS": [("1", 1), (" 007 ", 7), ("86400", 86_400)],
+    "POWER_MAX_GAP_SECONDS": [("31622400", 31_622_400)],
+    "POWER_TIMEOUT_SECONDS": [("60", 60)],
+    "SESSION_REAP_SECONDS": [("0", 0), ("1000000000000", 10**12)],
     "POWER_PORT": [("1", 1), ("65535", 65535)],
     "POWER_CONCURRENCY": [("4096", 4096)],
     "JOURNAL_SEGMENT_BYTES": [("4096", 4096)],
@@ -43,6 +45,8 @@ BAD: dict[str, list[str]] = {
         "0", "-1", "+1", "1.0", "1e3", "0x10", "1_000", "1 000", "ten", "\u0665", "\u00b2", "9" * 40,
     ],
     "SESSION_REAP_SECONDS": ["1000000000001", "60s"],
+    "POWER_MAX_GAP_SECONDS": ["0", "31622401"],
+    "POWER_TIMEOUT_SECONDS": ["0", "61"],
     "POWER_PORT": ["0", "65536"],
     "POWER_CONCURRENCY": ["0", "4097"],
     "JOURNAL_SEGMENT_BYTES": ["4095"],

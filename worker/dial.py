@@ -74,9 +74,14 @@ class _TLSConnection(HTTPSConnection):
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
 
+    def _put_conn(self, conn: Any) -> None:
+        # A host that keeps the connection open would cost a file descriptor until all are asked.
+        conn.close()
+
 
 class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
+    _put_conn = _Pool._put_conn
 
 
 class BoundedAdapter(HTTPAdapter):
@@ -120,6 +125,8 @@ def _connect(host: str, port: int, timeout_s: float) -> socket.socket:
         try:
             bounded.settimeout(_left_s(deadline_s))
             bounded.connect(address)
+            # For what comes before the first reading: TLS shakes hands.
+            bounded.settimeout(_left_s(deadline_s))
         except TimeoutError:
             why = "no connection in time"
         except OSError as error:

@@ -30,6 +30,11 @@ class State:
     balances: dict[str, Balance] = field(default_factory=dict)
     power: dict[str, PowerState] = field(default_factory=dict)
 
+    @property
+    def record_count(self) -> int:
+        """How many records it holds in all, which is what writing it costs."""
+        return len(self.sessions) + len(self.balances) + len(self.power)
+
     def draft(self) -> "State":
         """A state that starts out equal and can be evolved and thrown away without touching this one.
 

@@ -13,8 +13,8 @@ from payments.store.file.snapshot import Paths, Snapshot
 
 log = logging.getLogger(__name__)
 
-PROMPT_SESSIONS = 128
-"""Up to so many sessions, a projection is written before the answer leaves: about a millisecond."""
+PROMPT_RECORDS = 128
+"""With up to so many, the projections are written before the answer leaves: about a millisecond."""
 
 SHARE = 0.05
 """With more, all processes together spend at most this share of the time on writing them."""
@@ -42,9 +42,9 @@ class Projector:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def follow(self, seq: int, session_count: int) -> None:
+    def follow(self, seq: int, record_count: int) -> None:
         """See to it that the projections show the entries up to ``seq``: at once while that is cheap, else soon."""
-        if session_count <= PROMPT_SESSIONS:
+        if record_count <= PROMPT_RECORDS:
             self.write(seq)
             return
         if self._thread is None:

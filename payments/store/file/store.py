@@ -76,7 +76,7 @@ class FileStore:
 
     def execute(self, commands: Sequence[Command]) -> Sequence[Result]:
         request = self._ask(_Request(commands))
-        self._projector.follow(request.seq, len(self._journal.state.sessions))
+        self._projector.follow(request.seq, self._journal.state.record_count)
         return request.results
 
     def view(self) -> State:
@@ -104,7 +104,7 @@ class FileStore:
 
     def refresh(self) -> None:
         state = self.view()
-        self._projector.follow(state.seq, len(state.sessions))
+        self._projector.follow(state.seq, state.record_count)
 
     def close(self) -> None:
         self._projector.close(self._journal.state.seq)

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from payments.domain.decisions import RECORDED, Outcome
-from payments.domain.records import balance_record, session_record
+from payments.domain.records import balance_record, power_record, session_record
 from payments.domain.sessions import HEARTBEAT, START
-from payments.store.file.projector import PROMPT_SESSIONS
+from payments.store.file.projector import PROMPT_RECORDS
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
 from tests.harness import NOON_MS, TERMS, Clock, event, file_store, journal_path, projections, until
 
-MANY = PROMPT_SESSIONS + 2
+MANY = PROMPT_RECORDS + 2
 
 
 def projection(path: Path) -> dict[str, Any]:
@@ -30,20 +30,21 @@ def projection(path: Path) -> dict[str, Any]:
 
 
 def shown_seq(folder: Path) -> int:
-    """The lower of the positions that the two projections show; -1 where one cannot be read."""
+    """The lowest of the positions that the projections show; -1 where one cannot be read."""
     try:
-        return min(int(projection(folder / name)["journal"]["seq"]) for name in ("sessions.json", "balances.json"))
+        return min(int(projection(path)["journal"]["seq"]) for path in projections(folder))
     except FileNotFoundError:
         return -1
 
 
 def check_shown(store: FileStore, folder: Path) -> None:
-    """Both projections show exactly the state of ``store``."""
+    """The projections show exactly the state of ``store``."""
     state = store.view()
-    sessions, balances = projection(folder / "sessions.json"), projection(folder / "balances.json")
+    sessions, balances, power = map(projection, projections(folder))
     assert sessions["sessions"] == [session_record(session) for session in state.sessions.values()]
     assert balances["balances"] == [balance_record(balance, "eth") for balance in state.balances.values()]
-    assert sessions["journal"] == balances["journal"]
+    assert power["power"] == [power_record(each) for each in state.power.values()]
+    assert sessions["journal"] == balances["journal"] == power["journal"]
     assert sessions["journal"]["seq"] == state.seq
     assert sessions["journal"]["offset"] == journal_path(folder).stat().st_size
 
@@ -186,7 +187,7 @@ def test_a_store_starts_and_records_where_projections_cannot_be_written(tmp_path
         store.close()
 
 
-@pytest.mark.parametrize("name", ["sessions.json", "balances.json"])
+@pytest.mark.parametrize("name", ["sessions.json", "balances.json", "power_meter.json"])
 @pytest.mark.parametrize(
     ("operation", "suffix"),
     [("open", ".new"), ("write", ".new"), ("sync", ".new"), ("replace", "")],
