@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from marshmallow import ValidationError, fields
 
+from payments.domain.money import MOST_WEI, parse_eth, parse_signed_eth
 from payments.domain.times import parse_time
 
 V = TypeVar("V")
@@ -113,3 +114,25 @@ class Moment(Strict[int]):
             return parse_time(value)
         except ValueError as error:
             raise ValidationError(str(error)) from None
+
+
+class Amount(Strict[int]):
+    """An amount of ETH as a decimal string, read to wei; never zero, and below zero only if ``signed``.
+
+    Not a JSON number: most readers make a float of that.
+    """
+
+    def __init__(self, *, signed: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.signed = signed
+
+    def read(self, value: Any) -> int:
+        if type(value) is not str:
+            raise ValidationError('Not a string; an amount is written like "0.25".')
+        try:
+            amount_wei = parse_signed_eth(value) if self.signed else parse_eth(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        if not 0 < abs(amount_wei) < MOST_WEI:
+            raise ValidationError("Must not be zero, and below a trillion ETH.")
+        return amount_wei

@@ -3,14 +3,16 @@
 from typing import TypeAlias
 
 from payments.domain.billing import decide_event
+from payments.domain.booking import decide_booking
 from payments.domain.decisions import Decision, Terms
+from payments.domain.ledger import Adjustment, Booking, Payout
 from payments.domain.power import decide_reading
 from payments.domain.readings import Reading
 from payments.domain.sessions import SessionEvent
 from payments.domain.state import State
 from payments.domain.upkeep import Upkeep, decide_upkeep
 
-Command: TypeAlias = SessionEvent | Reading | Upkeep
+Command: TypeAlias = SessionEvent | Reading | Upkeep | Booking
 
 
 def decide(command: Command, state: State, terms: Terms, now_ms: int) -> Decision:
@@ -22,4 +24,6 @@ def decide(command: Command, state: State, terms: Terms, now_ms: int) -> Decisio
         return decide_event(command, state, terms, now_ms)
     if isinstance(command, Reading):
         return decide_reading(command, state, terms, now_ms)
+    if isinstance(command, Adjustment | Payout):
+        return decide_booking(command, state, terms, now_ms)
     return decide_upkeep(command, state, now_ms)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from payments.domain.entries import Entry
+from payments.domain.ledger import Balance
 from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
 
@@ -43,12 +44,18 @@ class Outcome(NamedTuple):
     """
 
     kind: str
-    subject: Session | PowerState
+    subject: Session | PowerState | Balance
 
     @property
     def session(self) -> Session:
         """The subject of a command about a session."""
         assert isinstance(self.subject, Session)
+        return self.subject
+
+    @property
+    def balance(self) -> Balance:
+        """The subject of an adjustment or a payout."""
+        assert isinstance(self.subject, Balance)
         return self.subject
 
     @property

@@ -1,6 +1,14 @@
-"""What the entries mean in money."""
+"""What the entries mean in money, and what an operator books by hand."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+
+class Booked(NamedTuple):
+    """What was booked under a reference: the entry's ``seq``, and by how much it changed the balance."""
+
+    seq: int
+    delta_wei: int
 
 
 class Balance(NamedTuple):
@@ -9,9 +17,60 @@ class Balance(NamedTuple):
     Attributes:
         balance_wei: credits less debits; negative only after a correction.
         updated_at_ms: when the entry was recorded that made it so, and ``seq`` that entry.
+        booked: adjustments and payouts by their ``key``, so that none is ever booked twice.
     """
 
     orchestrator_id: str
     balance_wei: int
     updated_at_ms: int
     seq: int
+    booked: Mapping[str, Booked] = {}
+
+
+class Adjustment(NamedTuple):
+    """A correction.
+
+    Attributes:
+        delta_wei: what it adds; negative: takes away. Not zero.
+        reference: the operator's name for it; its idempotency key, for this orchestrator.
+        note: why.
+    """
+
+    orchestrator_id: str
+    delta_wei: int
+    reference: str
+    note: str
+
+    @property
+    def key(self) -> str:
+        """What it is booked under."""
+        return f"adjustment:{self.reference}"
+
+
+class Payout(NamedTuple):
+    """A payment that was made, of what was owed.
+
+    Attributes:
+        amount_wei: above zero.
+        tx_hash: of the transaction that paid it, ``0x`` and 64 lower-case hex digits; its idempotency key, for this
+            orchestrator: one transaction may pay many.
+        note: what the operator has to say about it, or ``None``.
+    """
+
+    orchestrator_id: str
+    amount_wei: int
+    tx_hash: str
+    note: str | None = None
+
+    @property
+    def delta_wei(self) -> int:
+        """What it adds to the balance."""
+        return -self.amount_wei
+
+    @property
+    def key(self) -> str:
+        """What it is booked under."""
+        return f"payout:{self.tx_hash}"
+
+
+Booking: TypeAlias = Adjustment | Payout

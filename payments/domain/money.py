@@ -7,6 +7,8 @@ import re
 
 WEI_PER_ETH = 10**18
 MS_PER_MINUTE = 60_000
+MOST_WEI = 10**12 * WEI_PER_ETH
+"""More ETH than there can be; amounts and rates stay below, so that whatever they add up to reads back."""
 
 _ETH = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,18}))?")
 
@@ -23,7 +25,7 @@ def parse_eth(text: str) -> int:
 def parse_rate(text: str) -> int:
     """Wei per minute of a rate in ETH; as ``parse_eth``, but below a trillion, so that what it earns reads back."""
     rate_wei_per_minute = parse_eth(text)
-    if rate_wei_per_minute >= 10**12 * WEI_PER_ETH:
+    if rate_wei_per_minute >= MOST_WEI:
         raise ValueError(f'"{text}" is more ETH a minute than there can be')
     return rate_wei_per_minute
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from payments.domain.entries import JSON, Entry
-from payments.domain.ledger import Balance
+from payments.domain.ledger import Balance, Booked
 from payments.domain.money import format_eth, read_eth
 from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
@@ -87,13 +87,22 @@ def balance_record(balance: Balance, credit_unit: str) -> dict[str, JSON]:
     }
 
 
+def booked_record(balance: Balance) -> dict[str, JSON]:
+    """What was booked by hand, by key: the entry and the change."""
+    return {key: {"seq": booked.seq, "delta": format_eth(booked.delta_wei)} for key, booked in balance.booked.items()}
+
+
 def read_balance(record: Mapping[str, Any]) -> Balance:
-    """The inverse of ``balance_record``. ``KeyError``, ``TypeError`` or ``ValueError`` where it is none."""
+    """The inverse of ``balance_record`` with a ``booked_record`` in ``booked``.
+
+    ``KeyError``, ``TypeError`` or ``ValueError`` where it is none.
+    """
     return Balance(
         record["orchestrator_id"],
         read_eth(record["balance"]),
         read_time(record["updated_at"]),
         record["seq"],
+        {key: Booked(each["seq"], read_eth(each["delta"])) for key, each in record["booked"].items()},
     )
 
 

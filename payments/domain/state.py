@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from payments.domain.entries import SESSION_FORGOTTEN, Entry
-from payments.domain.ledger import Balance
+from payments.domain.ledger import Balance, Booked
 from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
 
@@ -63,8 +63,12 @@ def evolve(state: State, entry: Entry) -> None:
         if not is_forgotten:
             state.sessions[session.session_id] = session
     if entry.balance_wei is not None and entry.orchestrator_id is not None:
+        owed = state.balances.get(entry.orchestrator_id)
+        booked = owed.booked if owed is not None else {}
+        if entry.delta_wei is not None and isinstance(key := entry.metadata.get("booked_as"), str):
+            booked = {**booked, key: Booked(entry.seq, entry.delta_wei)}
         state.balances[entry.orchestrator_id] = Balance(
-            entry.orchestrator_id, entry.balance_wei, entry.timestamp_ms, entry.seq
+            entry.orchestrator_id, entry.balance_wei, entry.timestamp_ms, entry.seq, booked
         )
     if entry.power is not None:
         state.power[entry.power.orchestrator_id] = entry.power

@@ -1,12 +1,16 @@
-"""Entries and balances."""
+"""Entries, balances, and what an operator books by hand."""
 
 from typing import Any
 
 from flask import Blueprint, request
 
+from payments.domain.ledger import Adjustment, Booking, Payout
+from payments.domain.money import format_eth
 from payments.domain.records import balance_record, entry_record
+from payments.errors import Rejected
 from payments.store import Query
-from payments.web.schemas import EntriesQuery
+from payments.web.body import read_json
+from payments.web.schemas import AdjustmentSchema, EntriesQuery, PayoutSchema
 from payments.web.services import services
 
 blueprint = Blueprint("ledger", __name__, url_prefix="/api/ledger")
@@ -31,3 +35,37 @@ def get_balances() -> dict[str, Any]:
     here.gate.admit_viewer(request)
     balances = sorted(here.store.view().balances.values())
     return {"balances": [balance_record(balance, here.settings.credit_unit) for balance in balances]}
+
+
+@blueprint.post("/adjustments")
+def post_adjustment() -> dict[str, Any]:
+    here = services()
+    here.gate.admit_admin(request)
+    said = AdjustmentSchema().load(read_json(request))
+    return _book(Adjustment(said["orchestrator_id"], said["amount"], said["reference"], said["note"]))
+
+
+@blueprint.post("/payouts")
+def post_payout() -> dict[str, Any]:
+    here = services()
+    here.gate.admit_admin(request)
+    said = PayoutSchema().load(read_json(request))
+    return _book(Payout(said["orchestrator_id"], said["amount"], said["tx_hash"], said["note"]))
+
+
+def _book(command: Booking) -> dict[str, Any]:
+    """Book it, and answer with the balance after it and the entry that did it, now or the first time."""
+    here = services()
+    known = command.orchestrator_id in here.registry.records()
+    if not known and command.orchestrator_id not in here.store.view().balances:
+        raise Rejected("not-found", f'no orchestrator "{command.orchestrator_id}" is registered or was ever credited')
+    result = here.store.execute([command])[0]
+    if isinstance(result, Rejected):
+        raise result
+    booked = result.balance.booked[command.key]
+    return {
+        **balance_record(result.balance, here.settings.credit_unit),
+        "outcome": result.kind,
+        "delta": format_eth(booked.delta_wei),
+        "booked_by": booked.seq,
+    }

@@ -1,12 +1,13 @@
 """What requests may say."""
 
+import re
 from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from payments.domain.addresses import canonical_ip
 from payments.domain.sessions import EVENTS, HEARTBEAT, STATUSES, SessionEvent
-from payments.fields import Canonical, Choice, Moment, Strict, Text, Whole, WholeText
+from payments.fields import Amount, Canonical, Choice, Moment, Strict, Text, Whole, WholeText
 from payments.registry import RecordSchema
 
 
@@ -62,6 +63,36 @@ class ChangeSchema(RecordSchema):
     class Meta:
         unknown = RAISE
         exclude = ("orchestrator_id",)
+
+
+def _tx_hash(text: str) -> str:
+    if not re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
+        raise ValueError(f'"{text[:80]}" is not a transaction hash: 0x and 64 hex digits')
+    return text.lower()
+
+
+class AdjustmentSchema(Schema):
+    """A correction of a balance; unknown fields are refused, for they are most likely mistyped."""
+
+    class Meta:
+        unknown = RAISE
+
+    orchestrator_id = Text(1, 128, required=True)
+    amount = Amount(signed=True, required=True)
+    reference = Text(1, 128, required=True)
+    note = Text(1, 500, required=True)
+
+
+class PayoutSchema(Schema):
+    """A payment that was made; unknown fields are refused."""
+
+    class Meta:
+        unknown = RAISE
+
+    orchestrator_id = Text(1, 128, required=True)
+    amount = Amount(required=True)
+    tx_hash = Canonical(_tx_hash, required=True)
+    note = Text(1, 500, load_default=None, allow_none=True)
 
 
 _EVENT = EventSchema()

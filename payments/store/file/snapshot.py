@@ -9,8 +9,10 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 
 from payments.disk import Disk, replace_file
+from payments.domain.ledger import Balance
 from payments.domain.records import (
     balance_record,
+    booked_record,
     power_record,
     read_balance,
     read_power,
@@ -66,7 +68,7 @@ def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> Non
     state = snapshot.state
     shown: Mapping[str, Iterable[Mapping[str, Any]]] = {
         "sessions": map(session_record, state.sessions.values()),
-        "balances": (balance_record(balance, credit_unit) for _, balance in sorted(state.balances.items())),
+        "balances": (_balance_record(balance, credit_unit) for _, balance in sorted(state.balances.items())),
         "power": (power_record(power) for _, power in sorted(state.power.items())),
     }
     for path, (name, records) in zip(paths, shown.items(), strict=True):
@@ -90,6 +92,10 @@ def read(paths: Paths) -> Found:
         {each.orchestrator_id: each for each in power},
     )
     return Found(Snapshot(state, position), reflected)
+
+
+def _balance_record(balance: Balance, credit_unit: str) -> Mapping[str, Any]:
+    return {**balance_record(balance, credit_unit), "booked": booked_record(balance)}
 
 
 def reflected_seq(paths: Paths) -> int | None:
