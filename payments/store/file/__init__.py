@@ -16,7 +16,7 @@ newline or a NUL inside, ended by a newline, and holds one entry::
              an object with the attributes of ``payments.domain.sessions.Session``, times and durations in milliseconds,
              ``billed_wei`` and ``last_credited_wei`` as decimal strings. ``metadata`` says the same for people.
              Behind an entry whose ``reason`` is ``session_forgotten`` there is no session by that name any more.
-``metadata.booked_as``  of an adjustment or a payout: what it may not be booked under a second time for that orchestrator.
+``metadata.booked_as``  of an adjustment or a payout: under this it is not booked a second time for that orchestrator.
 ``power``    likewise the whole power state after it, where it is about a reading: the attributes of
              ``payments.domain.readings.PowerState``. A line has ``session`` or ``power`` or neither.
 ``v``        1. A reader that meets another number stops: it cannot know what the line means.
@@ -43,11 +43,11 @@ compressed, or left by a crash: no part of the journal), ``<journal>.torn-<offse
 aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it). What else
 begins with the journal's name is the worker's (``payments.duty``).
 
-A projection (``sessions.json``, ``balances.json``, ``power_meter.json``) is one JSON object: ``format`` (1), ``journal``
-(``seq`` and ``hash`` of the last line that it reflects, the ``segment`` that has it by the ``seq`` of its first line, and
-the ``offset`` behind it there), one record a line, and ``checksum``, the SHA-256 of all before the newline that ends the
-last record. A projection that is missing, damaged or of another format is made again
-from the journal.
+A projection (``sessions.json``, ``balances.json``, ``power_meter.json``) is one JSON object: ``format`` (1),
+``journal`` (``seq`` and ``hash`` of the last line that it reflects, the ``segment`` that has it by the ``seq`` of its
+first line, and the ``offset`` behind it there), one record a line, and ``checksum``, the SHA-256 of all before the
+newline that ends the last record. A projection that is missing, damaged or of another format is made again from the
+journal.
 
 How it is written
 =================
