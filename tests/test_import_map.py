@@ -29,6 +29,10 @@ ROOMS = {
         "payments.errors", "payments.clock", "payments.domain", "payments.fields", "payments.settings",
         "payments.store", "payments.registry", "payments.strictjson", "payments.duty",
     },
+    "payments.cli": {
+        "payments.errors", "payments.clock", "payments.domain", "payments.settings", "payments.store",
+        "payments.registry", "payments.web",
+    },
     "worker": {
         "payments.errors", "payments.clock", "payments.domain", "payments.settings", "payments.store",
         "payments.registry", "payments.strictjson", "payments.duty", "payments.logs",
@@ -41,7 +45,9 @@ ONLY_IMPORTER = {
     "fcntl": "payments/disk/lock.py",
     "environs": "payments/settings.py",
     "time": "payments/clock.py payments/disk/lock.py payments/store/file/projector.py worker/",
-    "requests": "worker/",
+    "requests": "worker/ payments/cli/calls.py",
+    "click": "payments/cli/",
+    "rich": "payments/cli/output.py",
     "apscheduler": "worker/schedule.py",
     "flask": "payments/web/",
 }

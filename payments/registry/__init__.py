@@ -9,7 +9,8 @@ is broken is never overwritten, and the records that were in force before it sta
 Not here: what orchestrators earn (the journal knows).
 """
 
+from payments.registry.document import read_document as read_records
 from payments.registry.records import Record, RecordSchema
 from payments.registry.registry import Registry, bootstrap
 
-__all__ = ["Record", "RecordSchema", "Registry", "bootstrap"]
+__all__ = ["Record", "RecordSchema", "Registry", "bootstrap", "read_records"]

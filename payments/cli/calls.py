@@ -1,0 +1,104 @@
+"""Calls of the HTTP API: in this process on the files of this machine, or to an API elsewhere."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Protocol
+
+import requests
+
+from payments.errors import PaymentsError, Unavailable
+from payments.settings import Settings
+from payments.web import create_app
+from payments.web.services import close_store
+
+TIMEOUT_S = 60.0
+
+
+class Failed(PaymentsError):
+    """The call was answered with a problem.
+
+    Attributes:
+        problem: the RFC 9457 object.
+    """
+
+    def __init__(self, problem: Mapping[str, Any]) -> None:
+        fields = [f"{each['field']}: {each['detail']}" for each in problem.get("errors", ())]
+        super().__init__("\n".join([str(problem.get("detail") or problem.get("title")), *fields]))
+        self.problem = problem
+
+
+class Calls(Protocol):
+    """A way to the API."""
+
+    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+        """The JSON of the answer. Raises ``Failed``, and ``Unavailable`` where there is none."""
+
+
+class _Here:
+    def __init__(self, settings: Settings) -> None:
+        # Whoever reads the files needs no token; one of this process's own opens every call.
+        self._token = secrets.token_hex()
+        self._app = create_app(replace(settings, api_admin_token=self._token))
+        self._client = self._app.test_client()
+
+    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+        headers = {"X-Admin-Token": self._token}
+        return _answer(self._client.open(path, method=method, query_string=params, json=body, headers=headers))
+
+    def close(self) -> None:
+        close_store(self._app)
+
+
+class _Elsewhere:
+    def __init__(self, url: str, token: str | None) -> None:
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+        try:
+            answer = requests.request(
+                method, f"{self._url}{path}", params=params, json=body, headers=self._headers, timeout=TIMEOUT_S,
+            )  # fmt: skip
+        except requests.RequestException as error:
+            raise Unavailable(f"{self._url}: no answer ({type(error).__name__}); is the API running there?") from error
+        return _answer(answer)
+
+
+@contextmanager
+def calls(url: str | None, token: str | None) -> Iterator[Calls]:
+    """The way to the API at ``url``, or to this machine's files where it is ``None``. Raises ``PaymentsError``."""
+    if url is not None:
+        yield _Elsewhere(url, token)
+        return
+    here = _Here(Settings.load())
+    try:
+        yield here
+    finally:
+        here.close()
+
+
+def pages(api: Calls, path: str, name: str, params: Mapping[str, Any], most: int | None) -> Iterator[Any]:
+    """The items of a list, page by page, up to ``most`` (``None``: all of them)."""
+    cursor, left = None, most
+    while left is None or left > 0:
+        limit = 2000 if left is None else min(2000, left)
+        page = api.call("GET", path, {**params, "limit": limit, **({"cursor": cursor} if cursor else {})})
+        yield from page[name]
+        cursor = page["next_cursor"]
+        left = None if left is None else left - len(page[name])
+        if cursor is None:
+            return
+
+
+def _answer(response: Any) -> Any:
+    try:
+        answer = response.get_json() if hasattr(response, "get_json") else response.json()
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise Unavailable(f"status {response.status_code} and no JSON: that is not the API of Payments")
+    if response.status_code >= 400:
+        raise Failed(answer)
+    return answer

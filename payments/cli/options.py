@@ -1,0 +1,31 @@
+"""What commands have in common: where the calls go, and ``--json``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import click
+
+from payments.cli.calls import Calls, calls
+
+
+class Where(NamedTuple):
+    """Where the calls go: to ``url`` with ``token``, or, without one, to the files of this machine."""
+
+    url: str | None
+    token: str | None
+
+    @contextmanager
+    def reach(self) -> Iterator[Calls]:
+        """The way there."""
+        with calls(self.url, self.token) as api:
+            yield api
+
+
+pass_where = click.make_pass_decorator(Where)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+limit_option = click.option(
+    "--limit", type=click.IntRange(1), default=200, show_default=True, help="Show at most so many."
+)
+all_option = click.option("--all", "everything", is_flag=True, help="Show all there are, however many.")

@@ -1,0 +1,43 @@
+"""``payments sessions``: who is connected, and what became of every millisecond."""
+
+import click
+
+from payments.cli.calls import pages
+from payments.cli.options import Where, all_option, json_option, limit_option, pass_where
+from payments.cli.output import show, show_one
+from payments.domain.sessions import STATUSES
+
+COLUMNS = (
+    "session_id", "incarnation", "orchestrator_id", "edge_id", "status", "started_at", "last_seen_at", "billed_ms",
+    "billed_eth", "unbilled_ms",
+)  # fmt: skip
+
+
+@click.group("sessions")
+def group() -> None:
+    """Who is connected, and what they earned."""
+
+
+@group.command("list")
+@click.option("--orchestrator", "orchestrator_id", help="Of this orchestrator only.")
+@click.option("--edge", "edge_id", help="Of this edge only.")
+@click.option("--status", type=click.Choice(STATUSES), help="With this status only.")
+@limit_option
+@all_option
+@json_option
+@pass_where
+def show_all(where: Where, /, limit: int, everything: bool, as_json: bool, **query: str | None) -> None:
+    """Sessions, newest first."""
+    wanted = {name: value for name, value in query.items() if value is not None}
+    with where.reach() as api:
+        show(pages(api, "/api/sessions", "sessions", wanted, None if everything else limit), COLUMNS, as_json)
+
+
+@group.command("show")
+@click.argument("session_id")
+@json_option
+@pass_where
+def show_session(where: Where, session_id: str, as_json: bool) -> None:
+    """One session, with the account of its time."""
+    with where.reach() as api:
+        show_one(api.call("GET", f"/api/sessions/{session_id}"), as_json)
