@@ -1,33 +1,73 @@
 """Reading the journal backwards, a page at a time."""
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import orjson
+
 from payments.domain.entries import Entry
+from payments.domain.times import format_time
 from payments.errors import Corrupt
-from payments.store.file.codec import BadLine, UnknownVersion, decode
+from payments.store.file.codec import BadLine, UnknownVersion, decode, is_whole
 from payments.store.file.journal import End
-from payments.store.file.segments import PlainSegment, Segment, open_sealed, sealed_segments
+from payments.store.file.segments import CompressedSegment, PlainSegment, Segment, open_sealed, sealed_segments
 from payments.store.protocol import Page, Query
 
-SEARCH_LIMIT = 5_000
-"""A page looks at no more entries than this, found or not, so that no call takes long whatever it asks for."""
+SEARCH_COST = 40_000_000
+"""A page looks at no more of the journal than this, in plain bytes read, so that no call takes long whatever it asks.
 
+A compressed byte, and a line that is decoded, count for as many bytes as could be read in their time.
+"""
+
+_COMPRESSED_BYTE_COST = 6
+_DECODED_LINE_COST = 15_000
 _BLOCK = 1 << 16
+_TIME_BYTES = 24
 
 
 def read_page(end: End, query: Query, before: int | None, limit: int) -> Page:
     """Entries that match, newest first, from the one below seq ``before`` on. Raises ``Corrupt`` and ``OSError``."""
     found: list[Entry] = []
-    last_seq = 1
-    for entry in islice(_backwards(end, before), SEARCH_LIMIT):
-        last_seq = entry.seq
-        if query.matches(entry):
-            found.append(entry)
-            if len(found) == limit:
-                break
-    return Page(found, last_seq if last_seq > 1 else None)
+    may_match = _filter(query)
+    spent = 0
+    for block in _backwards(end, before):
+        spent += block.cost
+        for line in block.lines:
+            if is_whole(line) and not may_match(line):
+                continue
+            entry = _decode(block.file, line)
+            spent += _DECODED_LINE_COST
+            if query.matches(entry):
+                found.append(entry)
+            if len(found) == limit or spent > SEARCH_COST:
+                return Page(found, entry.seq if entry.seq > 1 else None)
+        if spent > SEARCH_COST:
+            seq = _decode(block.file, block.lines[-1]).seq
+            return Page(found, seq if seq > 1 else None)
+    return Page(found, None)
+
+
+def _filter(query: Query) -> Callable[[bytes], bool]:
+    """Whether a line, as the encoder writes it, may be of an entry that matches; a fraction of what decoding takes."""
+    wanted = {
+        b'"orchestrator_id":': query.orchestrator_id, b'"reason":': query.reason, b'"session_id":': query.session_id,
+    }  # fmt: skip
+    parts = [name + orjson.dumps(value) for name, value in wanted.items() if value is not None]
+    since = b"" if query.since_ms is None else format_time(query.since_ms).encode()
+    until = b"~" if query.until_ms is None else format_time(query.until_ms).encode()
+    is_dated = query.since_ms is not None or query.until_ms is not None
+
+    def may_match(line: bytes) -> bool:
+        for part in parts:
+            if part not in line:
+                return False
+        if not is_dated:
+            return True
+        begin = line.find(b'"timestamp":"') + len(b'"timestamp":"')
+        # All times are written alike, so they stand in the order of their bytes.
+        return since <= line[begin : begin + _TIME_BYTES] < until
+
+    return may_match
 
 
 class _File(NamedTuple):
@@ -37,8 +77,16 @@ class _File(NamedTuple):
     end: int
 
 
-def _backwards(end: End, before: int | None) -> Iterator[Entry]:
-    """The entries below ``before``, newest first, whatever segment they are in."""
+class _Block(NamedTuple):
+    """Some lines of a file, newest first, and what reading them took."""
+
+    file: _File
+    lines: list[bytes]
+    cost: int
+
+
+def _backwards(end: End, before: int | None) -> Iterator[_Block]:
+    """The lines below ``before``, newest first, whatever segment they are in."""
     position = end.position
     if before is None or before > position.segment:
         active = _File(PlainSegment(end.disk, end.path, end.descriptor), position.offset)
@@ -53,17 +101,19 @@ def _backwards(end: End, before: int | None) -> Iterator[Entry]:
             segment.close()
 
 
-def _file_backwards(file: _File, before: int | None) -> Iterator[Entry]:
-    """The entries of ``file`` below ``before``, newest first."""
+def _file_backwards(file: _File, before: int | None) -> Iterator[_Block]:
+    """The lines of ``file`` below ``before``, newest first."""
     end = file.end if before is None else _offset_of(file, before)
+    byte_cost = _COMPRESSED_BYTE_COST if isinstance(file.segment, CompressedSegment) else 1
     rest = b""
     while end > 0:
         start = max(0, end - _BLOCK)
         lines = (file.segment.read(end - start, start) + rest).split(b"\n")
         # The first line of a block began in the block before it; the last piece is what follows the last newline.
         rest = lines[0] + b"\n" if start else b""
-        for line in reversed(lines[1:-1] if start else lines[:-1]):
-            yield _decode(file, line + b"\n")
+        whole = [line + b"\n" for line in reversed(lines[1:-1] if start else lines[:-1])]
+        if whole:
+            yield _Block(file, whole, (end - start) * byte_cost)
         end = start
 
 
