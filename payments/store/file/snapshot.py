@@ -45,6 +45,13 @@ class Snapshot(NamedTuple):
     position: Position
 
 
+class Shown(NamedTuple):
+    """What one sound projection shows: the journal position that it reflects, and its subjects by id."""
+
+    position: Position
+    subjects: Mapping[str, Any]
+
+
 class Found(NamedTuple):
     """What the projections on disk show.
 
@@ -77,21 +84,34 @@ def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> Non
 
 
 def read(paths: Paths) -> Found:
-    """What the projections on disk show. One that is unusable is reported, and made again from the journal."""
-    reflected: dict[Path, Position] = {}
-    sessions = _usable(paths.sessions, "sessions", read_session, reflected)
-    balances = _usable(paths.balances, "balances", read_balance, reflected)
-    power = _usable(paths.power_meter, "power", read_power, reflected)
-    if sessions is None or balances is None or power is None:
+    """What the projections on disk show together."""
+    shown = read_each(paths)
+    reflected = {path: each.position for path, each in shown.items()}
+    if len(shown) < len(paths):
         return Found(None, reflected)
     position = min(reflected.values())
-    state = State(
-        position.seq,
-        {session.session_id: session for session in sessions},
-        {balance.orchestrator_id: balance for balance in balances},
-        {each.orchestrator_id: each for each in power},
+    sessions, balances, power = (dict(shown[path].subjects) for path in paths)
+    return Found(Snapshot(State(position.seq, sessions, balances, power), position), reflected)
+
+
+def read_each(paths: Paths) -> dict[Path, Shown]:
+    """What each sound projection on disk shows. One that is not is reported; it is made again from the journal."""
+    readers: tuple[tuple[str, str, Callable[[Mapping[str, Any]], Any]], ...] = (
+        ("sessions", "session_id", read_session),
+        ("balances", "orchestrator_id", read_balance),
+        ("power", "orchestrator_id", read_power),
     )
-    return Found(Snapshot(state, position), reflected)
+    shown = {}
+    for path, (name, key, read_record) in zip(paths, readers, strict=True):
+        try:
+            records, position = _read(path, name, read_record)
+        except FileNotFoundError:
+            continue
+        except (OSError, _Unusable) as error:
+            log.warning("%s; it is made again from the journal", error)
+            continue
+        shown[path] = Shown(position, {getattr(record, key): record for record in records})
+    return shown
 
 
 def _balance_record(balance: Balance, credit_unit: str) -> Mapping[str, Any]:
@@ -109,19 +129,6 @@ def reflected_seq(paths: Paths) -> int | None:
 def _read_head(path: Path) -> Position:
     with path.open("rb") as file:
         return _position(orjson.loads(file.readline().rstrip(b"\n") + b"]}"))
-
-
-def _usable(
-    path: Path, name: str, read_record: Callable[[Mapping[str, Any]], V], reflected: dict[Path, Position]
-) -> list[V] | None:
-    try:
-        records, reflected[path] = _read(path, name, read_record)
-    except FileNotFoundError:
-        return None
-    except (OSError, _Unusable) as error:
-        log.warning("%s; it is made again from the journal", error)
-        return None
-    return records
 
 
 def _document(name: str, position: Position, records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
