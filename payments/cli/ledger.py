@@ -5,6 +5,7 @@ import click
 from payments.cli.calls import pages
 from payments.cli.options import Where, all_option, json_option, limit_option, pass_where
 from payments.cli.output import show, show_one
+from payments.cli.verifying import check
 
 ENTRIES = ("seq", "timestamp", "event", "reason", "orchestrator_id", "delta", "balance", "session_id", "note")
 BALANCES = ("orchestrator_id", "balance", "credit_unit", "updated_at")
@@ -54,3 +55,6 @@ def adjust(where: Where, /, as_json: bool, **said: str) -> None:
     """Correct a balance by AMOUNT in ETH, such as 0.25 or -0.25."""
     with where.reach() as api:
         show_one(api.call("POST", "/api/ledger/adjustments", body=said), as_json)
+
+
+group.add_command(check)

@@ -3,6 +3,7 @@
 import click
 
 from payments.cli.calls import pages
+from payments.cli.explain import explain
 from payments.cli.options import Where, all_option, json_option, limit_option, pass_where
 from payments.cli.output import show, show_one
 from payments.domain.sessions import STATUSES
@@ -41,3 +42,6 @@ def show_session(where: Where, session_id: str, as_json: bool) -> None:
     """One session, with the account of its time."""
     with where.reach() as api:
         show_one(api.call("GET", f"/api/sessions/{session_id}"), as_json)
+
+
+group.add_command(explain)

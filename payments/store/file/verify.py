@@ -21,7 +21,7 @@ from payments.domain.entries import CREDIT, DEBIT, SESSION_FORGOTTEN
 from payments.domain.ledger import Balance, Booked
 from payments.domain.money import format_eth, read_eth
 from payments.domain.times import read_time
-from payments.errors import Corrupt
+from payments.errors import Corrupt, Unavailable
 from payments.store.file import snapshot
 from payments.store.file.codec import BadLine, Position, UnknownVersion, decode, decode_next
 from payments.store.file.lines import place
@@ -63,6 +63,46 @@ class JournalFile(NamedTuple):
     end: int
 
 
+class Verification:
+    """The journal as it is now, open to be verified; whoever made it closes it.
+
+    Attributes:
+        size: how many bytes there are to walk through.
+    """
+
+    def __init__(self, disk: Disk, journal_path: Path, projections: Paths) -> None:
+        """Raises ``Unavailable`` where it cannot be read."""
+        self._projections = projections
+        try:
+            self._files = journal_files(disk, journal_path)
+        except OSError as error:
+            raise Unavailable(f"{error.filename or journal_path}: cannot be read ({error.strerror})") from error
+        self.size = sum(file.end for file in self._files)
+
+    def run(self, progress: Callable[[int], None]) -> Verified:
+        """Walk through all of it. ``progress`` is told how many more bytes were read, now and then.
+
+        Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``.
+        """
+        check = _Check(self._projections)
+        position = Position()
+        for file in self._files:
+            position = Position(position.seq, 0, position.hash, position.seq + 1)
+            if file.first_seq not in (None, position.segment):
+                raise Corrupt(f"{file.segment.path}: the segment before it, with seq {position.segment}, is missing")
+            try:
+                position = check.walk(file, position, progress)
+            except OSError as error:
+                raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
+        check.close()
+        return Verified(position.seq, len(self._files), len(check.sessions), check.balances_wei, check.compared)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in self._files:
+            file.segment.close()
+
+
 def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
     """The journal as it is now, oldest segment first. Whoever asked for them closes them. Raises ``OSError``."""
     # Opened first: should it be sealed meanwhile, it is walked through as it is, and not once more by its new name.
@@ -74,22 +114,6 @@ def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
             segment = open_sealed(disk, journal_path, first_seq)
             files.insert(0, JournalFile(segment, first_seq, segment.size()))
     return files
-
-
-def verify(files: list[JournalFile], projections: Paths, progress: Callable[[int], None]) -> Verified:
-    """Walk through ``files``. ``progress`` is told how many more bytes were read, now and then.
-
-    Raises ``Corrupt``, naming file and line of the first fault, and ``OSError``.
-    """
-    check = _Check(projections)
-    position = Position()
-    for file in files:
-        position = Position(position.seq, 0, position.hash, position.seq + 1)
-        if file.first_seq not in (None, position.segment):
-            raise Corrupt(f"{file.segment.path}: the segment before it, with seq {position.segment}, is missing")
-        position = check.walk(file, position, progress)
-    check.close()
-    return Verified(position.seq, len(files), len(check.sessions), check.balances_wei, check.compared)
 
 
 class _Fault(Exception):

@@ -1,0 +1,77 @@
+"""``payments sessions explain``: what became of every millisecond of a session, entry by entry."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from payments.cli.calls import Calls, pages
+from payments.cli.options import Where, json_option, pass_where
+from payments.cli.output import show, show_one
+from payments.domain.money import format_eth, parse_eth
+from payments.errors import Rejected
+
+COLUMNS = (
+    "seq",
+    "incarnation",
+    "event",
+    "from",
+    "to",
+    "ms",
+    "credited_ms",
+    "amount",
+    "orchestrator_id",
+    "not_credited",
+)
+
+
+@click.command("explain")
+@click.argument("session_id")
+@json_option
+@pass_where
+def explain(where: Where, session_id: str, as_json: bool) -> None:
+    """The intervals of a session, oldest first: from when to when, what they earned or why not, and the sums.
+
+    Of any session ever, also of one that is no longer listed: the journal keeps everything.
+    """
+    with where.reach() as api:
+        intervals = list(_intervals(api, session_id))
+    if not intervals:
+        raise Rejected("not-found", f'the journal has no session "{session_id}"')
+    show(intervals, COLUMNS, as_json)
+    if not as_json:
+        click.echo()
+    show_one(_sums(intervals), as_json)
+
+
+def _intervals(api: Calls, session_id: str) -> Iterator[dict[str, Any]]:
+    entries = list(pages(api, "/api/ledger/events", "events", {"session_id": session_id}, None))
+    for entry in reversed(entries):
+        told = entry["metadata"]
+        causes = told.get("unbilled_ms", {})
+        yield {
+            "seq": entry["seq"],
+            "incarnation": told["incarnation"],
+            "event": told["event"],
+            "from": told["interval_start"],
+            "to": told["interval_end"],
+            "ms": told["delta_ms"] + sum(causes.values()),
+            "credited_ms": told["delta_ms"],
+            "amount": entry.get("delta", "0"),
+            "orchestrator_id": entry["orchestrator_id"],
+            "not_credited": causes,
+        }
+
+
+def _sums(intervals: list[dict[str, Any]]) -> Mapping[str, Any]:
+    causes: dict[str, int] = {}
+    for interval in intervals:
+        for cause, unbilled_ms in interval["not_credited"].items():
+            causes[cause] = causes.get(cause, 0) + unbilled_ms
+    return {
+        "entries": len(intervals),
+        "ms": sum(interval["ms"] for interval in intervals),
+        "credited_ms": sum(interval["credited_ms"] for interval in intervals),
+        "not_credited_ms": causes,
+        "amount": format_eth(sum(parse_eth(interval["amount"]) for interval in intervals)),
+    }

@@ -1,0 +1,45 @@
+"""``payments ledger verify``: is the journal right."""
+
+import sys
+
+import click
+
+from payments.cli.options import json_option
+from payments.cli.output import FAULTY, show_one
+from payments.domain.money import format_eth
+from payments.errors import Corrupt
+from payments.settings import Settings
+from payments.store import open_verification
+
+
+@click.command("verify")
+@json_option
+@click.pass_context
+def check(ctx: click.Context, as_json: bool) -> None:
+    """Walk through the whole journal here and hold everything in it against everything else.
+
+    Checksums, the chain, the count; balances against sums; no moment of a session, or of a host's power, in two
+    intervals; the projections against what the entries say. It writes nothing, and may run beside the API. Exit code 3,
+    and the file and line of the first fault, where it finds one.
+    """
+    verification = open_verification(Settings.load())
+    try:
+        with click.progressbar(length=verification.size, label="Verifying", file=sys.stderr) as bar:
+            found = verification.run(bar.update)
+    except Corrupt as fault:
+        click.echo(f"payments: {fault}", err=True)
+        ctx.exit(FAULTY)
+    finally:
+        verification.close()
+    show_one(
+        {
+            "entries": found.entries,
+            "segments": found.segments,
+            "bytes": verification.size,
+            "sessions": found.sessions,
+            "orchestrators": len(found.balances_wei),
+            "owed": format_eth(sum(found.balances_wei.values())),
+            "compared": {str(path): seq for path, seq in found.compared.items()},
+        },
+        as_json,
+    )

@@ -1,0 +1,198 @@
+"""``ledger verify``: everything in the journal, held against everything else, and the first fault named."""
+
+import json
+import zlib
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from payments.disk import Disk
+from payments.domain.ledger import Adjustment, Payout
+from payments.domain.readings import AWAKE, Reading
+from payments.domain.sessions import END, HEARTBEAT, START
+from payments.domain.upkeep import Forget, Reap
+from payments.errors import Corrupt
+from payments.store.file.verify import Verification, Verified
+from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, Clock, event, file_store, journal_path, projections
+
+STEP_MS = 15_000
+METERED = TERMS._replace(power_rate_wei_per_minute=10**15)
+LINES = 14
+
+
+def live(folder: Path, segment_bytes: int = 1 << 28) -> None:
+    """A journal with an entry of every kind, one every quarter of a minute."""
+    clock = Clock()
+    store = file_store(folder, METERED, clock, segment_bytes=segment_bytes)
+    for command in (
+        event("s-1", START, NOON_MS), event("s-1", HEARTBEAT, NOON_MS + 15_000), Reading("orch-a", AWAKE, NOON_MS),
+        event("s-2", START, NOON_MS, upstream_addr=HOST_B), Reading("orch-a", AWAKE, NOON_MS + 60_000),
+        event("s-1", END, NOON_MS + 30_000), Adjustment("orch-a", 5, "r", "n"), Payout("orch-a", 7, "0x1"),
+        Reap("s-2", NOON_MS), Forget("s-1", NOON_MS + 30_000), event("s-3", START, NOON_MS + 60_000),
+        event("s-3", HEARTBEAT, NOON_MS + 75_000), Reading("orch-b", "sleeping", NOON_MS),
+        event("s-3", HEARTBEAT, NOON_MS + 90_000),
+    ):  # fmt: skip
+        clock.now_ms += STEP_MS
+        store.execute([command])
+    store.close()
+
+
+def verified(folder: Path) -> Verified:
+    verification = Verification(Disk(), journal_path(folder), projections(folder))
+    try:
+        read: list[int] = []
+        found = verification.run(read.append)
+        assert sum(read) == verification.size
+        return found
+    finally:
+        verification.close()
+
+
+def fault(folder: Path) -> str:
+    """What the verification complains of."""
+    with pytest.raises(Corrupt) as refusal:
+        verified(folder)
+    return str(refusal.value)
+
+
+def forge(folder: Path, number: int, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change line ``number`` and write it, and all that follow it, as if they had been written like that."""
+    path = journal_path(folder)
+    lines, prev = [], "0" * 64
+    for count, line in enumerate(path.read_bytes().splitlines(), start=1):
+        record = orjson.loads(line)
+        if count == number:
+            change(record)
+        record["prev"] = prev
+        del record["crc"]
+        body = orjson.dumps(record)[:-1]
+        lines.append(b'%b,"crc":"%08x"}\n' % (body, zlib.crc32(body)))
+        prev = sha256(lines[-1]).hexdigest()
+    path.write_bytes(b"".join(lines))
+    for projection in projections(folder):
+        projection.unlink()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    live(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("segment_bytes", [1 << 28, 4096], ids=["one segment", "many"])
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])
+def test_a_sound_journal_is_sound_in_every_form(tmp_path: Path, segment_bytes: int, compressed: bool) -> None:
+    live(tmp_path, segment_bytes)
+    store = file_store(tmp_path)
+    if compressed:
+        store.maintain()
+    owed = {name: balance.balance_wei for name, balance in store.view().balances.items()}
+    found = verified(tmp_path)
+    store.close()
+    assert (found.entries, found.sessions, found.balances_wei) == (LINES, 2, owed)
+    assert found.compared == dict.fromkeys(projections(tmp_path), LINES)
+    assert (found.segments > 1) == (segment_bytes == 4096)
+
+
+def test_an_empty_journal_is_sound(tmp_path: Path) -> None:
+    file_store(tmp_path).close()
+    assert verified(tmp_path) == Verified(0, 1, 0, {}, dict.fromkeys(projections(tmp_path), 0))
+
+
+def test_a_line_that_is_being_written_is_left_for_later(folder: Path) -> None:
+    with journal_path(folder).open("ab") as file:
+        file.write(b'{"seq":15,"time')
+    assert verified(folder).entries == LINES
+
+
+def test_a_flipped_bit_is_named_by_its_line(folder: Path) -> None:
+    path = journal_path(folder)
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[4] = lines[4].replace(b'"awake"', b'"aware"', 1)
+    path.write_bytes(b"".join(lines))
+    begin = len(b"".join(lines[:4]))
+    assert fault(folder) == f"{path}, line 5 (byte {begin}): its checksum does not fit its content"
+
+
+def test_a_line_that_was_taken_out_breaks_the_chain(folder: Path) -> None:
+    path = journal_path(folder)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:6] + lines[7:]))
+    assert f"{path}, line 7 (byte " in fault(folder)
+
+
+def test_a_forged_chain_with_another_count_is_noticed(folder: Path) -> None:
+    forge(folder, 6, lambda record: record.update(seq=7))
+    assert "line 6 " in fault(folder)
+
+
+def grow(name: str) -> Callable[[dict[str, Any]], None]:
+    """A forgery that makes an amount of the line larger."""
+    return lambda record: record.update({name: record[name] + "1"})
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (grow("balance"), "its balance is 0.000251; the entries add up to 0.00025"),
+        (grow("delta"), "its balance is 0.00025; the entries add up to 0.000251"),
+        (grow("amount"), "a credit of 0.000251 that changes the balance by 0.00025"),
+        (lambda record: record.update(event="debit"), "a debit of 0.00025 that changes the balance by 0.00025"),
+    ],
+    ids=["balance", "delta", "amount", "event"],
+)
+def test_money_that_does_not_add_up_is_named(
+    folder: Path, change: Callable[[dict[str, Any]], None], complaint: str
+) -> None:
+    forge(folder, 2, change)
+    assert fault(folder).endswith(f": {complaint}")
+
+
+@pytest.mark.parametrize(
+    ("number", "next_number", "subject"), [(2, 6, "s-1"), (3, 5, "orch-a")], ids=["session", "power"]
+)
+def test_a_moment_in_two_intervals_is_named(folder: Path, number: int, next_number: int, subject: str) -> None:
+    until = "2027-01-15T09:00:00.000Z"
+    forge(folder, number, lambda record: record["metadata"].update(interval_end=until))
+    complaint = fault(folder)
+    assert f"line {next_number} (" in complaint
+    assert complaint.endswith(f"{subject} is accounted for until {until}")
+
+
+@pytest.mark.parametrize("name", ["sessions.json", "balances.json", "power_meter.json"])
+def test_a_projection_that_shows_something_else_is_named(folder: Path, name: str) -> None:
+    path = folder / name
+    data = path.read_bytes()
+    head, _, _ = data.rpartition(b'\n],"checksum":"')
+    changed = head.replace(b'"heartbeat_count":2', b'"heartbeat_count":3').replace(b'"balance":"', b'"balance":"1')
+    changed = changed.replace(b'"state":"awake"', b'"state":"sleeping"')
+    assert changed != head
+    path.write_bytes(changed + b'\n],"checksum":"%b"}\n' % sha256(changed).hexdigest().encode())
+    assert fault(folder).startswith(f"{path} does not show ")
+
+
+def test_a_projection_of_a_longer_journal_is_named(folder: Path) -> None:
+    path = journal_path(folder)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    assert fault(folder) == f"{folder / 'sessions.json'} shows entry 14, which the journal does not have"
+
+
+def test_a_missing_segment_is_named(tmp_path: Path) -> None:
+    live(tmp_path, 2000)
+    sealed = sorted(journal_path(tmp_path).parent.glob("*.0*"))
+    sealed[1].unlink()
+    assert fault(tmp_path).startswith(f"{sealed[2]}: the segment before it, with seq ")
+
+
+def test_the_metadata_is_what_it_seems(folder: Path) -> None:
+    """The forgeries above change what they mean to change."""
+    lines = [json.loads(line) for line in journal_path(folder).read_bytes().splitlines()]
+    assert [line["reason"] for line in lines] == [
+        "session_opened", "session_time", "power_read", "session_opened", "power_time", "session_time", "adjustment",
+        "payout", "session_reaped", "session_forgotten", "session_opened", "session_time", "power_read", "session_time",
+    ]  # fmt: skip
+    assert HOST_A in {line["metadata"].get("upstream_addr") for line in lines}
