@@ -1,0 +1,186 @@
+"""The commands that ask and change: on the files here, beside a running API, and at an API elsewhere."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from payments.cli import main
+from payments.cli.output import FAILED, FAULTY
+from tests.harness import HOST_A, ROOT, Server, journal_path, running_server
+
+SETTINGS = {"PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.001"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data folder that the settings name, and a place without a ``.env``."""
+    for name in os.environ:
+        if name.startswith("PAYMENTS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PAYMENTS_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "data"
+
+
+def run(*arguments: str) -> Result:
+    """The command with ``arguments``."""
+    return CliRunner().invoke(main, arguments)
+
+
+def done(*arguments: str) -> str:
+    """What it printed; it must have been done."""
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def records(*arguments: str) -> list[dict[str, Any]]:
+    """What it shows with ``--json``."""
+    return [json.loads(line) for line in done(*arguments, "--json").splitlines()]
+
+
+def test_an_orchestrator_is_added_shown_and_disabled(folder: Path) -> None:
+    added = records("orchestrators", "add", "orch-a", "--host-public-ip", HOST_A)[0]
+    assert (added["orchestrator_id"], added["host_public_ip"], added["enabled"]) == ("orch-a", HOST_A, True)
+    assert records("orchestrators", "show", "orch-a") == [added] == records("orchestrators", "list")
+    assert records("orchestrators", "disable", "orch-a")[0]["enabled"] is False
+    assert records("orchestrators", "disable", "orch-a", "--undo")[0]["enabled"] is True
+
+
+def test_orchestrators_are_imported_all_or_none(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "records.json"
+    file.write_text(
+        '[{"orchestrator_id":"a","host_public_ip":"10.0.0.1"},{"orchestrator_id":"b","host_public_ip":"x"}]'
+    )
+    refused = run("orchestrators", "import", str(file))
+    assert refused.exit_code == FAILED
+    assert 'record b: host_public_ip: "x" is not an IPv4 or IPv6 address' in refused.output
+    assert records("orchestrators", "list") == []
+    file.write_text(file.read_text().replace('"x"', '"10.0.0.2"'))
+    first = records("orchestrators", "import", str(file))
+    assert records("orchestrators", "import", str(file)) == first == records("orchestrators", "list")
+
+
+def test_an_adjustment_is_booked_once_and_shown(folder: Path) -> None:
+    done("orchestrators", "add", "orch-a")
+    for outcome in ("recorded", "duplicate"):
+        booked = records("ledger", "adjust", "orch-a", "-0.25", "--reference", "r-1", "--note", "paid by hand")[0]
+        assert (booked["outcome"], booked["balance"], booked["booked_by"]) == (outcome, "-0.25", 1)
+    assert [each["delta"] for each in records("ledger", "events", "--reason", "adjustment")] == ["-0.25"]
+    assert [each["balance"] for each in records("ledger", "balances")] == ["-0.25"]
+    assert "paid by hand" in done("ledger", "events")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("orchestrators", "show", "nobody"), 'no orchestrator "nobody" is registered'),
+        (("sessions", "show", "s-1"), 'no session "s-1" is known'),
+        (("sessions", "explain", "s-1"), 'the journal has no session "s-1"'),
+        (("ledger", "adjust", "nobody", "1", "--reference", "r", "--note", "n"), "is registered or was ever credited"),
+        (("orchestrators", "add", "orch-a", "--host-public-ip", "300.1.1.1"), "host_public_ip: "),
+        (("ledger", "events", "--since", "yesterday"), "since: "),
+        (("--api-url", "http://127.0.0.1:1", "orchestrators", "list"), "is the API running there?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_what_cannot_be_done_is_said_in_words(folder: Path, arguments: tuple[str, ...], complaint: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == FAILED
+    assert complaint in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_bad_settings_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYMENTS_POWER_PORT", "many")
+    for arguments in (("config", "check"), ("orchestrators", "list"), ("ledger", "verify")):
+        result = run(*arguments)
+        assert result.exit_code == FAILED
+        assert 'PAYMENTS_POWER_PORT: "many" is not a whole number' in result.stderr
+
+
+def test_config_check_shows_every_setting_and_no_token(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYMENTS_API_ADMIN_TOKEN", "very-secret")
+    monkeypatch.setenv("PAYMENTS_SESSION_REQUIRE_AWAKE", "true")
+    result = run("config", "check", "--json")
+    shown = json.loads(result.stdout)
+    assert (shown["PAYMENTS_DATA_DIR"], shown["PAYMENTS_API_ADMIN_TOKEN"]) == (str(folder), "set")
+    assert shown["PAYMENTS_VIEWER_TOKENS"] == "not set"
+    assert "very-secret" not in result.output
+    assert "warning: PAYMENTS_SESSION_REQUIRE_AWAKE" in result.stderr
+
+
+def test_verify_finds_what_was_changed(folder: Path) -> None:
+    done("orchestrators", "add", "orch-a")
+    done("ledger", "adjust", "orch-a", "1", "--reference", "r-1", "--note", "n")
+    assert records("ledger", "verify")[0]["owed"] == "1"
+    path = journal_path(folder)
+    path.write_bytes(path.read_bytes().replace(b'"delta":"1"', b'"delta":"2"'))
+    result = run("ledger", "verify")
+    assert result.exit_code == FAULTY
+    assert f"{path}, line 1 (byte 0): its checksum does not fit its content" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """An API with two sessions, one of them over."""
+    with running_server(tmp_path_factory.mktemp("server"), SETTINGS) as running:
+        running.register()
+        for kind in ("start", "heartbeat", "end"):
+            running.report(session_id="s-1", upstream_addr=HOST_A, event=kind, occurred_at=None)
+        running.report(session_id="s-2", upstream_addr=HOST_A, event="start")
+        yield running
+
+
+def there(server: Server, *arguments: str) -> list[dict[str, Any]]:
+    """What a command shows of the API at ``server``."""
+    return records("--api-url", server.url, "--token", server.ADMIN, *arguments)
+
+
+def here(server: Server, *arguments: str) -> list[dict[str, Any]]:
+    """What a command of its own process shows of the files of ``server``, which runs beside it."""
+    command = [sys.executable, "-m", "payments.cli", *arguments, "--json"]
+    environment = {**os.environ, "PAYMENTS_DATA_DIR": str(server.data), "PYTHONPATH": str(ROOT)}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=server.data)
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("sessions", "list"), ("sessions", "list", "--status", "ended"), ("sessions", "show", "s-1"),
+        ("sessions", "explain", "s-1"), ("ledger", "balances"), ("ledger", "events", "--all"),
+        ("orchestrators", "list"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_command_shows_the_same_here_and_there(server: Server, arguments: tuple[str, ...]) -> None:
+    shown = there(server, *arguments)
+    assert shown == here(server, *arguments)
+    assert shown
+
+
+def test_explain_accounts_for_all_of_a_session(server: Server) -> None:
+    session = server.get("/api/sessions/s-1")
+    *intervals, sums = there(server, "sessions", "explain", "s-1")
+    assert [each["event"] for each in intervals] == ["start", "heartbeat", "end"]
+    assert (sums["ms"], sums["amount"]) == (session["account"]["elapsed_ms"], session["billed_eth"])
+    assert sum(each["ms"] for each in intervals) == sums["ms"]
+
+
+def test_pages_are_followed_to_the_end_or_the_limit(server: Server) -> None:
+    everything = there(server, "ledger", "events", "--all")
+    assert there(server, "ledger", "events", "--limit", "2") == everything[:2]
+    assert [each["seq"] for each in everything] == list(range(len(everything), 0, -1))
+
+
+def test_a_wrong_token_is_told(server: Server) -> None:
+    result = run("--api-url", server.url, "--token", "wrong", "sessions", "list")
+    assert result.exit_code == FAILED
+    assert "this call needs a valid token" in result.stderr
