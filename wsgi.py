@@ -4,6 +4,7 @@ import atexit
 import sys
 
 from payments.errors import PaymentsError
+from payments.logs import log_as_json
 from payments.settings import Settings
 from payments.web import create_app
 from payments.web.services import close_store
@@ -11,6 +12,7 @@ from payments.web.services import close_store
 _APP_LOAD_ERROR = 4
 """gunicorn's exit code for a worker that cannot load its application: the master stops instead of trying forever."""
 
+log_as_json()
 try:
     app = create_app(Settings.load())
 except PaymentsError as error:

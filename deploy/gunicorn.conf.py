@@ -1,14 +1,27 @@
 """gunicorn's settings for Payments: ``gunicorn -c deploy/gunicorn.conf.py wsgi:app``."""
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gunicorn.glogging import Logger
+from pythonjsonlogger.json import JsonFormatter
+
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
 # In a process of its own: what the master imports, its workers inherit, and a reload would go on with the old code.
-_preflight = subprocess.run([sys.executable, "-m", "payments.web.preflight"], stdout=subprocess.PIPE, text=True)
+_preflight = subprocess.run(
+    [sys.executable, "-m", "payments.web.preflight"],
+    stdout=subprocess.PIPE,
+    text=True,
+    env={name: value for name, value in os.environ.items() if name != _METRICS},
+)
 if _preflight.returncode:
     sys.exit(_preflight.returncode)
 bind = _preflight.stdout.strip()
@@ -33,6 +46,58 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True
 # By default whoever connects from loopback, a proxy's clients too, may set SCRIPT_NAME and so cause a 500.
 forwarder_headers = ""
+
+
+class _JsonLogger(Logger):
+    """The server's own log in the form of the application's (payments.logs), which nothing here may import."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        form = JsonFormatter(
+            ("levelname", "name", "message"), timestamp="time", rename_fields={"levelname": "level", "name": "logger"}
+        )
+        for handler in (*self.error_log.handlers, *self.access_log.handlers):
+            handler.setFormatter(form)
+
+
+# A line for every request only with --access-logfile -: it costs more than it tells.
+logger_class = _JsonLogger
+
+
+def _metrics_folder(parent: Path) -> str:
+    """A new folder for the counters of this server's workers; those that no server holds any more are removed."""
+    prefix = f"payments-metrics-{os.getpid()}-"
+    known = os.environ.get(_METRICS, "")
+    if Path(known).name.startswith(prefix) and Path(known).is_dir():
+        # A reload: the workers before it count on.
+        return known
+    for held in parent.glob("payments-metrics-*/held"):
+        with suppress(OSError), held.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(held.parent, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
+    # Held by this process and all its workers, until the last of them has ended, however it does.
+    new = Path(folder, "new")
+    fcntl.flock(os.open(new, os.O_CREAT | os.O_RDWR), fcntl.LOCK_EX)
+    new.rename(new.with_name("held"))
+    return folder
+
+
+# Before prometheus_client is imported, which only the workers do. In memory: every event writes to it.
+os.environ[_METRICS] = _metrics_folder(Path(worker_tmp_dir or tempfile.gettempdir()))
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """What the worker counted stays; what it merely measured goes."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """The counters go with the server."""
+    shutil.rmtree(os.environ[_METRICS], ignore_errors=True)
+
 
 _cores = sorted(os.sched_getaffinity(0))
 

@@ -11,8 +11,10 @@ arrows:
 ``disk``      the narrow seam to the operating system: file operations, locks, atomic replacement
 ``store``     where entries live: the journal, its projections, and ``execute``, the one way to write
 ``registry``  orchestrator records, and attribution by address
+``importing``  takes over what another backend, livepeer-ops, has kept
 ``duty``      which worker is at work, and how it fares
 ``logs``      logs as JSON
+``exports``   pure: entries and payouts as text that other programs read
 ``web``       the HTTP API: ``create_app(settings)``
 
 Beside them, on the top level, stands ``worker``, the process that asks the hosts for their power.

@@ -2,6 +2,9 @@
 
 import time
 
+monotonic_s = time.perf_counter
+"""Seconds from some moment on, whatever becomes of the system's clock: for measuring."""
+
 
 def now_ms() -> int:
     """Milliseconds since the Unix epoch, by the system's clock."""

@@ -1,11 +1,12 @@
 """The kinds of value that JSON from outside may hold, as marshmallow fields, for requests and for ``registry.json``.
 
 Stricter than marshmallow's own: no number is a string, ``true`` is no number, and a string has no control characters.
-May import ``payments.domain``. Not here: which field a request or a record has.
+Each says in JSON Schema what it takes (``shape``), for the API's description. May
+import ``payments.domain``. Not here: which field a request or a record has.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from marshmallow import ValidationError, fields
@@ -15,12 +16,28 @@ from payments.domain.times import parse_time
 
 V = TypeVar("V")
 
+PRINTABLE = r"^[^\x00-\x1f\x7f-\xa0\xad\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufeff]*$"
+"""``str.isprintable`` in the regular expressions that all readers of JSON Schema have in common: exact up to U+00FF;
+beyond it, it lets through some of what is refused, never the other way round."""
+
+IP_ADDRESS = {"anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
+
+_AMOUNT = r"(?=.*[1-9])0{0,18}[0-9]{1,12}(?:\.[0-9]{1,18})?"
+_MOMENT = (
+    r"^(19[7-9]|[2-9][0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]{1,9})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
+
 
 class Strict(fields.Field[V]):
     """A field whose whole rule is ``read``, so that it can be applied without the rest of marshmallow."""
 
     def read(self, value: Any) -> V:
         """What ``value`` means; ``ValidationError`` where it means nothing."""
+        raise NotImplementedError
+
+    def shape(self) -> Mapping[str, Any]:
+        """What it takes, in JSON Schema; ``null`` aside."""
         raise NotImplementedError
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> V:
@@ -41,6 +58,9 @@ class Text(Strict[str]):
             raise ValidationError(f"Must be {self.least} to {self.most} printable characters.")
         return value
 
+    def shape(self) -> Mapping[str, Any]:
+        return {"type": "string", "minLength": self.least, "maxLength": self.most, "pattern": PRINTABLE}
+
 
 class Choice(Strict[str]):
     """One of a few words."""
@@ -53,6 +73,9 @@ class Choice(Strict[str]):
         if type(value) is not str or value not in self.words:
             raise ValidationError(f"Must be one of: {', '.join(self.words)}.")
         return value
+
+    def shape(self) -> Mapping[str, Any]:
+        return {"type": "string", "enum": list(self.words)}
 
 
 class Whole(Strict[int]):
@@ -68,6 +91,9 @@ class Whole(Strict[int]):
         if not self.least <= value <= self.most:
             raise ValidationError(f"Must be from {self.least} to {self.most}.")
         return value
+
+    def shape(self) -> Mapping[str, Any]:
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
 
 class WholeText(Whole):
@@ -87,13 +113,17 @@ class Flag(Strict[bool]):
             raise ValidationError("Not true or false.")
         return value
 
+    def shape(self) -> Mapping[str, Any]:
+        return {"type": "boolean"}
+
 
 class Canonical(Strict[str]):
-    """A string that ``spell`` brings into its one spelling, or refuses with ``ValueError``."""
+    """A string that ``spell`` brings into its one spelling, or refuses with ``ValueError``; ``form``: its shape."""
 
-    def __init__(self, spell: Callable[[str], str], **options: Any) -> None:
+    def __init__(self, spell: Callable[[str], str], form: Mapping[str, Any] | None = None, **options: Any) -> None:
         super().__init__(**options)
         self._spell = spell
+        self._form = form or {}
 
     def read(self, value: Any) -> str:
         if type(value) is not str:
@@ -102,6 +132,9 @@ class Canonical(Strict[str]):
             return self._spell(value)
         except ValueError as error:
             raise ValidationError(str(error)) from None
+
+    def shape(self) -> Mapping[str, Any]:
+        return {"type": "string", **self._form}
 
 
 class Moment(Strict[int]):
@@ -114,6 +147,9 @@ class Moment(Strict[int]):
             return parse_time(value)
         except ValueError as error:
             raise ValidationError(str(error)) from None
+
+    def shape(self) -> Mapping[str, Any]:
+        return {"type": "string", "format": "date-time", "pattern": _MOMENT}
 
 
 class Amount(Strict[int]):
@@ -136,3 +172,6 @@ class Amount(Strict[int]):
         if not 0 < abs(amount_wei) < MOST_WEI:
             raise ValidationError("Must not be zero, and below a trillion ETH.")
         return amount_wei
+
+    def shape(self) -> Mapping[str, Any]:
+        return {"type": "string", "pattern": f"^{'-?' if self.signed else ''}{_AMOUNT}$"}

@@ -8,6 +8,7 @@ from pythonjsonlogger.json import JsonFormatter
 def log_as_json(level: int = logging.INFO) -> None:
     """Let everything that is logged from here on be one JSON object a line, ``extra`` fields included."""
     handler = logging.StreamHandler()
+    # The server's own lines have the same form: deploy/gunicorn.conf.py.
     handler.setFormatter(
         JsonFormatter(
             ("levelname", "name", "message"), timestamp="time", rename_fields={"levelname": "level", "name": "logger"}

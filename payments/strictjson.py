@@ -6,6 +6,7 @@ not JSON, other encodings than UTF-8, and nesting that exhausts the stack. May i
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import orjson
@@ -21,8 +22,17 @@ def read_strictly(data: bytes) -> Any:
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         # What is nested more than 254 deep it reads and does not write.
         pass
+    return _decode(_DECODER, data)
+
+
+def read_exactly(data: bytes) -> Any:
+    """As ``read_strictly``, and a number with a point or an exponent is a ``Decimal``, to the last digit."""
+    return _decode(_EXACT_DECODER, data)
+
+
+def _decode(decoder: json.JSONDecoder, data: bytes) -> Any:
     try:
-        return _DECODER.decode(data.decode("utf-8"))
+        return decoder.decode(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 (byte {error.start})") from None
     except RecursionError:
@@ -44,4 +54,12 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON number")
 
 
+def _exact(number: str) -> Decimal:
+    try:
+        return Decimal(number)
+    except ArithmeticError:
+        raise ValueError(f"{number[:80]} is a number with too long an exponent") from None
+
+
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
+_EXACT_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_exact)

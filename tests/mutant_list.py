@@ -67,8 +67,9 @@ MUTANTS = (
     ),
     Mutant(
         "look-before-its-sync", STORE,
-        "        self._journal.sync()\n        for request in requests:\n            _look(request)\n",
-        "        for request in requests:\n            _look(request)\n        self._journal.sync()\n",
+        "        self._journal.sync()\n        if entries:\n",
+        "        for request in requests:\n            _look(request)\n"
+        "        self._journal.sync()\n        if entries:\n",
         "tests/store/file/test_group_commit.py -k look",
     ),
     Mutant(

@@ -2,12 +2,14 @@
 
 Most commands are calls of the HTTP API, made in this process on the files that the settings name, whether or not the
 API runs beside it; with ``--api-url`` the same calls go to an API elsewhere. So a command shows what the API shows, and
-there is one way to do anything. Long work on the journal itself (verify, export) reads the files.
+there is one way to do anything. Long work on the journal itself (verify, export) reads the files; so does the import.
 
 ``app``            the command line as a whole
 ``calls``          the calls, made here or elsewhere
 ``output``         tables for people, ``--json`` for programs, exit codes
-``orchestrators``, ``sessions``, ``ledger``, ``service``  the commands, by what they are about
+``files``          files for somebody, written whole or not at all
+``orchestrators``, ``sessions``, ``ledger``, ``payouts``, ``importing``, ``service``  the commands, by what they are
+                   about
 
 May import every room but ``worker``. Not here: what the calls do (``payments.web``).
 """

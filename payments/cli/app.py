@@ -2,7 +2,7 @@
 
 import click
 
-from payments.cli import ledger, orchestrators, service, sessions
+from payments.cli import importing, ledger, orchestrators, payouts, service, sessions
 from payments.cli.options import Where
 from payments.cli.output import FAILED
 from payments.errors import PaymentsError
@@ -38,6 +38,8 @@ def main(ctx: click.Context, api_url: str | None, token: str | None) -> None:
 main.add_command(orchestrators.group)
 main.add_command(sessions.group)
 main.add_command(ledger.group)
+main.add_command(payouts.group)
+main.add_command(importing.group)
 main.add_command(service.config)
 main.add_command(service.serve)
 main.add_command(service.worker)

@@ -3,6 +3,7 @@
 import click
 
 from payments.cli.calls import pages
+from payments.cli.exporting import export
 from payments.cli.options import Where, all_option, json_option, limit_option, pass_where
 from payments.cli.output import show, show_one
 from payments.cli.verifying import check
@@ -58,3 +59,4 @@ def adjust(where: Where, /, as_json: bool, **said: str) -> None:
 
 
 group.add_command(check)
+group.add_command(export)

@@ -9,7 +9,10 @@ from marshmallow import RAISE, Schema, validate
 
 from payments.domain.addresses import canonical_ip
 from payments.domain.times import format_time
-from payments.fields import Canonical, Flag
+from payments.fields import IP_ADDRESS, PRINTABLE, Canonical, Flag
+
+_ADDRESS = "0x[0-9a-fA-F]{40}"
+_ID = "[A-Za-z0-9._:@+-]{1,128}"
 
 
 class Record(NamedTuple):
@@ -51,7 +54,7 @@ def checksum_address(text: str) -> str:
 
     All lower or all upper case carries no checksum and is accepted (https://eips.ethereum.org/EIPS/eip-55).
     """
-    if not re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
+    if not re.fullmatch(_ADDRESS, text):
         raise ValueError(f'"{text}" is not an Ethereum address: 0x and 40 hex digits')
     digits = text[2:]
     digest = keccak.new(digest_bits=256, data=digits.lower().encode()).hexdigest()
@@ -75,7 +78,7 @@ def _http_url(text: str) -> str:
 
 
 def _id(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._:@+-]{1,128}", text) or text in (".", ".."):
+    if not re.fullmatch(_ID, text) or text in (".", ".."):
         raise ValueError(f'"{text[:140]}" is not an id of 1 to 128 letters, digits or . _ : @ + -')
     return text
 
@@ -86,15 +89,36 @@ def _host_name(text: str) -> str:
     return text
 
 
+def _about(text: str) -> dict[str, str]:
+    return {"description": text}
+
+
 class RecordSchema(Schema):
     """What an operator may say of an orchestrator; unknown fields are refused, for they are most likely mistyped."""
 
     class Meta:
         unknown = RAISE
 
-    orchestrator_id = Canonical(_id, required=True)
-    address = Canonical(checksum_address, allow_none=True)
-    host_public_ip = Canonical(canonical_ip, allow_none=True)
-    host_name = Canonical(_host_name, allow_none=True)
-    power_url = Canonical(_http_url, allow_none=True, validate=validate.Length(max=2000))
-    enabled = Flag()
+    orchestrator_id = Canonical(
+        _id, {"pattern": rf"^(?!\.{{1,2}}$){_ID}$"}, required=True, metadata=_about("Names it, for good.")
+    )
+    address = Canonical(
+        checksum_address, {"pattern": f"^{_ADDRESS}$"}, allow_none=True, metadata=_about("Where payouts go; EIP-55.")
+    )
+    host_public_ip = Canonical(
+        canonical_ip, IP_ADDRESS, allow_none=True, metadata=_about("Of the game host; of one orchestrator only.")
+    )
+    host_name = Canonical(
+        _host_name,
+        {"minLength": 1, "maxLength": 253, "pattern": PRINTABLE},
+        allow_none=True,
+        metadata=_about("For people."),
+    )
+    power_url = Canonical(
+        _http_url,
+        {"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^ @]+$"},
+        allow_none=True,
+        validate=validate.Length(max=2000),
+        metadata=_about("Where its power is asked, if not at `host_public_ip`."),
+    )
+    enabled = Flag(metadata=_about("Whether it takes part; without it, a new one does."))

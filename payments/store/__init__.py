@@ -1,7 +1,8 @@
 """Where entries live: the one way to write, and the ways to read.
 
-``open_store`` is the only place that chooses an engine; nothing above this room knows of paths, offsets, lines or
-locks. May import ``payments.domain``, ``payments.settings``, ``payments.disk`` and ``payments.errors``.
+``open_store`` is the only place that chooses an engine; ``open_export`` reads its journal from end to end, and
+``open_verification`` holds it against itself. Nothing above this room knows of paths, offsets, lines or locks. May
+import ``payments.domain``, ``payments.settings``, ``payments.disk`` and ``payments.errors``.
 
 Always true, whatever the engine (``tests/store/test_contract.py``):
 
@@ -15,20 +16,25 @@ Not here: what commands become (``payments.domain``) and who the orchestrators a
 from collections.abc import Callable, Mapping
 
 from payments.clock import now_ms
+from payments.disk import Disk
 from payments.domain.decisions import Terms
 from payments.settings import Settings
+from payments.store.file.export import Export
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
-from payments.store.protocol import Page, Query, Result, Store
+from payments.store.file.verify import Verification
+from payments.store.protocol import Commit, Observer, Page, Query, Result, Store, unobserved
 
-__all__ = ["Page", "Query", "Result", "Store", "open_store"]
+__all__ = ["Commit", "Observer", "Page", "Query", "Result", "Store", "open_export", "open_store", "open_verification"]
 
 
-def open_store(settings: Settings, attribution: Callable[[], Mapping[str, str]]) -> Store:
+def open_store(
+    settings: Settings, attribution: Callable[[], Mapping[str, str]], observe: Observer = unobserved
+) -> Store:
     """The store that ``settings`` name, recovered and ready.
 
-    ``attribution`` gives the orchestrator id by ``host_public_ip`` as it is at the moment of asking. Raises
-    ``Corrupt``, ``Misconfigured`` and ``Unavailable``.
+    ``attribution`` gives the orchestrator id by ``host_public_ip`` as it is at the moment of asking; ``observe`` is
+    told of every commit. Raises ``Corrupt``, ``Misconfigured`` and ``Unavailable``.
     """
     latest = Terms(
         rate_wei_per_minute=settings.session_rate_wei_per_minute,
@@ -48,9 +54,30 @@ def open_store(settings: Settings, attribution: Callable[[], Mapping[str, str]])
 
     return FileStore(
         settings.ledger_journal_path,
-        Paths(settings.sessions_path, settings.balances_path, settings.power_meter_path),
+        _projections(settings),
         terms,
         now_ms,
         credit_unit=settings.credit_unit,
         segment_bytes=settings.journal_segment_bytes,
+        observe=observe,
     )
+
+
+def open_export(settings: Settings) -> Export:
+    """The journal that ``settings`` name, to be read from end to end, whether or not anything runs beside it.
+
+    Whoever asked for it closes it. Raises ``Misconfigured``, ``Unavailable`` and ``Corrupt``.
+    """
+    return Export(Disk(), settings.ledger_journal_path)
+
+
+def open_verification(settings: Settings) -> Verification:
+    """The journal that ``settings`` name, to be held against itself and its projections, beside whatever runs.
+
+    Whoever asked for it closes it. Raises ``Unavailable``.
+    """
+    return Verification(Disk(), settings.ledger_journal_path, _projections(settings))
+
+
+def _projections(settings: Settings) -> Paths:
+    return Paths(settings.sessions_path, settings.balances_path, settings.power_meter_path)

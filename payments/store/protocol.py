@@ -50,6 +50,28 @@ class Page(NamedTuple):
     before: int | None
 
 
+class Commit(NamedTuple):
+    """How one group of commands was recorded, for whoever keeps count.
+
+    Attributes:
+        entries: how many it was; at least one.
+        wait_s: until this process had the lock, and had read what others wrote.
+        seconds: from there on until all of it was on disk.
+    """
+
+    entries: int
+    wait_s: float
+    seconds: float
+
+
+Observer: TypeAlias = Callable[[Commit], None]
+"""Called once a commit, by the thread that all callers wait for: it takes no time, and raises nothing."""
+
+
+def unobserved(_: Commit) -> None:
+    """Nobody keeps count."""
+
+
 class Store(Protocol):
     """The journal, its state, and the one way to change them. Every method may raise ``Unavailable`` or ``Corrupt``."""
 

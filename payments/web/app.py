@@ -13,8 +13,11 @@ from payments.registry import Registry, bootstrap
 from payments.settings import Settings
 from payments.store import open_store
 from payments.web import health, ledger, metrics, orchestrators, power, problems, sessions
+from payments.web.meters import observe_commit
+from payments.web.openapi import views as openapi
 from payments.web.services import Services, attach
 from payments.web.tokens import Gate
+from payments.web.trace import follow_requests
 
 
 class _Orjson(JSONProvider):
@@ -54,14 +57,15 @@ def create_app(settings: Settings) -> Flask:
     registry = Registry(settings.registry_path, now_ms)
     if settings.bootstrap_orchestrators_path is not None:
         bootstrap(registry, settings.bootstrap_orchestrators_path, now_ms)
-    store = open_store(settings, registry.attribution)
+    store = open_store(settings, registry.attribution, observe_commit)
 
     app = Flask("payments", static_folder=None)
     app.json = _Orjson(app)
     app.url_map.merge_slashes = False
     app.url_map.converters["anything"] = _Anything
     attach(app, Services(settings, store, registry, Gate(settings), now_ms))
+    follow_requests(app)
     problems.handle_errors(app)
-    for views in (sessions, ledger, orchestrators, power, health, metrics):
+    for views in (sessions, ledger, orchestrators, power, health, metrics, openapi):
         app.register_blueprint(views.blueprint)
     return app

@@ -1,17 +1,63 @@
-"""``GET /metrics``, for Prometheus."""
+"""``GET /metrics``, for Prometheus.
 
+Amounts are floats here, for graphs and alerts only; what is owed exactly, ``/api/ledger/balances`` says.
+"""
+
+import os
+import shutil
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from payments.domain.entries import ADJUSTMENT, PAYOUT, POWER_TIME, SESSION_TIME
+from payments.domain.money import WEI_PER_ETH
+from payments.domain.sessions import ACTIVE, ENDED, STALE
+from payments.domain.state import State
+from payments.errors import Corrupt, Unavailable
+from payments.web.meters import METERS
 from payments.web.services import Services, services
 from payments.web.worker import worker_health
 
 blueprint = Blueprint("metrics", __name__)
+
+
+@blueprint.get("/metrics")
+def get_metrics() -> Response:
+    here = services()
+    here.gate.admit_viewer(request)
+    text = generate_latest(_counted()) + generate_latest(_registry(_State(here)))
+    return Response(text, content_type=CONTENT_TYPE_LATEST)
+
+
+def _counted() -> CollectorRegistry:
+    """What the processes of this server have counted: all of them together, or this one where it is alone."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return METERS if folder is None else _registry(_Workers(Path(folder)))
+
+
+def _registry(collector: Collector) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return registry
+
+
+class _Workers(Collector):
+    """The counts of all workers, those that have ended included."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterator[Metric]:
+        # Not MultiProcessCollector's own look at the folder: it fails on a file that a worker is just about to fill.
+        files = [str(path) for path in self._folder.glob("*.db") if path.stat().st_size]
+        yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
 
 
 class _State(Collector):
@@ -21,24 +67,82 @@ class _State(Collector):
         self._here = here
 
     def collect(self) -> Iterator[Metric]:
-        sweep = worker_health(self._here.settings, self._here.now_ms())["sweep"]
-        if sweep is None:
-            return
-        for name, text, value in (
-            ("age", "Time since the power worker's last sweep ended.", sweep["age_s"]),
-            ("duration", "How long the power worker's last sweep took.", sweep["seconds"]),
-        ):
-            yield GaugeMetricFamily(f"payments_power_last_sweep_{name}_seconds", text, value)
-        hosts = GaugeMetricFamily("payments_power_hosts", "Hosts by what that sweep found.", labels=["state"])
-        for state in ("awake", "asleep", "unknown", "left_out"):
-            hosts.add_metric([state], sweep[state])
-        yield hosts
+        here = self._here
+        yield from _health(here)
+        yield from _sweep(here)
+        state = _usable(here)
+        yield _gauge("payments_store_usable", "1: an event can be recorded now.", state is not None)
+        if state is not None:
+            yield _gauge("payments_journal_entries", "Entries in the journal.", state.seq)
+            yield from _sessions(state, here.now_ms(), here.settings.session_idle_timeout_s * 1000)
+            yield from _money(state)
 
 
-@blueprint.get("/metrics")
-def get_metrics() -> Response:
-    here = services()
-    here.gate.admit_viewer(request)
-    registry = CollectorRegistry()
-    registry.register(_State(here))
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+def _usable(here: Services) -> State | None:
+    """The state; ``None`` where the store cannot be used, which to find out may take seconds: once is enough."""
+    try:
+        here.store.check()
+        return here.store.view()
+    except (Unavailable, Corrupt):
+        return None
+
+
+def _health(here: Services) -> Iterator[Metric]:
+    try:
+        free = shutil.disk_usage(here.settings.ledger_journal_path.parent).free
+        yield _gauge("payments_journal_disk_free_bytes", "Free space where the journal is.", free)
+    except OSError:
+        pass
+    yield _gauge("payments_registry_sound", "1: registry.json can be read.", here.registry.problem is None)
+    yield _gauge("payments_orchestrators", "Orchestrators that are registered.", len(here.registry.records()))
+    is_well = worker_health(here.settings, here.now_ms())["problem"] is None
+    yield _gauge("payments_worker_well", "1: the worker reports in time, or is not needed.", is_well)
+
+
+def _sessions(state: State, now_ms: int, idle_timeout_ms: int) -> Iterator[Metric]:
+    counts: Counter[str] = Counter()
+    unattributed = 0
+    for session in list(state.sessions.values()):
+        counts[session.status_at(now_ms, idle_timeout_ms)] += 1
+        unattributed += session.orchestrator_id is None and session.status == ACTIVE
+    text = "Sessions that are kept, by status; the live ones are active."
+    yield _gauges("payments_sessions", text, "status", {status: counts[status] for status in (ACTIVE, STALE, ENDED)})
+    yield _gauge("payments_sessions_unattributed", "Sessions not ended whom no orchestrator earns from.", unattributed)
+
+
+def _money(state: State) -> Iterator[Metric]:
+    """Sums over all entries. Only the state has them that every process shares, so session time is what is left."""
+    balances, power = list(state.balances.values()), list(state.power.values())
+    sums = Counter({ADJUSTMENT: 0, PAYOUT: 0, POWER_TIME: sum(each.billed_wei for each in power)})
+    for balance in balances:
+        for key, booked in balance.booked.items():
+            sums[key.partition(":")[0]] += booked.delta_wei
+    owed = sum(balance.balance_wei for balance in balances)
+    sums[SESSION_TIME] = owed - sum(sums.values())
+    text = "What entries of each reason add up to, in ETH: credits above zero, debits below."
+    yield _gauges("payments_credited_eth", text, "reason", {name: wei / WEI_PER_ETH for name, wei in sums.items()})
+    yield _gauge("payments_owed_eth", "The sum of all balances, in ETH.", owed / WEI_PER_ETH)
+
+
+def _sweep(here: Services) -> Iterator[Metric]:
+    sweep = worker_health(here.settings, here.now_ms())["sweep"]
+    if sweep is None:
+        return
+    for name, text, value in (
+        ("age", "Time since the power worker's last sweep ended.", sweep["age_s"]),
+        ("duration", "How long the power worker's last sweep took.", sweep["seconds"]),
+    ):
+        yield _gauge(f"payments_power_last_sweep_{name}_seconds", text, value)
+    hosts = {state: sweep[state] for state in ("awake", "asleep", "unknown", "left_out")}
+    yield _gauges("payments_power_hosts", "Hosts by what that sweep found.", "state", hosts)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value)
+
+
+def _gauges(name: str, text: str, label: str, values: dict[str, float] | dict[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for word, value in values.items():
+        family.add_metric([word], value)
+    return family

@@ -7,8 +7,9 @@ from flask import Blueprint, request
 from payments.errors import Rejected
 from payments.registry import RecordSchema
 from payments.web.body import read_json
-from payments.web.schemas import ChangeSchema
+from payments.web.schemas import ChangeSchema, StatsQuery
 from payments.web.services import services
+from payments.web.stats import first_day_ms, sum_up
 
 blueprint = Blueprint("orchestrators", __name__, url_prefix="/api/orchestrators")
 
@@ -43,3 +44,14 @@ def get_one(orchestrator_id: str) -> dict[str, Any]:
     if record is None:
         raise Rejected("not-found", f'no orchestrator "{orchestrator_id}" is registered')
     return record.as_json()
+
+
+@blueprint.get("/<orchestrator_id>/stats")
+def get_stats(orchestrator_id: str) -> dict[str, Any]:
+    here = services()
+    here.gate.admit_viewer(request)
+    wanted = StatsQuery().load(request.args)
+    if orchestrator_id not in here.registry.records() and orchestrator_id not in here.store.view().balances:
+        raise Rejected("not-found", f'no orchestrator "{orchestrator_id}" is registered or was ever credited')
+    since_ms = first_day_ms(here.now_ms(), wanted["days"])
+    return sum_up(here.store, orchestrator_id, since_ms, wanted.get("cursor"))

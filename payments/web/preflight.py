@@ -6,6 +6,7 @@ Opens everything as a worker does, so a torn tail is set aside and missing proje
 import sys
 
 from payments.errors import PaymentsError
+from payments.logs import log_as_json
 from payments.settings import Settings
 from payments.web.app import create_app
 from payments.web.services import close_store
@@ -13,6 +14,7 @@ from payments.web.services import close_store
 
 def main() -> int:
     """The exit code: 0, or 1 with the reason on standard error."""
+    log_as_json()
     try:
         settings = Settings.load()
         for doubt in settings.doubts():

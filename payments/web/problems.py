@@ -1,6 +1,5 @@
 """Errors as RFC 9457 problem details, and the only place that gives errors their HTTP status."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,8 +10,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from payments.errors import Corrupt, Rejected, Unavailable
 from payments.web.body import Malformed, UnsupportedMediaType
 from payments.web.tokens import Forbidden, Unauthenticated
-
-log = logging.getLogger(__name__)
+from payments.web.trace import keep_failure, request_id
 
 
 class Kind(NamedTuple):
@@ -86,7 +84,7 @@ def handle_errors(app: Flask) -> None:
 
 
 def _answer(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
-    data = current_app.json.dumps(body)
+    data = current_app.json.dumps({**body, "request_id": request_id()})
     return Response(data, body["status"], headers, content_type="application/problem+json")
 
 
@@ -99,12 +97,12 @@ def _too_large(_: RequestEntityTooLarge) -> Response:
 
 
 def _unavailable(error: Unavailable) -> Response:
-    log.error("503: %s", error)
+    keep_failure(error)
     return _answer(problem("unavailable", str(error)), {"Retry-After": str(error.retry_after_s)})
 
 
 def _corrupt(error: Corrupt) -> Response:
-    log.critical("503: %s", error)
+    keep_failure(error)
     return _answer(problem("unavailable", str(error)), {"Retry-After": "60"})
 
 
@@ -116,5 +114,5 @@ def _http(error: HTTPException) -> Response:
 
 
 def _internal(error: Exception) -> Response:
-    log.error("500: a defect in Payments", exc_info=error)
+    keep_failure(error)
     return _answer(problem("internal", "a defect in Payments; its log has the details"))

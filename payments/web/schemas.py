@@ -7,8 +7,12 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validat
 
 from payments.domain.addresses import canonical_ip
 from payments.domain.sessions import EVENTS, HEARTBEAT, STATUSES, SessionEvent
-from payments.fields import Amount, Canonical, Choice, Moment, Strict, Text, Whole, WholeText
+from payments.fields import IP_ADDRESS, Amount, Canonical, Choice, Moment, Strict, Text, Whole, WholeText
 from payments.registry import RecordSchema
+
+
+def _about(text: str) -> dict[str, str]:
+    return {"description": text}
 
 
 class EventSchema(Schema):
@@ -17,15 +21,32 @@ class EventSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    session_id = Text(1, 128, required=True)
-    event = Choice(EVENTS, load_default=HEARTBEAT)
-    upstream_addr = Canonical(canonical_ip, allow_none=True)
-    upstream_port = Whole(1, 65535, allow_none=True)
-    edge_id = Text(0, 64, allow_none=True)
-    streamer_id = Text(0, 128, allow_none=True)
-    event_id = Text(1, 128, allow_none=True)
-    seq = Whole(0, 2**63 - 1, allow_none=True)
-    occurred_at = Moment(allow_none=True)
+    session_id = Text(1, 128, required=True, metadata=_about("Names the session; the same in all of its events."))
+    event = Choice(EVENTS, load_default=HEARTBEAT, metadata=_about("What happened."))
+    upstream_addr = Canonical(
+        canonical_ip,
+        IP_ADDRESS,
+        allow_none=True,
+        metadata=_about("The game host's IP; required unless the session is known."),
+    )
+    upstream_port = Whole(1, 65535, allow_none=True, metadata=_about("The game host's port."))
+    edge_id = Text(0, 64, allow_none=True, metadata=_about("Which edge this is."))
+    streamer_id = Text(0, 128, allow_none=True, metadata=_about("What the viewer watches."))
+    event_id = Text(
+        1,
+        128,
+        allow_none=True,
+        metadata=_about("Idempotency key: the last one again, with the same content, changes nothing."),
+    )
+    seq = Whole(
+        0,
+        2**63 - 1,
+        allow_none=True,
+        metadata=_about("Grows by one per event of the session; one not above the last changes nothing."),
+    )
+    occurred_at = Moment(
+        allow_none=True, metadata=_about("When it happened, by the edge's clock; without it, when it is received.")
+    )
 
 
 class SessionsQuery(Schema):
@@ -34,12 +55,14 @@ class SessionsQuery(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    limit = WholeText(1, 2000, load_default=200)
-    cursor = WholeText(1, 2**63 - 1)
-    orchestrator_id = fields.String()
-    edge_id = fields.String()
-    status = fields.String(validate=validate.OneOf(STATUSES))
-    active_only = fields.Boolean(load_default=False)
+    limit = WholeText(1, 2000, load_default=200, metadata=_about("How many at most."))
+    cursor = WholeText(1, 2**63 - 1, metadata=_about("The `next_cursor` of the page before."))
+    orchestrator_id = fields.String(metadata=_about("Of this one only."))
+    edge_id = fields.String(metadata=_about("Of this edge only."))
+    status = fields.String(validate=validate.OneOf(STATUSES), metadata=_about("Of this status only."))
+    active_only = fields.Boolean(
+        load_default=False, metadata=_about("Leave out those that have ended; usually `true` or `false`.")
+    )
 
 
 class EntriesQuery(Schema):
@@ -48,13 +71,23 @@ class EntriesQuery(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    limit = WholeText(1, 2000, load_default=200)
-    cursor = WholeText(1, 2**63 - 1)
-    orchestrator_id = fields.String()
-    reason = fields.String()
-    session_id = fields.String()
-    since = Moment(attribute="since_ms")
-    until = Moment(attribute="until_ms")
+    limit = WholeText(1, 2000, load_default=200, metadata=_about("How many at most."))
+    cursor = WholeText(1, 2**63 - 1, metadata=_about("The `next_cursor` of the page before."))
+    orchestrator_id = fields.String(metadata=_about("Of this one only."))
+    reason = fields.String(metadata=_about("For this reason only."))
+    session_id = fields.String(metadata=_about("Of this session only."))
+    since = Moment(attribute="since_ms", metadata=_about("Recorded then or later."))
+    until = Moment(attribute="until_ms", metadata=_about("Recorded before."))
+
+
+class StatsQuery(Schema):
+    """Which days to sum up. Unknown parameters are ignored."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    days = WholeText(1, 3660, load_default=30, metadata=_about("How many days, today included."))
+    cursor = WholeText(1, 2**63 - 1, metadata=_about("The `next_cursor` of the answer before, with the same `days`."))
 
 
 class ChangeSchema(RecordSchema):
@@ -65,8 +98,11 @@ class ChangeSchema(RecordSchema):
         exclude = ("orchestrator_id",)
 
 
+_TX_HASH = "0x[0-9a-fA-F]{64}"
+
+
 def _tx_hash(text: str) -> str:
-    if not re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
+    if not re.fullmatch(_TX_HASH, text):
         raise ValueError(f'"{text[:80]}" is not a transaction hash: 0x and 64 hex digits')
     return text.lower()
 
@@ -77,10 +113,10 @@ class AdjustmentSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    orchestrator_id = Text(1, 128, required=True)
-    amount = Amount(signed=True, required=True)
-    reference = Text(1, 128, required=True)
-    note = Text(1, 500, required=True)
+    orchestrator_id = Text(1, 128, required=True, metadata=_about("One that is registered, or was ever credited."))
+    amount = Amount(signed=True, required=True, metadata=_about("ETH; with a minus it takes away."))
+    reference = Text(1, 128, required=True, metadata=_about("Your name for it: the idempotency key."))
+    note = Text(1, 500, required=True, metadata=_about("Why."))
 
 
 class PayoutSchema(Schema):
@@ -89,10 +125,15 @@ class PayoutSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    orchestrator_id = Text(1, 128, required=True)
-    amount = Amount(required=True)
-    tx_hash = Canonical(_tx_hash, required=True)
-    note = Text(1, 500, load_default=None, allow_none=True)
+    orchestrator_id = Text(1, 128, required=True, metadata=_about("One that is registered, or was ever credited."))
+    amount = Amount(required=True, metadata=_about("ETH; not more than is owed."))
+    tx_hash = Canonical(
+        _tx_hash,
+        {"pattern": f"^{_TX_HASH}$"},
+        required=True,
+        metadata=_about("The transaction that paid it: the idempotency key."),
+    )
+    note = Text(1, 500, load_default=None, allow_none=True, metadata=_about("What there is to say about it."))
 
 
 _EVENT = EventSchema()

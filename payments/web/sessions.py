@@ -1,5 +1,6 @@
 """Events in, sessions out."""
 
+from collections import Counter
 from typing import Any
 
 from flask import Blueprint, request
@@ -13,6 +14,7 @@ from payments.domain.sessions import SessionEvent
 from payments.errors import Rejected
 from payments.web.body import BATCH_LIMIT, read_json
 from payments.web.listing import list_sessions, shown
+from payments.web.meters import INVALID, REJECTED, UNREADABLE, count_event
 from payments.web.problems import rejection
 from payments.web.schemas import SessionsQuery, load_event
 from payments.web.services import services
@@ -26,9 +28,10 @@ blueprint = Blueprint("sessions", __name__, url_prefix="/api/sessions")
 def post_event() -> dict[str, JSON]:
     here = services()
     here.gate.admit_reporter(request)
-    event = load_event(read_json(request), here.now_ms())
-    result = here.store.execute([event])[0]
-    if isinstance(result, Rejected):
+    event = _load(read_json(request), here.now_ms())
+    result = event if isinstance(event, ValidationError) else here.store.execute([event])[0]
+    count_event(*_counted(event, result))
+    if not isinstance(result, Outcome):
         raise result
     record = session_record(result.session)
     record["outcome"] = result.kind
@@ -45,8 +48,11 @@ def post_batch() -> dict[str, Any]:
     received_at_ms = here.now_ms()
     loaded = [_load(item, received_at_ms) for item in items]
     events = [event for event in loaded if isinstance(event, SessionEvent)]
-    results = iter(here.store.execute(events) if events else ())
-    return {"results": [_item(item, _result(event, results)) for item, event in zip(items, loaded, strict=True)]}
+    executed = iter(here.store.execute(events) if events else ())
+    results = [_result(event, executed) for event in loaded]
+    for (kind, outcome), count in Counter(map(_counted, loaded, results)).items():
+        count_event(kind, outcome, count)
+    return {"results": list(map(_item, items, results))}
 
 
 @blueprint.get("")
@@ -78,6 +84,13 @@ def _load(item: Any, received_at_ms: int) -> SessionEvent | ValidationError:
         return load_event(item, received_at_ms)
     except ValidationError as error:
         return error
+
+
+def _counted(event: SessionEvent | ValidationError, result: Outcome | Rejected | ValidationError) -> tuple[str, str]:
+    """As what it is counted: the kind of event, and what became of it."""
+    if isinstance(event, ValidationError):
+        return UNREADABLE, INVALID
+    return event.event, result.kind if isinstance(result, Outcome) else REJECTED
 
 
 def _result(event: SessionEvent | ValidationError, results: Any) -> Outcome | Rejected | ValidationError:

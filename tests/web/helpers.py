@@ -20,8 +20,18 @@ CALLS = {
         ("GET", "/api/ledger/balances"),
         ("GET", "/api/orchestrators"),
         ("GET", ORCHESTRATOR),
+        ("GET", f"{ORCHESTRATOR}/stats"),
+        ("GET", "/api/power"),
+        ("GET", "/metrics"),
+        ("GET", "/openapi.json"),
+        ("GET", "/docs"),
     ],
-    "admin": [("POST", REGISTER), ("PATCH", ORCHESTRATOR)],
+    "admin": [
+        ("POST", "/api/ledger/adjustments"),
+        ("POST", "/api/ledger/payouts"),
+        ("POST", REGISTER),
+        ("PATCH", ORCHESTRATOR),
+    ],
     "anyone": [("GET", "/healthz"), ("GET", "/readyz")],
 }
 """Method and path of every call, by who may make it."""
@@ -124,7 +134,8 @@ def check_problem(answer: Answer, kind: str) -> Any:
     problem = answer.json()
     assert problem["type"] == f"urn:payments:problem:{kind}", problem
     assert answer.status == problem["status"] == STATUSES[kind]
-    assert set(problem) - {"errors"} == {"type", "title", "status", "detail"}
+    assert set(problem) - {"errors"} == {"type", "title", "status", "detail", "request_id"}
+    assert problem["request_id"] == answer.headers["x-request-id"]
     assert problem["title"]
     assert problem["detail"]
     if kind == "unauthenticated":

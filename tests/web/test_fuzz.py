@@ -17,7 +17,7 @@ KINDS = {status: kind for kind, status in STATUSES.items()}
 
 BODIED = [("POST", EVENTS), ("POST", BATCH), ("POST", REGISTER), ("PATCH", ORCHESTRATOR)]
 READ = ["/api/sessions", "/api/sessions/", "/api/ledger/events", "/api/ledger/balances", "/api/orchestrators",
-        "/api/orchestrators/", "/healthz", "/readyz"]  # fmt: skip
+        "/api/orchestrators/", f"{ORCHESTRATOR}/stats", "/api/power", "/healthz", "/readyz"]  # fmt: skip
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 # Characters of every kind, lone surrogates too: JSON can spell them.

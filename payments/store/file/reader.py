@@ -28,7 +28,7 @@ _TIME_BYTES = 24
 def read_page(end: End, query: Query, before: int | None, limit: int) -> Page:
     """Entries that match, newest first, from the one below seq ``before`` on. Raises ``Corrupt`` and ``OSError``."""
     found: list[Entry] = []
-    may_match = _filter(query)
+    may_match = line_filter(query)
     spent = 0
     for block in _backwards(end, before):
         spent += block.cost
@@ -47,7 +47,7 @@ def read_page(end: End, query: Query, before: int | None, limit: int) -> Page:
     return Page(found, None)
 
 
-def _filter(query: Query) -> Callable[[bytes], bool]:
+def line_filter(query: Query) -> Callable[[bytes], bool]:
     """Whether a line, as the encoder writes it, may be of an entry that matches; a fraction of what decoding takes."""
     wanted = {
         b'"orchestrator_id":': query.orchestrator_id, b'"reason":': query.reason, b'"session_id":': query.session_id,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from payments.clock import monotonic_s
 from payments.disk import Disk
 from payments.domain.commands import Command, decide
 from payments.domain.decisions import Terms
@@ -17,7 +18,7 @@ from payments.store.file.compression import compress_sealed
 from payments.store.file.projector import Projector
 from payments.store.file.shared import KEPT, SharedJournal
 from payments.store.file.snapshot import Paths, Snapshot
-from payments.store.protocol import Clock, Page, Query, Result, TermsSource
+from payments.store.protocol import Clock, Commit, Observer, Page, Query, Result, TermsSource, unobserved
 
 LOCK_TIMEOUT_S = 5.0
 """How long a request waits for its turn before it is told to come again."""
@@ -57,6 +58,7 @@ class FileStore:
         credit_unit: str = "eth",
         segment_bytes: int = 1 << 28,
         disk: Disk | None = None,
+        observe: Observer = unobserved,
     ) -> None:
         """Open the journal, rebuild the state, and bring the projections up to date.
 
@@ -66,6 +68,7 @@ class FileStore:
         disk = disk or Disk()
         self._terms = terms
         self._clock = clock
+        self._observe = observe
         try:
             self._journal = SharedJournal(disk, journal_path, projections, clock, segment_bytes)
             self._committer = Committer(self._serve)
@@ -128,14 +131,18 @@ class FileStore:
     def _serve(self, take: Callable[[], list[_Request]]) -> None:
         """One commit for all that wait; in the committer's thread."""
         entries: list[Entry] = []
+        asked_s = monotonic_s()
         with self._journal.turn():
             requests = take()
+            begun_s = monotonic_s()
             draft, terms, now_ms = self._journal.state.draft(), self._terms(), self._clock()
             for request in requests:
                 request.results = [_decide(command, draft, terms, now_ms, entries) for command in request.commands]
                 request.seq = draft.seq
             self._journal.record(entries)
         self._journal.sync()
+        if entries:
+            self._observe(Commit(len(entries), begun_s - asked_s, monotonic_s() - begun_s))
         for request in requests:
             _look(request)
 

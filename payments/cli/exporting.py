@@ -1,0 +1,59 @@
+"""``payments ledger export``: the journal, for other programs."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from payments.cli.files import write_text
+from payments.cli.options import Where, pass_where
+from payments.domain.times import parse_time
+from payments.exports import FORMATS
+from payments.settings import Settings
+from payments.store import Query, open_export
+
+
+def _moment_ms(_: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    try:
+        return None if text is None else parse_time(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None
+
+
+@click.command("export")
+@click.option("--format", "kind", type=click.Choice(list(FORMATS)), required=True, help="What to write.")
+@click.option("--since", "since_ms", callback=_moment_ms, help="Recorded at this time or later (RFC 3339).")
+@click.option("--until", "until_ms", callback=_moment_ms, help="Recorded before this time (RFC 3339).")
+@click.option("--orchestrator", "orchestrator_id", help="Of this orchestrator only.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-",
+    help="Write to this file, which appears when it is whole, instead of standard output.",
+)  # fmt: skip
+@pass_where
+def export(where: Where, /, kind: str, output: Path, **wanted: Any) -> None:
+    """Write the journal, oldest entry first, as CSV, JSON lines, or for hledger or beancount.
+
+    It reads the journal's files, beside a running API or without one. JSON lines hold every entry as the API shows it;
+    the others, those that move money. A part (--since, --until) holds what moved in it, not what was owed before.
+
+    \b
+    csv        amounts are numbers; a text that a spreadsheet might take for a formula has an apostrophe
+               in front, and so has one that begins with an apostrophe
+    hledger, beancount
+               what is owed is a liability, to the wei: the account of orch-eu is
+               Liabilities:Orchestrators:Orch-eu
+    """
+    if where.url is not None:
+        raise click.UsageError("export reads the journal's files: run it where they are, without --api-url")
+    form = FORMATS[kind]
+    journal = open_export(Settings.load())
+    try:
+        bar = click.progressbar(
+            length=journal.size, label="Exporting", file=sys.stderr, hidden=not sys.stderr.isatty()
+        )  # fmt: skip
+        with bar:
+            records = journal.records(Query(**wanted), money_only=form.money_only, progress=bar.update)
+            write_text(None if str(output) == "-" else output, form.write(records))
+    finally:
+        journal.close()

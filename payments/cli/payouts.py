@@ -1,0 +1,165 @@
+"""``payments payouts``: paying what is owed, by a Safe wallet, and recording that it was paid."""
+
+from collections.abc import Sequence, Set
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from payments.cli.calls import Calls
+from payments.cli.files import write_text
+from payments.cli.options import Where, json_option, pass_where
+from payments.cli.output import show
+from payments.cli.recording import record
+from payments.clock import now_ms
+from payments.domain.money import format_eth, parse_eth, parse_signed_eth
+from payments.exports.airdrop import MOST_ROWS, Payment, Slip, airdrop_text, read_slip, slip_path, slip_text
+
+COLUMNS = ("orchestrator_id", "balance", "receiver", "file", "remark")
+
+
+class _Owed(NamedTuple):
+    """What one orchestrator is owed, and whether it is paid now.
+
+    Attributes:
+        receiver: its address, or ``None``.
+        remark: why it is left out, or what else is to be known.
+    """
+
+    orchestrator_id: str
+    balance_wei: int
+    receiver: str | None
+    remark: str | None
+    is_paid: bool
+
+    def payment(self) -> Payment:
+        assert self.receiver is not None
+        return Payment(self.orchestrator_id, self.receiver, self.balance_wei)
+
+
+def _amount_wei(_: click.Context, option: click.Parameter, text: str) -> int:
+    try:
+        return parse_eth(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None
+
+
+@click.group("payouts")
+def group() -> None:
+    """Pay what is owed by a Safe wallet, and record that it was paid."""
+
+
+@group.command("prepare")
+@click.option(
+    "--min", "least_wei", callback=_amount_wei, default="0.01", show_default=True,
+    help="Leave out who is owed less than this, in ETH.",
+)  # fmt: skip
+@click.option("--orchestrator", "only", multiple=True, help="Pay this one only; may be given several times.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR_OR_FILE",
+    help="The file to write, or a folder to write payouts-<time>.csv into.",
+)  # fmt: skip
+@json_option
+@pass_where
+def prepare(where: Where, least_wei: int, only: tuple[str, ...], output: Path, as_json: bool) -> None:
+    """Write what Safe's CSV Airdrop app pays everyone who is owed --min or more, all of it.
+
+    Nothing is debited: let the Safe pay the file, then give it to payments payouts record with the transaction's hash.
+    A next file that pays any of the same is refused until then, if it is to stand beside. More than 500 payments become
+    several files, each a transaction of its own. FILE.json beside FILE says whom each row pays; keep the two together.
+
+    Who is disabled is still paid what it is owed. Who has no address, or is owed less, is left out, and listed.
+    """
+    with where.reach() as api:
+        owed = _owed(api, least_wei, only)
+    payments = [each.payment() for each in owed if each.is_paid]
+    parts = [payments[begin : begin + MOST_ROWS] for begin in range(0, len(payments), MOST_ROWS)]
+    paths = _paths(output, len(parts))
+    for path in paths[:1]:
+        _check_unpaid(path.parent, {each.orchestrator_id for each in payments})
+    for path, part in zip(paths, parts, strict=True):
+        # In this order no crash leaves a file that nobody knows the payees of.
+        write_text(slip_path(path), [slip_text(Slip(part))])
+        write_text(path, [airdrop_text(part)])
+    in_file = {each.orchestrator_id: path for path, part in zip(paths, parts, strict=True) for each in part}
+    show((_shown(each, in_file.get(each.orchestrator_id)) for each in owed), COLUMNS, as_json)
+    total = format_eth(sum(each.amount_wei for each in payments))
+    click.echo(f"payments: {len(payments)} payments, {total} ETH, {len(parts)} files", err=True)
+
+
+group.add_command(record)
+
+
+def _owed(api: Calls, least_wei: int, only: Sequence[str]) -> list[_Owed]:
+    """Everyone, or ``only`` those, by id: who is registered or was ever credited."""
+    records = {each["orchestrator_id"]: each for each in api.call("GET", "/api/orchestrators")["orchestrators"]}
+    balances = {
+        each["orchestrator_id"]: parse_signed_eth(each["balance"])
+        for each in api.call("GET", "/api/ledger/balances")["balances"]
+    }
+    known = {*records, *balances}
+    if strangers := sorted(set(only) - known):
+        raise click.ClickException(f"neither registered nor ever credited: {', '.join(strangers)}")
+    return [_judged(name, records.get(name), balances.get(name, 0), least_wei) for name in sorted(set(only) or known)]
+
+
+def _judged(name: str, record: Any, balance_wei: int, least_wei: int) -> _Owed:
+    address = None if record is None else record["address"]
+    remark = None
+    if balance_wei <= 0:
+        remark = "left out: it is owed nothing"
+    elif balance_wei < least_wei:
+        remark = f"left out: below the minimum of {format_eth(least_wei)}"
+    elif record is None:
+        remark = "left out: it is not registered"
+    elif address is None:
+        remark = "left out: its record has no address"
+    if remark is not None:
+        return _Owed(name, balance_wei, address, remark, is_paid=False)
+    return _Owed(
+        name, balance_wei, address, None if record["enabled"] else "disabled, and still paid what it is owed",
+        is_paid=True,
+    )  # fmt: skip
+
+
+def _paths(output: Path, count: int) -> list[Path]:
+    """Where ``count`` files go. A file that is there may have been paid, and is never written over."""
+    if output.is_dir():
+        output /= f"payouts-{datetime.fromtimestamp(now_ms() // 1000, UTC):%Y%m%dT%H%M%SZ}.csv"
+    width = len(str(count))
+    numbered = (output.with_name(f"{output.stem}-{number:0{width}}{output.suffix}") for number in range(1, count + 1))
+    paths = [output][:count] if count < 2 else list(numbered)
+    for path in paths:
+        for each in (path, slip_path(path)):
+            if each.exists():
+                raise click.ClickException(f"{each} is there already, and may have been paid; choose another name")
+    return paths
+
+
+def _check_unpaid(folder: Path, names: Set[str]) -> None:
+    """That no file in ``folder`` pays any of ``names`` and is not recorded yet: they would be paid twice."""
+    for slip_file in sorted(folder.glob("*.json")):
+        file = slip_file.with_suffix("")
+        if not file.is_file():
+            continue
+        try:
+            slip = read_slip(slip_file.read_bytes())
+        except (OSError, ValueError):
+            # Something else's.
+            continue
+        if slip.tx_hash is None and (twice := sorted(names & {each.orchestrator_id for each in slip.payments})):
+            raise click.ClickException(
+                f"{file} pays {', '.join(twice)} as well, and is not recorded; record it first, or, if it will never "
+                f"be paid, remove it with {slip_file.name}"
+            )
+
+
+def _shown(owed: _Owed, path: Path | None) -> dict[str, str | None]:
+    return {
+        "orchestrator_id": owed.orchestrator_id,
+        "balance": format_eth(owed.balance_wei),
+        "receiver": owed.receiver,
+        "file": None if path is None else str(path),
+        "remark": owed.remark,
+    }

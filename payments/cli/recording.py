@@ -1,0 +1,130 @@
+"""``payments payouts record``: debits what a file has paid, all of it or nothing, and once."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from payments.cli.calls import Calls, Failed
+from payments.cli.files import write_text
+from payments.cli.options import Where, json_option, pass_where
+from payments.cli.output import show
+from payments.domain.money import format_eth, parse_signed_eth
+from payments.exports.airdrop import Payment, Row, Slip, difference, read_airdrop, read_slip, slip_path, slip_text
+
+COLUMNS = ("orchestrator_id", "amount", "outcome", "balance", "booked_by")
+
+
+def _hash(_: click.Context, option: click.Parameter, text: str) -> str:
+    if not re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
+        raise click.BadParameter(f'"{text}" is not a transaction hash: 0x and 64 hex digits', param=option)
+    return text.lower()
+
+
+@click.command("record")
+@click.option("--tx", "tx_hash", callback=_hash, required=True, help="The transaction that paid FILE.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+@pass_where
+def record(where: Where, tx_hash: str, file: Path, as_json: bool) -> None:
+    """Debit what FILE has paid, each orchestrator once however often this is run.
+
+    Whom a row pays stands in FILE.json; where that is missing, the registry must have the receiver's address once. The
+    whole FILE is refused before anything is debited where it is not the one that was prepared, where a receiver is
+    unknown or two orchestrators share it, an amount is not above zero, or anyone would be debited more than is owed.
+    After a crash or an error half-way, the same command completes it.
+    """
+    try:
+        rows = read_airdrop(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{file}: {error}; nothing is recorded") from None
+    with where.reach() as api:
+        slip = _slip(api, file, rows)
+        if slip.tx_hash not in (None, tx_hash):
+            raise click.ClickException(
+                f"{file} was recorded under {slip.tx_hash}, and nothing is recorded twice. Was that the wrong hash, "
+                f"take it back with payments ledger adjust, and prepare a new file"
+            )
+        show(_debit(api, file, slip._replace(tx_hash=tx_hash)), COLUMNS, as_json)
+
+
+def _slip(api: Calls, file: Path, rows: Sequence[Row]) -> Slip:
+    """Whom ``rows`` pay: by the slip beside ``file``, or else by the registry."""
+    path = slip_path(file)
+    if not path.exists():
+        return _looked_up(api, file, rows)
+    try:
+        slip = read_slip(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{path}: {error}; restore it. Nothing is recorded") from None
+    if (why := difference(rows, slip)) is not None:
+        raise click.ClickException(
+            f"{file} is not the file that {path.name} belongs to: {why}. Nothing is recorded. If the Safe has paid it "
+            f"as it is, take {path.name} away: then the registry says whose the receivers are"
+        )
+    return slip
+
+
+def _looked_up(api: Calls, file: Path, rows: Sequence[Row]) -> Slip:
+    owners: dict[str, list[str]] = {}
+    for each in api.call("GET", "/api/orchestrators")["orchestrators"]:
+        if each["address"] is not None:
+            owners.setdefault(each["address"].lower(), []).append(each["orchestrator_id"])
+    problems = []
+    for receiver in dict.fromkeys(row.receiver for row in rows):
+        names = owners.get(receiver, [])
+        if len(names) != 1:
+            why = f"the address of {', '.join(names)}: which one was paid?" if names else "nobody's address here"
+            problems.append(f"{receiver} is {why}")
+    if problems:
+        raise click.ClickException("\n".join([f"{file}: nothing is recorded:", *problems]))
+    return Slip([Payment(owners[row.receiver][0], row.receiver, row.amount_wei) for row in rows])
+
+
+def _debit(api: Calls, file: Path, slip: Slip) -> list[Any]:
+    """Record what ``slip`` says; the answers, by orchestrator."""
+    paid_wei: dict[str, int] = {}
+    for payment in slip.payments:
+        paid_wei[payment.orchestrator_id] = paid_wei.get(payment.orchestrator_id, 0) + payment.amount_wei
+    balances = {
+        each["orchestrator_id"]: parse_signed_eth(each["balance"])
+        for each in api.call("GET", "/api/ledger/balances")["balances"]
+    }
+    short = {name: wei for name, wei in paid_wei.items() if wei > balances.get(name, 0)}
+    answers = _confirm(api, file, short, str(slip.tx_hash))
+    # Before the first debit, and so that a second run pays the same ones, whatever becomes of the registry.
+    write_text(slip_path(file), [slip_text(slip)])
+    for name, wei in paid_wei.items():
+        if name not in answers:
+            try:
+                answers[name] = _post(api, name, wei, str(slip.tx_hash))
+            except Failed as problem:
+                raise click.ClickException(
+                    f"{name}: {problem}. {len(answers)} of {len(paid_wei)} payouts are recorded under {slip.tx_hash}; "
+                    f"when that is mended, the same command completes it"
+                ) from None
+    return [answers[name] for name in paid_wei]
+
+
+def _confirm(api: Calls, file: Path, short_wei: Mapping[str, int], tx_hash: str) -> dict[str, Any]:
+    """That each of ``short_wei`` has been debited by an earlier run; for who is owed less, nothing else is left.
+
+    To ask is to record it again: that answers with what was recorded, or refuses to overdraw, and debits nothing.
+    """
+    answers, problems = {}, []
+    for name, wei in short_wei.items():
+        try:
+            answers[name] = _post(api, name, wei, tx_hash)
+        except Failed as problem:
+            problems.append(f"{name}: {problem}")
+    if problems:
+        raise click.ClickException("\n".join([f"{file}: nothing is recorded by this run:", *problems]))
+    return answers
+
+
+def _post(api: Calls, orchestrator_id: str, amount_wei: int, tx_hash: str) -> Any:
+    amount = format_eth(amount_wei)
+    body = {"orchestrator_id": orchestrator_id, "amount": amount, "tx_hash": tx_hash}
+    return {**api.call("POST", "/api/ledger/payouts", body=body), "amount": amount}

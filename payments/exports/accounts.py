@@ -1,0 +1,51 @@
+"""What orchestrators, units and metadata are called in plain-text accounting.
+
+An account's part may hold ASCII letters, digits and dashes, and begins with a capital: what beancount asks, hledger
+takes as well, and so an orchestrator has one name in both.
+"""
+
+import json
+import re
+from functools import lru_cache
+
+ETH = "ETH"
+
+_UNIT = re.compile(r"[A-Z][A-Z0-9]{0,14}[A-Z0-9]")
+_NO_UNITS = ("TRUE", "FALSE", "NULL")
+# A dash stands for itself before a letter or digit only; so two in a row always begin an escape.
+_ESCAPED = re.compile(r"-(?![A-Za-z0-9])|[^A-Za-z0-9-]")
+
+
+@lru_cache(maxsize=65_536)
+def account_part(name: str) -> str:
+    """The part that only ``name`` has: ``orch-eu`` is ``Orch-eu``, ``orch_eu`` is ``Orch--5f-eu``.
+
+    A character that may not stand there becomes its code point in hex, in dashes: ``--5f-``. Only a small letter at the
+    beginning becomes a capital; before any other beginning goes ``X---``, which no escape begins with: ``Orch-eu`` is
+    ``X---Orch-eu``.
+    """
+    spelled = _ESCAPED.sub(lambda match: f"--{ord(match[0]):x}-", name)
+    return spelled[0].upper() + spelled[1:] if "a" <= name[:1] <= "z" else f"X---{spelled}"
+
+
+@lru_cache(maxsize=1024)
+def commodity(credit_unit: object) -> str:
+    """``credit_unit`` in capitals where both programs take that for a currency, else ``ETH``, which it always is."""
+    unit = credit_unit.upper() if isinstance(credit_unit, str) and credit_unit.isascii() else ""
+    return unit if _UNIT.fullmatch(unit) and unit not in _NO_UNITS else ETH
+
+
+@lru_cache(maxsize=65_536)
+def plain(text: str, forbidden: str = "\n") -> str:
+    """``text`` on one line and without the character ``forbidden``, so that it can be had back.
+
+    As it is where it can be; else as the JSON string of it, which begins with a quotation mark, with ``\\u`` escapes.
+    """
+    if text.isprintable() and text[:1] not in ('"', " ") and text[-1:] != " " and forbidden not in text:
+        return text
+    return json.dumps(text).replace(forbidden, f"\\u{ord(forbidden):04x}")
+
+
+def negated(delta: str) -> str:
+    """The amount that cancels ``delta`` out, exact because nothing is computed."""
+    return delta[1:] if delta.startswith("-") else f"-{delta}"

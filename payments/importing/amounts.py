@@ -1,0 +1,65 @@
+"""Decimals of any length -> wei, and what is left below one; moments to the microsecond. Exact, or refused.
+
+livepeer-ops reckons in decimals of 28 significant digits, so that most of its amounts go on far behind the eighteenth
+decimal, and writes small ones with an exponent (``2.056666666666666666666666667E-6``).
+"""
+
+import re
+from decimal import ROUND_FLOOR, Context, Decimal, Inexact
+from typing import Any
+
+from payments.domain.money import MOST_WEI, WEI_PER_ETH
+from payments.domain.times import parse_time
+
+_MOST_DECIMALS = 60
+_MOST_ETH = MOST_WEI // WEI_PER_ETH
+_AMOUNT = re.compile(r"-?[0-9]{1,80}(?:\.[0-9]{1,80})?(?:[eE][+-]?[0-9]{1,3})?")
+_BELOW_A_MILLISECOND = re.compile(r"\.[0-9]{3}[0-9]*[1-9]")
+# More digits than amounts within these bounds can add up to; should they ever, it is an error and not a rounding. Every
+# operation goes through it: even abs() rounds to the 28 digits of the default context.
+_EXACT = Context(prec=120, traps=[Inexact])
+
+
+def read_amount(value: Any) -> Decimal:
+    """The amount of ETH in a JSON value, a string or a number; ``ValueError`` where it is none."""
+    text = str(value) if type(value) in (str, int, Decimal) else ""
+    if not _AMOUNT.fullmatch(text):
+        raise ValueError(f"{str(value)[:80]!a} is not an amount of ETH")
+    amount = Decimal(text)
+    if amount.copy_abs() >= _MOST_ETH:
+        raise ValueError(f"{text} is more ETH than there can be")
+    if amount and -int(amount.as_tuple().exponent) > _MOST_DECIMALS:
+        raise ValueError(f"{text} has more than {_MOST_DECIMALS} decimals")
+    return amount or Decimal(0)
+
+
+def total(one: Decimal, other: Decimal) -> Decimal:
+    """Their sum, exactly."""
+    return _EXACT.add(one, other)
+
+
+def difference(one: Decimal, other: Decimal) -> Decimal:
+    """``one`` less ``other``, exactly."""
+    return _EXACT.subtract(one, other)
+
+
+def whole_wei(amount: Decimal) -> tuple[int, Decimal]:
+    """The wei in ``amount`` ETH, rounded down, and what that leaves: 0 or more ETH, less than one wei."""
+    wei = int(_EXACT.multiply(amount, Decimal(WEI_PER_ETH)).to_integral_value(ROUND_FLOOR))
+    return wei, difference(amount, _EXACT.divide(Decimal(wei), Decimal(WEI_PER_ETH)))
+
+
+def plain(amount: Decimal) -> str:
+    """``amount`` without an exponent and without trailing zeros."""
+    text = f"{amount:f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) if amount else "0"
+
+
+def moment_after(text: Any) -> int:
+    """The first whole millisecond at or after the moment in ``text``, so that nothing before it is counted again.
+
+    ``ValueError`` where it is no RFC 3339 time.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"{str(text)[:80]!a} is not a time")
+    return parse_time(text) + bool(_BELOW_A_MILLISECOND.search(text))

@@ -1,0 +1,163 @@
+"""Which registry records are taken over.
+
+Only those that are missing: a record here may have been changed since, and stays as it is. Who earns nothing there
+(denylisted, not among the top orchestrators, cooling down) is taken over disabled. What a record there says of health,
+services and contacts has no counterpart.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from marshmallow import EXCLUDE, ValidationError
+
+from payments.fields import Moment
+from payments.importing.livepeer_ops import REGISTRY, Found, named
+from payments.importing.report import CONFLICT, HERE, TAKEN, Item
+from payments.registry import Record, RecordSchema
+
+_REMEDY = " (or register this orchestrator here first: what is here is left as it is)"
+_COMPARED = ("address", "host_public_ip", "host_name")
+
+
+class Orchestrators(NamedTuple):
+    """What is taken over, and what the registry is after it.
+
+    Attributes:
+        added: what ``Registry.register`` is to be told.
+        registered: ids of all records after it; ``enabled`` of those that take part, and ``attribution`` their ids by
+            ``host_public_ip``.
+    """
+
+    added: list[dict[str, Any]]
+    registered: set[str]
+    enabled: set[str]
+    attribution: Mapping[str, str]
+    items: list[Item]
+    problems: list[str]
+
+
+class _RecordSchema(RecordSchema):
+    class Meta:
+        unknown = EXCLUDE
+        exclude = ("power_url", "enabled")
+
+    first_seen = Moment(allow_none=True)
+    cooldown_expires_at = Moment(allow_none=True)
+
+
+_SCHEMA = _RecordSchema()
+_LIKE = RecordSchema(only=_COMPARED)
+
+
+def plan_orchestrators(found: Found, known: Mapping[str, Record], now_ms: int) -> Orchestrators:
+    """What is to be done with the records of ``found``, where ``known`` are here."""
+    records = dict(known)
+    owners = {each.host_public_ip: each.orchestrator_id for each in known.values() if each.host_public_ip is not None}
+    items: list[Item] = []
+    problems: list[str] = []
+    for orchestrator_id, said in found.records.items():
+        if orchestrator_id in known:
+            items.append(_compared(known[orchestrator_id], said))
+            continue
+        try:
+            record, why_not = _read(said, now_ms)
+        except ValidationError as error:
+            where = f"{found.folder / REGISTRY}, record {named(orchestrator_id)}"
+            problems += [f"{where}: {complaint}{_REMEDY}" for complaint in _complaints(error)]
+            continue
+        owner = owners.setdefault(record.host_public_ip, orchestrator_id) if record.host_public_ip else orchestrator_id
+        if owner == orchestrator_id:
+            items.append(_taken(record, why_not))
+        elif owner in known:
+            items.append(_without_host(record, owner))
+            record = record._replace(host_public_ip=None)
+        else:
+            problems.append(
+                f"{found.folder / REGISTRY}, record {named(orchestrator_id)}: host_public_ip {record.host_public_ip} "
+                f"is that of {named(owner)} too; register here first the one that has it"
+            )
+        records[orchestrator_id] = record
+    enabled = [each for each in records.values() if each.enabled]
+    return Orchestrators(
+        [_values(each) for each in records.values() if each.orchestrator_id not in known],
+        set(records),
+        {each.orchestrator_id for each in enabled},
+        {each.host_public_ip: each.orchestrator_id for each in enabled if each.host_public_ip is not None},
+        items,
+        problems,
+    )
+
+
+def check_id(orchestrator_id: str) -> None:
+    """Raises ``ValueError`` where no record here could have that id."""
+    try:
+        _SCHEMA.load({"orchestrator_id": orchestrator_id})
+    except ValidationError as error:
+        raise ValueError("; ".join(_complaints(error))) from None
+
+
+def _read(said: Mapping[str, Any], now_ms: int) -> tuple[Record, str | None]:
+    """The record, and why it is disabled."""
+    loaded = _SCHEMA.load(said)
+    cooling_until_ms = loaded.get("cooldown_expires_at") or 0
+    why_not = None
+    if said.get("denylisted"):
+        why_not = "denylisted there"
+    elif not said.get("is_top_100"):
+        why_not = "not eligible for payments there (is_top_100 is false)"
+    elif cooling_until_ms > now_ms:
+        why_not = f"cooling down there until {said['cooldown_expires_at']}"
+    record = Record(
+        loaded["orchestrator_id"],
+        loaded.get("address"),
+        loaded.get("host_public_ip"),
+        loaded.get("host_name"),
+        None,
+        why_not is None,
+        loaded.get("first_seen") or now_ms,
+        now_ms,
+    )
+    return record, why_not
+
+
+def _values(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in record._asdict().items() if name != "updated_at_ms"}
+
+
+def _taken(record: Record, why_not: str | None) -> Item:
+    facts = {"host_public_ip": record.host_public_ip, "address": record.address, "enabled": record.enabled}
+    detail = f"host {record.host_public_ip or 'unknown'}"
+    if why_not is not None:
+        undo = f"payments orchestrators disable {record.orchestrator_id} --undo"
+        detail += f"; disabled, for it is {why_not} (to enable it: {undo})"
+    return Item("orchestrator", record.orchestrator_id, TAKEN, detail, facts)
+
+
+def _without_host(record: Record, owner: str) -> Item:
+    detail = f"taken over without its host: here, {record.host_public_ip} belongs to {owner}"
+    return Item("orchestrator", record.orchestrator_id, CONFLICT, detail, {"host_public_ip": record.host_public_ip})
+
+
+def _compared(record: Record, said: Mapping[str, Any]) -> Item:
+    """What is said of a record that is here already."""
+    here = record._asdict()
+    differing = [
+        f"{name} is {here[name]} here and {str(value)[:140]!a} there"
+        for name in _COMPARED
+        if (value := said.get(name)) is not None and _spelled(name, value) != here[name]
+    ]
+    if not differing:
+        return Item("orchestrator", record.orchestrator_id, HERE, "left as it is")
+    return Item("orchestrator", record.orchestrator_id, CONFLICT, f"left as it is: {'; '.join(differing)}")
+
+
+def _spelled(name: str, value: Any) -> Any:
+    """``value`` as a record here would have it, where it could."""
+    try:
+        return _LIKE.load({name: value}, partial=True)[name]
+    except ValidationError:
+        return value
+
+
+def _complaints(error: ValidationError) -> list[str]:
+    return [f"{field}: {' '.join(messages)}" for field, messages in sorted(error.messages_dict.items())]

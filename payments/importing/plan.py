@@ -1,0 +1,89 @@
+"""All that is to be done, as one plan, and carrying it out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from payments.domain.commands import Command
+from payments.domain.state import State
+from payments.errors import Rejected
+from payments.importing.balances import plan_balances
+from payments.importing.livepeer_ops import BALANCES, JOURNAL, TEE_STATE, Found
+from payments.importing.orchestrators import plan_orchestrators
+from payments.importing.report import NOTE, Item, Refused
+from payments.importing.sessions import plan_power, plan_sessions
+from payments.registry import Record, Registry
+from payments.settings import Settings
+from payments.store import Store
+
+_AT_ONCE = 1000
+
+
+class Here(NamedTuple):
+    """What is here before the import."""
+
+    records: Mapping[str, Record]
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an import does.
+
+    Attributes:
+        records: what ``Registry.register`` is told, first of all: attribution rests on it.
+        commands: what is executed then. Any part of it may have been done before.
+        items: what is said of each thing that was found.
+        problems: why nothing may be done; empty where it may.
+    """
+
+    records: list[dict[str, Any]]
+    commands: list[Command]
+    items: list[Item]
+    problems: list[str]
+
+
+def make_plan(found: Found, here: Here, settings: Settings, now_ms: int) -> Plan:
+    """The plan of taking over ``found``. Touches nothing."""
+    orchestrators = plan_orchestrators(found, here.records, now_ms)
+    balances = plan_balances(found, orchestrators.registered, here.state)
+    sessions = plan_sessions(found, orchestrators, here.state, settings, now_ms)
+    power = plan_power(found, orchestrators, here.state, settings, now_ms)
+    parts = (orchestrators, balances, sessions, power)
+    return Plan(
+        orchestrators.added,
+        [*balances.commands, *sessions.commands, *power.commands],
+        [*(item for part in parts for item in part.items), *_notes(found, settings)],
+        [*found.problems, *(problem for part in parts for problem in part.problems)],
+    )
+
+
+def carry_out(plan: Plan, registry: Registry, store: Store) -> None:
+    """Do what is not done yet. Raises ``Refused``, ``Rejected`` and ``Unavailable``; it may be called again then."""
+    if plan.problems:
+        raise Refused(plan.problems)
+    for values in plan.records:
+        if values["orchestrator_id"] not in registry.records():
+            registry.register(values)
+    for begin in range(0, len(plan.commands), _AT_ONCE):
+        for result in store.execute(plan.commands[begin : begin + _AT_ONCE]):
+            if isinstance(result, Rejected):
+                raise result
+
+
+def _notes(found: Found, settings: Settings) -> list[Item]:
+    """What is to be said of the files."""
+    notes = [(name, f"{found.folder / name} is not there; nothing is taken from it") for name in found.missing]
+    notes.append(
+        (BALANCES, f"what livepeer-ops pays by, and so what is taken over; {JOURNAL} is only compared with it")
+    )
+    if found.sums is not None and found.sums.torn is not None:
+        notes.append((JOURNAL, found.sums.torn))
+    if found.sums is not None and (units := found.sums.units - {settings.credit_unit}):
+        there = ", ".join(sorted(map(ascii, units)))
+        here = f"here (PAYMENTS_CREDIT_UNIT) in {settings.credit_unit!a}"
+        notes.append((JOURNAL, f"credits there are in {there}, {here}; the figures are taken over as they are"))
+    if found.has_tee_state:
+        doubt = f"where it was the authority, {BALANCES} is not what was owed: compare before you import"
+        notes.append((TEE_STATE, f"an enclave kept balances too; {doubt}"))
+    return [Item(name, "", NOTE, detail) for name, detail in notes]

@@ -1,0 +1,171 @@
+"""Reading the whole journal, oldest entry first, beside everything else: for what hands it on to other programs.
+
+It takes no lock and needs no memory to speak of, however long the journal. Each line's checksum and ``seq`` are
+checked, the chain and the sums are not: that is what ``verify`` is for. Only what is shown of a line is parsed.
+"""
+
+import os
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from payments.disk import Disk
+from payments.errors import Corrupt, Misconfigured, Unavailable
+from payments.store.file import halt
+from payments.store.file.codec import BadLine, Position, UnknownVersion, parse
+from payments.store.file.lines import BadTail, damaged, place
+from payments.store.file.reader import line_filter
+from payments.store.file.segments import open_sealed, sealed_segments
+from payments.store.file.verify import JournalFile, journal_files
+from payments.store.protocol import Query
+
+_CHUNK = 1 << 20
+# None of these can stand inside a JSON string, where each quotation mark has a backslash before it.
+_SESSION, _POWER, _REST = b',"session":{"session_id":', b',"power":{"orchestrator_id":', b',"v":1,"durable":'
+_MONEY = b',"delta":"'
+_CRC_BYTES, _TAIL_BYTES = len(b'"00000000"}'), len(b',"crc":"00000000"}')
+
+
+class Export:
+    """The journal as it was when this was opened: what is recorded later is not in it.
+
+    Attributes:
+        size: of all lines, in bytes.
+    """
+
+    def __init__(self, disk: Disk, journal_path: Path) -> None:
+        """Raises ``Misconfigured`` where there is no journal to read, ``Unavailable`` and ``Corrupt``."""
+        mark = halt.mark_of(journal_path)
+        if disk.exists(str(mark)):
+            raise Unavailable(f"{mark} exists: a sync failed, and what was written last may be lost; restart first")
+        try:
+            self._files = _files(disk, journal_path)
+            _sync(disk, journal_path)
+        except OSError as error:
+            raise Misconfigured(
+                f"{error.filename or journal_path}: cannot be read ({error.strerror}); name the journal by "
+                f"PAYMENTS_DATA_DIR or PAYMENTS_LEDGER_JOURNAL_PATH, and run this as a user that may read it"
+            ) from error
+        self.size = sum(file.end for file in self._files)
+
+    def records(
+        self, query: Query, *, money_only: bool, progress: Callable[[int], object] = lambda _: None
+    ) -> Iterator[Mapping[str, Any]]:
+        """The entries that match, as ``entry_record`` shows them; to be asked for once.
+
+        ``progress`` is told how many more bytes were read, now and then. Raises ``Corrupt``, naming file and line, and
+        ``Unavailable``.
+        """
+        may_match = line_filter(query)
+        for line in self._lines(progress):
+            if may_match(line) and not (money_only and _MONEY not in line):
+                record = orjson.loads(line[: _shown_bytes(line)] + b"}")
+                # What stands in the session behind it may have looked like a match.
+                if query.orchestrator_id in (None, record["orchestrator_id"]) and query.session_id in (
+                    None, record["metadata"].get("session_id"),
+                ):  # fmt: skip
+                    yield record
+
+    def close(self) -> None:
+        """Let go of the files."""
+        while self._files:
+            self._files.pop().segment.close()
+
+    def _lines(self, progress: Callable[[int], object]) -> Iterator[bytes]:
+        """Every line, without its newline, whole and in its place."""
+        seq = 0
+        while self._files:
+            file = self._files.pop(0)
+            begin = seq + 1
+            try:
+                if file.first_seq not in (None, begin):
+                    raise Corrupt(f"{file.segment.path}: the segment before it, with seq {begin}, is missing")
+                for offset, lines in _blocks(file, progress):
+                    for index, line in enumerate(lines):
+                        seq += 1
+                        if not _is_sound(line, seq):
+                            before = sum(len(each) + 1 for each in lines[:index])
+                            raise _fault(file.segment.path, line, Position(seq - 1, offset + before, "", begin))
+                        yield line
+            except OSError as error:
+                raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
+            finally:
+                # What a compressed one keeps in memory goes with it.
+                file.segment.close()
+
+
+def _files(disk: Disk, journal_path: Path) -> list[JournalFile]:
+    try:
+        return journal_files(disk, journal_path)
+    except FileNotFoundError:
+        # While the journal is sealed and goes on in a new file, and if a crash comes then, there is none of its name.
+        segments = [(first_seq, open_sealed(disk, journal_path, first_seq)) for first_seq, _ in _sealed(journal_path)]
+        if not segments:
+            raise
+        return [JournalFile(segment, first_seq, segment.size()) for first_seq, segment in segments]
+
+
+def _sealed(journal_path: Path) -> list[tuple[int, Path]]:
+    return sealed_segments(journal_path) if journal_path.parent.is_dir() else []
+
+
+def _sync(disk: Disk, journal_path: Path) -> None:
+    """Returns when every line that was found is on disk: one that a crash can undo is nothing to hand on."""
+    try:
+        descriptor = disk.open(journal_path, os.O_RDONLY)
+    except FileNotFoundError:
+        # It has just been sealed, and is on disk by that.
+        return
+    try:
+        disk.sync(descriptor)
+    finally:
+        disk.close(descriptor)
+
+
+def _blocks(file: JournalFile, progress: Callable[[int], object]) -> Iterator[tuple[int, list[bytes]]]:
+    """The lines of ``file`` by the chunk, without their newlines, and the offset at which the first of them begins."""
+    read = offset = 0
+    rest = b""
+    while read < file.end:
+        chunk = file.segment.read(min(_CHUNK, file.end - read), read)
+        if not chunk:
+            raise Corrupt(f"{file.segment.path}: it ends at byte {read}, and had {file.end} bytes a moment ago")
+        read += len(chunk)
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        yield offset, lines
+        offset = read - len(rest)
+        progress(len(chunk))
+    # What is behind the last newline of the active file is being written, or was torn: a start deals with that.
+    if rest and file.first_seq is not None:
+        raise Corrupt(f"{file.segment.path}: its last line, at byte {offset}, has no end")
+
+
+def _is_sound(line: bytes, seq: int) -> bool:
+    return (
+        line.startswith(b'{"seq":%d,' % seq)
+        and line.endswith(b'"%08x"}' % zlib.crc32(line[:-_TAIL_BYTES]), -_CRC_BYTES)
+        and _REST in line
+    )
+
+
+def _shown_bytes(line: bytes) -> int:
+    """How much of ``line`` is what ``entry_record`` shows: all before the session, or power state, after the entry."""
+    for mark in (_SESSION, _POWER):
+        if (cut := line.find(mark)) >= 0:
+            return cut
+    return line.index(_REST)
+
+
+def _fault(path: Path, line: bytes, position: Position) -> Corrupt:
+    try:
+        seq = parse(line + b"\n").get("seq")
+        why = f"it has seq {seq} where {position.seq + 1} must stand"
+    except BadLine as error:
+        why = str(error)
+    except UnknownVersion as error:
+        return Corrupt(f"{place(path, position)}: {error}")
+    return damaged(path, BadTail(position, why))

@@ -1,0 +1,72 @@
+"""What every request leaves behind: its id in the answer, its time in the metrics, a line in the log if it failed."""
+
+import logging
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, request
+
+from payments.clock import monotonic_s
+from payments.errors import Corrupt
+from payments.web.meters import observe_request
+from payments.web.routes import public
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+
+HEADER = "X-Request-ID"
+UNMATCHED = "unmatched"
+"""The route of a request that fits none, or comes with a method that is not taken there: both could be any text."""
+
+_ID, _FAILURE = "payments.request_id", "payments.failure"
+_sane = re.compile(r"[!-~]{1,64}").fullmatch
+
+
+def follow_requests(app: Flask) -> None:
+    """Let ``app`` do that. Around it, not in hooks of it: those take three times as long, for every event."""
+    answer = app.wsgi_app
+
+    def followed(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        begun_s = monotonic_s()
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        name = environ[_ID] = given if _sane(given) else secrets.token_hex(8)
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:
+            headers.append((HEADER, name))
+            _finish(environ, int(status[:3]), monotonic_s() - begun_s)
+            return start_response(status, headers, *rest)
+
+        return answer(environ, start)
+
+    app.wsgi_app = followed  # type: ignore[method-assign]
+
+
+def request_id() -> str:
+    """The client's name for the current request, if it is a usable one, else ours."""
+    found: str = request.environ[_ID]
+    return found
+
+
+def keep_failure(error: Exception) -> None:
+    """Why the current request cannot be answered, for the log."""
+    request.environ[_FAILURE] = error
+
+
+def _finish(environ: "WSGIEnvironment", status: int, seconds: float) -> None:
+    rule = environ["werkzeug.request"].url_rule
+    method, route = (environ["REQUEST_METHOD"], rule.rule) if rule is not None else ("any", UNMATCHED)
+    observe_request(method, route, status, seconds)
+    if status >= 500:
+        about = {"method": method, "route": public(route), "status": status, "seconds": round(seconds, 6)}
+        _report(environ.get(_FAILURE), {"request_id": environ[_ID], **about})
+
+
+def _report(failure: Exception | None, about: dict[str, object]) -> None:
+    """One line: an error where it passes, critical for damage, with a traceback for a defect of ours."""
+    level = logging.CRITICAL if isinstance(failure, Corrupt) else logging.ERROR
+    why, defect = (failure, None) if about["status"] == 503 else ("a defect in Payments", failure)
+    log.log(level, "%d: %s", about["status"], why, exc_info=defect, extra=about)

@@ -1,0 +1,57 @@
+"""The ``payments`` command on a data folder of its own: in this process, or as one that can be killed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from payments.cli import main
+from tests.harness import ROOT
+
+
+def settle(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> Path:
+    """Let this process's settings be ``folder / "data"``, which is not there yet, and ``settings``, and no others."""
+    for name in os.environ:
+        if name.startswith("PAYMENTS_") and name != "PAYMENTS_TEST_EXAMPLES":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PAYMENTS_DATA_DIR", str(folder / "data"))
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(folder)
+    return folder / "data"
+
+
+def run(*arguments: str) -> Result:
+    """The command with ``arguments``."""
+    return CliRunner().invoke(main, arguments)
+
+
+def done(*arguments: str) -> str:
+    """What it printed; it must have been done."""
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refused(*arguments: str) -> str:
+    """Why it was not done."""
+    result = run(*arguments)
+    assert result.exit_code == 1, result.output
+    assert result.stdout == ""
+    return result.stderr
+
+
+def records(*arguments: str) -> list[dict[str, Any]]:
+    """What it shows with ``--json``."""
+    return [json.loads(line) for line in done(*arguments, "--json").splitlines()]
+
+
+def process(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+    """The command as a process of its own, with this one's settings."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-m", "payments.cli", *arguments], env=environment, **options)

@@ -1,0 +1,96 @@
+"""Request ids, and what the log says of requests that fail."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.harness import Server, journal_path
+from tests.web.helpers import EVENTS, Answer, an_event, check_problem, post_event, send
+
+
+def logged(server: Server) -> list[dict[str, Any]]:
+    """Every line of the log; each must be a JSON object."""
+    return [json.loads(line) for line in server.log.read_text().splitlines()]
+
+
+def halt(server: Server) -> None:
+    journal_path(server.data).with_name("ledger-events.log.halted").write_text("a sync failed\n")
+
+
+@pytest.mark.parametrize("given", ["a", "0" * 64, "7f3c-01:x/y=z", '"quoted"', "{}\\"])
+def test_sane_request_id_is_taken_over(shared_server: Server, given: str) -> None:
+    assert send(shared_server, "GET", "/healthz", x_request_id=given).headers["x-request-id"] == given
+    problem = check_problem(send(shared_server, "GET", "/nowhere", x_request_id=given), "not-found")
+    assert problem["request_id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "0" * 65, "a b", "caf\u00e9", "a\tb"])
+def test_other_request_id_is_replaced(shared_server: Server, given: str) -> None:
+    minted = {send(shared_server, "GET", "/healthz", x_request_id=given).headers["x-request-id"] for _ in range(5)}
+    assert len(minted) == 5
+    assert given not in minted
+    assert all(len(each) == 16 and each.isalnum() for each in minted)
+
+
+def test_answers_of_every_kind_carry_one(shared_server: Server) -> None:
+    answers: list[Answer] = [
+        post_event(shared_server, an_event("s-1")),
+        post_event(shared_server, {}),
+        send(shared_server, "GET", "/api/sessions"),
+        send(shared_server, "DELETE", "/healthz"),
+        send(shared_server, "OPTIONS", EVENTS),
+        send(shared_server, "GET", "/docs", accept="text/html"),
+    ]
+    assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
+
+
+def test_request_that_storage_refuses_is_one_line_of_the_log(server: Server) -> None:
+    halt(server)
+    before = len(logged(server))
+    headers = {"x_request_id": "mine-1"}
+    answer = send(server, "POST", EVENTS, json.dumps(an_event("s-1")).encode(), token=server.REPORTER, **headers)
+    problem = check_problem(answer, "unavailable")
+    [line] = logged(server)[before:]
+    assert set(line) == {"level", "logger", "message", "request_id", "status", "method", "route", "seconds", "time"}
+    assert line["message"] == f"503: {problem['detail']}"
+    assert (line["level"], line["request_id"], line["status"]) == ("ERROR", "mine-1", 503)
+    assert (line["method"], line["route"]) == ("POST", EVENTS)
+    assert 0 < line["seconds"] < 10
+
+
+def test_route_in_the_log_is_a_pattern(server: Server) -> None:
+    server.register("private")
+    halt(server)
+    before = len(logged(server))
+    path = "/api/orchestrators/private/stats?x=private"
+    check_problem(send(server, "GET", path, token=server.VIEWER), "unavailable")
+    [line] = logged(server)[before:]
+    assert line["route"] == "/api/orchestrators/{orchestrator_id}/stats"
+    assert "private" not in json.dumps(line)
+
+
+def test_requests_that_succeed_or_are_refused_are_not_logged(shared_server: Server) -> None:
+    before = len(logged(shared_server))
+    post_event(shared_server, an_event("s-1"))
+    post_event(shared_server, {})
+    send(shared_server, "GET", "/api/sessions", token="wrong")
+    assert logged(shared_server)[before:] == []
+
+
+def test_whole_log_is_json_from_start_to_stop(server: Server) -> None:
+    assert server.stop() == 0
+    lines = logged(server)
+    assert {line["logger"] for line in lines} == {"gunicorn.error"}
+    assert all(set(line) >= {"level", "logger", "message", "time"} for line in lines)
+
+
+def test_no_token_gets_into_the_log(server: Server) -> None:
+    halt(server)
+    for token in (server.REPORTER, server.VIEWER, server.ADMIN):
+        for path in (EVENTS, f"/api/sessions/{token}", f"/api/sessions?limit={token}", "/metrics"):
+            send(server, "GET", path, token=token, x_admin_token=token, x_session_token=token, cookie=token)
+        send(server, "POST", EVENTS, json.dumps(an_event(token)).encode(), token=token)
+    text = server.log.read_text()
+    assert "503: " in text
+    assert [token for token in (server.REPORTER, server.VIEWER, server.ADMIN) if token in text] == []
