@@ -42,11 +42,11 @@ compressed, or left by a crash: no part of the journal), ``<journal>.torn-<offse
 aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it). What else
 begins with the journal's name is the worker's (``payments.duty``).
 
-A projection (``sessions.json``, ``balances.json``, ``power_meter.json``) is one JSON object: ``format`` (1), ``journal`` (``seq``
-and ``hash`` of the last line that it reflects, the ``segment`` that has it by the ``seq`` of its first line, and the
-``offset`` behind it there), one record a line, and ``checksum``, the SHA-256 of all
-before the newline that ends the last record. A projection that is missing, damaged or of another format is made again
-from the journal.
+A projection (``sessions.json``, ``balances.json``, ``power_meter.json``) is one JSON object: ``format`` (1),
+``journal`` (``seq`` and ``hash`` of the last line that it reflects, the ``segment`` that has it by the ``seq`` of its
+first line, and the ``offset`` behind it there), one record a line, and ``checksum``, the SHA-256 of all before the
+newline that ends the last record. A projection that is missing, damaged or of another format is made again from the
+journal.
 
 How it is written
 =================
