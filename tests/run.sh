@@ -6,8 +6,8 @@ cd "$(dirname "$0")/.."
 . deploy/venv.sh
 
 # git: the list of tracked files, which tests ask for. curl: what quickstart tells people to paste. strace: makes system
-# calls fail. mount: a small disk that fills up. wrk: the client of the bench.
-need_packages curl git mount strace wrk
+# calls fail. mount: a small disk that fills up. openssl: certificates of hosts. wrk: the client of the bench.
+need_packages curl git mount openssl strace wrk
 make_venv '[dev]'
 
 .venv/bin/ruff format --check --quiet .

@@ -20,6 +20,8 @@ CALLS = {
         ("GET", "/api/ledger/balances"),
         ("GET", "/api/orchestrators"),
         ("GET", ORCHESTRATOR),
+        ("GET", "/api/power"),
+        ("GET", "/metrics"),
     ],
     "admin": [("POST", REGISTER), ("PATCH", ORCHESTRATOR)],
     "anyone": [("GET", "/healthz"), ("GET", "/readyz")],

@@ -19,6 +19,8 @@ ALLOWED = {
     REGISTER: {"GET", "HEAD", "POST", "PATCH"},
     ORCHESTRATOR: {"GET", "HEAD", "PATCH"},
     "/api/orchestrators": {"GET", "HEAD"},
+    "/api/power": {"GET", "HEAD"},
+    "/metrics": {"GET", "HEAD"},
     "/healthz": {"GET", "HEAD"},
     "/readyz": {"GET", "HEAD"},
 }

@@ -146,7 +146,7 @@ def journal(tmp_path: Path) -> Path:
     for number in range(5):
         store.execute([event(f"s-{number}")])
     store.close()
-    for name in ("sessions.json", "balances.json"):
+    for name in ("sessions.json", "balances.json", "power_meter.json"):
         (tmp_path / "data" / name).unlink()
     return journal_path(tmp_path / "data")
 
