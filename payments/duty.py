@@ -79,7 +79,9 @@ def read_report(journal_path: Path) -> Report | None:
     try:
         document = read_strictly(_report_path(journal_path).read_bytes())
         sweep = document["sweep"]
-        return Report(**{**document, "sweep": sweep and SweepReport(**sweep)})
+        report = Report(**{**document, "sweep": None if sweep is None else SweepReport(**sweep)})
+        numbers = (report.pid, report.at_ms, report.due_ms, *(report.sweep or ())[:-1])
+        return report if all(type(number) in (int, float) for number in numbers) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

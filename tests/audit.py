@@ -30,9 +30,13 @@ def read_journal(path: Path) -> bytes:
 
 
 def audit(path: Path) -> Audit:
-    """Check the checksum, chain, ``seq`` and balance of every line; ``AssertionError`` names the first bad one."""
+    """Check the checksum, chain, ``seq`` and balance of every line, and that no power is paid twice.
+
+    ``AssertionError`` names the first bad line.
+    """
     entries = []
     balances: dict[str, Decimal] = {}
+    paid_until: dict[str, str] = {}
     prev = "0" * 64
     for number, line in enumerate(read_journal(path).splitlines(keepends=True), start=1):
         entry = json.loads(line)
@@ -44,6 +48,10 @@ def audit(path: Path) -> Audit:
             earner = entry["orchestrator_id"]
             balances[earner] = balances.get(earner, Decimal(0)) + Decimal(entry["delta"])
             assert Decimal(entry["balance"]) == balances[earner], f"line {number}: balance"
+        if entry["reason"] == "power_time":
+            begin, end = entry["metadata"]["interval_start"], entry["metadata"]["interval_end"]
+            assert paid_until.get(earner, "") <= begin < end, f"line {number}: power paid twice"
+            paid_until[earner] = end
         prev = sha256(line).hexdigest()
         entries.append(entry)
     return Audit(entries, balances)

@@ -32,8 +32,16 @@ COMMITTER = "payments/store/file/committer.py"
 SNAPSHOT = "payments/store/file/snapshot.py"
 BILLING = "payments/domain/billing.py"
 MONEY = "payments/domain/money.py"
+POWER = "payments/domain/power.py"
+READINGS = "payments/domain/readings.py"
+UPKEEP = "payments/domain/upkeep.py"
+STATE = "payments/domain/state.py"
 REGISTRY = "payments/registry/registry.py"
 TOKENS = "payments/web/tokens.py"
+DUTY = "payments/duty.py"
+DIAL = "worker/dial.py"
+SCHEDULE = "worker/schedule.py"
+SWEEP = "worker/sweep.py"
 
 MUTANTS = (
     Mutant("data-sync-does-nothing", OPERATIONS, "os.fdatasync(descriptor)", "pass", "tests/disk/test_operations.py"),
@@ -314,6 +322,188 @@ MUTANTS = (
         "tests/domain/test_billing_credit.py",
     ),
     Mutant(
+        "power-gap-credited", POWER,
+        "    if reading.read_at_ms - before.read_at_ms > terms.power_max_gap_ms:\n        return GAP\n", "",
+        "tests/domain/test_power.py",
+    ),
+    Mutant(
+        "power-gap-one-millisecond-early", POWER,
+        "before.read_at_ms > terms.power_max_gap_ms:", "before.read_at_ms >= terms.power_max_gap_ms:",
+        "tests/domain/test_power_stories.py",
+    ),
+    Mutant(
+        "power-clock-ignored", POWER,
+        "    if reading.read_at_ms <= before.read_at_ms or not length_ms:\n        return CLOCK\n", "",
+        "tests/domain/test_power.py",
+    ),
+    Mutant(
+        "power-metered-again-after-a-step-back", POWER,
+        "length_ms = max(0, reading.read_at_ms - before.metered_to_ms)",
+        "length_ms = max(0, reading.read_at_ms - before.read_at_ms)",
+        "tests/domain/test_power.py",
+    ),
+    Mutant(
+        "power-high-water-mark-follows-the-clock", POWER,
+        "metered_to_ms=before.metered_to_ms + length_ms,", "metered_to_ms=reading.read_at_ms,",
+        "tests/domain/test_power_stories.py",
+    ),
+    Mutant(
+        "power-reading-again-recorded", POWER,
+        "if known is not None and (known.read_at_ms, known.state) == (reading.read_at_ms, reading.state):",
+        "if known is not None and reading.read_at_ms < 0:",
+        "tests/domain/test_power.py",
+    ),
+    Mutant(
+        "power-other-state-at-the-same-moment-taken-for-a-duplicate", POWER,
+        "(known.read_at_ms, known.state) == (reading.read_at_ms, reading.state)",
+        "known.read_at_ms == reading.read_at_ms",
+        "tests/domain/test_power.py",
+    ),
+    Mutant(
+        "power-paid-though-it-was-asleep-before", POWER,
+        "if before.state != AWAKE or reading.state != AWAKE:", "if reading.state != AWAKE:",
+        "tests/domain/test_power.py",
+    ),
+    Mutant(
+        "power-paid-though-it-fell-asleep", POWER,
+        "if before.state != AWAKE or reading.state != AWAKE:", "if before.state != AWAKE:",
+        "tests/domain/test_power.py",
+    ),
+    Mutant(
+        "power-first-reading-paid", POWER,
+        "if known else FIRST_READING", "if known else None",
+        "tests/domain/test_power.py",
+    ),
+    Mutant(
+        "power-remainder-dropped", POWER,
+        "billed_ms, before.remainder)", "billed_ms, 0)",
+        "tests/domain/test_power_stories.py",
+    ),
+    Mutant(
+        "power-priced-as-a-session", POWER,
+        "accrue(terms.power_rate_wei_per_minute,", "accrue(terms.rate_wei_per_minute,",
+        "tests/domain/test_power.py",
+    ),
+    Mutant(
+        "power-state-since-the-last-reading", POWER,
+        "since_ms=before.since_ms if before.state == reading.state else reading.read_at_ms,",
+        "since_ms=reading.read_at_ms,",
+        "tests/domain/test_power.py",
+    ),
+    Mutant(
+        "awake-gate-removed", BILLING,
+        "elif rest_ms and terms.require_awake and", "elif rest_ms and not terms.attribution and",
+        "tests/domain/test_awake_gate.py",
+    ),
+    Mutant(
+        "awake-gate-always-on", BILLING,
+        "elif rest_ms and terms.require_awake and", "elif rest_ms and",
+        "tests/domain/test_awake_gate.py",
+    ),
+    Mutant(
+        "awake-gate-ignores-freshness", READINGS,
+        "min(to_ms, self.awake_until_ms)", "to_ms",
+        "tests/domain/test_awake_gate.py",
+    ),
+    Mutant(
+        "awake-gate-ignores-the-beginning", READINGS,
+        "max(from_ms, self.awake_from_ms)", "from_ms",
+        "tests/domain/test_awake_gate.py",
+    ),
+    Mutant(
+        "awake-gate-open-while-no-reading-exists", BILLING,
+        "if power else 0)", "if power else length_ms)",
+        "tests/domain/test_awake_gate.py",
+    ),
+    Mutant(
+        "awake-gate-counts-expired-time", BILLING,
+        "begin_ms = session.last_billed_at_ms + after_ms", "begin_ms = session.last_billed_at_ms",
+        "tests/domain/test_awake_gate.py",
+    ),
+    Mutant(
+        "awake-stretch-goes-on-over-sleep", POWER,
+        "goes_on = before.state == AWAKE and", "goes_on =",
+        "tests/domain/test_power.py",
+    ),
+    Mutant(
+        "awake-stretch-goes-on-over-a-gap", POWER,
+        "before.awake_from_ms <= read_at_ms <= before.awake_until_ms", "before.awake_from_ms <= read_at_ms",
+        "tests/domain/test_power.py",
+    ),
+    Mutant(
+        "awake-stretch-broken-by-a-second-worker", POWER,
+        "before.awake_from_ms <= read_at_ms <= before.awake_until_ms",
+        "before.read_at_ms <= read_at_ms <= before.awake_until_ms",
+        "tests/domain/test_awake_gate.py",
+    ),
+    Mutant(
+        "asleep-does-not-end-the-stretch", POWER,
+        "min(before.awake_until_ms, read_at_ms)", "before.awake_until_ms",
+        "tests/domain/test_awake_gate.py",
+    ),
+    Mutant(
+        "reap-though-it-has-spoken-since", UPKEEP,
+        "if (session.status, session.last_seen_at_ms) != (wanted, command.last_seen_at_ms):",
+        "if session.status != wanted:",
+        "tests/domain/test_upkeep.py",
+    ),
+    Mutant(
+        "reap-at-the-last-receipt", UPKEEP,
+        "ended_at_ms=session.last_billed_at_ms", "ended_at_ms=session.last_seen_at_ms",
+        "tests/domain/test_upkeep.py",
+    ),
+    Mutant(
+        "forgotten-too-early-after-a-step-back", UPKEEP,
+        "now_ms - max(session.last_seen_at_ms, session.last_billed_at_ms) > keep_ms", "silent_ms > keep_ms",
+        "tests/domain/test_upkeep.py",
+    ),
+    Mutant(
+        "forgotten-at-once", UPKEEP,
+        "session.last_billed_at_ms) > keep_ms:", "session.last_billed_at_ms) > 0:",
+        "tests/domain/test_upkeep.py",
+    ),
+    Mutant(
+        "forgetting-forgets-nothing", STATE,
+        "is_forgotten = entry.reason == SESSION_FORGOTTEN", "is_forgotten = False",
+        "tests/domain/test_upkeep.py",
+    ),
+    Mutant(
+        "draft-remembers-what-it-forgot", STATE,
+        "        self._gone.add(key)\n", "",
+        "tests/domain/test_state.py",
+    ),
+    Mutant(
+        "reading-not-folded", STATE,
+        "        state.power[entry.power.orchestrator_id] = entry.power\n", "        pass\n",
+        "tests/domain/test_state.py",
+    ),
+    Mutant(
+        "rebuild-takes-readings-for-one", REBUILD,
+        "key = line[subject : line.find(_AFTER_POWER_ID, subject)]", "key = _POWER",
+        "tests/store/file/test_rebuild.py",
+    ),
+    Mutant(
+        "rebuild-decodes-every-reading", REBUILD,
+        "(subject := line.find(_POWER, metadata)) >= 0:", "(subject := line.find(_POWER, metadata)) > len(line):",
+        "tests/store/file/test_rebuild.py",
+    ),
+    Mutant(
+        "power-projection-empty", SNAPSHOT,
+        "(power_record(power) for _, power in sorted(state.power.items()))", "()",
+        "tests/store/file/test_projection_damage.py",
+    ),
+    Mutant(
+        "start-without-a-power-projection", SNAPSHOT,
+        "if sessions is None or balances is None or power is None:",
+        "power = power or []\n    if sessions is None or balances is None:",
+        "tests/store/file/test_projection_damage.py",
+    ),
+    Mutant(
+        "projection-without-the-power-of-its-moment", STORE,
+        "dict(state.balances), dict(state.power))", "dict(state.balances), {})",
+        "tests/store/file/test_projections.py -k shows",
+    ),
+    Mutant(
         "broken-registry-overwritten", REGISTRY,
         "                if self.problem is not None:\n", "                if not self._name:\n",
         "tests/registry/test_hand_edits.py",
@@ -341,4 +531,36 @@ MUTANTS = (
         "        except SyncFailed as error:\n            self._halt(error)\n", "",
         "tests/store/file/test_rotation.py",
     ),
+    Mutant(
+        "refused-addresses-are-asked", DIAL,
+        "        if why := refusal(str(address[0])):", "        if (why := refusal(str(address[0]))) and not address:",
+        "tests/worker/test_refused_addresses.py",
+    ),
+    Mutant(
+        "a-drip-is-waited-for", DIAL,
+        "            self.settimeout(_left_s(self.deadline_s))\n            count", "            count",
+        "tests/worker/test_hostile_hosts.py",
+    ),
+    Mutant(
+        "an-answer-without-end-is-read", DIAL,
+        "        if self.left_bytes <= 0:", "        if self.left_bytes <= -(10**12):",
+        "tests/worker/test_hostile_hosts.py",
+    ),
+    Mutant(
+        "everybody-is-on-duty", DUTY,
+        "self._has_it or self._lock.acquire_now()", "True",
+        "tests/worker/test_duty.py tests/worker/test_service.py",
+    ),
+    Mutant(
+        "a-watchdog-fed-while-a-job-hangs", SCHEDULE,
+        "            if not any(self._hangs(each) for each in self._jobs):\n                self._finished()",
+        "            self._finished()",
+        "tests/worker/test_schedule.py",
+    ),
+    Mutant(
+        "a-sweep-that-is-stopped-records", SWEEP,
+        "        if self._stopping.is_set():\n            return None\n        credited_wei", "        credited_wei",
+        "tests/worker/test_sweep.py",
+    ),
+    Mutant("the-disabled-are-asked", SWEEP, "            if record.enabled\n", "", "tests/worker/test_sweep.py"),
 )  # fmt: skip

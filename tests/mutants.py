@@ -18,7 +18,10 @@ from pathlib import Path
 from tests.mutant_list import MUTANTS, Mutant
 
 ROOT = Path(__file__).parent.parent
-COPIED = ("payments", "tests", "deploy", "wsgi.py", "setup.cfg", "setup.py", "README.rst", ".env.example", ".ruff.toml")
+COPIED = (
+    "payments", "worker", "tests", "deploy", "wsgi.py", "setup.cfg", "setup.py", "README.rst", ".env.example",
+    ".ruff.toml",
+)  # fmt: skip
 
 SURVIVED = "SURVIVED"
 _TIMEOUT_S = 300

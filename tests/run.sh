@@ -6,11 +6,13 @@ cd "$(dirname "$0")/.."
 . deploy/venv.sh
 
 # git: the list of tracked files, which tests ask for. curl: what quickstart tells people to paste. strace: makes system
-# calls fail. mount: a small disk that fills up. hledger, beancount: read what is exported. wrk: the client of the bench.
-need_packages beancount curl git hledger mount strace wrk
+# calls fail. mount: a small disk that fills up. openssl: certificates of hosts. hledger, beancount: read what is
+# exported. wrk: the client of the bench.
+need_packages beancount curl git hledger mount openssl strace wrk
 make_venv '[dev]'
 
 .venv/bin/ruff format --check --quiet .
 .venv/bin/ruff check --quiet .
 .venv/bin/mypy
-exec .venv/bin/pytest "$@"
+# Two at a time, because many of them wait: for a time-out, for a process to start. A module's tests stay together.
+exec .venv/bin/pytest --numprocesses 2 --dist loadfile "$@"

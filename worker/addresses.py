@@ -19,7 +19,9 @@ _REFUSED = {
         ("192.0.0.0/24", "is reserved for protocols, and metadata services"),
         ("100.100.100.200/32", "is a metadata service"),
         ("168.63.129.16/32", "is a metadata service"),
-        ("fd00:ec2::254/128", "is a metadata service"),
+        # All that Amazon has there: the metadata, the credentials of containers, and more.
+        ("fd00:ec2::/32", "is a metadata service"),
+        ("fd00:c1::a9fe:a9fe/128", "is a metadata service"),
         ("fd20:ce::254/128", "is a metadata service"),
         ("::/128", "is unspecified"),
         # Where in it the IPv4 address stands, only whoever set it up knows (RFC 8215).

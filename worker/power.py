@@ -64,6 +64,8 @@ def _get(adapter: BoundedAdapter, request: PreparedRequest, timeout_s: float) ->
         body: bytes = response.raw.read(MOST_BODY_BYTES + 1, decode_content=False)
         if len(body) > MOST_BODY_BYTES:
             raise NotUsable(f"more than {MOST_BODY_BYTES} bytes")
+        if response.raw.length_remaining:
+            raise NotUsable("an answer that was cut short")
         return body
     finally:
         response.close()

@@ -111,7 +111,7 @@ def serve(settings: Settings) -> Settings | None:
         registry = Registry(settings.registry_path, now_ms)
         store = open_store(settings, registry.attribution)
         opened.callback(store.close)
-        duty = Duty(settings.ledger_journal_path)
+        duty = _duty(settings)
         opened.callback(duty.close)
         worker = Worker(settings, store, registry, duty)
         opened.callback(worker.close)
@@ -121,6 +121,15 @@ def serve(settings: Settings) -> Settings | None:
         following = _wait(worker.schedule)
         worker.stopping.set()
         return following
+
+
+def _duty(settings: Settings) -> Duty:
+    try:
+        return Duty(settings.ledger_journal_path)
+    except OSError as error:
+        raise Misconfigured(
+            f"{error.filename}: cannot be used ({error.strerror}); let the user that runs the worker write it"
+        ) from error
 
 
 def _say_what_is_on(settings: Settings, worker: Worker) -> None:

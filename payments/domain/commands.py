@@ -16,9 +16,10 @@ Command: TypeAlias = SessionEvent | Reading | Upkeep | Booking
 
 
 def decide(command: Command, state: State, terms: Terms, now_ms: int) -> Decision:
-    """What ``command`` becomes at ``now_ms``. Needs no more of ``state`` than the command's subject and its balance.
+    """What ``command`` becomes at ``now_ms``.
 
-    Raises ``Rejected`` where the command cannot be carried out.
+    Needs no more of ``state`` than the command's subject, and the balance and the power of its orchestrator. Raises
+    ``Rejected`` where the command cannot be carried out.
     """
     if isinstance(command, SessionEvent):
         return decide_event(command, state, terms, now_ms)

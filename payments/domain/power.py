@@ -78,7 +78,7 @@ def _awake_stretch(reading: Reading, before: PowerState, max_gap_ms: int) -> tup
     read_at_ms = reading.read_at_ms
     if reading.state != AWAKE:
         return before.awake_from_ms, min(before.awake_until_ms, read_at_ms)
-    goes_on = before.state == AWAKE and before.read_at_ms <= read_at_ms <= before.awake_until_ms
+    goes_on = before.state == AWAKE and before.awake_from_ms <= read_at_ms <= before.awake_until_ms
     return before.awake_from_ms if goes_on else read_at_ms, read_at_ms + max_gap_ms
 
 

@@ -44,7 +44,8 @@ def upkeep_due(state: State, now_ms: int, reap_ms: int, keep_ms: int) -> list[Up
         silent_ms = now_ms - session.last_seen_at_ms
         if session.status == ACTIVE and reap_ms and silent_ms > reap_ms:
             due.append(Reap(session.session_id, session.last_seen_at_ms))
-        elif session.status == ENDED and silent_ms > keep_ms:
+        elif session.status == ENDED and now_ms - max(session.last_seen_at_ms, session.last_billed_at_ms) > keep_ms:
+            # Billed beyond the last event: the clock has stepped back, and will show those moments again.
             due.append(Forget(session.session_id, session.last_seen_at_ms))
     return due
 

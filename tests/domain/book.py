@@ -2,12 +2,14 @@
 
 from typing import Any, NamedTuple
 
-from payments.domain.commands import decide
+from payments.domain.commands import Command, decide
 from payments.domain.decisions import Outcome, Terms
 from payments.domain.entries import CREDIT, Entry
 from payments.domain.money import parse_eth
-from payments.domain.sessions import ENDED, TIMEOUT, Session, SessionEvent
+from payments.domain.readings import AWAKE, PowerState, Reading
+from payments.domain.sessions import Session, SessionEvent
 from payments.domain.state import State, evolve
+from payments.domain.upkeep import Forget, Reap
 from tests.harness import NOON_MS, TERMS, event
 
 MINUTE_MS = 60_000
@@ -21,7 +23,7 @@ def at(second: int) -> int:
 
 
 class Account(NamedTuple):
-    """How the time of a session was used."""
+    """How the time of a session, or of an orchestrator's power, was used."""
 
     elapsed_ms: int
     billed_ms: int
@@ -29,10 +31,10 @@ class Account(NamedTuple):
 
 
 class Book:
-    """Decides events against a state and folds what they become.
+    """Decides commands against a state and folds what they become.
 
     Attributes:
-        terms: in force for the next event; ``entries`` all that was recorded, oldest first.
+        terms: in force for the next command; ``entries`` all that was recorded, oldest first.
     """
 
     def __init__(self, terms: Terms = TERMS) -> None:
@@ -40,25 +42,48 @@ class Book:
         self.state = State()
         self.entries: list[Entry] = []
 
-    def tell(self, said: SessionEvent) -> Outcome:
-        """Decide and record ``said`` at the time of its receipt."""
-        outcome, entries = decide(said, self.state, self.terms, said.received_at_ms)
+    def execute(self, command: Command, now_ms: int) -> Outcome:
+        """Decide and record ``command``."""
+        outcome, entries = decide(command, self.state, self.terms, now_ms)
         for entry in entries:
             evolve(self.state, entry)
         self.entries += entries
         return outcome
+
+    def tell(self, said: SessionEvent) -> Outcome:
+        """Decide and record ``said`` at the time of its receipt."""
+        return self.execute(said, said.received_at_ms)
 
     def report(self, kind: str, second: int, occurred: int | None = None, **fields: Any) -> str:
         """An event received at ``second``, which says that it occurred at ``occurred``; returns the outcome's kind."""
         occurred_at_ms = None if occurred is None else at(occurred)
         return self.tell(event(kind=kind, at_ms=at(second), occurred_at_ms=occurred_at_ms, **fields)).kind
 
-    def reap(self, session_id: str = "s-1") -> None:
-        """Close a session as the reaper does (rule 4.11)."""
-        session = self.session(session_id)
-        self.state.sessions[session_id] = session._replace(
-            status=ENDED, end_reason=TIMEOUT, ended_at_ms=session.last_billed_at_ms
-        )
+    def reap(self, session_id: str = "s-1") -> str:
+        """Close a session as the reaper does (rule 4.11), an hour after its last event."""
+        seen_ms = self.session(session_id).last_seen_at_ms
+        return self.execute(Reap(session_id, seen_ms), seen_ms + 60 * MINUTE_MS).kind
+
+    def forget(self, session_id: str = "s-1") -> str:
+        """Drop an ended session, a week after its last event."""
+        seen_ms = self.session(session_id).last_seen_at_ms
+        return self.execute(Forget(session_id, seen_ms), seen_ms + 7 * 24 * 60 * MINUTE_MS).kind
+
+    def read(
+        self, second: int, state: str = AWAKE, *, orchestrator_id: str = "orch-a", detail: str | None = None
+    ) -> str:
+        """A reading made and recorded at ``second``; returns the outcome's kind."""
+        return self.execute(Reading(orchestrator_id, state, at(second), detail), at(second)).kind
+
+    def power(self, orchestrator_id: str = "orch-a") -> PowerState:
+        """The power of the orchestrator as its readings have made it."""
+        return self.state.power[orchestrator_id]
+
+    def metered(self, orchestrator_id: str = "orch-a") -> Account:
+        """How its time has been metered so far; every account that is asked for has to add up."""
+        power = self.power(orchestrator_id)
+        assert power.billed_ms + sum(power.unbilled_ms.values()) == power.metered_to_ms - power.metered_from_ms
+        return Account(power.metered_to_ms - power.metered_from_ms, power.billed_ms, dict(power.unbilled_ms))
 
     def session(self, session_id: str = "s-1") -> Session:
         """The session as its events have made it."""

@@ -9,10 +9,20 @@ from hypothesis import strategies as st
 
 from payments.domain.entries import Entry
 from payments.domain.ledger import Balance
-from payments.domain.records import balance_record, entry_record, read_balance, read_entry, read_session, session_record
+from payments.domain.readings import PowerState
+from payments.domain.records import (
+    balance_record,
+    entry_record,
+    power_record,
+    read_balance,
+    read_entry,
+    read_power,
+    read_session,
+    session_record,
+)
 from payments.domain.sessions import END, EVENTS, HEARTBEAT, START, Session
-from tests.domain.book import MINUTE_MS, Book
-from tests.harness import campaign
+from tests.domain.book import MINUTE_MS, MINUTE_WEI, Book
+from tests.harness import TERMS, campaign
 
 MOMENTS_MS = st.integers(0, 253_402_300_799_999)
 DURATIONS_MS = st.integers(0, 10**15)
@@ -49,13 +59,32 @@ SESSIONS = st.builds(
     event_digest=st.none() | TEXT,
 )
 
+POWER_STATES = st.builds(
+    PowerState,
+    orchestrator_id=TEXT,
+    state=TEXT,
+    detail=st.none() | TEXT,
+    read_at_ms=MOMENTS_MS,
+    since_ms=MOMENTS_MS,
+    awake_from_ms=MOMENTS_MS,
+    awake_until_ms=MOMENTS_MS,
+    metered_from_ms=MOMENTS_MS,
+    metered_to_ms=MOMENTS_MS,
+    billed_ms=DURATIONS_MS,
+    billed_wei=AMOUNTS_WEI,
+    remainder=st.integers(0, 59_999),
+    last_credited_wei=AMOUNTS_WEI,
+    no_credit=st.none() | TEXT,
+    unbilled_ms=st.dictionaries(st.sampled_from([*CAUSES, "unknown"]), DURATIONS_MS),
+)
+
 MONEY = st.integers(-(10**40), 10**40)
 METADATA = st.dictionaries(TEXT, st.none() | COUNTS | TEXT | st.dictionaries(TEXT, COUNTS, max_size=3), max_size=5)
 
 
 @st.composite
 def entries(draw: st.DrawFn) -> Entry:
-    """An entry, of money or not, with a session or not."""
+    """An entry, of money or not, about a session, an orchestrator's power, or neither."""
     moves_money = draw(st.booleans())
     return Entry(
         seq=draw(COUNTS),
@@ -67,6 +96,7 @@ def entries(draw: st.DrawFn) -> Entry:
         balance_wei=draw(MONEY) if moves_money else None,
         metadata=draw(METADATA),
         session=draw(st.none() | SESSIONS),
+        power=draw(st.none() | POWER_STATES),
     )
 
 
@@ -84,7 +114,13 @@ def test_session_reads_back_as_it_was_written(session: Session) -> None:
 @given(entries())
 @campaign(100)
 def test_entry_reads_back_as_it_was_written(entry: Entry) -> None:
-    assert read_entry(through_json(entry_record(entry)), entry.session) == entry
+    assert read_entry(through_json(entry_record(entry)), entry.session, entry.power) == entry
+
+
+@given(POWER_STATES)
+@campaign(100)
+def test_power_state_reads_back_as_it_was_written(power: PowerState) -> None:
+    assert read_power(through_json(power_record(power))) == power
 
 
 @given(st.builds(Balance, TEXT, MONEY, MOMENTS_MS, COUNTS))
@@ -190,6 +226,57 @@ def test_entry_that_moves_no_money_says_why() -> None:
             "unbilled_ms": {"unattributed": MINUTE_MS},
         },
     }
+
+
+def test_records_of_a_minute_of_power_say_what_the_contract_says() -> None:
+    book = Book(TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI))
+    book.read(0)
+    book.read(60)
+    assert power_record(book.power()) == {
+        "orchestrator_id": "orch-a",
+        "state": "awake",
+        "detail": None,
+        "read_at": "2027-01-15T08:01:00.000Z",
+        "since": "2027-01-15T08:00:00.000Z",
+        "awake_from": "2027-01-15T08:00:00.000Z",
+        "awake_until": "2027-01-15T08:04:00.000Z",
+        "metered_from": "2027-01-15T08:00:00.000Z",
+        "metered_to": "2027-01-15T08:01:00.000Z",
+        "billed_ms": MINUTE_MS,
+        "billed_eth": "0.001",
+        "remainder": 0,
+        "last_credited_eth": "0.001",
+        "no_credit": None,
+        "unbilled_ms": {},
+    }
+    assert entry_record(book.entries[1]) == {
+        "seq": 2,
+        "timestamp": "2027-01-15T08:01:00.000Z",
+        "event": "credit",
+        "reason": "power_time",
+        "orchestrator_id": "orch-a",
+        "amount": "0.001",
+        "delta": "0.001",
+        "balance": "0.001",
+        "metadata": {
+            "state": "awake",
+            "read_at": "2027-01-15T08:01:00.000Z",
+            "delta_ms": MINUTE_MS,
+            "interval_start": "2027-01-15T08:00:00.000Z",
+            "interval_end": "2027-01-15T08:01:00.000Z",
+            "rate_eth_per_minute": "0.001",
+            "credit_unit": "eth",
+        },
+    }
+
+
+def test_power_record_without_any_one_of_its_fields_is_refused() -> None:
+    book = Book()
+    book.read(0)
+    record = power_record(book.power())
+    for name in record:
+        with pytest.raises(KeyError, match=name):
+            read_power({other: record[other] for other in record if other != name})
 
 
 def test_session_record_without_any_one_of_its_fields_is_refused() -> None:

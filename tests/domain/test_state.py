@@ -6,23 +6,37 @@ from hypothesis import strategies as st
 from payments.domain.commands import decide
 from payments.domain.decisions import Outcome
 from payments.domain.entries import Entry
-from payments.domain.sessions import END, EVENTS, HEARTBEAT, START, Session
+from payments.domain.readings import Reading
+from payments.domain.sessions import ACTIVE, END, EVENTS, HEARTBEAT, START, Session
 from payments.domain.state import State, evolve
 from tests.domain.book import MINUTE_WEI, Book, at
 from tests.harness import HOST_A, HOST_B, TERMS, campaign, event
 
+UPKEEP, READING = "upkeep", "reading"
 STORIES = st.lists(
-    st.tuples(st.sampled_from(["s-1", "s-2", "s-3"]), st.sampled_from(EVENTS), st.sampled_from([HOST_A, HOST_B])),
+    st.tuples(
+        st.sampled_from(["s-1", "s-2", "s-3"]),
+        st.sampled_from([*EVENTS, UPKEEP, READING]),
+        st.sampled_from([HOST_A, HOST_B]),
+    ),
     min_size=1,
     max_size=15,
 )
 
 
 def told(story: list[tuple[str, str, str]]) -> Book:
-    """The book of ``story``, one event a second."""
-    book = Book()
+    """The book of ``story``, a step a second: upkeep reaps an active session, and forgets an ended one."""
+    book = Book(TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI))
     for second, (session_id, kind, host) in enumerate(story):
-        book.report(kind, second, session_id=session_id, upstream_addr=host)
+        session = book.state.sessions.get(session_id)
+        if kind == READING:
+            book.read(second, orchestrator_id=TERMS.attribution[host])
+        elif kind != UPKEEP:
+            book.report(kind, second, session_id=session_id, upstream_addr=host)
+        elif session is not None and session.status == ACTIVE:
+            book.reap(session_id)
+        elif session is not None:
+            book.forget(session_id)
     return book
 
 
@@ -74,13 +88,59 @@ def test_reopened_session_stands_last_after_a_fold_that_began_late() -> None:
 
 def test_draft_evolves_without_touching_what_it_was_drawn_from() -> None:
     book = told([("s-1", START, HOST_A), ("s-1", HEARTBEAT, HOST_A)])
-    before = State(book.state.seq, dict(book.state.sessions), dict(book.state.balances))
+    before = folded(book.entries)
     draft = book.state.draft()
     first = decided(draft, "s-1", 61)
     second = decided(draft, "s-1", 121)
     assert (first.session.billed_ms, second.session.billed_ms) == (61_000, 121_000)
     assert draft.balance_wei("orch-a") == 121 * MINUTE_WEI // 60
     assert (draft.seq, book.state) == (4, before)
+
+
+def test_draft_shows_what_lies_below_until_it_evolves() -> None:
+    book = told([("s-1", START, HOST_A), ("", READING, HOST_A)])
+    draft = book.state.draft()
+    assert draft.sessions.get("s-1") == book.session("s-1")
+    assert draft.power.get("orch-a") == book.power("orch-a")
+    assert (draft.sessions.get("s-2"), draft.power.get("orch-b"), draft.balances.get("orch-b")) == (None, None, None)
+
+
+def test_what_a_draft_forgets_is_gone_from_it_alone() -> None:
+    book = told([("s-1", END, HOST_A)])
+    before = folded(book.entries)
+    draft = book.state.draft()
+    folded(told([("s-1", END, HOST_A), ("s-1", UPKEEP, HOST_A)]).entries[1:], draft)
+    assert draft.sessions.get("s-1") is None
+    assert draft.sessions.get("s-1", book.session()) == book.session()
+    assert book.state == before
+
+
+def test_session_that_a_draft_forgot_may_begin_again_in_it() -> None:
+    book = told([("s-1", END, HOST_A)])
+    draft = book.state.draft()
+    folded(told([("s-1", END, HOST_A), ("s-1", UPKEEP, HOST_A)]).entries[1:], draft)
+    begun = decided(draft, "s-1", 60)
+    assert (begun.session.incarnation, begun.session.opened_seq) == (1, 3)
+    assert draft.sessions.get("s-1") == begun.session
+
+
+def test_draft_goes_by_the_readings_decided_on_it() -> None:
+    """A reading and a heartbeat in one commit: the first covers the time that the second bills."""
+    gated = TERMS._replace(require_awake=True)
+    book = told([("s-1", START, HOST_A)])
+    draft = book.state.draft()
+    folded(list(decide(Reading("orch-a", "awake", at(0)), draft, gated, at(0)).entries), draft)
+    outcome, _ = decide(event("s-1", HEARTBEAT, at(60)), draft, gated, at(60))
+    assert (outcome.session.billed_ms, outcome.session.unbilled_ms) == (60_000, {})
+    assert book.state.power == {}
+
+
+def test_forgotten_session_is_forgotten_by_a_fold_that_began_late() -> None:
+    story = [("s-1", START, HOST_A), ("s-1", END, HOST_A), ("s-1", UPKEEP, HOST_A), ("s-1", START, HOST_A)]
+    for length in (3, 4):
+        book = told(story[:length])
+        for begun in range(length):
+            assert folded(book.entries[begun:], folded(book.entries)) == book.state
 
 
 def test_orchestrator_that_never_earned_is_owed_nothing() -> None:

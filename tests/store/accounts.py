@@ -1,14 +1,16 @@
 """What always holds of entries and of the state made from them, whatever was reported; worked out from the entries."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Any
 
-from payments.domain.entries import CREDIT, Entry
+from payments.domain.entries import CREDIT, SESSION_FORGOTTEN, Entry
 from payments.domain.money import MS_PER_MINUTE, parse_eth
+from payments.domain.readings import AWAKE
 from payments.domain.sessions import ACTIVE, END, ENDED, HEARTBEAT, START, Session, SessionEvent
 from payments.domain.state import State, evolve
 from payments.domain.times import read_time
+from tests.harness import TERMS
 
 
 def check_accounts(entries: Sequence[Entry], state: State) -> None:
@@ -21,9 +23,14 @@ def check_accounts(entries: Sequence[Entry], state: State) -> None:
     by_session = sorted((entry for entry in entries if entry.session is not None), key=_session_id)
     for _, told in groupby(by_session, _session_id):
         history = list(told)
-        check_intervals(history)
-        for _, lived in groupby(history, lambda entry: entry.metadata["incarnation"]):
-            check_incarnation(list(lived))
+        check_paid(history)
+        for life in _lives(history):
+            check_intervals(life)
+            for _, lived in groupby(life, lambda entry: entry.metadata["incarnation"]):
+                check_incarnation(list(lived))
+    by_power = sorted((entry for entry in entries if entry.power is not None), key=_orchestrator_id)
+    for _, readings in groupby(by_power, _orchestrator_id):
+        check_meter(list(readings))
 
 
 def check_fold(entries: Iterable[Entry], state: State) -> None:
@@ -32,7 +39,7 @@ def check_fold(entries: Iterable[Entry], state: State) -> None:
     for entry in entries:
         evolve(folded, entry)
     assert list(state.sessions.items()) == list(folded.sessions.items())
-    assert (state.balances, state.seq) == (folded.balances, folded.seq)
+    assert (state.balances, state.power, state.seq) == (folded.balances, folded.power, folded.seq)
 
 
 def check_balances(entries: Iterable[Entry], state: State) -> None:
@@ -45,8 +52,19 @@ def check_balances(entries: Iterable[Entry], state: State) -> None:
     assert {name: balance.balance_wei for name, balance in state.balances.items()} == owed_wei
 
 
+def check_paid(history: Sequence[Entry]) -> None:
+    """No moment of one session is paid twice, though it was forgotten in between and begun again."""
+    paid = sorted(
+        (_interval(entry)[0] + _causes(entry).get("expired", 0), _interval(entry)[1])
+        for entry in history
+        if entry.event == CREDIT
+    )
+    for (_, end_ms), (start_ms, _) in pairwise(paid):
+        assert end_ms <= start_ms, history
+
+
 def check_intervals(history: Sequence[Entry]) -> None:
-    """The intervals of one session, over all its incarnations, follow each other: no moment is in two of them."""
+    """The intervals of a session until it is forgotten, over all its incarnations, follow each other."""
     for (_, end_ms), (start_ms, _) in pairwise(_interval(entry) for entry in history):
         assert end_ms <= start_ms, history
     for before, after in pairwise(history):
@@ -73,8 +91,41 @@ def check_incarnation(lived: Sequence[Entry]) -> None:
     assert session.started_at_ms == _interval(lived[0])[0]
 
 
-def check_answer(before: Session | None, said: SessionEvent, session: Session, attribution: Mapping[str, str]) -> None:
-    """``session`` is what the recorded event ``said`` makes of ``before``: time moves on to its evidence, not back."""
+def check_meter(readings: Sequence[Entry]) -> None:
+    """Time is metered once, and paid between two awake readings in a row; the state is the sum of the entries."""
+    power = readings[-1].power
+    assert power is not None
+    earned, unbilled_ms = 0, dict[str, int]()
+    for before, after in pairwise(readings):
+        (_, metered_ms), (start_ms, end_ms) = _interval(before), _interval(after)
+        assert metered_ms == start_ms <= end_ms, (before, after)
+        if after.event == CREDIT:
+            assert before.metadata["state"] == after.metadata["state"] == AWAKE, (before, after)
+            assert 0 < _read_at_ms(after) - _read_at_ms(before) <= TERMS.power_max_gap_ms, (before, after)
+            assert _read_at_ms(before) <= start_ms, (before, after)
+            assert (end_ms, _whole(after, "delta_ms")) == (_read_at_ms(after), end_ms - start_ms), after
+            earned += _rate_wei(after) * _whole(after, "delta_ms")
+        elif start_ms < end_ms:
+            cause = str(after.metadata["no_credit"])
+            unbilled_ms[cause] = unbilled_ms.get(cause, 0) + end_ms - start_ms
+    assert sum(entry.delta_wei or 0 for entry in readings) == earned // MS_PER_MINUTE == power.billed_wei
+    assert sum(_whole(entry, "delta_ms") for entry in readings) == power.billed_ms
+    assert power.unbilled_ms == unbilled_ms
+    assert (power.metered_from_ms, power.metered_to_ms) == (_interval(readings[0])[0], _interval(readings[-1])[1])
+    assert power.billed_ms + sum(unbilled_ms.values()) == power.metered_to_ms - power.metered_from_ms
+
+
+def check_answer(
+    before: Session | None,
+    said: SessionEvent,
+    session: Session,
+    attribution: Mapping[str, str],
+    covered_ms: int | None = None,
+) -> None:
+    """``session`` is what the recorded event ``said`` makes of ``before``: time moves on to its evidence, not back.
+
+    ``covered_ms``: how much of that time awake readings cover; ``None`` where it does not matter.
+    """
     evidence_ms = said.received_at_ms
     if said.occurred_at_ms is not None and said.occurred_at_ms < evidence_ms:
         evidence_ms = said.occurred_at_ms
@@ -88,6 +139,8 @@ def check_answer(before: Session | None, said: SessionEvent, session: Session, a
         grown = {cause for cause, ms in session.unbilled_ms.items() if ms > before.unbilled_ms.get(cause, 0)}
         assert "unattributed" not in grown or before.orchestrator_id is None
         assert session.billed_ms == before.billed_ms or before.orchestrator_id is not None
+        assert "asleep" not in grown or covered_ms is not None
+        assert covered_ms is None or session.billed_ms - before.billed_ms <= covered_ms
     assert session.orchestrator_id == attribution.get(session.upstream_addr)
     assert (session.status, session.last_event) == (ENDED if said.event == END else ACTIVE, said.event)
 
@@ -107,8 +160,28 @@ def expected_kind(before: Session | None, said: SessionEvent) -> str:
     return "recorded"
 
 
+def _lives(history: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """The entries of one session, cut behind those that forget it."""
+    life: list[Entry] = []
+    for entry in history:
+        life.append(entry)
+        if entry.reason == SESSION_FORGOTTEN:
+            yield life
+            life = []
+    if life:
+        yield life
+
+
 def _session_id(entry: Entry) -> str:
     return str(entry.metadata["session_id"])
+
+
+def _orchestrator_id(entry: Entry) -> str:
+    return str(entry.orchestrator_id)
+
+
+def _read_at_ms(entry: Entry) -> int:
+    return read_time(str(entry.metadata["read_at"]))
 
 
 def _interval(entry: Entry) -> tuple[int, int]:

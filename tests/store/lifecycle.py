@@ -124,6 +124,10 @@ class Lifecycle(RuleBasedStateMachine):
         """The ``occurred_at`` of an event whose edge is ``offset_ms`` off; ``None`` if it sends none."""
         return None if offset_ms is None else max(0, self.now_ms + offset_ms)
 
+    def covered_ms(self, before: Session | None, after: Session) -> int | None:
+        """How much of what ``after`` is billed beyond ``before`` awake readings cover; ``None``: it does not matter."""
+        return None
+
     def tell(self, said: SessionEvent) -> None:
         """Report ``said``, and hold the answer against what was known."""
         self.sent.append(said)
@@ -138,7 +142,7 @@ class Lifecycle(RuleBasedStateMachine):
         if result.kind == RECORDED:
             # A server dates the receipt by its own clock, and says so.
             heard = said._replace(received_at_ms=result.session.last_seen_at_ms)
-            check_answer(before, heard, result.session, self.attribution)
+            check_answer(before, heard, result.session, self.attribution, self.covered_ms(before, result.session))
             self.known[said.session_id] = result.session
             self.count += 1
         assert result.session == self.known[said.session_id]

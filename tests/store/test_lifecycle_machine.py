@@ -3,7 +3,6 @@
 The same machine drives every engine, and a live server with two workers.
 """
 
-import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from typing import Any
 import requests
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from payments.domain.decisions import RECORDED, Outcome
 from payments.domain.entries import Entry
@@ -28,95 +27,8 @@ from payments.store import Result
 from payments.store.file.codec import decode
 from tests.audit import audit
 from tests.harness import HOST_A, HOST_B, Server, campaign, journal_lines, journal_path, running_server
-from tests.store.house import MINUTE_MS, House, all_entries
-from tests.store.lifecycle import HOST_C, HOUR_MS, Lifecycle, once_begun
-
-
-class HouseWorld:
-    """A store, called directly."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self.house = House(folder, segment_bytes=8192)
-
-    def report(self, said: SessionEvent) -> Result:
-        self.house.clock.now_ms = said.received_at_ms
-        return self.house.store.execute([said])[0]
-
-    def attribute(self, attribution: Mapping[str, str]) -> None:
-        self.house.terms = self.house.terms._replace(attribution=dict(attribution))
-
-    def entries(self) -> list[Entry]:
-        return all_entries(self.house.store)[::-1]
-
-    def state(self) -> State:
-        return self.house.store.view()
-
-
-class MemoryLifecycle(Lifecycle):
-    """The reference store, with terms that change."""
-
-    world: HouseWorld
-
-    def __init__(self, folder: Path | None = None) -> None:
-        super().__init__(HouseWorld(folder))
-
-    @initialize(max_gap_ms=st.sampled_from([0, 10 * MINUTE_MS]), max_event_age_ms=st.sampled_from([HOUR_MS, 0]))
-    def choose_terms(self, max_gap_ms: int, max_event_age_ms: int) -> None:
-        house = self.world.house
-        house.terms = house.terms._replace(max_gap_ms=max_gap_ms, max_event_age_ms=max_event_age_ms)
-
-    @once_begun
-    @rule(rate_wei=st.sampled_from([0, 1, 59_999, 10**15, 123_456_789_012_345]))
-    def change_rate(self, rate_wei: int) -> None:
-        self.world.house.terms = self.world.house.terms._replace(rate_wei_per_minute=rate_wei)
-
-    def teardown(self) -> None:
-        self.world.house.close()
-
-
-class FileLifecycle(MemoryLifecycle):
-    """The file engine: stops and starts, shared files, segments, compressed or not, projections gone or stale."""
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
-        super().__init__(self.folder)
-        self.older_balances = self.balances_path.read_bytes()
-
-    @property
-    def balances_path(self) -> Path:
-        return self.folder / "balances.json"
-
-    @once_begun
-    @rule()
-    def go_on_with_another_store(self) -> None:
-        self.world.house.switch()
-
-    @once_begun
-    @rule()
-    def maintain(self) -> None:
-        self.world.house.store.maintain()
-
-    @once_begun
-    @rule(lost=st.sampled_from([[], [], ["sessions.json"], ["balances.json"], ["sessions.json", "balances.json"]]))
-    def reopen(self, lost: list[str]) -> None:
-        house = self.world.house
-        house.close()
-        self.older_balances = self.balances_path.read_bytes()
-        for name in lost:
-            (self.folder / name).unlink()
-        house.reopen()
-
-    @once_begun
-    @rule()
-    def reopen_as_after_a_crash_between_two_projections(self) -> None:
-        self.world.house.close()
-        self.balances_path.write_bytes(self.older_balances)
-        self.world.house.reopen()
-
-    def teardown(self) -> None:
-        super().teardown()
-        assert len(audit(journal_path(self.folder)).entries) == self.count
-        shutil.rmtree(self.folder)
+from tests.store.lifecycle import HOST_C, HOUR_MS, Lifecycle
+from tests.store.lifecycle_house import FileLifecycle, MemoryLifecycle
 
 
 class ServerWorld:

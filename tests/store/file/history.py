@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from payments.domain.commands import Command
 from payments.domain.ledger import Balance
-from payments.domain.sessions import END, HEARTBEAT, START, Session, SessionEvent
+from payments.domain.readings import AWAKE, UNKNOWN, PowerState, Reading
+from payments.domain.sessions import END, EVENTS, HEARTBEAT, START, Session
 from payments.domain.state import State
 from payments.store.file.store import FileStore
 from tests.disk.scripted import HastyDisk
-from tests.harness import HOST_A, HOST_B, Clock, event, file_store, journal_path
+from tests.harness import HOST_A, HOST_B, TERMS, Clock, event, file_store, journal_path, projections
 
 NOBODYS_HOST = "198.51.100.1"
 AWKWARD = "J* @Ê"
@@ -17,66 +19,87 @@ AWKWARD = "J* @Ê"
 
 STEP_MS = 15_000
 
-SIXTEEN = (
+Steps: TypeAlias = Sequence[tuple[str, str, str]]
+"""Session, event and host; or orchestrator, power state and the detail of a reading."""
+
+SIXTEEN: Steps = (
     ("s-1", START, HOST_A), ("s-2", START, HOST_B), ("s-1", HEARTBEAT, HOST_A), ("s-2", HEARTBEAT, HOST_B),
-    (AWKWARD, START, NOBODYS_HOST), ("s-1", HEARTBEAT, HOST_A), (AWKWARD, HEARTBEAT, NOBODYS_HOST),
-    ("s-1", END, HOST_A), ("s-3", START, HOST_A), ("s-1", START, HOST_A), ("s-3", HEARTBEAT, HOST_A),
-    ("s-4", START, HOST_B), ("s-1", HEARTBEAT, HOST_A), ("s-2", HEARTBEAT, HOST_A), ("s-3", END, HOST_A),
+    (AWKWARD, START, NOBODYS_HOST), ("orch-a", AWAKE, ""), (AWKWARD, HEARTBEAT, NOBODYS_HOST),
+    ("s-1", END, HOST_A), ("s-3", START, HOST_A), ("s-1", START, HOST_A), ("orch-a", AWAKE, ""),
+    ("s-4", START, HOST_B), ("orch-b", UNKNOWN, AWKWARD), ("s-2", HEARTBEAT, HOST_A), ("s-3", END, HOST_A),
     ("s-4", HEARTBEAT, HOST_B),
 )  # fmt: skip
 
-Facts: TypeAlias = tuple[int, list[Session], dict[str, Balance]]
+Facts: TypeAlias = tuple[int, list[Session], dict[str, Balance], dict[str, PowerState]]
+
+
+class Shown(NamedTuple):
+    """What the projections hold; ``None``: there is none."""
+
+    sessions: bytes | None = None
+    balances: bytes | None = None
+    power_meter: bytes | None = None
+
+
+NOTHING = Shown()
 
 
 class History(NamedTuple):
     """What was on disk and known after each of the entries; at index 0 before the first.
 
     Attributes:
-        lines: of the journal; ``facts``, ``sessions`` and ``balances`` have one more, and the documents are bytes.
+        lines: of the journal; ``facts`` and ``shown`` have one more.
     """
 
     lines: list[bytes]
     facts: list[Facts]
-    sessions: list[bytes]
-    balances: list[bytes]
+    shown: list[Shown]
 
     @property
     def journal(self) -> bytes:
         return b"".join(self.lines)
 
 
-def events(clock: Clock, steps: Sequence[tuple[str, str, str]] = SIXTEEN) -> list[SessionEvent]:
-    """The events of ``steps``, one every ``STEP_MS`` from the time of ``clock`` on."""
-    return [
-        event(session_id, kind, clock.now_ms + number * STEP_MS, upstream_addr=host, streamer_id=AWKWARD)
-        for number, (session_id, kind, host) in enumerate(steps)
-    ]
+def commands(clock: Clock, steps: Steps = SIXTEEN) -> list[Command]:
+    """The commands of ``steps``, one every ``STEP_MS`` from the time of ``clock`` on."""
+    told: list[Command] = []
+    for number, (subject, kind, place) in enumerate(steps):
+        at_ms = clock.now_ms + number * STEP_MS
+        if kind in EVENTS:
+            told.append(event(subject, kind, at_ms, upstream_addr=place, streamer_id=AWKWARD))
+        else:
+            told.append(Reading(subject, kind, at_ms, place or None))
+    return told
 
 
-def live(folder: Path, steps: Sequence[tuple[str, str, str]] = SIXTEEN) -> History:
+def live(folder: Path, steps: Steps = SIXTEEN) -> History:
     """Let a store on ``folder`` execute ``steps`` one by one, and write down what it leaves each time."""
     clock = Clock()
-    store = file_store(folder, clock=clock, disk=HastyDisk())
-    history = History([], [facts(store)], [_sessions(folder)], [_balances(folder)])
-    for each in events(clock, steps):
-        clock.now_ms = each.received_at_ms
+    store = file_store(folder, TERMS._replace(power_rate_wei_per_minute=10**15), clock, HastyDisk())
+    history = History([], [facts(store)], [shown(folder)])
+    for each in commands(clock, steps):
         store.execute([each])
+        clock.now_ms += STEP_MS
         history.facts.append(facts(store))
-        history.sessions.append(_sessions(folder))
-        history.balances.append(_balances(folder))
+        history.shown.append(shown(folder))
     store.close()
     history.lines.extend(journal_path(folder).read_bytes().splitlines(keepends=True))
     assert len(history.lines) == len(steps)
     return history
 
 
-def lay(folder: Path, journal: bytes, sessions: bytes | None = None, balances: bytes | None = None) -> None:
-    """Put files into ``folder`` for a store to open; what is ``None`` is not there, nor is any torn tail."""
+def shown(folder: Path) -> Shown:
+    """The projections in ``folder``, all of which must be there."""
+    return Shown._make(path.read_bytes() for path in projections(folder))
+
+
+def lay(folder: Path, journal: bytes, documents: Shown = NOTHING) -> None:
+    """Put files into ``folder`` for a store to open, and see to it that there is no torn tail."""
     journal_path(folder).parent.mkdir(parents=True, exist_ok=True)
     for torn in torn_tails(folder):
         torn.unlink()
-    files = {journal_path(folder): journal, folder / "sessions.json": sessions, folder / "balances.json": balances}
-    for path, data in files.items():
+    put(journal_path(folder), journal)
+    for path, data in zip(projections(folder), documents, strict=True):
         put(path, data)
 
 
@@ -99,17 +122,9 @@ def opened(folder: Path) -> Facts:
 def facts(store: FileStore) -> Facts:
     """Everything that the store's state holds, in order, as it is now."""
     state: State = store.view()
-    return state.seq, list(state.sessions.values()), dict(state.balances)
+    return state.seq, list(state.sessions.values()), dict(state.balances), dict(state.power)
 
 
 def torn_tails(folder: Path) -> list[Path]:
     """The files with what was set aside."""
     return sorted(journal_path(folder).parent.glob("*.torn-*"))
-
-
-def _sessions(folder: Path) -> bytes:
-    return (folder / "sessions.json").read_bytes()
-
-
-def _balances(folder: Path) -> bytes:
-    return (folder / "balances.json").read_bytes()

@@ -1,6 +1,7 @@
 """One of several processes on the same files: ``python -m tests.store.file.member FOLDER NAME COMMANDS``.
 
-Reports to sessions of its own and to one that all share, and prints a line for each answer: event and outcome.
+Reports to sessions of its own and to one that all share, and prints a line for each answer: event and outcome. Now and
+then it reads the power of an orchestrator that all read.
 """
 
 import sys
@@ -8,19 +9,24 @@ from pathlib import Path
 
 from payments.clock import now_ms
 from payments.domain.decisions import Outcome
+from payments.domain.readings import AWAKE, Reading
 from payments.domain.sessions import HEARTBEAT
 from payments.store.file.store import FileStore
 from tests.disk.scripted import HastyDisk
 from tests.harness import HOST_A, HOST_B, TERMS, event, journal_path, projections
 
-SHARED = "shared"
+SHARED, METERED = "shared", "orch-p"
+POWERED = TERMS._replace(power_rate_wei_per_minute=60_000)
+"""A wei for each millisecond of power."""
 
 
 def main(folder: Path, name: str, commands: int) -> None:
     paths = projections(folder)
-    store = FileStore(journal_path(folder), paths, lambda: TERMS, now_ms, disk=HastyDisk())
+    store = FileStore(journal_path(folder), paths, lambda: POWERED, now_ms, disk=HastyDisk())
     sys.stdin.readline()
     for number in range(commands):
+        if number % 4 == 0:
+            store.execute([Reading(METERED, AWAKE, now_ms())])
         session_id = SHARED if number % 3 == 0 else f"{name}-{number % 5}"
         host = HOST_A if session_id == SHARED else HOST_B
         told = event(session_id, HEARTBEAT, now_ms(), upstream_addr=host, event_id=f"{name}-{number}")

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.domain.entries import CREDIT, DEBIT, PAYOUT, SESSION, SESSION_TIME, Entry
+from payments.domain.entries import CREDIT, DEBIT, PAYOUT, POWER, POWER_TIME, SESSION, SESSION_TIME, Entry
 from payments.domain.money import format_eth
+from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
 from payments.domain.times import format_time
 from payments.store.file.codec import (
@@ -47,6 +48,17 @@ CLOSED = OPEN._replace(
     event_digest="0" * 32,
 )  # fmt: skip
 
+UNREAD = PowerState(
+    "orch-a", state="unknown", detail=AWKWARD, read_at_ms=NOON_MS, since_ms=NOON_MS, awake_from_ms=0, awake_until_ms=0,
+    metered_from_ms=NOON_MS, metered_to_ms=NOON_MS, billed_ms=0, billed_wei=0, remainder=0, last_credited_wei=0,
+    no_credit="first_reading", unbilled_ms={},
+)  # fmt: skip
+AWAKE = PowerState(
+    "orch-ä", state="awake", detail=None, read_at_ms=NOON_MS + 4, since_ms=NOON_MS, awake_from_ms=NOON_MS + 1,
+    awake_until_ms=NOON_MS + 5, metered_from_ms=NOON_MS + 2, metered_to_ms=2**53, billed_ms=2**53, billed_wei=HUGE_WEI,
+    remainder=59_999, last_credited_wei=HUGE_WEI - 1, no_credit=None, unbilled_ms={"gap": 1, "unknown": 2},
+)  # fmt: skip
+
 ENTRIES = [
     pytest.param(Entry(1, NOON_MS, SESSION, "session_opened", None, None, None, {}, OPEN), id="a session opens"),
     pytest.param(
@@ -55,6 +67,11 @@ ENTRIES = [
     ),
     pytest.param(Entry(3, NOON_MS + 999, DEBIT, PAYOUT, "o", -1, -2, {"tx": "0x0"}, None), id="a debit"),
     pytest.param(Entry(4, NOON_MS, CREDIT, SESSION_TIME, "o", 0, 0, {}, OPEN), id="a credit of nothing"),
+    pytest.param(Entry(5, NOON_MS, POWER, "power_read", "orch-a", None, None, {}, None, UNREAD), id="a reading"),
+    pytest.param(
+        Entry(6, NOON_MS, CREDIT, POWER_TIME, "orch-ä", HUGE_WEI, HUGE_WEI, {"delta_ms": 1}, None, AWAKE),
+        id="a credit for power",
+    ),
 ]
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -113,12 +130,12 @@ def test_a_line_continues_the_one_before_it(history: History) -> None:
 def test_an_auditor_that_knows_only_the_specification_agrees(history: History, tmp_path: Path) -> None:
     lay(tmp_path, history.journal)
     entries, balances = audit(journal_path(tmp_path))
-    seq, _, known = history.facts[-1]
+    seq, _, known, _ = history.facts[-1]
     assert len(entries) == seq
     assert {name: Decimal(format_eth(balance.balance_wei)) for name, balance in known.items()} == balances
 
 
-@pytest.mark.parametrize("number", [1, 5, 16])
+@pytest.mark.parametrize("number", [1, 5, 11, 16])
 def test_any_flipped_bit_is_noticed(number: int, history: History) -> None:
     line = bytearray(history.lines[number - 1])
     for bit in range(8 * len(line)):
@@ -168,6 +185,10 @@ def test_an_unknown_version_asks_for_an_upgrade(version: object, history: Histor
         pytest.param({"delta": "one", "balance": "1"}, id="an amount in words"),
         pytest.param({"session": {}}, id="an empty session"),
         pytest.param({"session": "s-1"}, id="a session that is a text"),
+        pytest.param({"power": {}}, id="an empty power state"),
+        pytest.param({"power": "awake"}, id="a power state that is a text"),
+        pytest.param({"power": dict(reversed(AWAKE._asdict().items()))}, id="a power state in another order"),
+        pytest.param({"power": {**AWAKE._asdict(), "billed_wei": "many"}}, id="a power state that earned a word"),
     ],
 )
 def test_a_whole_line_that_is_no_entry_is_bad(change: dict[str, Any], history: History) -> None:

@@ -18,7 +18,7 @@ from payments.store.file.segments import compressed_path, sealed_path, sealed_se
 from payments.store.file.store import FileStore
 from tests.audit import audit, read_journal
 from tests.disk.scripted import HastyDisk
-from tests.harness import NOON_MS, event, file_store, journal_path
+from tests.harness import NOON_MS, event, file_store, journal_path, projections
 from tests.store.file.history import facts
 from tests.store.house import all_entries
 
@@ -69,8 +69,8 @@ def overwrite(path: Path, data: bytes) -> None:
 
 
 def forget_projections(folder: Path) -> None:
-    for name in ("sessions.json", "balances.json"):
-        (folder / name).unlink(missing_ok=True)
+    for path in projections(folder):
+        path.unlink(missing_ok=True)
 
 
 def test_every_sealed_segment_is_compressed_and_any_gzip_reads_it(rotated: FileStore, tmp_path: Path) -> None:
@@ -131,23 +131,23 @@ def test_readers_see_the_same_in_every_mixture_of_forms(block_bytes: int, tmp_pa
     store.close()
 
 
-@pytest.mark.parametrize("projections", ["kept", "gone", "half-way"])
+@pytest.mark.parametrize("kept", ["all", "none", "half-way"])
 def test_a_start_finds_the_same_state_and_goes_on(
-    block_bytes: int, rotated: FileStore, tmp_path: Path, projections: str
+    block_bytes: int, rotated: FileStore, tmp_path: Path, kept: str
 ) -> None:
     """Half-way: they show the journal up to the middle of what is compressed by now."""
     folder = tmp_path / "other"
     store = opened(folder)
     beat(store, range(7))
-    half_way = {name: (folder / name).read_bytes() for name in ("sessions.json", "balances.json")}
+    half_way = {path: path.read_bytes() for path in projections(folder)}
     beat(store, range(7, EVENTS))
     store.maintain()
     store.close()
-    if projections == "gone":
+    if kept == "none":
         forget_projections(folder)
-    if projections == "half-way":
-        for name, data in half_way.items():
-            (folder / name).write_bytes(data)
+    if kept == "half-way":
+        for path, data in half_way.items():
+            path.write_bytes(data)
     again = opened(folder)
     assert facts(again) == facts(rotated)
     beat(again, range(EVENTS, EVENTS + 6))
@@ -164,8 +164,8 @@ def test_a_projection_of_another_journal_is_refused_where_the_journal_is_compres
     beat(other, range(1, 3))
     other.close()
     rotated.maintain()
-    for name in ("sessions.json", "balances.json"):
-        (tmp_path / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    for path in projections(tmp_path):
+        path.write_bytes((tmp_path / "other" / path.name).read_bytes())
     with pytest.raises(Corrupt, match="that is not what the journal has there"):
         opened(tmp_path)
 

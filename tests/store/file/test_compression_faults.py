@@ -18,7 +18,7 @@ from payments.store.file.segments import compressed_path, sealed_segments
 from payments.store.file.store import FileStore
 from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk, Take
-from tests.harness import NOON_MS, event, file_store, journal_path
+from tests.harness import NOON_MS, event, file_store, journal_path, projections
 from tests.store.file.history import facts
 from tests.store.house import all_entries
 
@@ -47,8 +47,8 @@ def names(folder: Path) -> set[str]:
 
 
 def forget_projections(folder: Path) -> None:
-    for name in ("sessions.json", "balances.json"):
-        (folder / name).unlink()
+    for path in projections(folder):
+        path.unlink()
 
 
 class Died(BaseException):

@@ -74,7 +74,7 @@ def test_a_store_refuses_a_flipped_bit_naming_file_and_line(history: History, tm
 
 def test_with_projections_a_flipped_bit_is_refused_or_changes_no_balance(history: History, tmp_path: Path) -> None:
     """The start reads behind the projections only: what it does not read, it does not notice, and does not need."""
-    lay(tmp_path, history.journal, history.sessions[-1], history.balances[-1])
+    lay(tmp_path, history.journal, history.shown[-1])
     path = journal_path(tmp_path)
     last_line = len(history.journal) - len(history.lines[-1]) - 1  # the newline before it marks where it begins
     for bit in flips(path, 0, last_line):
@@ -89,7 +89,7 @@ def test_with_projections_a_flipped_bit_is_refused_or_changes_no_balance(history
 
 
 def test_half_way_projections_do_not_hide_a_flipped_bit_behind_them(history: History, tmp_path: Path) -> None:
-    lay(tmp_path, history.journal, history.sessions[8], history.balances[8])
+    lay(tmp_path, history.journal, history.shown[8])
     path = journal_path(tmp_path)
     behind = len(b"".join(history.lines[:8]))
     for bit in flips(path, behind, len(history.journal)):

@@ -7,8 +7,8 @@ import pytest
 from payments.domain.sessions import END, HEARTBEAT, START
 from payments.errors import Corrupt
 from tests.disk.scripted import HastyDisk
-from tests.harness import HOST_A, event, file_store, journal_path
-from tests.store.file.history import History, facts, lay, live, opened, torn_tails
+from tests.harness import HOST_A, event, file_store, journal_path, projections
+from tests.store.file.history import History, Shown, facts, lay, live, opened, torn_tails
 
 THREE = (("s-1", START, HOST_A), ("s-1", HEARTBEAT, HOST_A), ("s-1", END, HOST_A))
 
@@ -35,44 +35,44 @@ def test_without_projections_the_whole_lines_are_kept_and_the_rest_set_aside(sho
 def test_with_projections_of_all_of_it_every_cut_is_refused(short: History, tmp_path: Path) -> None:
     path = journal_path(tmp_path)
     for cut in range(0, len(short.journal), 9):
-        lay(tmp_path, short.journal[:cut], short.sessions[-1], short.balances[-1])
+        lay(tmp_path, short.journal[:cut], short.shown[-1])
         with pytest.raises(Corrupt, match="it was cut, changed, or is another one"):
             file_store(tmp_path, disk=HastyDisk())
         assert path.read_bytes() == short.journal[:cut]
         assert torn_tails(tmp_path) == []
 
 
-@pytest.mark.parametrize("newer", ["sessions", "balances"])
+@pytest.mark.parametrize("newer", Shown._fields)
 def test_the_newer_projection_decides_what_was_acknowledged(newer: str, short: History, tmp_path: Path) -> None:
-    seqs = {"sessions": 1, "balances": 1, newer: 2}
-    projections = short.sessions[seqs["sessions"]], short.balances[seqs["balances"]]
-    lay(tmp_path, short.journal[:-7], *projections)
+    documents = short.shown[1]._replace(**{newer: getattr(short.shown[2], newer)})
+    lay(tmp_path, short.journal[:-7], documents)
     assert opened(tmp_path) == short.facts[2]
-    lay(tmp_path, b"".join(short.lines[:2])[:-7], *projections)
+    lay(tmp_path, b"".join(short.lines[:2])[:-7], documents)
     with pytest.raises(Corrupt):
         opened(tmp_path)
 
 
-def test_the_refusal_of_a_cut_names_both_files_and_the_remedy_works(short: History, tmp_path: Path) -> None:
-    lay(tmp_path, b"".join(short.lines[:2]), short.sessions[-1], short.balances[-1])
+def test_the_refusal_of_a_cut_names_the_files_and_the_remedy_works(short: History, tmp_path: Path) -> None:
+    lay(tmp_path, b"".join(short.lines[:2]), short.shown[-1])
     with pytest.raises(Corrupt) as refusal:
         opened(tmp_path)
-    sessions, balances = tmp_path / "sessions.json", tmp_path / "balances.json"
+    sessions, *others = projections(tmp_path)
     assert str(refusal.value) == (
         f"{sessions} shows entry 3, at byte {len(short.journal)} of {journal_path(tmp_path)}, but that is not what the "
         f"journal has there: it was cut, changed, or is another one. Restore the journal that belongs here; or, if "
         f"this one is right, remove {sessions} and start again"
     )
     sessions.unlink()
-    with pytest.raises(Corrupt, match=f"^{balances} shows entry 3"):
-        opened(tmp_path)
-    balances.unlink()
+    for other in others:
+        with pytest.raises(Corrupt, match=f"^{other} shows entry 3"):
+            opened(tmp_path)
+        other.unlink()
     assert opened(tmp_path) == short.facts[2]
 
 
 def test_another_journal_of_the_same_length_is_refused(short: History, tmp_path: Path) -> None:
     other = short.journal.replace(b"s-1", b"s-2")
-    lay(tmp_path, other, short.sessions[-1], short.balances[-1])
+    lay(tmp_path, other, short.shown[-1])
     with pytest.raises(Corrupt, match="is another one"):
         opened(tmp_path)
 

@@ -9,7 +9,7 @@ from payments.domain.sessions import START
 from payments.errors import Corrupt
 from tests.disk.scripted import HastyDisk
 from tests.harness import HOST_A, HOST_B, Clock, event, file_store, journal_path
-from tests.store.file.history import Facts, History, events, facts, lay, opened, torn_tails
+from tests.store.file.history import Facts, History, Shown, commands, facts, lay, opened, shown, torn_tails
 
 SECTOR = 512
 SYNCED = 4
@@ -24,7 +24,7 @@ def grouped(history: History, tmp_path_factory: pytest.TempPathFactory) -> tuple
     lay(folder, b"".join(history.lines[:SYNCED]))
     clock = Clock()
     store = file_store(folder, clock=clock, disk=HastyDisk())
-    store.execute(events(clock, GROUP))
+    store.execute(commands(clock, GROUP))
     store.close()
     lines = journal_path(folder).read_bytes().splitlines(keepends=True)
     assert len(lines) == SYNCED + len(GROUP)
@@ -90,17 +90,16 @@ def test_zeros_in_what_a_later_line_confirms_are_refused(history: History, tmp_p
         assert torn_tails(tmp_path) == []
 
 
-@pytest.mark.parametrize("older", ["sessions", "balances"])
+@pytest.mark.parametrize("older", Shown._fields)
 def test_zeros_in_what_a_projection_confirms_are_refused(
     older: str, history: History, grouped: tuple[bytes, int, list[Facts]], tmp_path: Path
 ) -> None:
-    """The newer one shows all of the commit, so it was written after the sync; the start reads on from the older."""
+    """The newer ones show all of the commit, so they were written after the sync; the start reads on from the older."""
     journal, begin, known = grouped
     lay(tmp_path, journal)
     assert opened(tmp_path) == known[-1]
-    shown = {name: (tmp_path / f"{name}.json").read_bytes() for name in ("sessions", "balances")}
-    shown[older] = {"sessions": history.sessions, "balances": history.balances}[older][SYNCED]
-    lay(tmp_path, without(journal, {begin // SECTOR + 1}, begin), shown["sessions"], shown["balances"])
+    documents = shown(tmp_path)._replace(**{older: getattr(history.shown[SYNCED], older)})
+    lay(tmp_path, without(journal, {begin // SECTOR + 1}, begin), documents)
     with pytest.raises(Corrupt, match=rf"line {SYNCED + 1} \(byte {begin}\)"):
         opened(tmp_path)
     assert torn_tails(tmp_path) == []

@@ -100,7 +100,7 @@ def test_the_start_trusts_neither_projection_nor_cache(history: History, tmp_pat
     """Without the mark the damage is behind what the projections show, and no start looks there."""
     damaged = bytearray(history.journal)
     damaged[100] ^= 1
-    lay(tmp_path, bytes(damaged), history.sessions[-1], history.balances[-1])
+    lay(tmp_path, bytes(damaged), history.shown[-1])
     file_store(tmp_path, disk=HastyDisk()).close()
     mark = mark_of(journal_path(tmp_path))
     mark.write_text("a sync failed\n")
@@ -112,7 +112,7 @@ def test_the_start_trusts_neither_projection_nor_cache(history: History, tmp_pat
 
 
 def test_a_verified_start_knows_all(history: History, tmp_path: Path) -> None:
-    lay(tmp_path, history.journal, history.sessions[-1], history.balances[-1])
+    lay(tmp_path, history.journal, history.shown[-1])
     mark_of(journal_path(tmp_path)).touch()
     disk = ScriptedDisk()
     store = file_store(tmp_path, disk=disk)

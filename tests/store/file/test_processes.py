@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -16,10 +16,13 @@ from payments.domain.entries import Entry
 from payments.domain.money import format_eth
 from payments.domain.state import State, evolve
 from payments.store.file import shared
+from payments.store.file.codec import decode
 from tests.audit import Audit, audit
 from tests.disk.scripted import HastyDisk
-from tests.harness import ROOT, event, file_store, journal_path
+from tests.harness import ROOT, event, file_store, journal_lines, journal_path
+from tests.store.accounts import check_meter
 from tests.store.file.history import facts, lay, opened
+from tests.store.file.member import METERED
 
 COMMANDS = 200
 NAMES = ("one", "two", "three")
@@ -55,22 +58,32 @@ def answers(process: Process) -> list[str]:
 def check(folder: Path) -> Audit:
     """The journal in ``folder`` holds together, and a store says of it what an auditor does."""
     found = audit(journal_path(folder))
-    seq, sessions, balances = opened(folder)
+    seq, sessions, balances, power = opened(folder)
     assert seq == len(found.entries)
     assert {name: Decimal(format_eth(each.balance_wei)) for name, each in balances.items()} == found.balances
-    assert {session.session_id for session in sessions} == {entry["session"]["session_id"] for entry in found.entries}
+    assert {session.session_id for session in sessions} == {each["session_id"] for each in about_sessions(found)}
+    check_meter([decode(line)[0] for line in journal_lines(folder) if b'"power":{' in line])
     lay(folder, journal_path(folder).read_bytes())
-    assert opened(folder) == (seq, sessions, balances)
+    assert opened(folder) == (seq, sessions, balances, power)
     return found
+
+
+def about_sessions(found: Audit) -> list[dict[str, Any]]:
+    """The session of each entry that is about one."""
+    return [entry["session"] for entry in found.entries if "session" in entry]
 
 
 def test_processes_share_one_journal(tmp_path: Path) -> None:
     with members(tmp_path) as processes:
         acknowledged = [event_id for process in processes for event_id in answers(process)]
         assert [process.wait(30) for process in processes] == [0] * len(NAMES)
-    recorded = [entry["session"]["event_id"] for entry in check(tmp_path).entries]
+    found = check(tmp_path)
+    recorded = [session["event_id"] for session in about_sessions(found)]
     assert sorted(recorded) == sorted(acknowledged)
     assert len(recorded) == len(NAMES) * COMMANDS
+    readings = [entry["power"] for entry in found.entries if "power" in entry]
+    assert readings[-1]["billed_ms"] <= readings[-1]["metered_to_ms"] - readings[0]["metered_from_ms"]
+    assert found.balances[METERED] == readings[-1]["billed_ms"] * Decimal("1e-18") > 0
 
 
 def test_a_process_that_is_killed_takes_nothing_acknowledged_with_it(tmp_path: Path) -> None:
@@ -81,7 +94,7 @@ def test_a_process_that_is_killed_takes_nothing_acknowledged_with_it(tmp_path: P
         victim.kill()
         acknowledged = [*heard, *(event_id for process in processes for event_id in answers(process))]
         assert [process.wait(30) for process in processes[1:]] == [0, 0]
-    recorded = [entry["session"]["event_id"] for entry in check(tmp_path).entries]
+    recorded = [session["event_id"] for session in about_sessions(check(tmp_path))]
     assert set(acknowledged) <= set(recorded)
     assert len(recorded) == len(set(recorded))
     assert len(recorded) <= len(acknowledged) + 1

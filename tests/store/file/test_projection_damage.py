@@ -1,30 +1,30 @@
 """Delete or damage any projection, and the next start makes it again from the journal; nothing is lost."""
 
-from itertools import product
+from itertools import combinations, permutations, product
 from pathlib import Path
 
 import pytest
 
 from tests.disk.scripted import HastyDisk
 from tests.harness import NOON_MS, event, file_store, journal_path
-from tests.store.file.history import History, facts, lay, opened, put
+from tests.store.file.history import History, Shown, facts, lay, opened, put, shown
 
-NAMES = ("sessions.json", "balances.json")
-DIGEST_STRIDE, BODY_STRIDE = 11, 67
+NAMES = ("sessions.json", "balances.json", "power_meter.json")
+DIGEST_STRIDE, BODY_STRIDE, AGE_STRIDE = 17, 101, 2
 
 
 def lay_all(folder: Path, history: History) -> None:
     """All files as they are after the last entry."""
-    lay(folder, history.journal, history.sessions[-1], history.balances[-1])
+    lay(folder, history.journal, history.shown[-1])
 
 
 def check_restored(folder: Path, history: History) -> None:
-    """A start on ``folder`` knows all, and leaves both projections as they were when they were last written."""
+    """A start on ``folder`` knows all, and leaves the projections as they were when they were last written."""
     assert opened(folder) == history.facts[-1]
-    assert [(folder / name).read_bytes() for name in NAMES] == [history.sessions[-1], history.balances[-1]]
+    assert shown(folder) == history.shown[-1]
 
 
-@pytest.mark.parametrize("lost", [NAMES[:1], NAMES[1:], NAMES], ids=["sessions", "balances", "both"])
+@pytest.mark.parametrize("lost", [*combinations(NAMES, 1), *combinations(NAMES, 2), NAMES], ids="+".join)
 def test_a_deleted_projection_is_made_again(lost: tuple[str, ...], history: History, tmp_path: Path) -> None:
     lay_all(tmp_path, history)
     for name in lost:
@@ -86,15 +86,18 @@ def test_something_else_in_place_of_a_projection_is_replaced(
 
 
 def test_the_projections_in_each_others_place_are_made_again(history: History, tmp_path: Path) -> None:
-    lay(tmp_path, history.journal, history.balances[-1], history.sessions[-1])
-    check_restored(tmp_path, history)
+    for documents in permutations(history.shown[-1]):
+        lay(tmp_path, history.journal, Shown._make(documents))
+        check_restored(tmp_path, history)
 
 
-def test_projections_of_any_two_ages_give_the_same_state(history: History, tmp_path: Path) -> None:
-    """A crash between the two leaves one older; one that could not be written for long is older by far."""
-    for sessions, balances in product(range(len(history.facts)), repeat=2):
-        lay(tmp_path, history.journal, history.sessions[sessions], history.balances[balances])
-        assert opened(tmp_path) == history.facts[-1], (sessions, balances)
+@pytest.mark.parametrize("older", Shown._fields)
+def test_projections_of_any_two_ages_give_the_same_state(older: str, history: History, tmp_path: Path) -> None:
+    """A crash between two of them leaves one older; one that could not be written for long is older by far."""
+    for age, others in product(range(0, len(history.facts), AGE_STRIDE), repeat=2):
+        documents = history.shown[others]._replace(**{older: getattr(history.shown[age], older)})
+        lay(tmp_path, history.journal, documents)
+        assert opened(tmp_path) == history.facts[-1], (age, others)
     check_restored(tmp_path, history)
 
 
@@ -107,10 +110,10 @@ def test_projections_damaged_under_a_running_store_are_written_anew(history: His
     expected = facts(store)
     store.close()
     assert opened(tmp_path) == expected
-    sessions, balances = ((tmp_path / name).read_bytes() for name in NAMES)
+    documents = shown(tmp_path)
     lay(tmp_path, journal_path(tmp_path).read_bytes())
     assert opened(tmp_path) == expected
-    assert [(tmp_path / name).read_bytes() for name in NAMES] == [sessions, balances]
+    assert shown(tmp_path) == documents
 
 
 def flipped(data: bytes, bit: int) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from payments.domain.decisions import RECORDED, Outcome
+from payments.domain.readings import AWAKE, UNKNOWN, Reading
 from payments.domain.records import balance_record, power_record, session_record
 from payments.domain.sessions import HEARTBEAT, START
 from payments.store.file.projector import PROMPT_RECORDS
@@ -42,8 +43,8 @@ def check_shown(store: FileStore, folder: Path) -> None:
     state = store.view()
     sessions, balances, power = map(projection, projections(folder))
     assert sessions["sessions"] == [session_record(session) for session in state.sessions.values()]
-    assert balances["balances"] == [balance_record(balance, "eth") for balance in state.balances.values()]
-    assert power["power"] == [power_record(each) for each in state.power.values()]
+    assert balances["balances"] == [balance_record(balance, "eth") for _, balance in sorted(state.balances.items())]
+    assert power["power"] == [power_record(each) for _, each in sorted(state.power.items())]
     assert sessions["journal"] == balances["journal"] == power["journal"]
     assert sessions["journal"]["seq"] == state.seq
     assert sessions["journal"]["offset"] == journal_path(folder).stat().st_size
@@ -86,6 +87,15 @@ def test_with_few_sessions_an_event_shows_when_it_is_acknowledged(tmp_path: Path
     for number in range(20):
         clock.now_ms += 1000
         recorded(store, f"s-{number % 3}", kind=HEARTBEAT, at_ms=clock.now_ms)
+        check_shown(store, tmp_path)
+    store.close()
+
+
+def test_a_reading_shows_when_it_is_acknowledged(tmp_path: Path, clock: Clock) -> None:
+    store = file_store(tmp_path, TERMS._replace(power_rate_wei_per_minute=10**15), clock, HastyDisk())
+    for number in range(10):
+        clock.now_ms += 1000
+        store.execute([Reading(f"orch-{number % 3}", AWAKE if number % 4 else UNKNOWN, clock.now_ms)])
         check_shown(store, tmp_path)
     store.close()
 

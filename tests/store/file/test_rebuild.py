@@ -7,20 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.domain.billing import decide_event
+from payments.domain.commands import Command, decide
 from payments.domain.entries import ADJUSTMENT, CREDIT, Entry
-from payments.domain.sessions import END, HEARTBEAT, START
+from payments.domain.readings import AWAKE, Reading
+from payments.domain.sessions import ACTIVE, END, HEARTBEAT, START
 from payments.domain.state import State, evolve
+from payments.domain.upkeep import Forget, Reap
 from payments.errors import Corrupt
 from payments.store.file import rebuild as engine
-from payments.store.file.codec import BadLine, Position, decode_next, encode, line_hash
+from payments.store.file.codec import BadLine, Position, decode, decode_next, encode, line_hash
 from payments.store.file.rebuild import Rebuild
 from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, campaign, event
+
+UPKEEP, READING = "upkeep", "reading"
+POWERED = TERMS._replace(power_rate_wei_per_minute=10**15)
 
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["s-1", 's-"2', "s-\\3", ',"amount":', '"session":{"session_id":']),
-        st.sampled_from([START, HEARTBEAT, HEARTBEAT, END]),
+        st.sampled_from([START, HEARTBEAT, HEARTBEAT, END, UPKEEP, READING, READING]),
         st.sampled_from([HOST_A, HOST_B, "203.0.113.99"]),
         st.integers(0, 90_000),
         st.booleans(),
@@ -30,12 +35,12 @@ STEPS = st.lists(
 
 
 def history(steps: Sequence[tuple[str, str, str, int, bool]]) -> list[Entry]:
-    """Entries of sessions that hosts come and go for, with corrections of a balance between them."""
+    """Entries of sessions that hosts come and go for and upkeep closes, of readings, and corrections of a balance."""
     state, entries, now_ms = State(), list[Entry](), NOON_MS
     for session_id, kind, host, passed_ms, is_corrected in steps:
         now_ms += passed_ms
-        decision = decide_event(event(session_id, kind, now_ms, upstream_addr=host), state, TERMS, now_ms)
-        for entry in decision.entries:
+        command = command_of(session_id, kind, host, state, now_ms)
+        for entry in decide(command, state, POWERED, now_ms).entries if command else ():
             evolve(state, entry)
             entries.append(entry)
         if is_corrected:
@@ -44,6 +49,16 @@ def history(steps: Sequence[tuple[str, str, str, int, bool]]) -> list[Entry]:
             evolve(state, entry)
             entries.append(entry)
     return entries
+
+
+def command_of(session_id: str, kind: str, host: str, state: State, now_ms: int) -> Command | None:
+    """The command of a step: an orchestrator may be called as a session is; upkeep is whatever there is to do."""
+    if kind == READING:
+        return Reading(POWERED.attribution.get(host, session_id), AWAKE, now_ms, session_id)
+    if kind != UPKEEP:
+        return event(session_id, kind, now_ms, upstream_addr=host)
+    session = state.sessions.get(session_id)
+    return session and (Reap if session.status == ACTIVE else Forget)(session_id, session.last_seen_at_ms)
 
 
 def lines_of(entries: Sequence[Entry]) -> list[bytes]:
@@ -93,10 +108,11 @@ def test_a_rebuild_is_the_fold(standing: int, monkeypatch: pytest.MonkeyPatch) -
 def test_entries_that_a_projection_shows_already_change_nothing(
     steps: list[tuple[str, str, str, int, bool]], shown: int
 ) -> None:
-    """A crash between the two projections leaves one of them newer than where reading begins."""
+    """A crash between two projections leaves one of them newer than where reading begins."""
     entries = history(steps)
     newer = folded(entries[:shown])
-    assert rebuilt(lines_of(entries), State(0, newer.sessions, {})) == folded(entries)
+    assert rebuilt(lines_of(entries), State(0, newer.sessions, {}, {})) == folded(entries)
+    assert rebuilt(lines_of(entries), State(0, {}, {}, newer.power)) == folded(entries)
 
 
 def test_what_is_wrong_with_a_line_is_said_as_ever() -> None:
@@ -118,6 +134,20 @@ def test_what_is_wrong_with_a_line_is_said_as_ever() -> None:
                 read()
             complaints.append(str(refusal.value))
         assert complaints[0] == complaints[1]
+
+
+def test_of_the_readings_of_one_orchestrator_the_last_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A meter writes a line a minute for years; of each orchestrator one decides."""
+
+    def noted(line: bytes) -> tuple[Entry, int]:
+        decoded.append(line)
+        return decode(line)
+
+    decoded: list[bytes] = []
+    monkeypatch.setattr(engine, "decode", noted)
+    lines = lines_of(history([("s-1", READING, host, 1000, False) for host in (HOST_A, HOST_B) * 5]))
+    assert sorted(rebuilt(lines).power) == ["orch-a", "orch-b"]
+    assert decoded == lines[-2:]
 
 
 def test_a_sound_line_that_is_no_entry_is_refused() -> None:

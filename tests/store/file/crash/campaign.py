@@ -24,13 +24,13 @@ from tests.harness import Clock, event, file_store, journal_path
 from tests.store.accounts import check_fold
 from tests.store.file.crash.recording import RecordingDisk
 from tests.store.file.crash.states import CrashState, crash_states
-from tests.store.file.crash.workload import SEGMENT_BYTES, Recorded, record
+from tests.store.file.crash.workload import SEGMENT_BYTES, Recorded, name_of, record
 
 AFTER = "after-the-crash"
 
 
 class Promises(NamedTuple):
-    """By ``event_id``: what must be in a journal that was left by a crash, and what may be."""
+    """By the command's name: what must be in a journal that was left by a crash, and what may be."""
 
     must: frozenset[str]
     may: frozenset[str]
@@ -116,8 +116,8 @@ def _spans(recorded: Recorded) -> dict[CrashState, tuple[int, int]]:
 def promises(recorded: Recorded, first: int, last: int) -> Promises:
     """What holds of a state that a crash after ``first`` operations can leave, and after any more up to ``last``."""
     return Promises(
-        frozenset(event_id for event_id, at in recorded.acknowledged.items() if at <= last),
-        frozenset(event_id for event_id, at in recorded.sent.items() if at <= first),
+        frozenset(name for name, at in recorded.acknowledged.items() if at <= last),
+        frozenset(name for name, at in recorded.sent.items() if at <= first),
     )
 
 
@@ -169,10 +169,10 @@ def _check(folder: Path, state: CrashState, promises: Promises, now_ms: int) -> 
         store.close()
     joined = read_journal(journal)
     _audit(folder / "joined", joined)
-    found = Counter(entry.session.event_id for entry in _entries(joined) if entry.session is not None)
+    found = Counter(map(name_of, _entries(joined)))
     lost = sorted(promises.must - found.keys())
     assert not lost, f"acknowledged and lost: {lost}"
-    invented = sorted(str(event_id) for event_id in found.keys() - promises.may - {AFTER})
+    invented = sorted(found.keys() - promises.may - {AFTER})
     assert not invented, f"never sent: {invented}"
     assert set(found.values()) == {1}, f"more than once: {found}"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from payments.errors import Unavailable
-from tests.harness import event, file_store
+from tests.audit import read_journal
+from tests.harness import event, file_store, journal_path
 from tests.store.file.crash.campaign import problem_of, promises, run
 from tests.store.file.crash.recording import (
     Create,
@@ -57,7 +58,7 @@ class Unnamed(RecordingDisk):
 
 @pytest.mark.parametrize("disk", [Unsynced, Unnamed], ids=["files", "folders"])
 def test_a_disk_that_does_not_sync_loses_what_was_acknowledged(tmp_path: Path, disk: type[RecordingDisk]) -> None:
-    recorded = record(tmp_path / "workload", 0, disk, turns=1)
+    recorded = record(tmp_path / "workload", 1, disk, turns=1)
     volume = Volume()
     for operation in recorded.log:
         volume.apply(operation)
@@ -110,6 +111,14 @@ def test_workloads_meet_every_hazard(tmp_path: Path) -> None:
     assert torn
     assert compressed
     assert len(sealed) > len(compressed)
+
+
+def test_workloads_read_power_and_look_after_sessions(tmp_path: Path) -> None:
+    told = [command for seed in range(4) for command in record(tmp_path / f"{seed}", seed).acknowledged]
+    assert {"reap", "forget"} <= {command.split()[0] for command in told}
+    lines = b"".join(read_journal(journal_path(tmp_path / f"{seed}")) for seed in range(4))
+    assert lines.count(b'"reason":"power_time"') > 2
+    assert lines.count(b'"reason":"power_read"') > 4
 
 
 def names_after(*log: Operation) -> list[list[str]]:

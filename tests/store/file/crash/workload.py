@@ -8,10 +8,14 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from payments.domain.sessions import END, HEARTBEAT, START, SessionEvent
+from payments.domain.commands import Command
+from payments.domain.entries import SESSION_FORGOTTEN, SESSION_REAPED, Entry
+from payments.domain.readings import AWAKE, UNKNOWN, Reading
+from payments.domain.sessions import END, HEARTBEAT, START
+from payments.domain.upkeep import Forget, Reap
 from payments.errors import Unavailable
 from payments.store.file.store import FileStore
-from tests.harness import HOST_A, HOST_B, Clock, event, file_store, journal_path
+from tests.harness import HOST_A, HOST_B, TERMS, Clock, event, file_store, journal_path
 from tests.store.file.crash.recording import Operation, RecordingDisk
 
 WRITERS = 3
@@ -24,8 +28,7 @@ class Recorded(NamedTuple):
 
     Attributes:
         log: every operation on the disk.
-        sent: by ``event_id``, how long the log was when the command was first sent.
-        acknowledged: by ``event_id``, how long the log was when it was acknowledged.
+        sent: by the command's name, how long the log was when it was first sent; ``acknowledged``: when it was.
         end_ms: the clock at the end.
     """
 
@@ -33,6 +36,21 @@ class Recorded(NamedTuple):
     sent: dict[str, int]
     acknowledged: dict[str, int]
     end_ms: int
+
+
+class Named(NamedTuple):
+    """A command, and how to tell its entry from all others: ``name_of`` that entry is ``name``."""
+
+    name: str
+    command: Command
+
+
+def name_of(entry: Entry) -> str:
+    """The name of the command that ``entry`` records: the ``event_id`` of an event, the detail of a reading."""
+    if entry.session is None:
+        return str(entry.metadata["detail"])
+    is_upkeep = entry.reason in (SESSION_REAPED, SESSION_FORGOTTEN)
+    return f"{entry.metadata['event']} {entry.session.event_id}" if is_upkeep else str(entry.session.event_id)
 
 
 class Baton:
@@ -79,7 +97,10 @@ class Baton:
 
 
 class _Writer:
-    """Sends batches about sessions of its own; every command that is acknowledged has become exactly one entry."""
+    """Sends batches about sessions of its own, and readings of what all read.
+
+    Every command that is acknowledged has become exactly one entry.
+    """
 
     def __init__(
         self, name: str, store: FileStore, disk: RecordingDisk, *, clock: Clock, dice: Random, baton: Baton
@@ -93,6 +114,7 @@ class _Writer:
         self._dice = dice
         self._baton = baton
         self._ended = {f"{name}-{number}": False for number in range(2)}
+        self._last: dict[str, tuple[str, int]] = {}
 
     def send(self) -> None:
         batch = [self._next() for _ in range(self._dice.randint(1, 6))]
@@ -110,26 +132,51 @@ class _Writer:
         """Compress what is sealed, while others go on."""
         self._store.maintain()
 
-    def _is_acknowledged(self, batch: Sequence[SessionEvent]) -> bool:
+    def _is_acknowledged(self, batch: Sequence[Named]) -> bool:
         try:
-            self._store.execute(batch)
+            self._store.execute([each.command for each in batch])
         except Unavailable:
             return False
-        for command in batch:
-            assert command.event_id is not None
-            self.acknowledged[command.event_id] = len(self._disk.log)
+        for each in batch:
+            self.acknowledged[each.name] = len(self._disk.log)
         return True
 
-    def _next(self) -> SessionEvent:
+    def _next(self) -> Named:
         session_id = self._dice.choice(list(self._ended))
+        name = f"{self._name}-{len(self.sent)}"
+        chance = self._dice.random()
+        if chance < 0.13 and session_id in self._last:
+            named = self._upkeep(session_id)
+        elif chance < 0.3:
+            named = self._reading(name)
+        else:
+            named = self._event(session_id, name)
+        self.sent[named.name] = len(self._disk.log)
+        return named
+
+    def _upkeep(self, session_id: str) -> Named:
+        """An active session is closed, and an ended one dropped; then it is unknown, until it starts."""
+        event_id, seen_ms = self._last[session_id]
+        if not self._ended[session_id]:
+            self._ended[session_id] = True
+            return Named(f"reap {event_id}", Reap(session_id, seen_ms))
+        del self._last[session_id]
+        return Named(f"forget {event_id}", Forget(session_id, seen_ms))
+
+    def _reading(self, name: str) -> Named:
+        self._clock.now_ms += self._dice.randrange(1, 60_000)
+        orchestrator_id = self._dice.choice(["orch-a", "orch-b"])
+        state = self._dice.choice([AWAKE, AWAKE, AWAKE, UNKNOWN])
+        return Named(name, Reading(orchestrator_id, state, self._clock.now_ms, name))
+
+    def _event(self, session_id: str, name: str) -> Named:
         kind = START if self._ended[session_id] else self._dice.choice([START, HEARTBEAT, HEARTBEAT, END])
         self._ended[session_id] = kind == END
         self._clock.now_ms += self._dice.randrange(1, 60_000)
+        self._last[session_id] = name, self._clock.now_ms
         host = self._dice.choice([HOST_A, HOST_B])
         seq = len(self.sent)
-        event_id = f"{self._name}-{seq}"
-        self.sent[event_id] = len(self._disk.log)
-        return event(session_id, kind, self._clock.now_ms, event_id=event_id, seq=seq, upstream_addr=host)
+        return Named(name, event(session_id, kind, self._clock.now_ms, event_id=name, seq=seq, upstream_addr=host))
 
 
 def record(
@@ -138,7 +185,8 @@ def record(
     """Let ``WRITERS`` stores share ``folder`` for ``turns`` batches each."""
     folder.mkdir()
     dice, clock, disk = Random(seed), Clock(), make_disk(folder)
-    stores = [file_store(folder, clock=clock, disk=disk, segment_bytes=SEGMENT_BYTES) for _ in range(WRITERS)]
+    terms = TERMS._replace(power_rate_wei_per_minute=10**15)
+    stores = [file_store(folder, terms, clock, disk, SEGMENT_BYTES) for _ in range(WRITERS)]
     baton = Baton(dice)
     writers = [
         _Writer(f"w{number}", store, disk, clock=clock, dice=dice, baton=baton) for number, store in enumerate(stores)
@@ -161,8 +209,8 @@ def record(
     baton.run([lambda writer=writer: work(writer) for writer in writers])  # type: ignore[misc]
     for store in stores:
         store.close()
-    sent = {event_id: at for writer in writers for event_id, at in writer.sent.items()}
-    acknowledged = {event_id: at for writer in writers for event_id, at in writer.acknowledged.items()}
+    sent = {name: at for writer in writers for name, at in writer.sent.items()}
+    acknowledged = {name: at for writer in writers for name, at in writer.acknowledged.items()}
     return Recorded(disk.log, sent, acknowledged, clock.now_ms)
 
 

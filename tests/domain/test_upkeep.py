@@ -1,0 +1,238 @@
+"""Sessions that nobody reports any more: when they are closed and dropped, and what that changes (rule 4.11)."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.domain.entries import Entry
+from payments.domain.sessions import END, EVENTS, HEARTBEAT, START
+from payments.domain.state import State
+from payments.domain.times import read_time
+from payments.domain.upkeep import Forget, Reap, Upkeep, upkeep_due
+from payments.errors import Rejected
+from tests.domain.book import MINUTE_MS, MINUTE_WEI, Account, Book, at
+from tests.harness import TERMS, campaign
+
+HOUR = 3600
+HOUR_MS = HOUR * 1000
+
+
+@pytest.fixture
+def book() -> Book:
+    """A session of one minute, still active."""
+    book = Book()
+    book.report(START, 0, edge_id="edge-a")
+    book.report(HEARTBEAT, 60)
+    return book
+
+
+def due(book: Book, second: int, *, reap: int = HOUR, keep: int = 2 * HOUR) -> list[Upkeep]:
+    """What is to be done at ``second``; ``reap`` and ``keep`` in seconds."""
+    return upkeep_due(book.state, at(second), reap * 1000, keep * 1000)
+
+
+def test_reap_closes_at_the_last_evidence_and_credits_nothing(book: Book) -> None:
+    before = book.session()
+    assert book.reap() == "recorded"
+    assert book.session() == before._replace(status="ended", ended_at_ms=at(60), end_reason="timeout")
+    assert book.account() == Account(MINUTE_MS, MINUTE_MS, {})
+    assert book.earned_wei() == {"orch-a": MINUTE_WEI}
+
+
+def test_reap_closes_where_the_last_event_occurred_not_where_it_was_received() -> None:
+    book = Book()
+    book.report(START, 0)
+    book.report(HEARTBEAT, 90, occurred=60)
+    book.reap()
+    assert (book.session().ended_at_ms, book.session().last_seen_at_ms) == (at(60), at(90))
+
+
+def test_entry_of_a_reap_says_whose_session_it_was(book: Book) -> None:
+    book.reap()
+    assert book.entries[-1] == Entry(
+        3, at(60 + HOUR), "session", "session_reaped", "orch-a", None, None,
+        {
+            "session_id": "s-1", "incarnation": 1, "edge_id": "edge-a", "streamer_id": None,
+            "upstream_addr": "203.0.113.10", "upstream_port": None, "event": "reap", "delta_ms": 0,
+            "interval_start": "2027-01-15T08:01:00.000Z", "interval_end": "2027-01-15T08:01:00.000Z",
+        },
+        book.session(),
+    )  # fmt: skip
+
+
+def test_forgotten_session_is_gone_from_the_state_and_stays_in_the_entries(book: Book) -> None:
+    book.report(END, 120)
+    last = book.session()
+    assert book.forget() == "recorded"
+    assert book.state.sessions == {}
+    assert (book.entries[-1].reason, book.entries[-1].session) == ("session_forgotten", last)
+    assert book.earned_wei() == {"orch-a": 2 * MINUTE_WEI}
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_reap_is_late_if_the_session_has_spoken_since(kind: str, book: Book) -> None:
+    found = Reap("s-1", book.session().last_seen_at_ms)
+    book.report(kind, 120)
+    before, count = book.session(), len(book.entries)
+    assert book.execute(found, at(HOUR)).kind == "late"
+    assert (book.session(), len(book.entries)) == (before, count)
+
+
+def test_reap_again_is_late(book: Book) -> None:
+    assert [book.reap(), book.reap()] == ["recorded", "late"]
+    assert len(book.entries) == 3
+
+
+def test_forget_of_an_active_session_is_late(book: Book) -> None:
+    before = book.session()
+    assert book.forget() == "late"
+    assert (book.session(), len(book.entries)) == (before, 2)
+
+
+def test_forget_is_late_if_the_session_has_begun_again(book: Book) -> None:
+    book.report(END, 120)
+    found = Forget("s-1", book.session().last_seen_at_ms)
+    book.report(START, 180)
+    book.report(END, 240)
+    assert book.execute(found, at(HOUR)).kind == "late"
+    assert book.session().incarnation == 2
+
+
+@pytest.mark.parametrize("upkeep", [Reap, Forget])
+def test_upkeep_of_an_unknown_session_is_not_found(upkeep: type[Reap] | type[Forget], book: Book) -> None:
+    with pytest.raises(Rejected) as rejection:
+        book.execute(upkeep("s-9", at(60)), at(HOUR))
+    assert rejection.value.kind == "not-found"
+
+
+def test_forget_again_is_not_found(book: Book) -> None:
+    book.report(END, 120)
+    found = Forget("s-1", book.session().last_seen_at_ms)
+    book.execute(found, at(HOUR))
+    with pytest.raises(Rejected, match='no session "s-1" is known'):
+        book.execute(found, at(HOUR))
+
+
+def test_reaped_session_may_be_forgotten(book: Book) -> None:
+    assert [book.reap(), book.forget()] == ["recorded", "recorded"]
+    assert book.state.sessions == {}
+
+
+def test_heartbeat_after_a_reap_resumes_and_one_after_being_forgotten_begins(book: Book) -> None:
+    book.reap()
+    book.report(HEARTBEAT, 7200)
+    resumed = book.session()
+    book.reap()
+    book.forget()
+    book.report(HEARTBEAT, 14_400)
+    begun = book.session()
+    assert (resumed.incarnation, resumed.started_at_ms, resumed.opened_seq) == (1, at(0), 1)
+    assert (begun.incarnation, begun.started_at_ms, begun.opened_seq) == (1, at(14_400), 7)
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_forgotten_session_begins_as_an_unknown_one(kind: str, book: Book) -> None:
+    book.report(END, 120, event_id="e-1", seq=7)
+    book.forget()
+    assert book.report(kind, 8 * 24 * HOUR, event_id="e-1", seq=1) == "recorded"
+    assert (book.session().incarnation, book.session().heartbeat_count) == (1, int(kind == HEARTBEAT))
+    assert book.account() == Account(0, 0, {})
+
+
+def test_nothing_is_due_in_an_empty_state() -> None:
+    assert upkeep_due(State(), at(0), reap_ms=1, keep_ms=0) == []
+
+
+@pytest.mark.parametrize(
+    ("silence", "is_due"), [pytest.param(HOUR, False, id="at-the-limit"), pytest.param(HOUR + 1, True, id="beyond")]
+)
+def test_active_session_is_due_to_be_reaped_by_its_silence(silence: int, is_due: bool, book: Book) -> None:
+    assert due(book, 60 + silence) == ([Reap("s-1", at(60))] if is_due else [])
+
+
+@pytest.mark.parametrize(
+    ("silence", "is_due"),
+    [pytest.param(2 * HOUR, False, id="at-the-limit"), pytest.param(2 * HOUR + 1, True, id="beyond")],
+)
+def test_ended_session_is_due_to_be_forgotten_by_its_age(silence: int, is_due: bool, book: Book) -> None:
+    book.report(END, 120)
+    assert due(book, 120 + silence) == ([Forget("s-1", at(120))] if is_due else [])
+
+
+def test_silence_counts_from_the_receipt_of_the_last_event() -> None:
+    book = Book()
+    book.report(START, 1000, occurred=0)
+    assert due(book, 1000 + HOUR) == []
+    assert due(book, 1001 + HOUR) == [Reap("s-1", at(1000))]
+
+
+def test_reaping_can_be_turned_off(book: Book) -> None:
+    assert due(book, 10**6, reap=0) == []
+
+
+def test_ended_sessions_are_not_reaped_nor_active_ones_forgotten(book: Book) -> None:
+    book.report(END, 0, session_id="s-2")
+    assert due(book, 10**6, reap=10**7, keep=0) == [Forget("s-2", at(0))]
+    assert due(book, 10**6, reap=1, keep=10**7) == [Reap("s-1", at(60))]
+
+
+def test_upkeep_is_due_oldest_session_first(book: Book) -> None:
+    for number, kind in enumerate([START, END, START, END], start=2):
+        book.report(kind, number, session_id=f"s-{number}")
+    assert [command.session_id for command in due(book, 10**6)] == ["s-1", "s-2", "s-3", "s-4", "s-5"]
+
+
+def test_session_billed_beyond_its_last_event_is_kept_until_that_is_as_old() -> None:
+    """The clock has stepped back ten hours: forgotten too early, it would bill those moments again."""
+    book = Book()
+    book.report(START, 9 * HOUR)
+    book.report(HEARTBEAT, 10 * HOUR)
+    book.report(END, 0)
+    assert due(book, 12 * HOUR) == []
+    assert due(book, 12 * HOUR + 1) == [Forget("s-1", at(0))]
+
+
+STORIES = st.lists(
+    st.tuples(
+        st.integers(0, HOUR) | st.integers(-HOUR, HOUR),
+        st.sampled_from([*EVENTS, "upkeep", "upkeep"]),
+        st.none() | st.integers(0, 3 * HOUR) | st.integers(0, 60),
+        st.sampled_from(["s-1", "s-2"]),
+    ),
+    min_size=3,
+    max_size=30,
+)
+
+
+@given(story=STORIES, longer=st.integers(0, HOUR), reap=st.sampled_from([0, 60, HOUR]))
+@campaign(300)
+def test_no_moment_is_billed_twice_however_sessions_are_reaped_and_forgotten(
+    story: list[tuple[int, str, int | None, str]], longer: int, reap: int
+) -> None:
+    """Events come up to three hours late, an hour is believed, and sessions are kept longer by what the clock loses."""
+    book, now = Book(TERMS._replace(max_event_age_ms=HOUR_MS)), 0
+    keep = HOUR - sum(step for step, *_ in story if step < 0) + longer
+    for step, told, late, session_id in story:
+        now += step
+        if told == "upkeep":
+            outcomes = [book.execute(each, at(now)).kind for each in due(book, now, reap=reap, keep=keep)]
+            assert set(outcomes) <= {"recorded"}
+        else:
+            book.report(told, now, None if late is None else now - late, session_id=session_id)
+            book.account(session_id)
+    for session_id in ("s-1", "s-2"):
+        billed = sorted(paid(book.entries, session_id))
+        assert all(end_ms <= start_ms for (_, end_ms), (start_ms, _) in pairwise(billed))
+
+
+def paid(entries: list[Entry], session_id: str) -> list[tuple[int, int]]:
+    """The intervals that the session was credited with; of one that expired in part, the later part."""
+    found = []
+    for entry in entries:
+        if entry.reason == "session_time" and entry.metadata["session_id"] == session_id:
+            end_ms, length_ms = read_time(str(entry.metadata["interval_end"])), entry.metadata["delta_ms"]
+            assert isinstance(length_ms, int)
+            found.append((end_ms - length_ms, end_ms))
+    return found

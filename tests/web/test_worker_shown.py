@@ -1,0 +1,121 @@
+"""How the worker fares, as ``/readyz`` and ``/metrics`` show it from what it last reported."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from payments.clock import now_ms
+from payments.domain.times import parse_time
+from payments.duty import Duty, Report, SweepReport
+from tests.harness import Server, journal_path
+from tests.web.helpers import send
+
+SETTINGS = {"PAYMENTS_POWER_METER_ENABLED": "true"}
+SWEEP = SweepReport(
+    at_ms=0, seconds=1.25, asked=10, awake=6, asleep=3, unknown=1, left_out=2, credited_eth="0.000000000000000001"
+)
+Reports = Callable[[int, int, SweepReport | None], None]
+
+
+@pytest.fixture
+def reported(shared_server: Server) -> Iterator[Reports]:
+    """Let a worker have reported so many milliseconds ago, to do so again so many after that, of this sweep then."""
+    journal = journal_path(shared_server.data)
+
+    def report(ago_ms: int, within_ms: int, sweep: SweepReport | None) -> None:
+        at_ms = now_ms() - ago_ms
+        with closing(Duty(journal)) as duty:
+            duty.report(Report(4711, at_ms, at_ms + within_ms, sweep and sweep._replace(at_ms=at_ms)))
+
+    yield report
+    journal.with_name("ledger-events.log.worker.json").unlink(missing_ok=True)
+
+
+def ready(server: Server) -> Any:
+    answer = send(server, "GET", "/readyz")
+    assert answer.status == 200
+    return answer.json()
+
+
+def metrics(server: Server) -> dict[str, float]:
+    """Samples by name and labels, as Prometheus would read them."""
+    answer = send(server, "GET", "/metrics", token=server.VIEWER)
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return {
+        "/".join([sample.name, *sample.labels.values()]): sample.value
+        for family in text_string_to_metric_families(answer.body.decode())
+        for sample in family.samples
+    }
+
+
+def test_before_a_worker_has_run_it_is_degraded(shared_server: Server) -> None:
+    """Events can be recorded: it is no reason to send no more of them."""
+    shown = ready(shared_server)
+    assert shown["status"] == "degraded"
+    problem = "no worker has run yet; the power meter needs one"
+    assert shown["worker"] == {"seen_at": None, "sweep": None, "problem": problem}
+    assert metrics(shared_server) == {}
+
+
+def test_a_worker_that_is_well_is_ok(shared_server: Server, reported: Reports) -> None:
+    reported(2000, 60_000, SWEEP)
+    shown = ready(shared_server)
+    assert (shown["status"], shown["worker"]["problem"]) == ("ok", None)
+    sweep = shown["worker"]["sweep"]
+    assert sweep["ended_at"] == shown["worker"]["seen_at"]
+    assert 2000 <= now_ms() - parse_time(sweep.pop("ended_at")) < 20_000
+    assert 2 <= sweep.pop("age_s") < 20
+    assert sweep == {name: value for name, value in SWEEP._asdict().items() if name != "at_ms"}
+
+
+def test_a_worker_before_its_first_sweep_is_ok(shared_server: Server, reported: Reports) -> None:
+    reported(0, 60_000, None)
+    shown = ready(shared_server)
+    assert (shown["status"], shown["worker"]["sweep"]) == ("ok", None)
+    assert metrics(shared_server) == {}
+
+
+def test_a_worker_that_is_late_is_degraded(shared_server: Server, reported: Reports) -> None:
+    reported(61_000, 60_000, SWEEP)
+    shown = ready(shared_server)
+    assert shown["status"] == "degraded"
+    problem = f"the worker is silent since {shown['worker']['seen_at']}; is payments-worker running?"
+    assert shown["worker"]["problem"] == problem
+
+
+def test_the_last_sweep_is_in_the_metrics(shared_server: Server, reported: Reports) -> None:
+    reported(2000, 60_000, SWEEP)
+    shown = metrics(shared_server)
+    assert 2 <= shown.pop("payments_power_last_sweep_age_seconds") < 20
+    assert shown == {
+        "payments_power_last_sweep_duration_seconds": 1.25,
+        "payments_power_hosts/awake": 6,
+        "payments_power_hosts/asleep": 3,
+        "payments_power_hosts/unknown": 1,
+        "payments_power_hosts/left_out": 2,
+    }
+
+
+def test_a_sweep_dated_ahead_of_the_clock_has_no_negative_age(shared_server: Server, reported: Reports) -> None:
+    reported(-3_600_000, 60_000, SWEEP)
+    assert metrics(shared_server)["payments_power_last_sweep_age_seconds"] == 0
+    assert ready(shared_server)["worker"]["sweep"]["age_s"] == 0
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"", b"{", b"null", b"[]", b'"x"', b"\xff", b'{"sweep":null}', b'{"pid":1,"at_ms":1,"due_ms":1,"sweep":{}}',
+        b'{"pid":1,"at_ms":"1","due_ms":"1","sweep":null}', b'{"pid":1,"at_ms":1,"due_ms":null,"sweep":null}',
+        b'{"pid":1,"at_ms":1,"due_ms":2,"sweep":7}', b'{"pid":1,"at_ms":1,"due_ms":2,"sweep":null,"more":1}',
+    ],
+)  # fmt: skip
+def test_a_report_that_cannot_be_read_is_as_none(shared_server: Server, reported: Reports, damaged: bytes) -> None:
+    """It is for show: nothing that is in it may keep events from being taken."""
+    journal_path(shared_server.data).with_name("ledger-events.log.worker.json").write_bytes(damaged)
+    assert ready(shared_server)["worker"]["seen_at"] is None
+    assert metrics(shared_server) == {}

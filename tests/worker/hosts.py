@@ -1,0 +1,184 @@
+"""Hosts on loopback that are asked for their ``/power``, and do whatever a test lets them."""
+
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeAlias
+
+BLOCK = b"x" * 65_536
+
+
+class Peer:
+    """One connection to a host, as the host has it.
+
+    Attributes:
+        request: what was asked, down to the empty line.
+        sent_bytes: how much of what was sent the system took.
+    """
+
+    def __init__(self, connection: socket.socket, ending: threading.Event) -> None:
+        self.connection = connection
+        self.request = b""
+        self.sent_bytes = 0
+        self._ending = ending
+
+    def read_request(self) -> None:
+        while b"\r\n\r\n" not in self.request:
+            data = self.connection.recv(4096)
+            if not data:
+                return
+            self.request += data
+
+    def send(self, data: bytes) -> None:
+        """Raises ``OSError`` once nobody listens any more, or the test is over."""
+        view = memoryview(data)
+        while view:
+            if self._ending.is_set():
+                raise OSError
+            with suppress(TimeoutError):
+                count = self.connection.send(view)
+                self.sent_bytes += count
+                view = view[count:]
+
+    def send_forever(self, data: bytes) -> None:
+        while True:
+            self.send(data)
+
+    def drip(self, data: bytes, every_s: float = 1.0) -> None:
+        """A byte at a time, and then the last one again and again."""
+        while True:
+            self.send(data[:1])
+            data = data[1:] or data
+            self.wait(every_s)
+
+    def wait(self, seconds: float = 3600) -> None:
+        if self._ending.wait(seconds):
+            raise OSError
+
+    def reset(self) -> None:
+        """End the connection as if its program had crashed."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.connection.close()
+
+
+Act: TypeAlias = Callable[[Peer], None]
+
+
+class Host:
+    """A host that does ``act`` with whoever connects; ``act`` may be set anew.
+
+    Attributes:
+        url: where it is asked; ``peers``: whoever connected, in their order.
+    """
+
+    def __init__(self, act: Act, address: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self.act = act
+        self.peers: list[Peer] = []
+        self._tls = tls
+        self._ending = threading.Event()
+        self._threads: list[threading.Thread] = []
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._listener = socket.create_server((address, port), family=family, backlog=64)
+        # So that what is sent is what the other side took, but for a little.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        self.address, self.port = address, int(self._listener.getsockname()[1])
+        where = f"[{address}]" if ":" in address else address
+        self.url = f"{'https' if tls else 'http'}://{where}:{self.port}/power"
+        self._start(self._accept)
+
+    @property
+    def asked(self) -> int:
+        """How often somebody connected."""
+        return len(self.peers)
+
+    def close(self) -> None:
+        self._ending.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for peer in list(self.peers):
+            with suppress(OSError):
+                peer.connection.shutdown(socket.SHUT_RDWR)
+        for thread in list(self._threads):
+            thread.join(timeout=10)
+            assert not thread.is_alive()
+
+    def _start(self, run: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=run, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._ending.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            connection.settimeout(0.2)
+            peer = Peer(connection, self._ending)
+            self.peers.append(peer)
+            self._start(self._serve, peer)
+
+    def _serve(self, peer: Peer) -> None:
+        with suppress(OSError):
+            if self._tls is not None:
+                peer.connection.settimeout(5)
+                peer.connection = self._tls.wrap_socket(peer.connection, server_side=True)
+                peer.connection.settimeout(0.2)
+            self.act(peer)
+        # What was asked and not read would make the system reset the connection and lose what was answered.
+        with suppress(OSError):
+            peer.connection.shutdown(socket.SHUT_WR)
+            while peer.connection.recv(65_536):
+                pass
+        peer.connection.close()
+
+
+@contextmanager
+def running_host(act: Act, address: str = "127.0.0.1", port: int = 0, **options: Any) -> Iterator[Host]:
+    """A host, closed at the end."""
+    host = Host(act, address, port, **options)
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+def answers(body: bytes, status: str = "200 OK", headers: str = "") -> Act:
+    """One whole answer of ``body``."""
+
+    def act(peer: Peer) -> None:
+        peer.read_request()
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
+        peer.send(head.encode() + body)
+
+    return act
+
+
+def says(state: Any) -> Act:
+    """The answer of a sound host."""
+    return answers(json.dumps({"state": state}).encode())
+
+
+AWAKE = says("awake")
+ASLEEP = says("sleeping")
+
+
+def hangs(peer: Peer) -> None:
+    """Takes the connection and says nothing."""
+    peer.wait()
+
+
+def slow(act: Act, delay_s: float) -> Act:
+    """``act``, after a while."""
+
+    def acts(peer: Peer) -> None:
+        peer.read_request()
+        time.sleep(delay_s)
+        act(peer)
+
+    return acts

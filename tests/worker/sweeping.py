@@ -1,0 +1,84 @@
+"""A sweeper in this process, on a store and a registry of its own, for hosts that a test makes."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from payments.clock import now_ms
+from payments.domain.readings import PowerState
+from payments.duty import SweepReport
+from payments.registry import Registry
+from payments.settings import Settings
+from payments.store import Store, open_store
+from tests.worker.process import register, register_urls
+from worker.dial import BoundedAdapter
+from worker.power import Answer, ask
+from worker.sweep import Sweeper
+
+NO_ENV_FILE = Path("no-such-folder/.env")
+
+
+class Sweeping:
+    """Sweeps of ``folder``.
+
+    Attributes:
+        sweeper, store, registry: what is under test, open; ``stopping`` is the sweeper's.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.settings = some_settings(folder / "data", **settings)
+        self.registry = Registry(self.settings.registry_path, now_ms)
+        self.store: Store = open_store(self.settings, self.registry.attribution)
+        self.stopping = threading.Event()
+        self.sweeper = Sweeper(self.settings, self.store, self.registry, now_ms, self.stopping)
+
+    def sweep(self, *records: Mapping[str, Any]) -> SweepReport:
+        """Ask ``records``, or whoever is in the registry already."""
+        if records:
+            register(self.folder, *records)
+        report = self.sweeper.sweep()
+        assert report is not None
+        return report
+
+    def sweep_urls(self, **urls: str) -> dict[str, PowerState]:
+        """Ask orchestrators at these addresses, and return their power."""
+        register_urls(self.folder, **urls)
+        self.sweep()
+        return self.power()
+
+    def power(self) -> dict[str, PowerState]:
+        return dict(self.store.view().power)
+
+    def close(self) -> None:
+        self.sweeper.close()
+        self.store.close()
+
+
+def some_settings(data: Path, **settings: Any) -> Settings:
+    """The defaults on a data folder, but for what ``settings`` say."""
+    defaults = Settings.load(NO_ENV_FILE)
+    values = {name: getattr(defaults, name) for name in Settings.__dataclass_fields__}
+    paths = {name: data / value.relative_to("/app/data") for name, value in values.items() if isinstance(value, Path)}
+    return Settings(**{**values, **paths, **settings})
+
+
+@contextmanager
+def sweeping(folder: Path, **settings: Any) -> Iterator[Sweeping]:
+    """Sweeps with the defaults, but for a time-out of one second and what ``settings`` say."""
+    running = Sweeping(folder, {"power_timeout_s": 1, **settings})
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def ask_once(url: str, timeout_s: float = 1) -> Answer:
+    """What the host at ``url`` says, outside any sweep."""
+    adapter = BoundedAdapter(pool_connections=1, pool_maxsize=1)
+    try:
+        return ask(adapter, url, timeout_s)
+    finally:
+        adapter.close()
