@@ -93,7 +93,7 @@ def booked_record(balance: Balance) -> dict[str, JSON]:
 
 
 def read_balance(record: Mapping[str, Any]) -> Balance:
-    """The inverse of ``balance_record`` with a ``booked_record`` in ``booked``.
+    """The inverse of ``balance_record``, with a ``booked_record`` in ``booked`` where anything was.
 
     ``KeyError``, ``TypeError`` or ``ValueError`` where it is none.
     """
@@ -102,7 +102,7 @@ def read_balance(record: Mapping[str, Any]) -> Balance:
         read_eth(record["balance"]),
         read_time(record["updated_at"]),
         record["seq"],
-        {key: Booked(each["seq"], read_eth(each["delta"])) for key, each in record["booked"].items()},
+        {key: Booked(each["seq"], read_eth(each["delta"])) for key, each in record.get("booked", {}).items()},
     )
 
 

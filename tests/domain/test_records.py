@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.domain.entries import Entry
-from payments.domain.ledger import Balance
+from payments.domain.ledger import Balance, Booked
 from payments.domain.readings import PowerState
 from payments.domain.records import (
     balance_record,
+    booked_record,
     entry_record,
     power_record,
     read_balance,
@@ -123,9 +124,15 @@ def test_power_state_reads_back_as_it_was_written(power: PowerState) -> None:
     assert read_power(through_json(power_record(power))) == power
 
 
-@given(st.builds(Balance, TEXT, MONEY, MOMENTS_MS, COUNTS))
+@given(st.builds(Balance, TEXT, MONEY, MOMENTS_MS, COUNTS, st.dictionaries(TEXT, st.builds(Booked, COUNTS, MONEY))))
 @campaign(100)
 def test_balance_reads_back_as_it_was_written(balance: Balance) -> None:
+    record = {**balance_record(balance, "eth"), "booked": booked_record(balance)}
+    assert read_balance(through_json(record)) == balance
+
+
+def test_balance_without_bookings_need_not_say_so() -> None:
+    balance = Balance("orch-a", -1, 0, 7)
     assert read_balance(through_json(balance_record(balance, "eth"))) == balance
 
 

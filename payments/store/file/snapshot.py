@@ -115,7 +115,8 @@ def read_each(paths: Paths) -> dict[Path, Shown]:
 
 
 def _balance_record(balance: Balance, credit_unit: str) -> Mapping[str, Any]:
-    return {**balance_record(balance, credit_unit), "booked": booked_record(balance)}
+    record = balance_record(balance, credit_unit)
+    return {**record, "booked": booked_record(balance)} if balance.booked else record
 
 
 def reflected_seq(paths: Paths) -> int | None:
