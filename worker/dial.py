@@ -56,6 +56,10 @@ class _Bounded(socket.socket):
 class _BoundedTLS(_Bounded, ssl.SSLSocket):
     """The same over TLS."""
 
+    def __del__(self) -> None:
+        # Where a host resets the connection before it shakes hands, ``ssl`` lets go of the socket without closing it.
+        self.close()
+
 
 class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:

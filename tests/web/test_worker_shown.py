@@ -41,7 +41,7 @@ def ready(server: Server) -> Any:
 
 
 def metrics(server: Server) -> dict[str, float]:
-    """Samples by name and labels, as Prometheus would read them."""
+    """Samples of the worker's last sweep by name and labels, as Prometheus would read them."""
     answer = send(server, "GET", "/metrics", token=server.VIEWER)
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("text/plain; version=")
@@ -49,6 +49,7 @@ def metrics(server: Server) -> dict[str, float]:
         "/".join([sample.name, *sample.labels.values()]): sample.value
         for family in text_string_to_metric_families(answer.body.decode())
         for sample in family.samples
+        if sample.name.startswith("payments_power_")
     }
 
 

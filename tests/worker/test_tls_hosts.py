@@ -1,5 +1,8 @@
 """Hosts that are asked over https."""
 
+import gc
+import select
+import socket
 import ssl
 import subprocess
 import time
@@ -9,6 +12,7 @@ import pytest
 
 from tests.worker.hosts import AWAKE, BLOCK, Act, Peer, running_host
 from tests.worker.sweeping import ask_once
+from worker.dial import _BoundedTLS
 
 MOST_S = 2.0
 
@@ -104,6 +108,24 @@ def test_tls_to_a_plain_port_is_unknown(host_does: Act) -> None:
     with running_host(host_does) as host:
         answer, seconds = timed(host.url.replace("http:", "https:"))
     assert (answer, seconds < MOST_S) == ("unknown", True)
+
+
+def test_socket_that_is_reset_before_the_handshake_is_closed() -> None:
+    """``ssl`` lets go of it as it is."""
+    context = ssl.create_default_context()
+    context.sslsocket_class = _BoundedTLS
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        plain = socket.create_connection(server.getsockname())
+        number = plain.fileno()
+        peer, _ = server.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        peer.close()
+        # Once the reset has arrived, and not before, what follows fails.
+        select.select([plain], [], [])
+        with pytest.raises(ConnectionResetError):
+            context.wrap_socket(plain, server_hostname="host.example")
+        gc.collect()
+        assert not Path(f"/proc/self/fd/{number}").exists()
 
 
 def timed(url: str) -> tuple[str, float]:
