@@ -56,5 +56,32 @@ All writers hold ``<journal>.lock`` while they read on, decide and write; they s
 before it, whoever wrote it, and no answer leaves before the sync that covers what it rests on. Whoever compresses holds
 ``<journal>.compress.lock`` and nothing else: a sealed segment is written by nobody, and who has it open keeps it.
 
+How anyone can check it
+=======================
+
+``payments ledger verify`` checks more, and faster; this needs nothing but Python. Saved as ``check.py``, it is run with
+the path of the journal::
+
+    import gzip, hashlib, json, pathlib, sys, zlib
+    from decimal import Decimal
+
+    path = pathlib.Path(sys.argv[1])
+    files, digits = {}, "[0-9]" * 20
+    for pattern in (f"{path.name}.{digits}.gz", f"{path.name}.{digits}"):
+        files |= {file.name.removesuffix(".gz"): file for file in path.parent.glob(pattern)}
+    seq, prev, owed = 0, "0" * 64, {}
+    for file in [*(files[name] for name in sorted(files)), path]:
+        for line in gzip.open(file) if file.suffix == ".gz" else file.open("rb"):
+            seq, entry, body = seq + 1, json.loads(line), line[: line.rindex(b',"crc":')]
+            assert entry["crc"] == f"{zlib.crc32(body):08x}", f"{file}, entry {seq}: changed"
+            assert (entry["seq"], entry["prev"]) == (seq, prev), f"{file}, entry {seq}: not the next one"
+            if "delta" in entry:
+                who = entry["orchestrator_id"]
+                owed[who] = owed.get(who, 0) + Decimal(entry["delta"])
+                assert owed[who] == Decimal(entry["balance"]), f"{file}, entry {seq}: does not add up"
+            prev = hashlib.sha256(line).hexdigest()
+    for who in sorted(owed):
+        print(who, format(owed[who].normalize(), "f"))
+
 May import what ``payments.store`` may. Not here: what entries mean.
 """
