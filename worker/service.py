@@ -116,8 +116,9 @@ def serve(settings: Settings) -> Settings | None:
         worker = Worker(settings, store, registry, duty)
         opened.callback(worker.close)
         _say_what_is_on(settings, worker)
-        worker.schedule.start()
+        # Before the first job: it sends signs of life, which are for those that are ready.
         notify("READY=1")
+        worker.schedule.start()
         following = _wait(worker.schedule)
         worker.stopping.set()
         return following
