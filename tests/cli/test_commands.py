@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from payments.cli import main
 from payments.cli.output import FAILED, FAULTY
+from tests.cli.command import done, records, run, settle
 from tests.harness import HOST_A, ROOT, Server, journal_path, running_server
 
 SETTINGS = {"PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.001"}
@@ -20,29 +19,7 @@ SETTINGS = {"PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.001"}
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data folder that the settings name, and a place without a ``.env``."""
-    for name in os.environ:
-        if name.startswith("PAYMENTS_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("PAYMENTS_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "data"
-
-
-def run(*arguments: str) -> Result:
-    """The command with ``arguments``."""
-    return CliRunner().invoke(main, arguments)
-
-
-def done(*arguments: str) -> str:
-    """What it printed; it must have been done."""
-    result = run(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def records(*arguments: str) -> list[dict[str, Any]]:
-    """What it shows with ``--json``."""
-    return [json.loads(line) for line in done(*arguments, "--json").splitlines()]
+    return settle(tmp_path, monkeypatch)
 
 
 def test_an_orchestrator_is_added_shown_and_disabled(folder: Path) -> None:
