@@ -6,8 +6,9 @@ Amounts are floats here, for graphs and alerts only; what is owed exactly, ``/ap
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, generate_latest
@@ -68,8 +69,9 @@ class _State(Collector):
 
     def collect(self) -> Iterator[Metric]:
         here = self._here
-        yield from _health(here)
-        yield from _sweep(here)
+        worker = worker_health(here.settings, here.now_ms())
+        yield from _health(here, worker)
+        yield from _sweep(worker["sweep"])
         state = _usable(here)
         yield _gauge("payments_store_usable", "1: an event can be recorded now.", state is not None)
         if state is not None:
@@ -87,7 +89,7 @@ def _usable(here: Services) -> State | None:
         return None
 
 
-def _health(here: Services) -> Iterator[Metric]:
+def _health(here: Services, worker: Mapping[str, Any]) -> Iterator[Metric]:
     try:
         free = shutil.disk_usage(here.settings.ledger_journal_path.parent).free
         yield _gauge("payments_journal_disk_free_bytes", "Free space where the journal is.", free)
@@ -95,7 +97,7 @@ def _health(here: Services) -> Iterator[Metric]:
         pass
     yield _gauge("payments_registry_sound", "1: registry.json can be read.", here.registry.problem is None)
     yield _gauge("payments_orchestrators", "Orchestrators that are registered.", len(here.registry.records()))
-    is_well = worker_health(here.settings, here.now_ms())["problem"] is None
+    is_well = worker["problem"] is None
     yield _gauge("payments_worker_well", "1: the worker reports in time, or is not needed.", is_well)
 
 
@@ -124,8 +126,7 @@ def _money(state: State) -> Iterator[Metric]:
     yield _gauge("payments_owed_eth", "The sum of all balances, in ETH.", owed / WEI_PER_ETH)
 
 
-def _sweep(here: Services) -> Iterator[Metric]:
-    sweep = worker_health(here.settings, here.now_ms())["sweep"]
+def _sweep(sweep: Mapping[str, Any] | None) -> Iterator[Metric]:
     if sweep is None:
         return
     for name, text, value in (
