@@ -1,6 +1,5 @@
 """``payments payouts record``: debits what a file has paid, all of it or nothing, and once."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from payments.cli.calls import Calls, Failed
 from payments.cli.files import write_text
 from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import show
+from payments.domain.ledger import canonical_tx_hash
 from payments.domain.money import format_eth, parse_signed_eth
 from payments.exports.airdrop import Payment, Row, Slip, difference, read_airdrop, read_slip, slip_path, slip_text
 
@@ -18,9 +18,10 @@ COLUMNS = ("orchestrator_id", "amount", "outcome", "balance", "booked_by")
 
 
 def _hash(_: click.Context, option: click.Parameter, text: str) -> str:
-    if not re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
-        raise click.BadParameter(f'"{text}" is not a transaction hash: 0x and 64 hex digits', param=option)
-    return text.lower()
+    try:
+        return canonical_tx_hash(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None
 
 
 @click.command("record")

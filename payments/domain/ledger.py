@@ -1,7 +1,17 @@
 """What the entries mean in money, and what an operator books by hand."""
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
+
+TX_HASH = "0x[0-9a-fA-F]{64}"
+
+
+def canonical_tx_hash(text: str) -> str:
+    """The lower-case spelling of a transaction's hash; ``ValueError`` for anything else."""
+    if not re.fullmatch(TX_HASH, text):
+        raise ValueError(f'"{text[:80]}" is not a transaction hash: 0x and 64 hex digits')
+    return text.lower()
 
 
 class Booked(NamedTuple):

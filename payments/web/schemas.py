@@ -1,11 +1,11 @@
 """What requests may say."""
 
-import re
 from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from payments.domain.addresses import canonical_ip
+from payments.domain.ledger import TX_HASH, canonical_tx_hash
 from payments.domain.sessions import EVENTS, HEARTBEAT, STATUSES, SessionEvent
 from payments.fields import IP_ADDRESS, Amount, Canonical, Choice, Moment, Strict, Text, Whole, WholeText
 from payments.registry import RecordSchema
@@ -98,15 +98,6 @@ class ChangeSchema(RecordSchema):
         exclude = ("orchestrator_id",)
 
 
-_TX_HASH = "0x[0-9a-fA-F]{64}"
-
-
-def _tx_hash(text: str) -> str:
-    if not re.fullmatch(_TX_HASH, text):
-        raise ValueError(f'"{text[:80]}" is not a transaction hash: 0x and 64 hex digits')
-    return text.lower()
-
-
 class AdjustmentSchema(Schema):
     """A correction of a balance; unknown fields are refused, for they are most likely mistyped."""
 
@@ -128,8 +119,8 @@ class PayoutSchema(Schema):
     orchestrator_id = Text(1, 128, required=True, metadata=_about("One that is registered, or was ever credited."))
     amount = Amount(required=True, metadata=_about("ETH; not more than is owed."))
     tx_hash = Canonical(
-        _tx_hash,
-        {"pattern": f"^{_TX_HASH}$"},
+        canonical_tx_hash,
+        {"pattern": f"^{TX_HASH}$"},
         required=True,
         metadata=_about("The transaction that paid it: the idempotency key."),
     )
