@@ -479,12 +479,13 @@ MUTANTS = (
     ),
     Mutant(
         "rebuild-takes-readings-for-one", REBUILD,
-        "key = line[subject : line.find(_AFTER_POWER_ID, subject)]", "key = _POWER",
+        "key = line[subject : line.find(_AFTER_POWER_ID, subject)]", "key = POWER_MARK",
         "tests/store/file/test_rebuild.py",
     ),
     Mutant(
         "rebuild-decodes-every-reading", REBUILD,
-        "(subject := line.find(_POWER, metadata)) >= 0:", "(subject := line.find(_POWER, metadata)) > len(line):",
+        "(subject := line.find(POWER_MARK, metadata)) >= 0:",
+        "(subject := line.find(POWER_MARK, metadata)) > len(line):",
         "tests/store/file/test_rebuild.py",
     ),
     Mutant(

@@ -15,6 +15,9 @@ from payments.domain.sessions import Session
 VERSION = 1
 FIRST_HASH = "0" * 64
 
+# As the encoder writes them. Quotation marks within a string are escaped, so neither can be a part of one.
+SESSION_MARK, POWER_MARK = b',"session":{"session_id":', b',"power":{"orchestrator_id":'
+
 _CRC_LENGTH = len(',"crc":"00000000"}\n')
 
 
@@ -72,6 +75,12 @@ def is_whole(line: bytes) -> bool:
     """Whether ``line`` is, to the byte, one that was written; says nothing of its place."""
     # The bytes are compared: a checksum read as a number would pass in the other letter case.
     return line.endswith(b',"crc":"%08x"}\n' % zlib.crc32(line[:-_CRC_LENGTH]))
+
+
+def subject_at(line: bytes) -> int:
+    """Where in ``line`` the session or the power state begins that its entry is about; -1: it is about neither."""
+    at = line.find(SESSION_MARK)
+    return at if at >= 0 else line.find(POWER_MARK)
 
 
 def parse(line: bytes) -> dict[str, Any]:

@@ -5,7 +5,6 @@ checked, the chain and the sums are not: that is what ``verify`` is for. Only wh
 """
 
 import os
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,15 @@ import orjson
 from payments.disk import Disk
 from payments.errors import Corrupt, Misconfigured, Unavailable
 from payments.store.file import halt
-from payments.store.file.codec import BadLine, Position, UnknownVersion, parse
+from payments.store.file.codec import BadLine, Position, UnknownVersion, is_whole, parse, subject_at
 from payments.store.file.lines import BadTail, damaged, place
 from payments.store.file.reader import line_filter
 from payments.store.file.segments import open_sealed, sealed_segments
-from payments.store.file.verify import JournalFile, journal_files
+from payments.store.file.walk import JournalFile, blocks, journal_files
 from payments.store.protocol import Query
 
-_CHUNK = 1 << 20
-# None of these can stand inside a JSON string, where each quotation mark has a backslash before it.
-_SESSION, _POWER, _REST = b',"session":{"session_id":', b',"power":{"orchestrator_id":', b',"v":1,"durable":'
-_MONEY = b',"delta":"'
-_CRC_BYTES, _TAIL_BYTES = len(b'"00000000"}'), len(b',"crc":"00000000"}')
+# Neither can stand inside a JSON string, where each quotation mark has a backslash before it.
+_REST, _MONEY = b',"v":1,"durable":', b',"delta":"'
 
 
 class Export:
@@ -83,7 +79,7 @@ class Export:
             try:
                 if file.first_seq not in (None, begin):
                     raise Corrupt(f"{file.segment.path}: the segment before it, with seq {begin}, is missing")
-                for offset, lines in _blocks(file, progress):
+                for offset, lines in blocks(file, progress):
                     for index, line in enumerate(lines):
                         seq += 1
                         if not _is_sound(line, seq):
@@ -125,39 +121,14 @@ def _sync(disk: Disk, journal_path: Path) -> None:
         disk.close(descriptor)
 
 
-def _blocks(file: JournalFile, progress: Callable[[int], object]) -> Iterator[tuple[int, list[bytes]]]:
-    """The lines of ``file`` by the chunk, without their newlines, and the offset at which the first of them begins."""
-    read = offset = 0
-    rest = b""
-    while read < file.end:
-        chunk = file.segment.read(min(_CHUNK, file.end - read), read)
-        if not chunk:
-            raise Corrupt(f"{file.segment.path}: it ends at byte {read}, and had {file.end} bytes a moment ago")
-        read += len(chunk)
-        lines = (rest + chunk).split(b"\n")
-        rest = lines.pop()
-        yield offset, lines
-        offset = read - len(rest)
-        progress(len(chunk))
-    # What is behind the last newline of the active file is being written, or was torn: a start deals with that.
-    if rest and file.first_seq is not None:
-        raise Corrupt(f"{file.segment.path}: its last line, at byte {offset}, has no end")
-
-
 def _is_sound(line: bytes, seq: int) -> bool:
-    return (
-        line.startswith(b'{"seq":%d,' % seq)
-        and line.endswith(b'"%08x"}' % zlib.crc32(line[:-_TAIL_BYTES]), -_CRC_BYTES)
-        and _REST in line
-    )
+    return line.startswith(b'{"seq":%d,' % seq) and is_whole(line + b"\n") and _REST in line
 
 
 def _shown_bytes(line: bytes) -> int:
     """How much of ``line`` is what ``entry_record`` shows: all before the session, or power state, after the entry."""
-    for mark in (_SESSION, _POWER):
-        if (cut := line.find(mark)) >= 0:
-            return cut
-    return line.index(_REST)
+    at = subject_at(line)
+    return at if at >= 0 else line.index(_REST)
 
 
 def _fault(path: Path, line: bytes, position: Position) -> Corrupt:

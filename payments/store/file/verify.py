@@ -5,8 +5,6 @@ them, that no moment of a session, or of a host's power, is in two intervals. It
 may run beside everything else.
 """
 
-import os
-import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import sha256
@@ -23,15 +21,12 @@ from payments.domain.money import format_eth, read_eth
 from payments.domain.times import read_time
 from payments.errors import Corrupt, Unavailable
 from payments.store.file import snapshot
-from payments.store.file.codec import BadLine, Position, UnknownVersion, decode, decode_next
+from payments.store.file.codec import BadLine, Position, UnknownVersion, decode, decode_next, is_whole, subject_at
 from payments.store.file.lines import place
-from payments.store.file.segments import PlainSegment, Segment, open_sealed, sealed_segments
 from payments.store.file.snapshot import Paths
+from payments.store.file.walk import JournalFile, blocks, journal_files
 
-_CHUNK = 1 << 20
-_SESSION, _POWER = b',"session":{"session_id":', b',"power":{"orchestrator_id":'
-_CRC_BYTES = len(b'"00000000"}')
-_PREV_BYTES = 64 + len(b'","crc":') + _CRC_BYTES
+_PREV_BYTES = 64 + len(b'","crc":"00000000"}')
 
 
 class Verified(NamedTuple):
@@ -48,19 +43,6 @@ class Verified(NamedTuple):
     sessions: int
     balances_wei: Mapping[str, int]
     compared: Mapping[Path, int]
-
-
-class JournalFile(NamedTuple):
-    """A part of the journal to walk through.
-
-    Attributes:
-        first_seq: by the segment's name; ``None``: it is the active one, which somebody may be writing.
-        end: its size by now.
-    """
-
-    segment: Segment
-    first_seq: int | None
-    end: int
 
 
 class Verification:
@@ -103,19 +85,6 @@ class Verification:
             file.segment.close()
 
 
-def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
-    """The journal as it is now, oldest segment first. Whoever asked for them closes them. Raises ``OSError``."""
-    # Opened first: should it be sealed meanwhile, it is walked through as it is, and not once more by its new name.
-    active = PlainSegment(disk, journal_path, disk.open(journal_path, os.O_RDONLY))
-    files = [JournalFile(active, None, active.size())]
-    first_line = active.read(64, 0)
-    for first_seq, _ in reversed(sealed_segments(journal_path)):
-        if not first_line.startswith(b'{"seq":%d,' % first_seq):
-            segment = open_sealed(disk, journal_path, first_seq)
-            files.insert(0, JournalFile(segment, first_seq, segment.size()))
-    return files
-
-
 class _Fault(Exception):
     """What is wrong with a line that was written as it stands."""
 
@@ -143,38 +112,29 @@ class _Check:
         self._compare_due(0)
 
     def walk(self, file: JournalFile, begin: Position, progress: Callable[[int], None]) -> Position:
-        """The position behind the lines of ``file``; ``begin`` is the one before them."""
-        segment, end = file.segment, file.end
-        seq, prev, offset, read = begin.seq, begin.hash.encode(), 0, 0
-        rest = b""
-        while read < end:
-            chunk = segment.read(min(_CHUNK, end - read), read)
-            read += len(chunk)
-            progress(len(chunk))
-            lines = (rest + chunk).split(b"\n")
-            rest = lines.pop()
+        """``begin``, the position before the lines of ``file``, with ``seq`` and ``hash`` of the last of them."""
+        path, seq, prev = file.segment.path, begin.seq, begin.hash.encode()
+        for offset, lines in blocks(file, progress):
+            at = offset
             for line in lines:
                 seq += 1
+                whole = line + b"\n"
                 is_sound = (
-                    line.endswith(b'"%08x"}' % zlib.crc32(line[: -_CRC_BYTES - len(b',"crc":')]))
+                    is_whole(whole)
                     and line[-_PREV_BYTES : -_PREV_BYTES + 64] == prev
                     and line.startswith(b'{"seq":%d,' % seq)
                 )
                 try:
                     if not is_sound:
-                        decode_next(line + b"\n", Position(seq - 1, offset, prev.decode(), begin.segment))
+                        decode_next(whole, Position(seq - 1, at, prev.decode(), begin.segment))
                     self._check(seq, line)
                 except (_Fault, BadLine, UnknownVersion, KeyError, TypeError, ValueError) as fault:
-                    here = Position(seq - 1, offset, "", begin.segment)
-                    raise Corrupt(f"{place(segment.path, here)}: {fault}") from fault
-                prev = sha256(line + b"\n").hexdigest().encode()
-                offset += len(line) + 1
+                    raise Corrupt(f"{place(path, Position(seq - 1, at, '', begin.segment))}: {fault}") from fault
+                prev = sha256(whole).hexdigest().encode()
+                at += len(whole)
                 if self._due and self._due[0][0].seq == seq:
                     self._compare_due(seq)
-        # What is behind the last newline of the active file is being written, or was torn: a start deals with that.
-        if rest and file.first_seq is not None:
-            raise Corrupt(f"{segment.path}: its last line, at byte {offset}, has no end")
-        return Position(seq, offset, prev.decode(), begin.segment)
+        return begin._replace(seq=seq, hash=prev.decode())
 
     def close(self) -> None:
         """No more lines. Raises ``Corrupt`` where a projection shows more than there is."""
@@ -183,9 +143,7 @@ class _Check:
 
     def _check(self, seq: int, line: bytes) -> None:
         """Whether what ``line`` says fits what those before it said."""
-        cut = line.find(_SESSION)
-        if cut < 0:
-            cut = line.find(_POWER)
+        cut = subject_at(line)
         entry = orjson.loads(line if cut < 0 else line[:cut] + b"}")
         metadata, reason = entry["metadata"], entry["reason"]
         if "delta" in entry:

@@ -1,0 +1,60 @@
+"""Walking through the whole journal, oldest line first, beside whoever writes it: its files, and their lines in chunks.
+
+Without a lock, and without decoding anything. ``lines`` reads one file as it grows; this, all of them as they are now.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from payments.disk import Disk
+from payments.errors import Corrupt
+from payments.store.file.segments import PlainSegment, Segment, open_sealed, sealed_segments
+
+_CHUNK = 1 << 20
+
+
+class JournalFile(NamedTuple):
+    """A part of the journal to walk through.
+
+    Attributes:
+        first_seq: by the segment's name; ``None``: it is the active one, which somebody may be writing.
+        end: its size by now.
+    """
+
+    segment: Segment
+    first_seq: int | None
+    end: int
+
+
+def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
+    """The journal as it is now, oldest segment first. Whoever asked for them closes them. Raises ``OSError``."""
+    # Opened first: should it be sealed meanwhile, it is walked through as it is, and not once more by its new name.
+    active = PlainSegment(disk, journal_path, disk.open(journal_path, os.O_RDONLY))
+    files = [JournalFile(active, None, active.size())]
+    first_line = active.read(64, 0)
+    for first_seq, _ in reversed(sealed_segments(journal_path)):
+        if not first_line.startswith(b'{"seq":%d,' % first_seq):
+            segment = open_sealed(disk, journal_path, first_seq)
+            files.insert(0, JournalFile(segment, first_seq, segment.size()))
+    return files
+
+
+def blocks(file: JournalFile, progress: Callable[[int], object]) -> Iterator[tuple[int, list[bytes]]]:
+    """The lines of ``file`` by the chunk, without their newlines, and the offset at which the first of them begins."""
+    read = offset = 0
+    rest = b""
+    while read < file.end:
+        chunk = file.segment.read(min(_CHUNK, file.end - read), read)
+        if not chunk:
+            raise Corrupt(f"{file.segment.path}: it ends at byte {read}, and had {file.end} bytes a moment ago")
+        read += len(chunk)
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        yield offset, lines
+        offset = read - len(rest)
+        progress(len(chunk))
+    # What is behind the last newline of the active file is being written, or was torn: a start deals with that.
+    if rest and file.first_seq is not None:
+        raise Corrupt(f"{file.segment.path}: its last line, at byte {offset}, has no end")
