@@ -3,12 +3,11 @@
 import secrets
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
-from payments.disk import Disk, write_file
+from payments.disk import Disk, replace_file
 
 _BATCH_CHARACTERS = 1 << 16
 
@@ -36,17 +35,8 @@ def write_text(path: Path | None, pieces: Iterable[str]) -> None:
 
 
 def _replace(path: Path, parts: Iterable[bytes]) -> None:
-    disk = Disk()
     # Of its own name: two commands may be at the same file, and the one that ends last has it.
-    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.new")
-    try:
-        write_file(disk, temporary, parts)
-        disk.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            disk.remove(temporary)
-        raise
-    disk.sync_folder(path.parent)
+    replace_file(Disk(), path, parts, path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.new"))
 
 
 def _parts(pieces: Iterable[str]) -> Iterator[bytes]:

@@ -8,17 +8,18 @@ from pathlib import Path
 from payments.disk.operations import Disk, write_all
 
 
-def replace_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
+def replace_file(disk: Disk, path: Path, parts: Iterable[bytes], temporary: Path | None = None) -> None:
     """Make ``parts``, one after the other, the content of ``path``; durable when it returns.
 
-    Callers hold a lock of their own: two writers at once would share the temporary file ``<path>.new``.
-    Raises ``OSError``; the old file then stands, unless the sync of the folder was all that failed.
+    ``temporary``, in the same folder, is ``<path>.new`` unless given; two writers at once must not share it, so callers
+    hold a lock of their own, or give it a name of their own. Raises ``OSError``, and what ``parts`` raises; the old
+    file then stands, unless the sync of the folder was all that failed.
     """
-    temporary = path.with_name(f"{path.name}.new")
+    temporary = temporary or path.with_name(f"{path.name}.new")
     try:
         write_file(disk, temporary, parts)
         disk.replace(temporary, path)
-    except OSError:
+    except BaseException:
         # On a full disk the half-written file would keep the space that the journal is waiting for.
         with suppress(OSError):
             disk.remove(temporary)
