@@ -38,13 +38,8 @@ def hledger_text(records: Iterable[Record]) -> Iterator[str]:
         owed, against, unit = _names(record)
         # With a digit in it, a unit has to be quoted.
         shown = unit if unit.isalpha() else f'"{unit}"'
-        if unit not in known:
-            known.add(unit)
-            yield f"commodity 1000.{'0' * 18} {shown}\n\n"
-        for account in (owed, against):
-            if account not in known:
-                known.add(account)
-                yield f"account {account}\n\n"
+        yield from (f"commodity 1000.{'0' * 18} {shown}\n\n" for _ in _unseen(known, unit))
+        yield from (f"account {account}\n\n" for account in _unseen(known, owed, against))
         tags = ", ".join([f"{name}:{value}" for name, value in _told(record, _hledger_value)])
         delta = record["delta"]
         yield (
@@ -59,13 +54,8 @@ def beancount_text(records: Iterable[Record]) -> Iterator[str]:
     known: set[str] = set()
     for record in records:
         owed, against, unit = _names(record)
-        if unit not in known:
-            known.add(unit)
-            yield f'option "operating_currency" "{unit}"\n\n'
-        for account in (owed, against):
-            if account not in known:
-                known.add(account)
-                yield f"{_EVER} open {account}\n\n"
+        yield from (f'option "operating_currency" "{name}"\n\n' for name in _unseen(known, unit))
+        yield from (f"{_EVER} open {account}\n\n" for account in _unseen(known, owed, against))
         metadata = "".join(
             [
                 f"  {name}: {value}\n" if type(value) is int else f'  {name}: "{value}"\n'
@@ -77,6 +67,14 @@ def beancount_text(records: Iterable[Record]) -> Iterator[str]:
             f'{record["timestamp"][:10]} * "{_narration(record)}"\n{metadata}'
             f"  {against}  {delta} {unit}\n  {owed}  {negated(delta)} {unit}\n\n"
         )
+
+
+def _unseen(known: set[str], *names: str) -> Iterator[str]:
+    """Those of ``names`` that were not ``known``; now they are."""
+    for name in names:
+        if name not in known:
+            known.add(name)
+            yield name
 
 
 def _names(record: Record) -> tuple[str, str, str]:
