@@ -161,7 +161,7 @@ MUTANTS = (
     ),
     Mutant(
         "checksum-ignored", CODEC,
-        """return line.endswith(b',"crc":"%08x"}\\n' % zlib.crc32(line[:-_CRC_LENGTH]))""", "return bool(line)",
+        """return line.endswith(b',"crc":"%08x"}\\n' % crc32(line[:-_CRC_LENGTH]))""", "return bool(line)",
         "tests/store/file/test_codec.py",
     ),
     Mutant(
@@ -258,7 +258,7 @@ MUTANTS = (
     ),
     Mutant(
         "projection-checksum-ignored", SNAPSHOT,
-        """if document["checksum"] != sha256""", """if not document["checksum"] and document != sha256""",
+        'return line.rstrip(b"\\n") == _end(checksum.hexdigest())', 'return line.endswith(b"}\\n")',
         "tests/store/file/test_projection_damage.py",
     ),
     Mutant(
@@ -478,14 +478,14 @@ MUTANTS = (
         "tests/domain/test_state.py",
     ),
     Mutant(
-        "rebuild-takes-readings-for-one", REBUILD,
-        "key = line[subject : line.find(_AFTER_POWER_ID, subject)]", "key = POWER_MARK",
+        "rebuild-takes-readings-for-one", CODEC,
+        "return line[at : end if end >= 0 else line.find(_AFTER_POWER_ID, at)]",
+        "return line[at:end] if end >= 0 else POWER_MARK",
         "tests/store/file/test_rebuild.py",
     ),
     Mutant(
-        "rebuild-decodes-every-reading", REBUILD,
-        "(subject := line.find(POWER_MARK, metadata)) >= 0:",
-        "(subject := line.find(POWER_MARK, metadata)) > len(line):",
+        "rebuild-decodes-every-reading", CODEC,
+        "return at if at >= 0 else line.find(POWER_MARK, begin)", "return at",
         "tests/store/file/test_rebuild.py",
     ),
     Mutant(
@@ -495,8 +495,9 @@ MUTANTS = (
     ),
     Mutant(
         "start-without-a-power-projection", SNAPSHOT,
-        "    if len(shown) < len(paths):",
-        "    shown.setdefault(paths.power_meter, Shown(Position(), {}))\n    if len(shown) < len(paths):",
+        "    if len(reflected) < len(paths):",
+        "    subjects.append({})\n    reflected.setdefault(paths.power_meter, Position())\n"
+        "    if len(reflected) < len(paths):",
         "tests/store/file/test_projection_damage.py",
     ),
     Mutant(

@@ -11,6 +11,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
+from isal import isal_zlib
+
 PLAIN_BYTES = 0xFF00
 """Plain data in a member, as ``bgzip`` cuts it: even what cannot be compressed then fits the length field."""
 
@@ -93,7 +95,7 @@ def _pack(plain: bytes) -> bytes:
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     body = packer.compress(plain) + packer.flush()
     length = _HEADER.size + len(body) + _TRAILER.size
-    return _HEADER.pack(_MAGIC, length - 1) + body + _TRAILER.pack(zlib.crc32(plain), len(plain))
+    return _HEADER.pack(_MAGIC, length - 1) + body + _TRAILER.pack(isal_zlib.crc32(plain), len(plain))
 
 
 def _walk(read: Read, file_size: int) -> Iterator[_Member]:
@@ -131,14 +133,16 @@ def _length(header: bytes, offset: int) -> int:
 def _unpack(data: bytes, member: _Member) -> bytes:
     if len(data) < member.length:
         raise BadBlock(f"the block at byte {member.offset} is cut short")
-    unpacker = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
+    # Takes half the time of zlib's, which packs smaller, and in the same format.
+    unpacker = isal_zlib.decompressobj(wbits=-isal_zlib.MAX_WBITS)
     try:
         plain = unpacker.decompress(data[_HEADER.size : -_TRAILER.size], _MOST_PLAIN_BYTES + 1)
-    except zlib.error as error:
+    except isal_zlib.error as error:  # type: ignore[misc]  # its stub declares an instance
         raise BadBlock(f"the block at byte {member.offset} cannot be unpacked ({error})") from error
     if not unpacker.eof or unpacker.unused_data:
         raise BadBlock(f"the compressed data of the block at byte {member.offset} does not end where the block does")
     # And with the length that all that follows was placed by.
-    if _TRAILER.unpack(data[-_TRAILER.size :]) != (zlib.crc32(plain), len(plain)) or len(plain) != member.plain_length:
+    checksum_and_length = isal_zlib.crc32(plain), member.plain_length
+    if _TRAILER.unpack(data[-_TRAILER.size :]) != checksum_and_length or len(plain) != member.plain_length:
         raise BadBlock(f"the checksum or length of the block at byte {member.offset} does not fit its content")
     return plain

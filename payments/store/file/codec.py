@@ -1,11 +1,11 @@
 """Entry <-> line, checksum and chain. Pure; the format is specified in the package's docstring."""
 
-import zlib
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
+from isal.isal_zlib import crc32
 
 from payments.domain.entries import Entry
 from payments.domain.readings import PowerState
@@ -17,6 +17,8 @@ FIRST_HASH = "0" * 64
 
 # As the encoder writes them. Quotation marks within a string are escaped, so neither can be a part of one.
 SESSION_MARK, POWER_MARK = b',"session":{"session_id":', b',"power":{"orchestrator_id":'
+
+_AFTER_SESSION_ID, _AFTER_POWER_ID = b',"incarnation":', b',"state":'
 
 _CRC_LENGTH = len(',"crc":"00000000"}\n')
 
@@ -63,7 +65,7 @@ def encode(entry: Entry, durable_seq: int, prev: str) -> bytes:
     record["durable"] = durable_seq
     record["prev"] = prev
     body = orjson.dumps(record)[:-1]
-    return b'%b,"crc":"%08x"}\n' % (body, zlib.crc32(body))
+    return b'%b,"crc":"%08x"}\n' % (body, crc32(body))
 
 
 def line_hash(line: bytes) -> str:
@@ -74,13 +76,29 @@ def line_hash(line: bytes) -> str:
 def is_whole(line: bytes) -> bool:
     """Whether ``line`` is, to the byte, one that was written; says nothing of its place."""
     # The bytes are compared: a checksum read as a number would pass in the other letter case.
-    return line.endswith(b',"crc":"%08x"}\n' % zlib.crc32(line[:-_CRC_LENGTH]))
+    return line.endswith(b',"crc":"%08x"}\n' % crc32(line[:-_CRC_LENGTH]))
 
 
-def subject_at(line: bytes) -> int:
-    """Where in ``line`` the session or the power state begins that its entry is about; -1: it is about neither."""
-    at = line.find(SESSION_MARK)
-    return at if at >= 0 else line.find(POWER_MARK)
+def subject_at(line: bytes, begin: int = 0) -> int:
+    """Where in ``line``, behind ``begin``, the session or power state begins that its entry is about; -1: nowhere."""
+    at = line.find(SESSION_MARK, begin)
+    return at if at >= 0 else line.find(POWER_MARK, begin)
+
+
+def subject_of(line: bytes, at: int) -> bytes:
+    """Which session or power state begins at ``at`` in ``line``: what it begins with, up to the end of its id."""
+    end = line.find(_AFTER_SESSION_ID, at)
+    return line[at : end if end >= 0 else line.find(_AFTER_POWER_ID, at)]
+
+
+def named_subject(mark: bytes, name: str) -> bytes:
+    """What ``subject_of`` says of the session, or of the orchestrator's power state, ``name``."""
+    return mark + orjson.dumps(name)
+
+
+def subject_name(subject: bytes) -> str:
+    """The id in what ``subject_of`` says."""
+    return str(orjson.loads(subject[subject.index(b":", subject.index(b":") + 1) + 1 :]))
 
 
 def parse(line: bytes) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Export:
             self._files.pop().segment.close()
 
     def _lines(self, progress: Callable[[int], object]) -> Iterator[bytes]:
-        """Every line, without its newline, whole and in its place."""
+        """Every line, whole and in its place."""
         seq = 0
         while self._files:
             file = self._files.pop(0)
@@ -83,7 +83,7 @@ class Export:
                     for index, line in enumerate(lines):
                         seq += 1
                         if not _is_sound(line, seq):
-                            before = sum(len(each) + 1 for each in lines[:index])
+                            before = sum(len(each) for each in lines[:index])
                             raise _fault(file.segment.path, line, Position(seq - 1, offset + before, "", begin))
                         yield line
             except OSError as error:
@@ -122,7 +122,7 @@ def _sync(disk: Disk, journal_path: Path) -> None:
 
 
 def _is_sound(line: bytes, seq: int) -> bool:
-    return line.startswith(b'{"seq":%d,' % seq) and is_whole(line + b"\n") and _REST in line
+    return line.startswith(b'{"seq":%d,' % seq) and is_whole(line) and _REST in line
 
 
 def _shown_bytes(line: bytes) -> int:
@@ -133,7 +133,7 @@ def _shown_bytes(line: bytes) -> int:
 
 def _fault(path: Path, line: bytes, position: Position) -> Corrupt:
     try:
-        seq = parse(line + b"\n").get("seq")
+        seq = parse(line).get("seq")
         why = f"it has seq {seq} where {position.seq + 1} must stand"
     except BadLine as error:
         why = str(error)

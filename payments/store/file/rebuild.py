@@ -8,13 +8,12 @@ decoded.
 
 from payments.domain.state import State, evolve
 from payments.errors import Corrupt
-from payments.store.file.codec import POWER_MARK, SESSION_MARK, BadLine, Position, decode, decode_next, is_whole
+from payments.store.file.codec import BadLine, Position, decode, decode_next, is_whole, subject_at, subject_of
 
 _STANDING_LINES = 20_000
 
 # As the encoder writes them. Quotation marks within a string are escaped, so none of these can be a part of one.
 _ORCHESTRATOR, _AMOUNT, _METADATA = b'"orchestrator_id":', b',"amount":', b',"metadata":'
-_AFTER_SESSION_ID, _AFTER_POWER_ID = b',"incarnation":', b',"state":'
 _VERSION, _PREV = b',"v":1,"durable":', b',"prev":"'
 _AFTER_PREV_BYTES = len(b'","crc":"00000000"}\n')
 _PREV_BYTES = 64 + _AFTER_PREV_BYTES
@@ -61,13 +60,9 @@ class Rebuild:
 
     def _note(self, seq: int, line: bytes) -> None:
         metadata = line.find(_METADATA)
-        if (subject := line.find(SESSION_MARK, metadata)) >= 0:
-            key = line[subject : line.find(_AFTER_SESSION_ID, subject)]
-        elif (subject := line.find(POWER_MARK, metadata)) >= 0:
-            key = line[subject : line.find(_AFTER_POWER_ID, subject)]
-        else:
-            # Whatever it is about, it stands.
-            key = b"%d" % seq
+        subject = subject_at(line, metadata)
+        # What is about no session or power state stands, whatever it is about.
+        key = subject_of(line, subject) if subject >= 0 else b"%d" % seq
         self._standing[key] = seq, line
         amount = line.find(_AMOUNT, 0, metadata)
         if amount > 0:

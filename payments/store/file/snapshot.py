@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
@@ -26,8 +27,7 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 _SLICE = 500
-
-V = TypeVar("V")
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class Paths(NamedTuple):
@@ -45,13 +45,6 @@ class Snapshot(NamedTuple):
     position: Position
 
 
-class Shown(NamedTuple):
-    """What one sound projection shows: the journal position that it reflects, and its subjects by id."""
-
-    position: Position
-    subjects: Mapping[str, Any]
-
-
 class Found(NamedTuple):
     """What the projections on disk show.
 
@@ -66,8 +59,74 @@ class Found(NamedTuple):
     reflected: Mapping[Path, Position]
 
 
-class _Unusable(ValueError):
+class Unusable(ValueError):
     """The file is not a projection that can be trusted."""
+
+
+class _Form(NamedTuple):
+    """What a projection shows: its ``name`` there, by which member they are known, and how one of them is read."""
+
+    name: str
+    key: str
+    read: Callable[[Mapping[str, Any]], Any]
+
+
+_FORMS = (
+    _Form("sessions", "session_id", read_session),
+    _Form("balances", "orchestrator_id", read_balance),
+    _Form("power", "orchestrator_id", read_power),
+)
+
+
+class Shown:
+    """One sound projection, open: it stays readable as it is when a newer one takes its place.
+
+    Read by the line, as it was written, so that it takes little memory however much it shows.
+
+    Attributes:
+        position: the journal position that it reflects.
+    """
+
+    def __init__(self, path: Path, form: _Form) -> None:
+        """Raises ``OSError``, and ``Unusable`` where it is not, to the byte, what was written."""
+        self._path = path
+        self._form = form
+        self._file = path.open("rb")
+        try:
+            self.position = self._check()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def subjects(self) -> Iterator[tuple[str, Any]]:
+        """Its sessions, balances or power states, each with its id. Raises ``OSError`` and ``Unusable``."""
+        self._file.seek(0)
+        self._file.readline()
+        try:
+            for line in self._file:
+                if line.startswith(b"{"):
+                    record = orjson.loads(line.rstrip(b",\n"))
+                    yield record[self._form.key], self._form.read(record)
+        except _DAMAGE as error:
+            raise Unusable(f"{self._path} is damaged ({error})") from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def _check(self) -> Position:
+        head = self._file.readline()
+        try:
+            document = orjson.loads(head + b"]}")
+            if document["format"] != FORMAT:
+                raise Unusable(f"{self._path} has format {document['format']}, not {FORMAT}")
+            if document[self._form.name] != [] or not _is_unchanged(self._file, head):
+                raise Unusable(f"{self._path} was changed after it was written")
+            return _position(document)
+        except Unusable:
+            raise
+        except _DAMAGE as error:
+            raise Unusable(f"{self._path} is damaged ({error})") from error
 
 
 def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> None:
@@ -85,33 +144,37 @@ def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> Non
 
 def read(paths: Paths) -> Found:
     """What the projections on disk show together."""
-    shown = read_each(paths)
-    reflected = {path: each.position for path, each in shown.items()}
-    if len(shown) < len(paths):
+    reflected: dict[Path, Position] = {}
+    subjects: list[dict[str, Any]] = []
+    for path, shown in open_each(paths).items():
+        with closing(shown):
+            try:
+                subjects.append(dict(shown.subjects()))
+                reflected[path] = shown.position
+            except (OSError, Unusable) as error:
+                _report(error)
+    if len(reflected) < len(paths):
         return Found(None, reflected)
+    sessions, balances, power = subjects
     position = min(reflected.values())
-    sessions, balances, power = (dict(shown[path].subjects) for path in paths)
     return Found(Snapshot(State(position.seq, sessions, balances, power), position), reflected)
 
 
-def read_each(paths: Paths) -> dict[Path, Shown]:
-    """What each sound projection on disk shows. One that is not is reported; it is made again from the journal."""
-    readers: tuple[tuple[str, str, Callable[[Mapping[str, Any]], Any]], ...] = (
-        ("sessions", "session_id", read_session),
-        ("balances", "orchestrator_id", read_balance),
-        ("power", "orchestrator_id", read_power),
-    )
-    shown = {}
-    for path, (name, key, read_record) in zip(paths, readers, strict=True):
+def open_each(paths: Paths) -> dict[Path, Shown]:
+    """The sound projections on disk. One that is not is reported; it is made again from the journal."""
+    found = {}
+    for path, form in zip(paths, _FORMS, strict=True):
         try:
-            records, position = _read(path, name, read_record)
+            found[path] = Shown(path, form)
         except FileNotFoundError:
             continue
-        except (OSError, _Unusable) as error:
-            log.warning("%s; it is made again from the journal", error)
-            continue
-        shown[path] = Shown(position, {getattr(record, key): record for record in records})
-    return shown
+        except (OSError, Unusable) as error:
+            _report(error)
+    return found
+
+
+def _report(error: Exception) -> None:
+    log.warning("%s; it is made again from the journal", error)
 
 
 def _balance_record(balance: Balance, credit_unit: str) -> Mapping[str, Any]:
@@ -142,7 +205,7 @@ def _document(name: str, position: Position, records: Iterable[Mapping[str, Any]
         separator = b",\n"
         checksum.update(data)
         yield data
-    yield b'\n],"checksum":"%b"}\n' % checksum.hexdigest().encode()
+    yield b"\n%b\n" % _end(checksum.hexdigest())
 
 
 def _slices(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
@@ -156,21 +219,23 @@ def _slices(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
         yield part
 
 
-def _read(path: Path, name: str, read_record: Callable[[Mapping[str, Any]], V]) -> tuple[list[V], Position]:
-    data = path.read_bytes()
-    try:
-        document = orjson.loads(data)
-        if document["format"] != FORMAT:
-            raise _Unusable(f"{path} has format {document['format']}, not {FORMAT}")
-        if document["checksum"] != sha256(data[: data.rfind(b'\n],"checksum":"')]).hexdigest():
-            raise _Unusable(f"{path} was changed after it was written")
-        return [read_record(record) for record in document[name]], _position(document)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _Unusable(f"{path} is damaged ({error})") from error
+def _is_unchanged(file: BinaryIO, head: bytes) -> bool:
+    """Whether ``file``, read up to the end of ``head``, ends as it should, and has nothing behind that."""
+    checksum, newline = sha256(head), b""
+    for line in file:
+        if line.startswith(b"]"):
+            return line.rstrip(b"\n") == _end(checksum.hexdigest()) and not file.read(1)
+        checksum.update(newline + line[:-1])
+        newline = b"\n"
+    return False
+
+
+def _end(checksum: str) -> bytes:
+    return b'],"checksum":"%b"}' % checksum.encode()
 
 
 def _position(document: Mapping[str, Any]) -> Position:
     position = Position(**document["journal"])
     if [type(value) for value in position] != [int, int, str, int]:
-        raise _Unusable("journal position of the wrong type")
+        raise Unusable("journal position of the wrong type")
     return position

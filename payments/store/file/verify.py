@@ -5,10 +5,10 @@ them, that no moment of a session, or of a host's power, is in two intervals. It
 may run beside everything else.
 """
 
+import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from contextlib import closing
 from hashlib import sha256
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,15 +18,33 @@ from payments.disk import Disk
 from payments.domain.entries import CREDIT, DEBIT, SESSION_FORGOTTEN
 from payments.domain.ledger import Balance, Booked
 from payments.domain.money import format_eth, read_eth
+from payments.domain.readings import PowerState
+from payments.domain.sessions import Session
 from payments.domain.times import read_time
 from payments.errors import Corrupt, Unavailable
 from payments.store.file import snapshot
-from payments.store.file.codec import BadLine, Position, UnknownVersion, decode, decode_next, is_whole, subject_at
+from payments.store.file.codec import (
+    POWER_MARK,
+    SESSION_MARK,
+    BadLine,
+    Position,
+    UnknownVersion,
+    decode,
+    decode_next,
+    is_whole,
+    named_subject,
+    subject_at,
+    subject_name,
+    subject_of,
+)
 from payments.store.file.lines import place
-from payments.store.file.snapshot import Paths
+from payments.store.file.snapshot import Paths, Shown, Unusable
 from payments.store.file.walk import JournalFile, blocks, journal_files
 
-_PREV_BYTES = 64 + len(b'","crc":"00000000"}')
+_METADATA = b',"metadata":'
+_INTERVAL = re.compile(rb'"interval_start":"([^"]+)","interval_end":"([^"]+)"')
+_REMEDY = "Nothing is lost: remove the file, and the next start makes it again"
+_PREV_BYTES = 64 + len(b'","crc":"00000000"}\n')
 
 
 class Verified(NamedTuple):
@@ -66,17 +84,19 @@ class Verification:
 
         Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``.
         """
-        check = _Check(self._projections)
-        position = Position()
-        for file in self._files:
-            position = Position(position.seq, 0, position.hash, position.seq + 1)
-            if file.first_seq not in (None, position.segment):
-                raise Corrupt(f"{file.segment.path}: the segment before it, with seq {position.segment}, is missing")
-            try:
-                position = check.walk(file, position, progress)
-            except OSError as error:
-                raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
-        check.close()
+        with closing(_Check(self._projections)) as check:
+            position = Position()
+            for file in self._files:
+                position = Position(position.seq, 0, position.hash, position.seq + 1)
+                if file.first_seq not in (None, position.segment):
+                    raise Corrupt(
+                        f"{file.segment.path}: the segment before it, with seq {position.segment}, is missing"
+                    )
+                try:
+                    position = check.walk(file, position, progress)
+                except OSError as error:
+                    raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
+            check.finish()
         return Verified(position.seq, len(self._files), len(check.sessions), check.balances_wei, check.compared)
 
     def close(self) -> None:
@@ -92,118 +112,143 @@ class _Fault(Exception):
 class _Check:
     """What the lines so far say.
 
+    Of a line only what is compared is parsed: the part before its metadata, and the interval. The part about its
+    session is of interest in the last line about each, and only where a projection is compared.
+
     Attributes:
         balances_wei, compared: as in ``Verified``.
-        sessions, power: the last line about each session that is not forgotten, and about each host's power.
+        sessions: the last line about each that is not forgotten.
     """
 
     def __init__(self, projections: Paths) -> None:
         self.balances_wei: dict[str, int] = {}
         self.compared: dict[Path, int] = {}
-        self.sessions: dict[str, bytes] = {}
-        self.power: dict[str, bytes] = {}
+        self.sessions: dict[bytes, bytes] = {}
+        self._readings: dict[bytes, bytes] = {}
         self._moved: dict[str, tuple[int, str]] = {}
         self._booked: dict[str, dict[str, Booked]] = {}
         # Up to where each session, and each host's power, is accounted for; times as text stand in the same order.
-        self._until: dict[tuple[str, str], str] = {}
+        self._until: dict[bytes, bytes] = {}
         self._projections = projections
-        shown = snapshot.read_each(projections)
-        self._due = sorted(((each.position, path, each.subjects) for path, each in shown.items()), key=itemgetter(0))
+        self._due = sorted(snapshot.open_each(projections).items(), key=lambda due: due[1].position.seq)
         self._compare_due(0)
 
     def walk(self, file: JournalFile, begin: Position, progress: Callable[[int], None]) -> Position:
         """``begin``, the position before the lines of ``file``, with ``seq`` and ``hash`` of the last of them."""
-        path, seq, prev = file.segment.path, begin.seq, begin.hash.encode()
+        seq, prev = begin.seq, begin.hash.encode()
         for offset, lines in blocks(file, progress):
             at = offset
             for line in lines:
                 seq += 1
-                whole = line + b"\n"
-                is_sound = (
-                    is_whole(whole)
-                    and line[-_PREV_BYTES : -_PREV_BYTES + 64] == prev
-                    and line.startswith(b'{"seq":%d,' % seq)
-                )
                 try:
-                    if not is_sound:
-                        decode_next(whole, Position(seq - 1, at, prev.decode(), begin.segment))
+                    if not (
+                        is_whole(line)
+                        and line[-_PREV_BYTES : -_PREV_BYTES + 64] == prev
+                        and line.startswith(b'{"seq":%d,' % seq)
+                    ):
+                        decode_next(line, Position(seq - 1, at, prev.decode(), begin.segment))
                     self._check(seq, line)
                 except (_Fault, BadLine, UnknownVersion, KeyError, TypeError, ValueError) as fault:
-                    raise Corrupt(f"{place(path, Position(seq - 1, at, '', begin.segment))}: {fault}") from fault
-                prev = sha256(whole).hexdigest().encode()
-                at += len(whole)
-                if self._due and self._due[0][0].seq == seq:
+                    position = Position(seq - 1, at, prev.decode(), begin.segment)
+                    raise Corrupt(f"{place(file.segment.path, position)}: {fault}") from fault
+                prev = sha256(line).hexdigest().encode()
+                at += len(line)
+                if self._due and self._due[0][1].position.seq == seq:
                     self._compare_due(seq)
         return begin._replace(seq=seq, hash=prev.decode())
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """No more lines. Raises ``Corrupt`` where a projection shows more than there is."""
-        for position, path, _ in self._due:
-            raise Corrupt(f"{path} shows entry {position.seq}, which the journal does not have")
+        for path, shown in self._due:
+            raise Corrupt(f"{path} shows entry {shown.position.seq}, which the journal does not have")
+
+    def close(self) -> None:
+        """Let go of the projections."""
+        for _, shown in self._due:
+            shown.close()
 
     def _check(self, seq: int, line: bytes) -> None:
         """Whether what ``line`` says fits what those before it said."""
-        cut = subject_at(line)
-        entry = orjson.loads(line if cut < 0 else line[:cut] + b"}")
-        metadata, reason = entry["metadata"], entry["reason"]
+        metadata = line.index(_METADATA)
+        entry = orjson.loads(line[:metadata] + b"}")
+        at = subject_at(line, metadata)
         if "delta" in entry:
             self._check_money(seq, entry)
-        if cut >= 0:
-            session_id = metadata.get("session_id")
-            subject = ("power", entry["orchestrator_id"]) if session_id is None else ("session", session_id)
-            begin, end = metadata["interval_start"], metadata["interval_end"]
-            if begin < end:
-                if begin < self._until.get(subject, ""):
-                    raise _Fault(
-                        f"its interval begins at {begin}; {subject[1]} is accounted for until {self._until[subject]}"
-                    )
-                self._until[subject] = end
-            if session_id is None:
-                self.power[entry["orchestrator_id"]] = line
-            elif reason == SESSION_FORGOTTEN:
-                self.sessions.pop(session_id, None)
+            if at < 0 and isinstance(key := decode(line)[0].metadata.get("booked_as"), str):
+                self._booked.setdefault(entry["orchestrator_id"], {})[key] = Booked(seq, read_eth(entry["delta"]))
+        if at >= 0:
+            subject = subject_of(line, at)
+            self._check_interval(subject, line, metadata, at)
+            if subject.startswith(POWER_MARK):
+                self._readings[subject] = line
+            elif entry["reason"] == SESSION_FORGOTTEN:
+                self.sessions.pop(subject, None)
             else:
-                self.sessions[session_id] = line
+                self.sessions[subject] = line
+
+    def _check_interval(self, subject: bytes, line: bytes, begin_at: int, end_at: int) -> None:
+        interval = _INTERVAL.search(line, begin_at, end_at)
+        if interval is None:
+            raise _Fault("it is about a session or a host's power, and has no interval")
+        begin, end = interval.groups()
+        if begin < end:
+            until = self._until.get(subject, b"")
+            if begin < until:
+                raise _Fault(
+                    f"its interval begins at {begin.decode()}; {subject_name(subject)} is accounted for until "
+                    f"{until.decode()}"
+                )
+            self._until[subject] = end
 
     def _check_money(self, seq: int, entry: Mapping[str, Any]) -> None:
-        earner, delta = entry["orchestrator_id"], entry["delta"]
-        delta_wei = _read_delta(delta)
+        earner, delta, balance = entry["orchestrator_id"], entry["delta"], entry["balance"]
+        delta_wei = read_eth(delta)
         balance_wei = self.balances_wei.get(earner, 0) + delta_wei
-        if read_eth(entry["balance"]) != balance_wei:
-            raise _Fault(f"its balance is {entry['balance']}; the entries add up to {format_eth(balance_wei)}")
+        if read_eth(balance) != balance_wei:
+            raise _Fault(f"its balance is {balance}; the entries add up to {format_eth(balance_wei)}")
         if entry["amount"] != delta.removeprefix("-") or entry["event"] != (DEBIT if delta_wei < 0 else CREDIT):
             raise _Fault(f"a {entry['event']} of {entry['amount']} that changes the balance by {delta}")
         self.balances_wei[earner] = balance_wei
         self._moved[earner] = seq, entry["timestamp"]
-        if (key := entry["metadata"].get("booked_as")) is not None:
-            self._booked.setdefault(earner, {})[key] = Booked(seq, delta_wei)
 
     def _compare_due(self, seq: int) -> None:
         """Compare what the projections of this very position show with what the lines up to it fold into."""
-        while self._due and self._due[0][0].seq == seq:
-            _, path, shown = self._due.pop(0)
-            folded = self._folded(path)
-            for name in sorted({*folded, *shown}):
-                if folded.get(name) != shown.get(name):
-                    raise Corrupt(
-                        f"{path} does not show {name} as the journal has it at entry {seq}. Nothing is lost: remove "
-                        f"the file, and the next start makes it again"
-                    )
+        while self._due and self._due[0][1].position.seq == seq:
+            path, shown = self._due.pop(0)
+            with closing(shown):
+                self._compare(path, shown)
             self.compared[path] = seq
 
-    def _folded(self, path: Path) -> dict[str, Any]:
-        """What the projection at ``path`` must show after the lines so far."""
+    def _compare(self, path: Path, shown: Shown) -> None:
+        missing, folded = self._folded(path)
+        try:
+            for name, subject in shown.subjects():
+                if name not in missing or folded(name) != subject:
+                    raise _differs(path, name, shown.position.seq)
+                missing.remove(name)
+        except Unusable as error:
+            raise Corrupt(f"{error}. {_REMEDY}") from error
+        if missing:
+            raise _differs(path, min(missing), shown.position.seq)
+
+    def _folded(self, path: Path) -> tuple[set[str], Callable[[str], Any]]:
+        """What the projection at ``path`` must show after the lines so far: the names, and what it shows of each."""
         if path == self._projections.sessions:
-            return {name: decode(line + b"\n")[0].session for name, line in self.sessions.items()}
+            return set(map(subject_name, self.sessions)), self._session
         if path == self._projections.power_meter:
-            return {name: decode(line + b"\n")[0].power for name, line in self.power.items()}
-        return {
-            name: Balance(
-                name, balance_wei, read_time(self._moved[name][1]), self._moved[name][0], self._booked.get(name, {})
-            )
-            for name, balance_wei in self.balances_wei.items()
-        }
+            return set(map(subject_name, self._readings)), self._power
+        return set(self.balances_wei), self._balance
+
+    def _session(self, session_id: str) -> Session | None:
+        return decode(self.sessions[named_subject(SESSION_MARK, session_id)])[0].session
+
+    def _power(self, orchestrator_id: str) -> PowerState | None:
+        return decode(self._readings[named_subject(POWER_MARK, orchestrator_id)])[0].power
+
+    def _balance(self, name: str) -> Balance:
+        seq, timestamp = self._moved[name]
+        return Balance(name, self.balances_wei[name], read_time(timestamp), seq, self._booked.get(name, {}))
 
 
-# Heartbeats at their usual distance earn the same again and again.
-_read_delta = lru_cache(maxsize=4096)(read_eth)
+def _differs(path: Path, name: str, seq: int) -> Corrupt:
+    return Corrupt(f"{path} does not show {name} as the journal has it at entry {seq}. {_REMEDY}")

@@ -12,7 +12,7 @@ from payments.disk import Disk
 from payments.errors import Corrupt
 from payments.store.file.segments import PlainSegment, Segment, open_sealed, sealed_segments
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
 
 
 class JournalFile(NamedTuple):
@@ -42,7 +42,7 @@ def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
 
 
 def blocks(file: JournalFile, progress: Callable[[int], object]) -> Iterator[tuple[int, list[bytes]]]:
-    """The lines of ``file`` by the chunk, without their newlines, and the offset at which the first of them begins."""
+    """The lines of ``file`` by the chunk, with their newlines, and the offset at which the first of them begins."""
     read = offset = 0
     rest = b""
     while read < file.end:
@@ -50,8 +50,8 @@ def blocks(file: JournalFile, progress: Callable[[int], object]) -> Iterator[tup
         if not chunk:
             raise Corrupt(f"{file.segment.path}: it ends at byte {read}, and had {file.end} bytes a moment ago")
         read += len(chunk)
-        lines = (rest + chunk).split(b"\n")
-        rest = lines.pop()
+        lines = (rest + chunk).splitlines(keepends=True)
+        rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
         yield offset, lines
         offset = read - len(rest)
         progress(len(chunk))

@@ -163,16 +163,50 @@ def test_a_moment_in_two_intervals_is_named(folder: Path, number: int, next_numb
     assert complaint.endswith(f"{subject} is accounted for until {until}")
 
 
-@pytest.mark.parametrize("name", ["sessions.json", "balances.json", "power_meter.json"])
-def test_a_projection_that_shows_something_else_is_named(folder: Path, name: str) -> None:
-    path = folder / name
+def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Change what a projection shows, and its checksum with it."""
     data = path.read_bytes()
-    head, _, _ = data.rpartition(b'\n],"checksum":"')
-    changed = head.replace(b'"heartbeat_count":2', b'"heartbeat_count":3').replace(b'"balance":"', b'"balance":"1')
-    changed = changed.replace(b'"state":"awake"', b'"state":"sleeping"')
-    assert changed != head
+    shown, _, _ = data.rpartition(b'\n],"checksum":"')
+    changed = change(shown)
+    assert changed != shown
     path.write_bytes(changed + b'\n],"checksum":"%b"}\n' % sha256(changed).hexdigest().encode())
-    assert fault(folder).startswith(f"{path} does not show ")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("sessions.json", b'"heartbeat_count":2', b'"heartbeat_count":3'),
+        ("balances.json", b'"balance":"', b'"balance":"1'),
+        ("power_meter.json", b'"state":"awake"', b'"state":"sleeping"'),
+    ],
+    ids=["sessions", "balances", "power_meter"],
+)
+def test_a_projection_that_shows_something_else_is_named(folder: Path, name: str, old: bytes, new: bytes) -> None:
+    rewrite(folder / name, lambda shown: shown.replace(old, new))
+    assert fault(folder).startswith(f"{folder / name} does not show ")
+
+
+def first_again(shown: bytes) -> bytes:
+    """With the first subject twice."""
+    first = shown.splitlines()[1].rstrip(b",")
+    return shown + b",\n" + first
+
+
+@pytest.mark.parametrize("name", ["sessions.json", "balances.json", "power_meter.json"])
+@pytest.mark.parametrize(
+    "change", [lambda shown: shown[: shown.index(b"\n") + 1], first_again], ids=["without any", "one twice"]
+)
+def test_a_projection_that_shows_too_few_or_one_twice_is_named(
+    folder: Path, name: str, change: Callable[[bytes], bytes]
+) -> None:
+    rewrite(folder / name, change)
+    assert fault(folder).startswith(f"{folder / name} does not show ")
+
+
+def test_a_projection_that_shows_no_session_where_one_must_be_is_named(folder: Path) -> None:
+    path = folder / "sessions.json"
+    rewrite(path, lambda shown: shown.replace(b'"heartbeat_count":', b'"heartbeats":'))
+    assert fault(folder).startswith(f"{path} is damaged ('heartbeat_count'). Nothing is lost: remove the file")
 
 
 def test_a_projection_of_a_longer_journal_is_named(folder: Path) -> None:
