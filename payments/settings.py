@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dotenv.parser import parse_stream
 from environs import Env, EnvError, EnvValidationError
@@ -20,6 +20,14 @@ from payments.errors import Misconfigured
 ENV_FILE = Path(".env")
 
 _DAY_S = 86_400
+_MOST = 10**12
+
+
+class _Kind(NamedTuple):
+    """A kind of value: ``parse`` reads one from text or raises ``EnvError``; ``takes`` says in words what it reads."""
+
+    parse: Callable[[str], Any]
+    takes: str
 
 
 def _quoted(text: str) -> str:
@@ -27,8 +35,8 @@ def _quoted(text: str) -> str:
     return f'"{text if text.isprintable() else text.encode("unicode_escape").decode()}"'
 
 
-def _whole(unit: str = "", least: int = 0, most: int = 10**12) -> Callable[[str], int]:
-    """A parser of whole numbers from ``least`` to ``most``, counting ``unit``."""
+def _whole(unit: str = "", least: int = 0, most: int = _MOST) -> _Kind:
+    """Whole numbers from ``least`` to ``most``, counting ``unit``."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,18}", text):
@@ -37,17 +45,18 @@ def _whole(unit: str = "", least: int = 0, most: int = 10**12) -> Callable[[str]
             raise EnvError(f"{_quoted(text)} is not between {least} and {most}")
         return int(text)
 
-    return parse
+    bounds = f"{least} or more" if most == _MOST else f"{least} to {most}"
+    return _Kind(parse, f"{bounds} {unit}".rstrip())
 
 
-def _rate(text: str) -> int:
+def _read_rate(text: str) -> int:
     try:
         return parse_rate(text)
     except ValueError as error:
         raise EnvError(f"{str(error).replace(chr(10), ' ')}, per minute") from None
 
 
-def _flag(text: str) -> bool:
+def _read_flag(text: str) -> bool:
     word = text.lower()
     if word in ("1", "true", "yes", "on"):
         return True
@@ -56,14 +65,14 @@ def _flag(text: str) -> bool:
     raise EnvError(f"{_quoted(text)} is neither true nor false")
 
 
-def _path(text: str) -> Path | None:
+def _read_path(text: str) -> Path | None:
     try:
         return Path(text).expanduser() if text else None
     except RuntimeError:
         raise EnvError(f"{_quoted(text)} begins with the home of a user that is not there") from None
 
 
-def _tokens(text: str) -> tuple[str, ...]:
+def _read_tokens(text: str) -> tuple[str, ...]:
     tokens = tuple(token.strip() for token in text.split(",") if token.strip())
     if any(not (token.isascii() and token.isprintable() and " " not in token) for token in tokens):
         raise EnvError("a token may hold printable ASCII without spaces only, or no HTTP header could carry it")
@@ -72,30 +81,39 @@ def _tokens(text: str) -> tuple[str, ...]:
     return tokens
 
 
-def _token(text: str) -> str | None:
-    tokens = _tokens(text)
+def _read_token(text: str) -> str | None:
+    tokens = _read_tokens(text)
     if len(tokens) > 1:
         raise EnvError("one token, without a comma")
     return tokens[0] if tokens else None
 
 
-def _label(text: str) -> str:
+def _read_label(text: str) -> str:
     if len(text) > 16 or not text.isprintable():
         raise EnvError(f"{_quoted(text)} is not a label of at most 16 printable characters")
     return text
 
 
-def _bind(text: str) -> str:
+def _read_bind(text: str) -> str:
     host, _, port = text.rpartition(":")
     if text.startswith("unix:/") or (host and re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536):
         return text
     raise EnvError(f"{_quoted(text)} is neither HOST:PORT, such as 127.0.0.1:8081, nor unix:/path")
 
 
-def _setting(name: str, parse: Callable[[str], Any], default: str, meaning: str) -> Any:
-    """A field read by ``parse`` from ``PAYMENTS_<name>``; from ``default`` where that is not set, or set to nothing."""
-    details = {"name": f"PAYMENTS_{name}", "parse": parse, "default": default, "meaning": meaning}
-    return field(metadata=details, repr=parse not in (_token, _tokens))
+_rate = _Kind(_read_rate, "ETH, up to 18 decimals")
+_flag = _Kind(_read_flag, "true or false")
+_path = _Kind(_read_path, "a path")
+_tokens = _Kind(_read_tokens, "tokens, comma-separated")
+_token = _Kind(_read_token, "one token")
+_label = _Kind(_read_label, "at most 16 characters")
+_bind = _Kind(_read_bind, "HOST:PORT or unix:/path")
+
+
+def _setting(name: str, kind: _Kind, default: str, meaning: str) -> Any:
+    """A field read from ``PAYMENTS_<name>``; from ``default`` where that is not set, or set to nothing."""
+    details = {"name": f"PAYMENTS_{name}", "default": default, "meaning": meaning, **kind._asdict()}
+    return field(metadata=details, repr=kind not in (_token, _tokens))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,16 +133,23 @@ class Settings:
     bootstrap_orchestrators_path: Path | None = _setting(
         "BOOTSTRAP_ORCHESTRATORS_PATH", _path, "", "JSON file of orchestrator records to register at start"
     )
-    bind: str = _setting("BIND", _bind, "127.0.0.1:8081", "where gunicorn listens: HOST:PORT or unix:/path")
+    bind: str = _setting("BIND", _bind, "127.0.0.1:8081", "where gunicorn listens")
     session_rate_wei_per_minute: int = _setting(
         "SESSION_CREDIT_ETH_PER_MINUTE", _rate, "0",
-        "ETH per minute of session time, up to 18 decimals; 0 records sessions and credits nothing",
+        "what a minute of session time earns; 0 records sessions and credits nothing",
     )  # fmt: skip
     session_reporter_tokens: tuple[str, ...] = _setting(
-        "SESSION_REPORTER_TOKEN", _tokens, "", "edges must send it when set; a comma-separated list allows rotation"
+        "SESSION_REPORTER_TOKEN", _tokens, "", "edges must send it when set; a list allows rotation"
     )
-    api_admin_token: str | None = _setting("API_ADMIN_TOKEN", _token, "", "opens every viewer and admin call")
-    viewer_tokens: tuple[str, ...] = _setting("VIEWER_TOKENS", _tokens, "", "comma-separated; read-only access")
+    api_admin_token: str | None = _setting(
+        "API_ADMIN_TOKEN", _token, "", "opens every viewer and admin call; admin calls are closed until it is set"
+    )
+    viewer_tokens: tuple[str, ...] = _setting(
+        "VIEWER_TOKENS",
+        _tokens,
+        "",
+        "each opens every viewer call; these are open to anyone while neither these nor an admin token are set",
+    )
     credit_unit: str = _setting("CREDIT_UNIT", _label, "eth", "label on entries")
     session_max_gap_s: int = _setting(
         "SESSION_MAX_GAP_SECONDS",
@@ -152,7 +177,7 @@ class Settings:
     )  # fmt: skip
     power_meter_enabled: bool = _setting("POWER_METER_ENABLED", _flag, "false", "run the power meter")
     power_rate_wei_per_minute: int = _setting(
-        "POWER_CREDIT_ETH_PER_MINUTE", _rate, "0", "ETH per minute of powered-on time, up to 18 decimals"
+        "POWER_CREDIT_ETH_PER_MINUTE", _rate, "0", "what a minute of powered-on time earns"
     )
     power_poll_s: int = _setting("POWER_POLL_SECONDS", _whole("seconds", 1, _DAY_S), "60", "sweep cadence")
     power_max_gap_s: int = _setting(
@@ -192,8 +217,9 @@ class Settings:
             env.seal()
         except EnvValidationError as error:
             problems: dict[str, list[str]] = dict(error.error_messages)  # type: ignore[arg-type]
-            lines = (f"{name}: {' '.join(messages)}" for name, messages in sorted(problems.items()))
-            raise Misconfigured("\n".join(lines)) from None
+            raise Misconfigured(
+                "\n".join(f"{name}: {' '.join(messages)}" for name, messages in sorted(problems.items()))
+            ) from None
         return cls(**_with_paths(values))
 
     def doubts(self) -> list[str]:

@@ -78,7 +78,7 @@ def _look(settings: Settings) -> Here:
         if path.exists():
             records = read_records(path.read_bytes(), now_ms())
     except (OSError, ValueError) as error:
-        raise Misconfigured(f"{path}: {error}") from None
+        raise Misconfigured(f"{path}: {error}; mend the file, or restore it from a backup") from None
     if not settings.ledger_journal_path.exists():
         return Here(records, State())
     store = open_store(settings, dict)

@@ -75,7 +75,7 @@ def bring_in(where: Where, file: Path, as_json: bool) -> None:
     try:
         records = read_records(file.read_bytes(), now_ms())
     except ValueError as error:
-        raise click.ClickException(f"{file}: {error}") from None
+        raise click.ClickException(f"{file}: {error}; nothing is registered") from None
     with where.reach() as api:
         registered: list[Any] = [
             api.call("POST", "/api/orchestrators/register", body=_said(record.as_json())) for record in records.values()

@@ -55,3 +55,11 @@ def process(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
     """The command as a process of its own, with this one's settings."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-m", "payments.cli", *arguments], env=environment, **options)
+
+
+def payments_on_path(folder: Path) -> dict[str, str]:
+    """This process's environment, in which a shell finds the command too; ``folder`` is where."""
+    command = folder / "payments"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m payments.cli "$@"\n')
+    command.chmod(0o700)
+    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}

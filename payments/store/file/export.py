@@ -17,8 +17,7 @@ from payments.store.file import halt
 from payments.store.file.codec import BadLine, Position, UnknownVersion, is_whole, parse, subject_at
 from payments.store.file.lines import BadTail, damaged, place
 from payments.store.file.reader import line_filter
-from payments.store.file.segments import open_sealed, sealed_segments
-from payments.store.file.walk import JournalFile, blocks, journal_files
+from payments.store.file.walk import blocks, journal_files
 from payments.store.protocol import Query
 
 # Neither can stand inside a JSON string, where each quotation mark has a backslash before it.
@@ -38,7 +37,7 @@ class Export:
         if disk.exists(str(mark)):
             raise Unavailable(f"{mark} exists: a sync failed, and what was written last may be lost; restart first")
         try:
-            self._files = _files(disk, journal_path)
+            self._files = journal_files(disk, journal_path)
             _sync(disk, journal_path)
         except OSError as error:
             raise Misconfigured(
@@ -91,21 +90,6 @@ class Export:
             finally:
                 # What a compressed one keeps in memory goes with it.
                 file.segment.close()
-
-
-def _files(disk: Disk, journal_path: Path) -> list[JournalFile]:
-    try:
-        return journal_files(disk, journal_path)
-    except FileNotFoundError:
-        # While the journal is sealed and goes on in a new file, and if a crash comes then, there is none of its name.
-        segments = [(first_seq, open_sealed(disk, journal_path, first_seq)) for first_seq, _ in _sealed(journal_path)]
-        if not segments:
-            raise
-        return [JournalFile(segment, first_seq, segment.size()) for first_seq, segment in segments]
-
-
-def _sealed(journal_path: Path) -> list[tuple[int, Path]]:
-    return sealed_segments(journal_path) if journal_path.parent.is_dir() else []
 
 
 def _sync(disk: Disk, journal_path: Path) -> None:

@@ -7,7 +7,6 @@ may run beside everything else.
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,9 +72,12 @@ class Verification:
     def __init__(self, disk: Disk, journal_path: Path, projections: Paths) -> None:
         """Raises ``Unavailable`` where it cannot be read."""
         self._projections = projections
+        # First: what is recorded meanwhile must not be in them and not in the journal.
+        self._shown = snapshot.open_each(projections)
         try:
             self._files = journal_files(disk, journal_path)
         except OSError as error:
+            self._close_shown()
             raise Unavailable(f"{error.filename or journal_path}: cannot be read ({error.strerror})") from error
         self.size = sum(file.end for file in self._files)
 
@@ -84,25 +86,28 @@ class Verification:
 
         Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``.
         """
-        with closing(_Check(self._projections)) as check:
-            position = Position()
-            for file in self._files:
-                position = Position(position.seq, 0, position.hash, position.seq + 1)
-                if file.first_seq not in (None, position.segment):
-                    raise Corrupt(
-                        f"{file.segment.path}: the segment before it, with seq {position.segment}, is missing"
-                    )
-                try:
-                    position = check.walk(file, position, progress)
-                except OSError as error:
-                    raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
-            check.finish()
+        check = _Check(self._projections, self._shown)
+        position = Position()
+        for file in self._files:
+            position = Position(position.seq, 0, position.hash, position.seq + 1)
+            if file.first_seq not in (None, position.segment):
+                raise Corrupt(f"{file.segment.path}: the segment before it, with seq {position.segment}, is missing")
+            try:
+                position = check.walk(file, position, progress)
+            except OSError as error:
+                raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
+        check.finish()
         return Verified(position.seq, len(self._files), len(check.sessions), check.balances_wei, check.compared)
 
     def close(self) -> None:
         """Let go of the files."""
         for file in self._files:
             file.segment.close()
+        self._close_shown()
+
+    def _close_shown(self) -> None:
+        for shown in self._shown.values():
+            shown.close()
 
 
 class _Fault(Exception):
@@ -120,7 +125,7 @@ class _Check:
         sessions: the last line about each that is not forgotten.
     """
 
-    def __init__(self, projections: Paths) -> None:
+    def __init__(self, projections: Paths, shown: Mapping[Path, Shown]) -> None:
         self.balances_wei: dict[str, int] = {}
         self.compared: dict[Path, int] = {}
         self.sessions: dict[bytes, bytes] = {}
@@ -130,7 +135,7 @@ class _Check:
         # Up to where each session, and each host's power, is accounted for; times as text stand in the same order.
         self._until: dict[bytes, bytes] = {}
         self._projections = projections
-        self._due = sorted(snapshot.open_each(projections).items(), key=lambda due: due[1].position.seq)
+        self._due = sorted(shown.items(), key=lambda due: due[1].position.seq)
         self._compare_due(0)
 
     def walk(self, file: JournalFile, begin: Position, progress: Callable[[int], None]) -> Position:
@@ -149,8 +154,8 @@ class _Check:
                         decode_next(line, Position(seq - 1, at, prev.decode(), begin.segment))
                     self._check(seq, line)
                 except (_Fault, BadLine, UnknownVersion, KeyError, TypeError, ValueError) as fault:
-                    position = Position(seq - 1, at, prev.decode(), begin.segment)
-                    raise Corrupt(f"{place(file.segment.path, position)}: {fault}") from fault
+                    where = place(file.segment.path, Position(seq - 1, at, prev.decode(), begin.segment))
+                    raise Corrupt(f"{where}: {fault}. Keep a copy of the file, and compare it with a backup") from fault
                 prev = sha256(line).hexdigest().encode()
                 at += len(line)
                 if self._due and self._due[0][1].position.seq == seq:
@@ -161,11 +166,6 @@ class _Check:
         """No more lines. Raises ``Corrupt`` where a projection shows more than there is."""
         for path, shown in self._due:
             raise Corrupt(f"{path} shows entry {shown.position.seq}, which the journal does not have")
-
-    def close(self) -> None:
-        """Let go of the projections."""
-        for _, shown in self._due:
-            shown.close()
 
     def _check(self, seq: int, line: bytes) -> None:
         """Whether what ``line`` says fits what those before it said."""
@@ -215,8 +215,7 @@ class _Check:
         """Compare what the projections of this very position show with what the lines up to it fold into."""
         while self._due and self._due[0][1].position.seq == seq:
             path, shown = self._due.pop(0)
-            with closing(shown):
-                self._compare(path, shown)
+            self._compare(path, shown)
             self.compared[path] = seq
 
     def _compare(self, path: Path, shown: Shown) -> None:

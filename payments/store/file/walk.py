@@ -30,14 +30,25 @@ class JournalFile(NamedTuple):
 
 def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
     """The journal as it is now, oldest segment first. Whoever asked for them closes them. Raises ``OSError``."""
-    # Opened first: should it be sealed meanwhile, it is walked through as it is, and not once more by its new name.
-    active = PlainSegment(disk, journal_path, disk.open(journal_path, os.O_RDONLY))
-    files = [JournalFile(active, None, active.size())]
-    first_line = active.read(64, 0)
-    for first_seq, _ in reversed(sealed_segments(journal_path)):
-        if not first_line.startswith(b'{"seq":%d,' % first_seq):
+    try:
+        # Opened first: should it be sealed meanwhile, it is walked through as it is, and not once more by its new name.
+        active = PlainSegment(disk, journal_path, disk.open(journal_path, os.O_RDONLY))
+    except FileNotFoundError:
+        # While the journal is sealed and goes on in a new file, and if a crash comes then, there is none of its name.
+        if files := _sealed_files(disk, journal_path, b""):
+            return files
+        raise
+    end = active.size()
+    return [*_sealed_files(disk, journal_path, active.read(64, 0)), JournalFile(active, None, end)]
+
+
+def _sealed_files(disk: Disk, journal_path: Path, active_line: bytes) -> list[JournalFile]:
+    """The sealed segments but for the one that begins with ``active_line``."""
+    files = []
+    for first_seq, _ in sealed_segments(journal_path) if journal_path.parent.is_dir() else ():
+        if not active_line.startswith(b'{"seq":%d,' % first_seq):
             segment = open_sealed(disk, journal_path, first_seq)
-            files.insert(0, JournalFile(segment, first_seq, segment.size()))
+            files.append(JournalFile(segment, first_seq, segment.size()))
     return files
 
 

@@ -16,12 +16,15 @@ from payments.domain.readings import AWAKE, Reading
 from payments.domain.sessions import END, HEARTBEAT, START
 from payments.domain.upkeep import Forget, Reap
 from payments.errors import Corrupt
+from payments.store.file.segments import sealed_path
 from payments.store.file.verify import Verification, Verified
 from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, Clock, event, file_store, journal_path, projections
 
 STEP_MS = 15_000
 METERED = TERMS._replace(power_rate_wei_per_minute=10**15)
 LINES = 14
+
+REMEDY = "Keep a copy of the file, and compare it with a backup"
 
 
 def live(folder: Path, segment_bytes: int = 1 << 28) -> None:
@@ -115,7 +118,7 @@ def test_a_flipped_bit_is_named_by_its_line(folder: Path) -> None:
     lines[4] = lines[4].replace(b'"awake"', b'"aware"', 1)
     path.write_bytes(b"".join(lines))
     begin = len(b"".join(lines[:4]))
-    assert fault(folder) == f"{path}, line 5 (byte {begin}): its checksum does not fit its content"
+    assert fault(folder) == f"{path}, line 5 (byte {begin}): its checksum does not fit its content. {REMEDY}"
 
 
 def test_a_line_that_was_taken_out_breaks_the_chain(folder: Path) -> None:
@@ -149,7 +152,7 @@ def test_money_that_does_not_add_up_is_named(
     folder: Path, change: Callable[[dict[str, Any]], None], complaint: str
 ) -> None:
     forge(folder, 2, change)
-    assert fault(folder).endswith(f": {complaint}")
+    assert fault(folder).endswith(f": {complaint}. {REMEDY}")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +163,7 @@ def test_a_moment_in_two_intervals_is_named(folder: Path, number: int, next_numb
     forge(folder, number, lambda record: record["metadata"].update(interval_end=until))
     complaint = fault(folder)
     assert f"line {next_number} (" in complaint
-    assert complaint.endswith(f"{subject} is accounted for until {until}")
+    assert complaint.endswith(f"{subject} is accounted for until {until}. {REMEDY}")
 
 
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
@@ -230,3 +233,23 @@ def test_the_metadata_is_what_it_seems(folder: Path) -> None:
         "payout", "session_reaped", "session_forgotten", "session_opened", "session_time", "power_read", "session_time",
     ]  # fmt: skip
     assert HOST_A in {line["metadata"].get("upstream_addr") for line in lines}
+
+
+def test_what_is_recorded_while_it_runs_is_no_fault(folder: Path) -> None:
+    """The projections are read before the journal: they never show more of it than is walked through."""
+    verification = Verification(Disk(), journal_path(folder), projections(folder))
+    store = file_store(folder, METERED, Clock())
+    store.execute([event("s-9", START, NOON_MS)])
+    store.close()
+    assert verification.run(lambda _: None).entries == LINES
+    verification.close()
+    assert verified(folder).entries == LINES + 1
+
+
+def test_a_journal_between_two_active_files_is_sound(tmp_path: Path) -> None:
+    """So a crash between the sealing of one and the making of the next leaves it."""
+    live(tmp_path, segment_bytes=1)
+    path = journal_path(tmp_path)
+    path.rename(sealed_path(path, LINES))
+    found = verified(tmp_path)
+    assert (found.entries, found.segments) == (LINES, LINES)

@@ -1,0 +1,188 @@
+"""What README.rst says of backup and restore, done with the very commands that stand there."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.audit import audit, read_journal
+from tests.cli.command import payments_on_path
+from tests.harness import Server, journal_path, running_server
+from tests.readme import script
+from tests.system.load import Load, load, torn_tails
+from tests.worker.process import WorkerProcess
+
+SEALING = {"PAYMENTS_JOURNAL_SEGMENT_BYTES": "8192"}
+"""A journal that is sealed every few entries."""
+
+
+class House:
+    """A server's data folder, and what an operator does with it.
+
+    Attributes:
+        data: the folder; ``copy``: where the next copy goes.
+    """
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.data = server.data
+        self.copy = folder / "copy-1"
+        self._folder = folder
+        self._environment = payments_on_path(folder)
+        self._count = 1
+
+    def take_copy(self) -> Path:
+        """A new copy, by the README."""
+        taken = self.copy
+        self.follow("copy")
+        self._count += 1
+        self.copy = self._folder / f"copy-{self._count}"
+        return taken
+
+    def follow(self, name: str, copy: Path | None = None) -> str:
+        """What the commands called ``name`` print; they must succeed."""
+        clean = {each: value for each, value in self._environment.items() if not each.startswith("PAYMENTS_")}
+        run = subprocess.run(
+            ["sh", "-c", script("Backup and restore", name)],
+            env={**clean, "data": str(self.data), "copy": str(copy or self.copy)},
+            cwd=self._folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+    def entries_checked(self, copy: Path) -> int:
+        """How many entries ``payments ledger verify`` finds in ``copy``."""
+        said = dict(line.split(maxsplit=1) for line in self.follow("check", copy).splitlines())
+        return int(said["entries"])
+
+
+@contextmanager
+def compressing(folder: Path) -> Iterator[None]:
+    """A worker that compresses what is sealed, again and again: it does so whenever it is told to read its settings."""
+    worker = WorkerProcess(folder, {})
+    ending = threading.Event()
+
+    def urge() -> None:
+        worker.says("started")
+        while not ending.wait(0.1):
+            worker.send(signal.SIGHUP)
+
+    thread = threading.Thread(target=urge)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+        assert worker.stop() == 0
+
+
+def events_in(data: Path) -> list[tuple[str, str]]:
+    """Session and event id of every entry in the journal of ``data``, which is audited."""
+    return [
+        (entry["session"]["session_id"], entry["session"]["event_id"]) for entry in audit(journal_path(data)).entries
+    ]
+
+
+def check_restored(house: House, server: Server, copy: Path, before: list[tuple[str, str]]) -> None:
+    """Restore ``copy`` and start: all of ``before`` is there, everybody's balance too, and it goes on from there."""
+    original = read_journal(journal_path(house.data))
+    house.follow("restore", copy)
+    server.start()
+    restored = read_journal(journal_path(house.data))
+    assert original.startswith(restored)
+    assert set(before) <= set(events_in(house.data))
+    balances = audit(journal_path(house.data)).balances
+    shown = server.get("/api/ledger/balances")["balances"]
+    assert {each["orchestrator_id"]: Decimal(each["balance"]) for each in shown} == balances
+    assert [each["orchestrator_id"] for each in server.get("/api/orchestrators")["orchestrators"]] == ["orch-a"]
+    answer = server.report(session_id="s-0-0", event_id="behind-the-restore", upstream_addr="203.0.113.10")
+    assert answer.json()["outcome"] == "recorded"
+    assert events_in(house.data)[-1] == ("s-0-0", "behind-the-restore")
+
+
+def test_a_copy_taken_under_load_restores_all_that_was_acknowledged(server: Server, tmp_path: Path) -> None:
+    server.register()
+    house = House(server, tmp_path)
+    with load(server) as edges:
+        before = list(edges.acknowledged)
+        copy = house.take_copy()
+        edges.goes_on()
+    assert len(before) <= house.entries_checked(copy) < len(edges.acknowledged)
+    assert server.stop() == 0
+    check_restored(house, server, copy, before)
+
+
+def test_copies_are_whole_while_segments_are_sealed_and_compressed(tmp_path: Path) -> None:
+    with running_server(tmp_path, SEALING) as server:
+        server.register()
+        house = House(server, tmp_path)
+        with load(server) as edges, compressing(tmp_path):
+            edges.goes_on(100)
+            copies = [(list(edges.acknowledged), house.take_copy()) for _ in _spread(edges, 8)]
+        for before, copy in copies:
+            assert house.entries_checked(copy) >= len(before)
+            assert set(before) <= set(events_in(copy))
+        forms = {path.suffix == ".gz" for _, copy in copies for path in (copy / "audit").glob("*.log.[0-9]*")}
+        assert forms == {True, False}
+        assert server.stop() == 0
+        before, copy = copies[-1]
+        check_restored(house, server, copy, before)
+
+
+def test_a_line_that_was_half_copied_is_passed_over_and_set_aside(server: Server, tmp_path: Path) -> None:
+    server.register()
+    house = House(server, tmp_path)
+    with load(server) as edges:
+        edges.goes_on()
+    copy = house.take_copy()
+    count = len(events_in(copy))
+    os.truncate(journal_path(copy), journal_path(copy).stat().st_size - 10)
+    assert house.entries_checked(copy) == count - 1
+    assert server.stop() == 0
+    check_restored(house, server, copy, events_in(house.data)[: count - 1])
+    assert len(torn_tails(house.data)) == 1
+
+
+def test_a_copy_leaves_nothing_behind_and_is_the_operator_s_alone(server: Server, tmp_path: Path) -> None:
+    server.register()
+    server.report(session_id="s-1", upstream_addr="203.0.113.10")
+    house = House(server, tmp_path)
+    before = sorted(path.name for path in journal_path(house.data).parent.iterdir())
+    copy = house.take_copy()
+    made = {"ledger-events.log.compress.lock"}
+    assert sorted(made | set(before)) == sorted(path.name for path in journal_path(house.data).parent.iterdir())
+    assert {str(path.relative_to(copy)) for path in copy.rglob("*")} == {
+        "audit", "audit/ledger-events.log", "registry.json",
+    }  # fmt: skip
+    assert {path.stat().st_mode & 0o077 for path in (copy, *copy.rglob("*"))} == {0}
+    assert json.loads((copy / "registry.json").read_bytes()) == json.loads((house.data / "registry.json").read_bytes())
+
+
+def test_a_copy_is_never_written_over(server: Server, tmp_path: Path) -> None:
+    house = House(server, tmp_path)
+    copy = house.take_copy()
+    with pytest.raises(AssertionError, match="File exists"):
+        house.follow("copy", copy)
+
+
+def test_what_stood_where_a_copy_is_restored_is_kept(server: Server, tmp_path: Path) -> None:
+    house = House(server, tmp_path)
+    copy = house.take_copy()
+    server.stop()
+    kept = {path.name for path in house.data.iterdir()}
+    house.follow("restore", copy)
+    assert {path.name for path in house.data.with_name("data.before").iterdir()} == kept
+
+
+def _spread(edges: Load, times: int) -> Iterator[int]:
+    """``times`` moments, some events apart."""
+    for number in range(times):
+        edges.goes_on(25)
+        yield number
