@@ -46,6 +46,11 @@ class Disk:
         opened = os.fstat(descriptor)
         return opened.st_ino, opened.st_dev
 
+    def stamp(self, descriptor: int) -> tuple[int, ...]:
+        """What tells the file from any other, and from itself before it was last written to."""
+        opened = os.fstat(descriptor)
+        return opened.st_ino, opened.st_dev, opened.st_size, opened.st_mtime_ns
+
     def sync(self, descriptor: int) -> None:
         """Returns when the file's data and size are on disk (``fdatasync``)."""
         os.fdatasync(descriptor)

@@ -7,6 +7,7 @@ whoever walks from header to header knows where each member is without unpacking
 
 import struct
 import zlib
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
@@ -33,6 +34,13 @@ class BadBlock(ValueError):
     """The file is not what this format says; the message says where and in what."""
 
 
+class Layout(NamedTuple):
+    """Where each member of a file begins, in the file and in the plain data; behind the last of them, the ends."""
+
+    offsets: "array[int]"
+    plain_offsets: "array[int]"
+
+
 class _Member(NamedTuple):
     """One gzip member: where it begins in the file, and where its plain data begins; lengths in bytes."""
 
@@ -56,6 +64,15 @@ def compress(parts: Iterable[bytes]) -> Iterator[bytes]:
     yield END
 
 
+def layout(read: Read, file_size: int) -> Layout:
+    """Walk the headers of ``file_size`` bytes, which ``read`` gives. Raises ``BadBlock`` and what ``read`` does."""
+    offsets, plain_offsets = array("Q", [0]), array("Q", [0])
+    for member in _walk(read, file_size):
+        offsets.append(member.offset + member.length)
+        plain_offsets.append(member.plain_offset + member.plain_length)
+    return Layout(offsets, plain_offsets)
+
+
 class Blocks:
     """Blocked gzip, read as its plain data; keeps the member that it unpacked last.
 
@@ -63,21 +80,19 @@ class Blocks:
         size: of the plain data, in bytes, as the members say; each is held to it when it is read.
     """
 
-    def __init__(self, read: Read, file_size: int) -> None:
-        """Walk the headers of ``file_size`` bytes, which ``read`` gives. Raises ``BadBlock`` and what ``read`` does."""
+    def __init__(self, read: Read, where: Layout) -> None:
         self._read = read
-        self._members = list(_walk(read, file_size))
-        self._plain_offsets = [member.plain_offset for member in self._members]
-        self.size = sum(member.plain_length for member in self._members)
+        self._where = where
+        self.size = where.plain_offsets[-1]
         self._last: tuple[int, bytes] = -1, b""
 
     def read(self, length: int, offset: int) -> bytes:
-        """Up to ``length`` bytes of plain data from ``offset``; fewer at the end only. Raises as the constructor."""
+        """Up to ``length`` bytes of plain data from ``offset``; fewer at the end only. Raises as ``layout``."""
         parts = []
         end = min(self.size, offset + length)
-        index = bisect_right(self._plain_offsets, offset) - 1
+        index = bisect_right(self._where.plain_offsets, offset) - 1
         while offset < end:
-            begin = offset - self._plain_offsets[index]
+            begin = offset - self._where.plain_offsets[index]
             part = self._unpacked(index)[begin : begin + end - offset]
             parts.append(part)
             offset += len(part)
@@ -86,7 +101,9 @@ class Blocks:
 
     def _unpacked(self, index: int) -> bytes:
         if self._last[0] != index:
-            member = self._members[index]
+            offsets, plain_offsets = self._where
+            offset, plain_offset = offsets[index], plain_offsets[index]
+            member = _Member(offset, offsets[index + 1] - offset, plain_offset, plain_offsets[index + 1] - plain_offset)
             self._last = index, _unpack(self._read(member.length, member.offset), member)
         return self._last[1]
 

@@ -7,14 +7,20 @@ the other, however the two have changed places meanwhile.
 
 import os
 import re
+import threading
 from pathlib import Path
 from typing import Protocol
 
 from payments.disk import Disk
 from payments.errors import Corrupt
-from payments.store.file.blocks import BadBlock, Blocks
+from payments.store.file.blocks import BadBlock, Blocks, Layout, layout
 
 _LONGEST_LINE = 1 << 20
+
+# To walk through a file takes longer than to read a page of it; such a file never changes. About 70 KB each.
+_MOST_LAYOUTS = 64
+_layouts: dict[tuple[int, ...], Layout] = {}
+_lock = threading.Lock()
 
 
 class Segment(Protocol):
@@ -62,7 +68,7 @@ class CompressedSegment:
         self._disk = disk
         self._descriptor = descriptor
         try:
-            self._blocks = Blocks(self._read_file, disk.size(descriptor))
+            self._blocks = Blocks(self._read_file, self._layout())
         except BadBlock as error:
             raise _damaged(path, error) from error
 
@@ -77,6 +83,18 @@ class CompressedSegment:
 
     def close(self) -> None:
         self._disk.close(self._descriptor)
+
+    def _layout(self) -> Layout:
+        key = self._disk.stamp(self._descriptor)
+        with _lock:
+            known = _layouts.get(key)
+        if known is None:
+            known = layout(self._read_file, self._disk.size(self._descriptor))
+            with _lock:
+                _layouts[key] = known
+                if len(_layouts) > _MOST_LAYOUTS:
+                    _layouts.pop(next(iter(_layouts)))
+        return known
 
     def _read_file(self, length: int, offset: int) -> bytes:
         return self._disk.read(self._descriptor, length, offset)

@@ -9,14 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.store.file import blocks
-from payments.store.file.blocks import END, PLAIN_BYTES, BadBlock, Blocks, compress
+from payments.store.file.blocks import END, PLAIN_BYTES, BadBlock, Blocks, Read, compress, layout
 from tests.harness import campaign
 
 TEXT = b"".join(b'{"seq":%d,"amount":"0.000%d"}\n' % (number, number * number) for number in range(40))
 
 
 def opened(data: bytes) -> Blocks:
-    return Blocks(lambda length, offset: data[offset : offset + length], len(data))
+    return opened_by(lambda length, offset: data[offset : offset + length], len(data))
+
+
+def opened_by(read: Read, size: int) -> Blocks:
+    return Blocks(read, layout(read, size))
 
 
 def packed(plain: bytes, block_bytes: int) -> bytes:
@@ -86,7 +90,7 @@ def test_a_block_is_unpacked_once_for_reads_that_follow_each_other(monkeypatch: 
         asked.append((length, offset))
         return data[offset : offset + length]
 
-    found = Blocks(read, len(data))
+    found = opened_by(read, len(data))
     asked.clear()
     for offset in range(0, 500, 10):
         found.read(10, offset)
@@ -141,7 +145,7 @@ def test_a_block_that_was_taken_out_of_the_middle_cannot_be_noticed_here() -> No
 def test_a_file_that_shrinks_while_it_is_read_is_refused() -> None:
     data = packed(TEXT, 200)
     kept = bytearray(data)
-    found = Blocks(lambda length, offset: bytes(kept[offset : offset + length]), len(data))
+    found = opened_by(lambda length, offset: bytes(kept[offset : offset + length]), len(data))
     del kept[100:]
     with pytest.raises(BadBlock, match="cut short"):
         found.read(len(TEXT), 0)
@@ -152,7 +156,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused() -> None:
     data, other = (b"".join(compress([b"a" * length])) for length in (50, 51))
     assert len(data) == len(other)
     kept = bytearray(data)
-    found = Blocks(lambda length, offset: bytes(kept[offset : offset + length]), len(data))
+    found = opened_by(lambda length, offset: bytes(kept[offset : offset + length]), len(data))
     kept[:] = other
     with pytest.raises(BadBlock, match="the checksum or length of the block at byte 0"):
         found.read(50, 0)
