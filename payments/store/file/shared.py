@@ -1,5 +1,6 @@
 """The journal as several processes share it: under the lock read on, mend, record; outside it sync."""
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -179,12 +180,13 @@ class SharedJournal:
             halted = self._disk.exists(self._mark)
             if halted:
                 self._disk.forget_cache(self.journal.descriptor)
-            found = snapshot.read(self._projections)
-            for path, position in found.reflected.items():
-                self._check_reflected(path, position)
-            if found.snapshot is not None and not halted:
-                self.state, self.journal.position = found.snapshot
-            self._rebuild()
+            with _collector_at_rest():
+                found = snapshot.read(self._projections)
+                for path, position in found.reflected.items():
+                    self._check_reflected(path, position)
+                if found.snapshot is not None and not halted:
+                    self.state, self.journal.position = found.snapshot
+                self._rebuild()
             # What was read may be another process's, written and not yet synced: nothing rests on it before it is.
             self._sync()
             if halted:
@@ -223,3 +225,15 @@ class SharedJournal:
                 confirmed_seq = max((position.seq for position in reflected), default=0)
                 mend_tail(self.journal, bad, confirmed_seq, self._clock())
                 self._sync()
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """What a start makes stays; to look for garbage among it again and again takes a third of reading a snapshot."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
