@@ -1,11 +1,13 @@
 """gunicorn's settings for Payments: ``gunicorn -c deploy/gunicorn.conf.py wsgi:app``."""
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,26 @@ from pythonjsonlogger.json import JsonFormatter
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
-# In a process of its own: what the master imports, its workers inherit, and a reload would go on with the old code.
-_preflight = subprocess.run(
-    [sys.executable, "-m", "payments.web.preflight"],
-    stdout=subprocess.PIPE,
-    text=True,
-    env={name: value for name, value in os.environ.items() if name != _METRICS},
-)
-if _preflight.returncode:
-    sys.exit(_preflight.returncode)
-bind = _preflight.stdout.strip()
+
+def _preflight(environment: Mapping[str, str]) -> Any:
+    """What the API would start with in ``environment``; ``None``: it could not, and the log says why.
+
+    In a process of its own: what the master imports, its workers inherit, and a reload would go on with the old code.
+    """
+    run = subprocess.run(
+        [sys.executable, "-m", "payments.web.preflight"],
+        stdout=subprocess.PIPE,
+        env={name: value for name, value in environment.items() if name != _METRICS},
+    )
+    return None if run.returncode else json.loads(run.stdout)
+
+
+_found = _preflight(os.environ)
+if _found is None:
+    sys.exit(1)
+bind = _found["bind"]
+# For a worker that takes the place of one that died, too, though .env may have been edited since.
+raw_env = [f"{name}={value}" for name, value in _found["environment"].items()]
 
 # Two processes share the journal through its lock; more of them than cores only wait for each other.
 workers = 2
@@ -85,6 +97,19 @@ def _metrics_folder(parent: Path) -> str:
 
 # Before prometheus_client is imported, which only the workers do. In memory: every event writes to it.
 os.environ[_METRICS] = _metrics_folder(Path(worker_tmp_dir or tempfile.gettempdir()))
+
+
+def when_ready(server: Any) -> None:
+    """Have a reload looked at before it begins: over bad settings gunicorn would end, and the API with it."""
+    reload = server.reload
+
+    def reload_if_sound() -> None:
+        if _preflight(server.cfg.env_orig) is None:
+            server.log.error("Not reloaded, for what stands above; everything goes on as it was")
+        else:
+            reload()
+
+    server.reload = reload_if_sound
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -18,6 +18,8 @@ from payments.domain.money import parse_rate
 from payments.errors import Misconfigured
 
 ENV_FILE = Path(".env")
+ENV_FILE_NAME = "PAYMENTS_ENV_FILE"
+"""Names another file to read in place of ``.env``."""
 
 _DAY_S = 86_400
 _MOST = 10**12
@@ -196,19 +198,24 @@ class Settings:
     )
 
     @classmethod
-    def load(cls, env_file: Path = ENV_FILE) -> "Settings":
-        """The settings of the process's environment, and of ``env_file`` where the environment is silent.
+    def load(cls, env_file: Path | None = None) -> "Settings":
+        """The settings of the process's environment, and where that is silent of ``env_file``, or else of ``.env``.
 
         Raises ``Misconfigured`` with one line per bad value; a token is never quoted.
         """
+        return cls.load_pinned(env_file)[0]
+
+    @classmethod
+    def load_pinned(cls, env_file: Path | None = None) -> tuple["Settings", dict[str, str]]:
+        """As ``load``; and an environment in which ``load`` finds the same, whatever becomes of the file."""
         env = Env(eager=False)
         env.add_parser("setting", lambda text, parse: parse(text))
         environment = os.environ.copy()
         try:
-            if env_file.exists():
-                _check_env_file(env_file)
-                env.read_env(str(env_file), recurse=False)
+            if (file := _env_file(env_file)) is not None:
+                env.read_env(str(file), recurse=False)
             values = {each.name: _read(env, each) for each in fields(cls)}
+            pinned = {name: env.str(name, "") for name in (each.metadata["name"] for each in fields(cls))}
         finally:
             # What a file said would, as a part of the environment, go before what it says the next time.
             os.environ.clear()
@@ -220,7 +227,7 @@ class Settings:
             raise Misconfigured(
                 "\n".join(f"{name}: {' '.join(messages)}" for name, messages in sorted(problems.items()))
             ) from None
-        return cls(**_with_paths(values))
+        return cls(**_with_paths(values)), {**pinned, ENV_FILE_NAME: os.devnull}
 
     def doubts(self) -> list[str]:
         """What is allowed and yet hardly meant, a sentence each, for a start to warn of."""
@@ -248,15 +255,23 @@ class Settings:
         return doubts
 
 
-def _check_env_file(env_file: Path) -> None:
-    """Raises ``Misconfigured`` where dotenv would skip a line: a token that is silently not set leaves a call open."""
+def _env_file(given: Path | None) -> Path | None:
+    """The file to read, if there is one; raises ``Misconfigured`` where it cannot be read as a whole.
+
+    dotenv would skip a line, and a token that is silently not set leaves a call open.
+    """
+    named = os.environ.get(ENV_FILE_NAME)
+    file = given or (Path(named) if named else ENV_FILE)
+    if not file.exists() and not named:
+        return None
     try:
-        with env_file.open(encoding="utf-8") as file:
-            bad = [binding.original.line for binding in parse_stream(file) if binding.error]
+        with file.open(encoding="utf-8") as lines:
+            bad = [binding.original.line for binding in parse_stream(lines) if binding.error]
     except (OSError, ValueError) as error:
-        raise Misconfigured(f"{env_file}: cannot be read ({error})") from None
+        raise Misconfigured(f"{file}: cannot be read ({error})") from None
     if bad:
-        raise Misconfigured("\n".join(f"{env_file}, line {line}: not of the form NAME=value" for line in bad))
+        raise Misconfigured("\n".join(f"{file}, line {line}: not of the form NAME=value" for line in bad))
+    return file
 
 
 def _read(env: Env, setting: Field[Any]) -> Any:

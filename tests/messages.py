@@ -60,7 +60,7 @@ def _messages(path: Path) -> Iterator[Message]:
 def _text(call: ast.Call) -> ast.expr | None:
     """What ``call`` says, if it says something that an operator may see."""
     match call.func:
-        case ast.Attribute(value=ast.Name(id="log"), attr=name) if name in LEVELS:
+        case ast.Attribute(value=ast.Name(id="log") | ast.Attribute(attr="log"), attr=name) if name in LEVELS:
             return call.args[name == "log"]
         case ast.Attribute(value=ast.Name(id="doubts"), attr="append"):
             return call.args[0]

@@ -124,6 +124,32 @@ def test_loading_again_sees_an_edited_env_file(load: Loader) -> None:
     assert dict(os.environ) == before
 
 
+def test_pinned_environment_gives_the_same_whatever_becomes_of_the_file(
+    tmp_path: Path, load: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load(
+        "PAYMENTS_POWER_PORT=1\nPAYMENTS_CREDIT_UNIT='a \"b\" = c'\nPAYMENTS_DATA_DIR=here\n", POWER_POLL_SECONDS="7"
+    )
+    settings, environment = Settings.load_pinned(tmp_path / ".env")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("PAYMENTS_POWER_PORT\n")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert Settings.load() == settings == first
+
+
+def test_env_file_that_is_named_is_read_in_place_of_the_usual_one(
+    tmp_path: Path, load: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load("PAYMENTS_POWER_PORT=1\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PAYMENTS_ENV_FILE", str(tmp_path / "named"))
+    with pytest.raises(Misconfigured, match="named: cannot be read"):
+        Settings.load()
+    (tmp_path / "named").write_text("PAYMENTS_POWER_PORT=2\n")
+    assert Settings.load().power_port == 2
+
+
 @pytest.mark.parametrize(
     "dotenv",
     [

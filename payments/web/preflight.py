@@ -1,8 +1,12 @@
-"""``python -m payments.web.preflight``: can the API start? Prints where it would listen, or what is in the way.
+"""``python -m payments.web.preflight``: can the API start? If not, says what is in the way.
+
+If so, prints JSON: where it would listen (``bind``), and the ``environment`` that makes every worker find the settings
+that were looked at, whatever becomes of ``.env``: two that know different rates would pay differently.
 
 Opens everything as a worker does, so a torn tail is set aside and missing projections are made before the first worker.
 """
 
+import json
 import sys
 
 from payments.errors import PaymentsError
@@ -16,14 +20,14 @@ def main() -> int:
     """The exit code: 0, or 1 with the reason on standard error."""
     log_as_json()
     try:
-        settings = Settings.load()
+        settings, environment = Settings.load_pinned()
         for doubt in settings.doubts():
             print(f"payments: warning: {doubt}", file=sys.stderr)
         close_store(create_app(settings))
     except PaymentsError as error:
         print(f"payments: cannot start:\n{error}", file=sys.stderr)
         return 1
-    print(settings.bind)
+    print(json.dumps({"bind": settings.bind, "environment": environment}))
     return 0
 
 

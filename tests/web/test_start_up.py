@@ -1,6 +1,7 @@
 """What stops the start, over the real command line: said clearly, with an exit code, without a traceback."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import HOST_A, ROOT, Server, event, file_store, free_port, journal_path, running_server
+from tests.harness import HOST_A, ROOT, Server, event, file_store, free_port, journal_path, running_server, until
 
 SECRETS = {
     "PAYMENTS_SESSION_REPORTER_TOKEN": "s3cret-reporter",
@@ -195,3 +196,44 @@ def test_bootstrap_registers_at_start_and_leaves_changes_alone(tmp_path: Path) -
         assert server.stop() == 0
         server.start()
         assert server.get("/api/orchestrators")["orchestrators"] == [changed]
+
+
+def test_reload_that_could_not_start_is_not_begun(tmp_path: Path) -> None:
+    """By itself gunicorn would end, and the API with it."""
+    settings = tmp_path / ".env"
+    with running_server(tmp_path) as server:
+        workers = server.workers()
+        settings.write_text("PAYMENTS_POWER_PORT=x\n")
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: "Not reloaded" in server.log.read_text())
+        assert 'PAYMENTS_POWER_PORT: "x" is not a whole number' in server.log.read_text()
+        assert server.report(session_id="s-1", upstream_addr=HOST_A).status_code == 200
+        assert server.workers() == workers
+        settings.write_text("PAYMENTS_POWER_PORT=9191\n")
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: len(server.workers()) == 2 and not set(server.workers()) & set(workers))
+        server.wait_ready()
+
+
+def test_worker_that_takes_another_ones_place_has_its_settings(tmp_path: Path) -> None:
+    """Not those that ``.env`` has by then: at two rates at once, what a moment earns would be a matter of chance."""
+    settings = tmp_path / ".env"
+    settings.write_text("PAYMENTS_CREDIT_UNIT=before\n")
+    with running_server(tmp_path) as server:
+        settings.write_text("PAYMENTS_CREDIT_UNIT=after\n")
+        os.kill(server.workers()[0], signal.SIGKILL)
+        until(lambda: server.log.read_text().count("Booting worker") == 3)
+        server.register()
+        server.wait_ready()
+        for kind in ("start", "end"):
+            server.report(session_id="s-1", upstream_addr=HOST_A, event=kind)
+        units = {server.get("/api/ledger/balances")["balances"][0]["credit_unit"] for _ in range(20)}
+        assert units == {"before"}
+        settings.write_text("PAYMENTS_POWER_PORT=x\n")
+        os.kill(server.workers()[0], signal.SIGKILL)
+        until(lambda: server.log.read_text().count("Booting worker") == 4)
+        settings.write_text("PAYMENTS_CREDIT_UNIT=after\n")
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: server.log.read_text().count("Booting worker") == 6)
+        server.wait_ready()
+        until(lambda: server.get("/api/ledger/balances")["balances"][0]["credit_unit"] == "after")
