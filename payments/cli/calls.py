@@ -1,14 +1,18 @@
 """Calls of the HTTP API: in this process on the files of this machine, or to an API elsewhere."""
 
+import os
+import pwd
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
+import click
 import requests
+from flask import Flask
 
-from payments.errors import PaymentsError, Unavailable
+from payments.errors import Misconfigured, PaymentsError, Unavailable
 from payments.settings import Settings
 from payments.web import create_app
 from payments.web.services import close_store
@@ -37,18 +41,51 @@ class Calls(Protocol):
 
 
 class _Here:
+    """The files are opened by the first call: only one that records something may begin new ones."""
+
     def __init__(self, settings: Settings) -> None:
         # Whoever reads the files needs no token; one of this process's own opens every call.
         self._token = secrets.token_hex()
-        self._app = create_app(replace(settings, api_admin_token=self._token))
-        self._client = self._app.test_client()
+        self._settings = replace(settings, api_admin_token=self._token)
+        self._app: Flask | None = None
 
     def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+        if self._app is None:
+            self._app = self._open(may_begin=method != "GET")
         headers = {"X-Admin-Token": self._token}
-        return _answer(self._client.open(path, method=method, query_string=params, json=body, headers=headers))
+        client = self._app.test_client()
+        return _answer(client.open(path, method=method, query_string=params, json=body, headers=headers))
 
     def close(self) -> None:
-        close_store(self._app)
+        if self._app is not None:
+            close_store(self._app)
+
+    def _open(self, may_begin: bool) -> Flask:
+        journal = self._settings.ledger_journal_path
+        check_owner(self._settings)
+        if not journal.exists():
+            if not may_begin:
+                raise Misconfigured(
+                    f"{journal}: there is no journal; name the data folder by PAYMENTS_DATA_DIR, in the environment or "
+                    f"in .env in this folder, or start the API, which begins one"
+                )
+            click.echo(f"payments: {journal}: a new journal begins", err=True)
+        return create_app(self._settings)
+
+
+def check_owner(settings: Settings) -> None:
+    """Raises ``Misconfigured`` for root on another user's files: what root made there, that user could not read."""
+    place = next((each for each in (settings.ledger_journal_path, settings.data_dir) if each.exists()), None)
+    if place is None or os.geteuid() != 0 or (owner := place.stat().st_uid) == 0:
+        return
+    try:
+        user = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        user = f"#{owner}"
+    raise Misconfigured(
+        f"{place} belongs to {user}, who could not read what root makes beside it; run this as that user: "
+        f"sudo -u '{user}' payments ..."
+    )
 
 
 class _Elsewhere:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from payments.cli.calls import check_owner
 from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import show
 from payments.clock import now_ms
@@ -39,6 +40,7 @@ def import_livepeer_ops(where: Where, folder: Path, dry_run: bool, as_json: bool
     if where.url is not None:
         raise click.UsageError("the import works on the files of this machine; leave out --api-url")
     settings = Settings.load()
+    check_owner(settings)
     found = read_folder(folder, settings)
     if dry_run:
         _show_only(found, settings, as_json)

@@ -68,7 +68,7 @@ def open_export(settings: Settings) -> Export:
 
     Whoever asked for it closes it. Raises ``Misconfigured``, ``Unavailable`` and ``Corrupt``.
     """
-    return Export(Disk(), settings.ledger_journal_path)
+    return Export(Disk(), settings.ledger_journal_path, _projections(settings))
 
 
 def open_verification(settings: Settings) -> Verification:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from payments.cli.output import FAILED, FAULTY
-from tests.cli.command import done, records, run, settle
-from tests.harness import HOST_A, ROOT, Server, journal_path, running_server
+from tests.cli.command import done, records, refused, run, settle
+from tests.harness import HOST_A, ROOT, Server, file_store, journal_path, running_server
 
 SETTINGS = {"PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.001"}
 
@@ -30,15 +30,43 @@ def test_an_orchestrator_is_added_shown_and_disabled(folder: Path) -> None:
     assert records("orchestrators", "disable", "orch-a", "--undo")[0]["enabled"] is True
 
 
+def test_what_only_asks_begins_no_journal(folder: Path) -> None:
+    """Or a mistyped folder would answer that nothing is owed."""
+    for command in ("ledger balances", "sessions list", "ledger events", "orchestrators list"):
+        assert f"{folder}/audit/ledger-events.log: there is no journal; name the data folder" in refused(
+            *command.split()
+        )
+    assert not folder.exists()
+
+
+def test_what_records_says_that_it_begins_a_journal(folder: Path) -> None:
+    add = ("orchestrators", "add", "orch-a", "--host-public-ip", HOST_A)
+    assert [run(*add).stderr for _ in range(2)] == [
+        f"payments: {folder}/audit/ledger-events.log: a new journal begins\n", "",
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files that another user owns")
+def test_root_keeps_its_hands_off_another_users_files(folder: Path) -> None:
+    """The API would find that it cannot read its own registry any more."""
+    done("orchestrators", "add", "orch-a", "--host-public-ip", HOST_A)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, 65534, 65534)
+    before = {path: path.stat() for path in folder.rglob("*")}
+    for command in (["orchestrators", "add", "orch-b"], ["ledger", "balances"]):
+        assert "belongs to nobody" in refused(*command)
+    assert {path: path.stat() for path in folder.rglob("*")} == before
+
+
 def test_orchestrators_are_imported_all_or_none(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "records.json"
     file.write_text(
         '[{"orchestrator_id":"a","host_public_ip":"10.0.0.1"},{"orchestrator_id":"b","host_public_ip":"x"}]'
     )
-    refused = run("orchestrators", "import", str(file))
-    assert refused.exit_code == FAILED
-    assert 'record b: host_public_ip: "x" is not an IPv4 or IPv6 address' in refused.output
-    assert records("orchestrators", "list") == []
+    assert 'record b: host_public_ip: "x" is not an IPv4 or IPv6 address' in refused(
+        "orchestrators", "import", str(file)
+    )
+    assert not folder.exists()
     file.write_text(file.read_text().replace('"x"', '"10.0.0.2"'))
     first = records("orchestrators", "import", str(file))
     assert records("orchestrators", "import", str(file)) == first == records("orchestrators", "list")
@@ -68,6 +96,7 @@ def test_an_adjustment_is_booked_once_and_shown(folder: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_what_cannot_be_done_is_said_in_words(folder: Path, arguments: tuple[str, ...], complaint: str) -> None:
+    file_store(folder).close()
     result = run(*arguments)
     assert result.exit_code == FAILED
     assert complaint in result.stderr

@@ -13,10 +13,11 @@ import orjson
 
 from payments.disk import Disk
 from payments.errors import Corrupt, Misconfigured, Unavailable
-from payments.store.file import halt
+from payments.store.file import halt, snapshot
 from payments.store.file.codec import BadLine, Position, UnknownVersion, is_whole, parse, subject_at
 from payments.store.file.lines import BadTail, damaged, place
 from payments.store.file.reader import line_filter
+from payments.store.file.snapshot import Paths
 from payments.store.file.walk import blocks, journal_files
 from payments.store.protocol import Query
 
@@ -31,8 +32,10 @@ class Export:
         size: of all lines, in bytes.
     """
 
-    def __init__(self, disk: Disk, journal_path: Path) -> None:
+    def __init__(self, disk: Disk, journal_path: Path, projections: Paths) -> None:
         """Raises ``Misconfigured`` where there is no journal to read, ``Unavailable`` and ``Corrupt``."""
+        # First: what is recorded meanwhile must not be in them and not in the journal.
+        self._shown = snapshot.shown_positions(projections)
         mark = halt.mark_of(journal_path)
         if disk.exists(str(mark)):
             raise Unavailable(f"{mark} exists: a sync failed, and what was written last may be lost; restart first")
@@ -90,6 +93,9 @@ class Export:
             finally:
                 # What a compressed one keeps in memory goes with it.
                 file.segment.close()
+        for path, position in self._shown.items():
+            if position.seq > seq:
+                raise Corrupt(f"{path} shows entry {position.seq}, which the journal does not have")
 
 
 def _sync(disk: Disk, journal_path: Path) -> None:

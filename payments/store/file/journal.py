@@ -11,7 +11,7 @@ from payments.disk import Disk
 from payments.disk.operations import write_all
 from payments.domain.entries import Entry
 from payments.errors import Corrupt, Unavailable
-from payments.store.file.codec import Decode, Position, decode_next, encode, line_hash
+from payments.store.file.codec import BadLine, Decode, Position, UnknownVersion, decode_next, encode, line_hash, parse
 from payments.store.file.lines import BadTail, damaged, read_lines
 from payments.store.file.segments import (
     PlainSegment,
@@ -92,6 +92,21 @@ class Journal:
             return line_hash(self._last_line(position.segment, position.offset)) == position.hash
         earlier = [first_seq for first_seq, _ in sealed_segments(self.path) if first_seq < position.segment]
         return bool(earlier) and line_hash(self._last_line(earlier[-1], None)) == position.hash
+
+    def check_sealed(self) -> None:
+        """Whether every sealed segment is there, from the first entry up to ``position``. Raises ``Corrupt``.
+
+        What a projection shows is not read again, so nobody else would notice before the entries are asked for.
+        """
+        begin_seq = 1
+        for first_seq, path in sealed_segments(self.path):
+            if first_seq >= self.position.segment:
+                break
+            if first_seq != begin_seq:
+                raise Corrupt(f"{path}: the segment before it is missing, {sealed_path(self.path, begin_seq)}")
+            begin_seq = self._last_seq(first_seq, path) + 1
+        if begin_seq != self.position.segment:
+            raise Corrupt(f"{self.path}: the segment before it is missing, {sealed_path(self.path, begin_seq)}")
 
     def read_sealed(self) -> Iterator[Entry]:
         """The entries behind ``position`` in sealed segments, all of them. Raises ``Corrupt``."""
@@ -194,6 +209,12 @@ class Journal:
             return last_line(file, end)
         finally:
             file.close()
+
+    def _last_seq(self, first_seq: int, path: Path) -> int:
+        try:
+            return int(parse(self._last_line(first_seq, None))["seq"])
+        except (BadLine, UnknownVersion, KeyError) as error:
+            raise Corrupt(f"{path}: its last line cannot be read: {error}. Restore it from a backup") from error
 
     def _is_open_here(self, named: os.stat_result) -> bool:
         return (named.st_ino, named.st_dev) == self._identity

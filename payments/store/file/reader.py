@@ -1,5 +1,6 @@
 """Reading the journal backwards, a page at a time."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -19,10 +20,12 @@ MOST_US = 28_000
 
 # What it takes to look at a block, plain or compressed, for text that is not in it; to look at each of its lines
 # instead; and to decode a line that may match, and to show it. As measured, so that a page is the same everywhere.
-_PLAIN_US, _COMPRESSED_US = 50, 110
+_PLAIN_US, _COMPRESSED_US = 130, 110
 _LINES_US = 120
 _ENTRY_US = 36
 _BLOCK = PLAIN_BYTES
+_SEQ = re.compile(rb'\{"seq":([0-9]+),')
+_RESTORE = "Stop all processes of Payments, and restore the journal's segments from a backup"
 _TIME_BYTES = 24
 
 
@@ -32,13 +35,13 @@ def read_page(end: End, query: Query, before: int | None, limit: int) -> Page:
     texts = _texts(query)
     may_match = line_filter(query)
     spent_us = 0
+    last_seq = end.position.seq if before is None else max(0, min(end.position.seq, before - 1))
     for block in _backwards(end, before):
+        last_seq = _check_place(block, last_seq)
         spent_us += block.cost_us
         if all(text in block.data for text in texts):
             spent_us += _LINES_US
-            for line in reversed(block.data.splitlines(keepends=True)):
-                if is_whole(line) and not may_match(line):
-                    continue
+            for line in filter(may_match, reversed(block.data.splitlines(keepends=True))):
                 entry = _decode(block.file, line)
                 spent_us += _ENTRY_US
                 if query.matches(entry):
@@ -46,9 +49,26 @@ def read_page(end: End, query: Query, before: int | None, limit: int) -> Page:
                 if len(found) == limit or spent_us > MOST_US:
                     return Page(found, entry.seq if entry.seq > 1 else None)
         if spent_us > MOST_US:
-            seq = _decode(block.file, block.data[: block.data.index(b"\n") + 1]).seq
-            return Page(found, seq if seq > 1 else None)
+            return Page(found, last_seq + 1 if last_seq else None)
+    if last_seq:
+        raise Corrupt(f"{end.path}: the entries up to seq {last_seq} are missing. {_RESTORE}")
     return Page(found, None)
+
+
+def _check_place(block: "_Block", last_seq: int) -> int:
+    """The ``seq`` before the first line of ``block``, whose last line must have ``last_seq``. Raises ``Corrupt``."""
+    first, last = (_seq(block.file, block.data[at:]) for at in (0, block.data.rfind(b"\n", 0, -1) + 1))
+    if last != last_seq:
+        raise Corrupt(
+            f"{block.file.segment.path}: what is in front of seq {last_seq + 1} has seq {last}: entries are missing. "
+            f"{_RESTORE}"
+        )
+    return first - 1
+
+
+def _seq(file: "_File", line: bytes) -> int:
+    match = _SEQ.match(line)
+    return int(match[1]) if match else _decode(file, line[: line.find(b"\n") + 1]).seq
 
 
 def _texts(query: Query) -> list[bytes]:
@@ -111,9 +131,9 @@ def _backwards(end: End, before: int | None) -> Iterator[_Block]:
 
 
 def _file_backwards(file: _File, before: int | None) -> Iterator[_Block]:
-    """The lines of ``file`` below ``before``, newest first."""
+    """The lines of ``file`` below ``before``, newest first, all of them as they were written. Raises ``Corrupt``."""
     end = file.end if before is None else _offset_of(file, before)
-    cost_us = _COMPRESSED_US if isinstance(file.segment, CompressedSegment) else _PLAIN_US
+    is_checked = isinstance(file.segment, CompressedSegment)
     rest = b""
     while end > 0:
         # A compressed block is unpacked as a whole, so none is cut.
@@ -123,7 +143,12 @@ def _file_backwards(file: _File, before: int | None) -> Iterator[_Block]:
         first = (data.find(b"\n") + 1 or len(data)) if start else 0
         rest = data[:first]
         if whole := data[first : data.rfind(b"\n") + 1]:
-            yield _Block(file, whole, cost_us)
+            # A compressed block has a checksum of its own.
+            if not is_checked:
+                for line in whole.splitlines(keepends=True):
+                    if not is_whole(line):
+                        _decode(file, line)
+            yield _Block(file, whole, _COMPRESSED_US if is_checked else _PLAIN_US)
         end = start
 
 

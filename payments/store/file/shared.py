@@ -186,6 +186,7 @@ class SharedJournal:
                     self._check_reflected(path, position)
                 if found.snapshot is not None and not halted:
                     self.state, self.journal.position = found.snapshot
+                self.journal.check_sealed()
                 self._rebuild()
             # What was read may be another process's, written and not yet synced: nothing rests on it before it is.
             self._sync()

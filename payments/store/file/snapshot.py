@@ -146,7 +146,7 @@ def read(paths: Paths) -> Found:
     """What the projections on disk show together."""
     reflected: dict[Path, Position] = {}
     subjects: list[dict[str, Any]] = []
-    for path, shown in open_each(paths).items():
+    for path, shown in open_each(paths, _report).items():
         with closing(shown):
             try:
                 subjects.append(dict(shown.subjects()))
@@ -160,8 +160,8 @@ def read(paths: Paths) -> Found:
     return Found(Snapshot(State(position.seq, sessions, balances, power), position), reflected)
 
 
-def open_each(paths: Paths) -> dict[Path, Shown]:
-    """The sound projections on disk. One that is not is reported; it is made again from the journal."""
+def open_each(paths: Paths, say: Callable[[Exception], None]) -> dict[Path, Shown]:
+    """The sound projections on disk; of one that is there and is not sound, ``say`` is told why."""
     found = {}
     for path, form in zip(paths, _FORMS, strict=True):
         try:
@@ -169,8 +169,16 @@ def open_each(paths: Paths) -> dict[Path, Shown]:
         except FileNotFoundError:
             continue
         except (OSError, Unusable) as error:
-            _report(error)
+            say(error)
     return found
+
+
+def shown_positions(paths: Paths) -> dict[Path, Position]:
+    """Up to where each sound projection on disk shows the journal."""
+    found = open_each(paths, lambda _: None)
+    for shown in found.values():
+        shown.close()
+    return {path: shown.position for path, shown in found.items()}
 
 
 def _report(error: Exception) -> None:

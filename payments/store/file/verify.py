@@ -73,7 +73,8 @@ class Verification:
         """Raises ``Unavailable`` where it cannot be read."""
         self._projections = projections
         # First: what is recorded meanwhile must not be in them and not in the journal.
-        self._shown = snapshot.open_each(projections)
+        self._unsound: list[Exception] = []
+        self._shown = snapshot.open_each(projections, self._unsound.append)
         try:
             self._files = journal_files(disk, journal_path)
         except OSError as error:
@@ -97,6 +98,8 @@ class Verification:
             except OSError as error:
                 raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
         check.finish()
+        for unsound in self._unsound:
+            raise Corrupt(f"{unsound}. {_REMEDY}")
         return Verified(position.seq, len(self._files), len(check.sessions), check.balances_wei, check.compared)
 
     def close(self) -> None:

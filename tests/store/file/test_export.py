@@ -1,5 +1,8 @@
 """The whole journal, oldest entry first, from its files: every segment in either form, beside whoever writes."""
 
+import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,10 +13,10 @@ from payments.errors import Corrupt, Misconfigured, Unavailable
 from payments.store import Query
 from payments.store.file import halt
 from payments.store.file.export import Export
-from payments.store.file.segments import sealed_segments
+from payments.store.file.segments import sealed_path, sealed_segments
 from payments.store.file.store import FileStore
 from tests.disk.scripted import HastyDisk
-from tests.harness import HOST_A, HOST_B, JSON, NOON_MS, Clock, event, file_store, journal_path
+from tests.harness import HOST_A, HOST_B, JSON, NOON_MS, Clock, event, file_store, journal_path, projections
 from tests.store.house import all_entries
 
 SEGMENT_BYTES = 8192
@@ -36,7 +39,7 @@ def lived(folder: Path, rounds: int = 12) -> FileStore:
 
 
 def exported(folder: Path, query: Query | None = None, *, money_only: bool = False) -> list[JSON]:
-    journal = Export(HastyDisk(), journal_path(folder))
+    journal = Export(HastyDisk(), journal_path(folder), projections(folder))
     try:
         return list(journal.records(query or Query(), money_only=money_only))
     finally:
@@ -87,7 +90,7 @@ def test_export_takes_a_session_of_another_orchestrator_for_none(tmp_path: Path)
 
 def test_what_is_recorded_later_is_not_in_it(tmp_path: Path) -> None:
     store = lived(tmp_path)
-    journal = Export(HastyDisk(), journal_path(tmp_path))
+    journal = Export(HastyDisk(), journal_path(tmp_path), projections(tmp_path))
     records = journal.records(Query(), money_only=False)
     first = next(records)
     store.execute([event("s-later", at_ms=NOON_MS + 3_600_000) for _ in range(40)])
@@ -108,11 +111,12 @@ def test_line_that_is_being_written_is_left_out(tmp_path: Path) -> None:
 
 def test_journal_between_two_active_files_is_read_as_it_is(tmp_path: Path) -> None:
     lived(tmp_path).close()
-    first_seq = sealed_segments(journal_path(tmp_path))[-1][0]
-    journal_path(tmp_path).unlink()
+    active = journal_path(tmp_path)
+    first_seq = json.loads(active.read_bytes().splitlines()[0])["seq"]
+    active.rename(sealed_path(active, first_seq))
     seqs = [each["seq"] for each in exported(tmp_path)]
     assert seqs == list(range(1, len(seqs) + 1))
-    assert seqs[-1] > first_seq
+    assert seqs[-1] >= first_seq
 
 
 def test_damage_is_named_by_file_and_line(tmp_path: Path) -> None:
@@ -136,6 +140,15 @@ def test_missing_segment_is_named(tmp_path: Path) -> None:
         exported(tmp_path)
 
 
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: os.truncate(path, 0)], ids=["removed", "emptied"])
+def test_active_file_that_is_cut_short_is_named(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    """The projections know of more than is there: an account for somebody must not be silently short."""
+    lived(tmp_path).close()
+    change(journal_path(tmp_path))
+    with pytest.raises(Corrupt, match=r"sessions.json shows entry \d+, which the journal does not have"):
+        exported(tmp_path)
+
+
 def test_journal_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"ledger-events.log: cannot be read .* PAYMENTS_DATA_DIR"):
         exported(tmp_path)
@@ -150,7 +163,7 @@ def test_nothing_is_exported_after_a_failed_sync(tmp_path: Path) -> None:
 
 def test_progress_adds_up_to_the_size(tmp_path: Path) -> None:
     lived(tmp_path).close()
-    journal = Export(HastyDisk(), journal_path(tmp_path))
+    journal = Export(HastyDisk(), journal_path(tmp_path), projections(tmp_path))
     progress: list[int] = []
     assert len(list(journal.records(Query(), money_only=False, progress=progress.append))) == 38
     assert (len(progress), sum(progress)) == (len(sealed_segments(journal_path(tmp_path))) + 1, journal.size)

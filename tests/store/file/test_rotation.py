@@ -16,6 +16,7 @@ from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
 from tests.harness import NOON_MS, event, file_store, journal_path
 from tests.store.file.history import facts
+from tests.store.house import all_entries
 
 SEGMENT_BYTES = 4096
 EVENTS = 20
@@ -66,9 +67,37 @@ def test_a_start_finds_the_same_state(rotated: FileStore, tmp_path: Path, projec
 
 def test_a_start_with_projections_reads_only_what_they_do_not_show(rotated: FileStore, tmp_path: Path) -> None:
     _, oldest = sealed_segments(journal_path(tmp_path))[0]
+    lines = oldest.read_bytes().splitlines(keepends=True)
     oldest.chmod(0o600)
-    oldest.write_bytes(b"damaged\n" * 512)
+    oldest.write_bytes(b"".join([*(b"damaged\n" for _ in lines[:-1]), lines[-1]]))
     assert opened(tmp_path).view().seq == EVENTS
+
+
+@pytest.mark.parametrize("place", [0, 1, -1], ids=["first", "second", "last"])
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])
+def test_a_sealed_segment_that_is_missing_is_noticed(
+    rotated: FileStore, tmp_path: Path, place: int, compressed: bool
+) -> None:
+    """By a start, though the projections show what it held; and by a page, which would otherwise be short."""
+    if compressed:
+        rotated.maintain()
+    _, path = sealed_segments(journal_path(tmp_path))[place]
+    path.unlink()
+    with pytest.raises(Corrupt, match="the segment before it is missing"):
+        opened(tmp_path)
+    for query in (Query(), Query(session_id="nobody")):
+        with pytest.raises(Corrupt, match=r"missing\. Stop all processes of Payments, and restore"):
+            all_entries(rotated, query)
+
+
+def test_a_damaged_line_is_noticed_by_a_search_for_another_one(rotated: FileStore, tmp_path: Path) -> None:
+    """It might have been one of those that are looked for."""
+    _, oldest = sealed_segments(journal_path(tmp_path))[0]
+    data = oldest.read_bytes()
+    oldest.chmod(0o600)
+    oldest.write_bytes(data.replace(b'"session_id":"s', b'"session_id":"z', 1))
+    with pytest.raises(Corrupt, match="its checksum does not fit its content"):
+        all_entries(rotated, Query(session_id="nobody"))
 
 
 def test_readers_see_one_journal(rotated: FileStore) -> None:

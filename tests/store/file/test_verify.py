@@ -212,6 +212,15 @@ def test_a_projection_that_shows_no_session_where_one_must_be_is_named(folder: P
     assert fault(folder).startswith(f"{path} is damaged ('heartbeat_count'). Nothing is lost: remove the file")
 
 
+@pytest.mark.parametrize("data", [b"garbage\n", b"", b'{"format":1}\n'], ids=["garbage", "empty", "another document"])
+def test_a_projection_that_no_start_would_read_is_named(folder: Path, data: bytes) -> None:
+    path = folder / "balances.json"
+    path.write_bytes(data)
+    assert fault(folder).startswith(f"{path} is damaged")
+    assert fault(folder).endswith("remove the file, and the next start makes it again")
+    assert path.read_bytes() == data
+
+
 def test_a_projection_of_a_longer_journal_is_named(folder: Path) -> None:
     path = journal_path(folder)
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
