@@ -7,6 +7,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ class _State(Collector):
         here = self._here
         worker = worker_health(here.settings, here.now_ms())
         yield from _health(here, worker)
-        yield from _sweep(worker["sweep"])
+        yield from _sweep(worker["sweep"], here.settings.power_meter_enabled)
         state = _usable(here)
         yield _gauge("payments_store_usable", "1: an event can be recorded now.", state is not None)
         if state is not None:
@@ -126,14 +127,15 @@ def _money(state: State) -> Iterator[Metric]:
     yield _gauge("payments_owed_eth", "The sum of all balances, in ETH.", owed / WEI_PER_ETH)
 
 
-def _sweep(sweep: Mapping[str, Any] | None) -> Iterator[Metric]:
+def _sweep(sweep: Mapping[str, Any] | None, is_due: bool) -> Iterator[Metric]:
+    """Where one ``is_due`` and none was, it was an eternity ago: an alert cannot compare with what is not there."""
+    if sweep is not None or is_due:
+        text = "Time since the power worker's last sweep ended; +Inf: there was none, and the power meter is on."
+        yield _gauge("payments_power_last_sweep_age_seconds", text, inf if sweep is None else sweep["age_s"])
     if sweep is None:
         return
-    for name, text, value in (
-        ("age", "Time since the power worker's last sweep ended.", sweep["age_s"]),
-        ("duration", "How long the power worker's last sweep took.", sweep["seconds"]),
-    ):
-        yield _gauge(f"payments_power_last_sweep_{name}_seconds", text, value)
+    text = "How long the power worker's last sweep took."
+    yield _gauge("payments_power_last_sweep_duration_seconds", text, sweep["seconds"])
     hosts = {state: sweep[state] for state in ("awake", "asleep", "unknown", "left_out")}
     yield _gauges("payments_power_hosts", "Hosts by what that sweep found.", "state", hosts)
 

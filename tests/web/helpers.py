@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from tests.harness import HOST_A, Server
 
 EVENTS, BATCH = "/api/sessions/events", "/api/sessions/events/batch"
@@ -111,6 +113,23 @@ def post_admin(server: Server, method: str, path: str, item: Any) -> Answer:
 def an_event(session_id: str, kind: str = "start", **fields: Any) -> dict[str, Any]:
     """A sound event; on ``HOST_A`` unless told otherwise."""
     return {"session_id": session_id, "event": kind, "upstream_addr": HOST_A, **fields}
+
+
+def scrape(server: Server) -> str:
+    """What ``/metrics`` answers."""
+    answer = send(server, "GET", "/metrics", token=server.VIEWER)
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    return answer.body.decode()
+
+
+def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """A scrape as Prometheus reads it, by name and labels."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
 def walk(server: Server, path: str, **query: Any) -> list[Any]:

@@ -1,49 +1,15 @@
-"""``GET /metrics``, and the dashboard and the alerts that are made of it."""
+"""``GET /metrics``."""
 
-import json
-import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
-from payments.clock import now_ms
-from payments.duty import Duty, Report, SweepReport
 from payments.settings import Settings
 from payments.web import create_app
 from payments.web.services import close_store
-from tests.harness import ROOT, Server, journal_path, until
-from tests.web.helpers import BATCH, an_event, post_admin, post_event, send
-
-ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
-DASHBOARD = ROOT / "deploy" / "grafana" / "payments.json"
-
-
-def seed(data: Path) -> None:
-    """A worker that has swept."""
-    duty = Duty(journal_path(data))
-    now = now_ms()
-    duty.report(Report(1, now, now + 600_000, SweepReport(now, 0.5, 3, 1, 1, 1, 0, "0")))
-    duty.close()
-
-
-def scrape(server: Server) -> str:
-    answer = send(server, "GET", "/metrics", token=server.VIEWER)
-    assert answer.status == 200
-    assert answer.headers["content-type"].startswith("text/plain")
-    return answer.body.decode()
-
-
-def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+from tests.harness import Server, journal_path, until
+from tests.web.helpers import BATCH, an_event, post_admin, post_event, samples, scrape, send
 
 
 def value(server: Server, name: str, **labels: str) -> float:
@@ -170,58 +136,3 @@ def test_without_a_folder_one_process_counts_in_memory(tmp_path: Path, monkeypat
     assert client.post("/api/sessions/events", json=an_event("s-1")).status_code == 200
     assert count() == before + 1
     close_store(app)
-
-
-def served(server: Server) -> set[str]:
-    """All names that a scrape may hold."""
-    return {name for name, _ in samples(scrape(server))}
-
-
-def names_in(text: str) -> set[str]:
-    return set(re.findall(r"\bpayments_[a-z_]+", text))
-
-
-def expressions(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        yield from (text for name, text in node.items() if name in ("expr", "query") and isinstance(text, str))
-        for each in node.values():
-            yield from expressions(each)
-    elif isinstance(node, list):
-        for each in node:
-            yield from expressions(each)
-
-
-def test_dashboard_shows_what_is_served(shared_server: Server) -> None:
-    dashboard = json.loads(DASHBOARD.read_text())
-    shown = {name for text in expressions(dashboard) for name in names_in(text)}
-    assert shown - served(shared_server) == set()
-    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
-    assert {each["datasource"]["uid"] for each in dashboard["panels"] if each["type"] != "row"} == {"${datasource}"}
-
-
-def test_alerts_watch_what_is_served(shared_server: Server) -> None:
-    watched = {name for text in expressions(yaml.safe_load(ALERTS.read_text())) for name in names_in(text)}
-    assert watched
-    assert watched - served(shared_server) == set()
-
-
-def test_every_metric_of_ours_is_on_the_dashboard(shared_server: Server) -> None:
-    """But for the ends of histograms, which belong to the whole."""
-    shown = names_in(DASHBOARD.read_text())
-    parts = ("_sum", "_count", "_bucket")
-    missing = {
-        name
-        for name in served(shared_server) - shown
-        if not (name.endswith(parts) and any(name.rsplit("_", 1)[0] + part in shown for part in parts))
-    }
-    assert missing == set()
-
-
-def test_alerts_say_what_is_wrong_and_how_bad() -> None:
-    """As far as it shows without promtool, whose Debian package starts a server on the port of ``/power``."""
-    [group] = yaml.safe_load(ALERTS.read_text())["groups"]
-    for rule in group["rules"]:
-        assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
-        assert rule["labels"]["severity"] in ("critical", "warning")
-        assert set(rule["annotations"]) == {"summary", "description"}
-    assert len({rule["alert"] for rule in group["rules"]}) == len(group["rules"])

@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from math import inf
 from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from payments.clock import now_ms
 from payments.domain.times import parse_time
 from payments.duty import Duty, Report, SweepReport
 from tests.harness import Server, journal_path
-from tests.web.helpers import send
+from tests.web.helpers import samples, scrape, send
 
 SETTINGS = {"PAYMENTS_POWER_METER_ENABLED": "true"}
 SWEEP = SweepReport(
     at_ms=0, seconds=1.25, asked=10, awake=6, asleep=3, unknown=1, left_out=2, credited_eth="0.000000000000000001"
 )
+NEVER = {"payments_power_last_sweep_age_seconds": inf}
+"""What is served of the last sweep where there was none and one is due."""
 Reports = Callable[[int, int, SweepReport | None], None]
 
 
@@ -42,14 +44,10 @@ def ready(server: Server) -> Any:
 
 def metrics(server: Server) -> dict[str, float]:
     """Samples of the worker's last sweep by name and labels, as Prometheus would read them."""
-    answer = send(server, "GET", "/metrics", token=server.VIEWER)
-    assert answer.status == 200
-    assert answer.headers["content-type"].startswith("text/plain; version=")
     return {
-        "/".join([sample.name, *sample.labels.values()]): sample.value
-        for family in text_string_to_metric_families(answer.body.decode())
-        for sample in family.samples
-        if sample.name.startswith("payments_power_")
+        "/".join([name, *(word for _, word in labels)]): value
+        for (name, labels), value in samples(scrape(server)).items()
+        if name.startswith("payments_power_")
     }
 
 
@@ -59,7 +57,7 @@ def test_before_a_worker_has_run_it_is_degraded(shared_server: Server) -> None:
     assert shown["status"] == "degraded"
     problem = "no worker has run yet; the power meter needs one"
     assert shown["worker"] == {"seen_at": None, "sweep": None, "problem": problem}
-    assert metrics(shared_server) == {}
+    assert metrics(shared_server) == NEVER
 
 
 def test_a_worker_that_is_well_is_ok(shared_server: Server, reported: Reports) -> None:
@@ -77,7 +75,7 @@ def test_a_worker_before_its_first_sweep_is_ok(shared_server: Server, reported: 
     reported(0, 60_000, None)
     shown = ready(shared_server)
     assert (shown["status"], shown["worker"]["sweep"]) == ("ok", None)
-    assert metrics(shared_server) == {}
+    assert metrics(shared_server) == NEVER
 
 
 def test_a_worker_that_is_late_is_degraded(shared_server: Server, reported: Reports) -> None:
@@ -119,4 +117,4 @@ def test_a_report_that_cannot_be_read_is_as_none(shared_server: Server, reported
     """It is for show: nothing that is in it may keep events from being taken."""
     journal_path(shared_server.data).with_name("ledger-events.log.worker.json").write_bytes(damaged)
     assert ready(shared_server)["worker"]["seen_at"] is None
-    assert metrics(shared_server) == {}
+    assert metrics(shared_server) == NEVER

@@ -1,0 +1,161 @@
+"""The alerts and the dashboard, by Prometheus' own judgement and against what ``/metrics`` serves."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from payments.clock import now_ms
+from payments.duty import Duty, Report, SweepReport
+from tests.harness import ROOT, Server, journal_path
+from tests.web.helpers import BATCH, an_event, post_event, samples, scrape, send
+
+ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
+CASES = ROOT / "deploy" / "prometheus" / "alerts_test.yml"
+DASHBOARD = ROOT / "deploy" / "grafana" / "payments.json"
+
+
+def seed(data: Path) -> None:
+    """A worker that has swept."""
+    duty = Duty(journal_path(data))
+    now = now_ms()
+    duty.report(Report(1, now, now + 600_000, SweepReport(now, 0.5, 3, 1, 1, 1, 0, "0")))
+    duty.close()
+
+
+@pytest.fixture(scope="module")
+def scrapes(shared_server: Server) -> tuple[str, str]:
+    """Of a server that is well, and of the same when it can record nothing any more."""
+    shared_server.register()
+    post_event(shared_server, [an_event("s-1"), {}], BATCH)
+    post_event(shared_server, an_event("s-1", "end"))
+    well = scrape(shared_server)
+    journal_path(shared_server.data).with_name("ledger-events.log.halted").write_text("a sync failed\n")
+    assert send(shared_server, "GET", "/readyz").status == 503
+    return well, scrape(shared_server)
+
+
+@pytest.fixture(scope="module")
+def served(scrapes: tuple[str, str]) -> set[str]:
+    """All series that a scrape may hold, as PromQL selects them."""
+    return {selector(name, dict(labels)) for text in scrapes for name, labels in samples(text)}
+
+
+def selector(name: str, labels: dict[str, str]) -> str:
+    within = ",".join(f"{label}={json.dumps(labels[label])}" for label in sorted(labels))
+    return f"{name}{{{within}}}" if within else name
+
+
+def promtool(*arguments: str, text: str | None = None) -> None:
+    """It must have found nothing to complain of."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    program = shutil.which("promtool", path=path)
+    assert program is not None, "promtool is missing: run tests/run.sh, which fetches it"
+    ran = subprocess.run([program, *arguments], input=text, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def names_in(texts: Iterable[str]) -> set[str]:
+    return {name for text in texts for name in re.findall(r"\bpayments_[a-z_]+", text)}
+
+
+def rules() -> list[dict[str, Any]]:
+    [group] = yaml.safe_load(ALERTS.read_text())["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
+def cases() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load(CASES.read_text())["tests"]
+    return found
+
+
+def shown() -> list[str]:
+    """The expressions of the dashboard; Grafana puts a time in the place of its variables."""
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    return [re.sub(r"\$__\w+", "5m", each["expr"]) for panel in panels for each in panel.get("targets", [])]
+
+
+def test_names_are_conventional(scrapes: tuple[str, str]) -> None:
+    for text in scrapes:
+        promtool("check", "metrics", text=text)
+
+
+def test_alerts_are_sound() -> None:
+    promtool("check", "rules", "--lint=all", "--lint-fatal", str(ALERTS))
+
+
+def test_every_alert_fires_when_it_should_and_at_no_other_time() -> None:
+    promtool("test", "rules", str(CASES))
+
+
+def test_every_alert_has_a_case_that_looks_before_and_when_it_fires() -> None:
+    fire = set()
+    for case in cases():
+        for before, then in pairwise(case["promql_expr_test"]):
+            if "exp_samples" in then:
+                [sample] = then["exp_samples"]
+                assert "exp_samples" not in before
+                assert int(then["eval_time"].removesuffix("m")) == int(before["eval_time"].removesuffix("m")) + 1
+                fire.add(sample["labels"])
+    assert fire == {selector("", {"alertname": rule["alert"]}) for rule in rules()}
+
+
+def test_cases_are_made_of_what_is_served(served: set[str]) -> None:
+    made = {each["series"] for case in cases() for each in case["input_series"]}
+    assert made - served == {'up{job="payments"}'}
+
+
+def test_whatever_an_alert_watches_is_well_once() -> None:
+    """Where a series is missing, its alert is silent for that alone."""
+    well = [each["series"] for each in cases()[0]["input_series"]]
+    assert names_in(rule["expr"] for rule in rules()) - names_in(well) == set()
+
+
+def test_alerts_say_what_is_wrong_and_how_bad() -> None:
+    for rule in rules():
+        assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        assert set(rule["annotations"]) == {"summary", "description"}
+    assert len({rule["alert"] for rule in rules()}) == len(rules())
+
+
+def test_dashboard_shows_what_is_served(served: set[str], tmp_path: Path) -> None:
+    """Every expression finds something in a scrape: names, labels and their values are right."""
+    finds_something = [
+        {"expr": f"count({text}) > bool 0", "eval_time": "10m", "exp_samples": [{"labels": "{}", "value": 1}]}
+        for text in shown()
+    ]
+    series = [{"series": each, "values": "1x10"} for each in served]
+    path = tmp_path / "dashboard_test.yml"
+    path.write_text(
+        json.dumps({"tests": [{"interval": "1m", "input_series": series, "promql_expr_test": finds_something}]})
+    )
+    promtool("test", "rules", str(path))
+
+
+def test_every_metric_of_ours_is_on_the_dashboard(served: set[str]) -> None:
+    """But for the ends of histograms, which belong to the whole."""
+    found = names_in(shown())
+    parts = ("_sum", "_count", "_bucket")
+    missing = {
+        name
+        for name in names_in(served) - found
+        if not (name.endswith(parts) and any(name.rsplit("_", 1)[0] + part in found for part in parts))
+    }
+    assert missing == set()
+
+
+def test_dashboard_is_in_one_piece() -> None:
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert {each["datasource"]["uid"] for each in panels if each["type"] != "row"} == {"${datasource}"}
