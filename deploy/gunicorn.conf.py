@@ -4,9 +4,11 @@ import fcntl
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -58,6 +60,15 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True
 # By default whoever connects from loopback, a proxy's clients too, may set SCRIPT_NAME and so cause a 500.
 forwarder_headers = ""
+# And X-Forwarded-Proto and its like: whether to believe that is for PAYMENTS_BEHIND_PROXY to say.
+secure_scheme_headers: dict[str, str] = {}
+# A unix socket is for its owner and group, by default it is for everybody. nginx's user has to be in the group.
+umask = 0o117
+# The longest line has a session id in it, 128 characters that may take 12 bytes each; the longest header is a token.
+# What is longer, or more, is answered 414 or 431. nginx/payments.conf lets no more through than this.
+limit_request_line = 4094
+limit_request_fields = 50
+limit_request_field_size = 4094
 
 
 class _JsonLogger(Logger):
@@ -110,6 +121,28 @@ def when_ready(server: Any) -> None:
             reload()
 
     server.reload = reload_if_sound
+
+
+def on_starting(server: Any) -> None:
+    """Leave a socket alone that is listened on: gunicorn takes every one for a left-over and puts its own in place."""
+    address = server.address[0]
+    if isinstance(address, str) and not {"GUNICORN_FD", "LISTEN_FDS"} & set(os.environ):
+        # The workers of a master that was killed listen for about a second more.
+        deadline_s = time.monotonic() + 5
+        while _is_listened_on(address):
+            if time.monotonic() > deadline_s:
+                server.log.error("Connection in use: %s", address)
+                sys.exit(1)
+            time.sleep(0.1)
+
+
+def _is_listened_on(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+    return True
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -22,6 +22,22 @@ need_packages() {
         || fail "apt-get could not install$missing"
 }
 
+# unpack_program PACKAGE PATH: the program that Debian's PACKAGE has at PATH, into .venv/bin. Unpacked, not installed: it
+# needs no root, and a package with a server in it would start that.
+unpack_program() (
+    folder=$(mktemp -d "$PWD/.venv/unpack.XXXXXX")
+    trap 'rm -rf "$folder"' EXIT
+    trap 'exit 1' HUP INT TERM
+    say "Fetching $1"
+    # Root would only be told that its temporary folders are not open to apt's own user.
+    download() { (cd "$folder" && apt-get download -q -o APT::Sandbox::User=root "$1") >&2; }
+    download "$1" || { [ "$(id -u)" = 0 ] && apt-get update -q >&2 && download "$1"; } \
+        || fail "apt-get could not download $1; run: sudo apt-get update"
+    dpkg-deb -x "$folder"/*.deb "$folder"
+    [ -x "$folder/$2" ] || fail "$1 has no $2 here; install it"
+    mv "$folder/$2" .venv/bin/
+)
+
 # A Python that is new enough and can make virtual environments (Debian ships that apart, as python3-venv).
 find_python() {
     for candidate in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do

@@ -136,6 +136,10 @@ class Settings:
         "BOOTSTRAP_ORCHESTRATORS_PATH", _path, "", "JSON file of orchestrator records to register at start"
     )
     bind: str = _setting("BIND", _bind, "127.0.0.1:8081", "where gunicorn listens")
+    behind_proxy: bool = _setting(
+        "BEHIND_PROXY", _flag, "false",
+        "believe the last X-Forwarded-For and -Proto: only where nobody but the proxy can connect",
+    )  # fmt: skip
     session_rate_wei_per_minute: int = _setting(
         "SESSION_CREDIT_ETH_PER_MINUTE", _rate, "0",
         "what a minute of session time earns; 0 records sessions and credits nothing",
@@ -251,6 +255,11 @@ class Settings:
             doubts.append(
                 "PAYMENTS_SESSION_REQUIRE_AWAKE is set, but PAYMENTS_POWER_METER_ENABLED is not: "
                 "without readings no session time is credited"
+            )
+        if self.behind_proxy and not self.bind.startswith(("unix:", "127.0.0.1:", "localhost:", "[::1]:")):
+            doubts.append(
+                "PAYMENTS_BEHIND_PROXY is set, but PAYMENTS_BIND is open to other machines: "
+                "whoever connects to it may claim any address; let it be a unix socket"
             )
         return doubts
 

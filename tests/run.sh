@@ -5,30 +5,16 @@ set -eu
 cd "$(dirname "$0")/.."
 . deploy/venv.sh
 
-# promtool judges what /metrics serves, the alerts and the dashboard. Unpacked and not installed, for Debian's package
-# also starts a server, on the port of /power.
-need_promtool() (
-    if [ -x .venv/bin/promtool ] || command -v promtool >/dev/null; then
-        return 0
-    fi
-    say "Fetching promtool"
-    folder=$(mktemp -d .venv/promtool.XXXXXX)
-    trap 'rm -rf "$folder"' EXIT
-    trap 'exit 1' HUP INT TERM
-    # Root would only be told that its temporary folders are not open to apt's own user.
-    download() { (cd "$folder" && apt-get download -q -o APT::Sandbox::User=root prometheus) >&2; }
-    download || { [ "$(id -u)" = 0 ] && apt-get update -q >&2 && download; } \
-        || fail 'apt-get could not download prometheus, for its promtool; run: sudo apt-get update'
-    dpkg-deb -x "$folder"/prometheus_*.deb "$folder"
-    mv "$folder/usr/bin/promtool" .venv/bin/
-)
-
 # git: the list of tracked files, which tests ask for. curl: what quickstart tells people to paste. strace: makes system
 # calls fail. mount: a small disk that fills up. openssl: certificates of hosts. hledger, beancount: read what is
 # exported. wrk: the client of the bench.
 need_packages beancount curl git hledger mount openssl strace wrk
 make_venv '[dev]'
-need_promtool
+# promtool judges what /metrics serves, the alerts and the dashboard; nginx stands in front of gunicorn. Unpacked and not
+# installed, for Debian's packages also start a server, the first one on the port of /power.
+has() { PATH="$PATH:/usr/sbin:$PWD/.venv/bin" command -v "$1" >/dev/null; }
+has promtool || unpack_program prometheus usr/bin/promtool
+has nginx || unpack_program nginx usr/sbin/nginx
 
 .venv/bin/ruff format --check --quiet .
 .venv/bin/ruff check --quiet .

@@ -37,6 +37,9 @@ def doubts(folder: Path, settings: dict[str, str]) -> list[str]:
         pytest.param(METER | SESSION | {"SESSION_REQUIRE_AWAKE": "true"}, id="sessions-while-awake"),
         pytest.param(METER | POWER | {"POWER_POLL_SECONDS": "60", "POWER_MAX_GAP_SECONDS": "60"}, id="gap-as-poll"),
         pytest.param({"POWER_POLL_SECONDS": "600"}, id="no-meter-that-polls"),
+        pytest.param({"BIND": "0.0.0.0:8081"}, id="open-without-a-proxy"),
+        pytest.param({"BIND": "127.0.0.1:8081", "BEHIND_PROXY": "true"}, id="proxy-at-loopback"),
+        pytest.param({"BIND": "unix:/run/api.sock", "BEHIND_PROXY": "true"}, id="proxy-at-a-unix-socket"),
     ],
 )
 def test_usual_settings_are_not_doubted(tmp_path: Path, settings: dict[str, str]) -> None:
@@ -60,6 +63,7 @@ def test_usual_settings_are_not_doubted(tmp_path: Path, settings: dict[str, str]
             "SESSION_REQUIRE_AWAKE POWER_METER_ENABLED",
             id="awake-without-a-meter",
         ),
+        pytest.param({"BIND": "0.0.0.0:8081", "BEHIND_PROXY": "true"}, "BEHIND_PROXY BIND", id="proxy-and-open"),
     ],
 )
 def test_what_is_hardly_meant_is_doubted(tmp_path: Path, settings: dict[str, str], about: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from flask import Flask, Response
 from flask.json.provider import JSONProvider
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from payments.clock import now_ms
@@ -65,6 +66,9 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.converters["anything"] = _Anything
     attach(app, Services(settings, store, registry, Gate(settings), now_ms))
     follow_requests(app)
+    if settings.behind_proxy:
+        # One hop, and nothing else that a header could claim: no host, port or prefix.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
     problems.handle_errors(app)
     for views in (sessions, ledger, orchestrators, power, health, metrics, openapi):
         app.register_blueprint(views.blueprint)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import Request
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from payments.strictjson import read_strictly
 
@@ -24,13 +24,27 @@ def read_json(request: Request, limit: int = EVENT_LIMIT) -> Any:
 
     Raises ``UnsupportedMediaType``, ``Malformed`` and werkzeug's ``RequestEntityTooLarge``.
     """
-    environ = request.environ
-    if environ.get("CONTENT_TYPE") != "application/json" and request.mimetype != "application/json":
+    if request.environ.get("CONTENT_TYPE") != "application/json" and request.mimetype != "application/json":
         raise UnsupportedMediaType(f'the body must be "application/json", not "{request.mimetype}"')
+    try:
+        data = _read(request, limit)
+    except (Malformed, HTTPException):
+        raise
+    except Exception:
+        # The server's: each has its own for a connection that breaks, and for chunks that are none.
+        raise Malformed("the body breaks off, or is not framed as HTTP has it") from None
+    try:
+        return read_strictly(data)
+    except ValueError as error:
+        raise Malformed(f"the body is {error}") from None
+
+
+def _read(request: Request, limit: int) -> bytes:
+    environ = request.environ
     length = environ.get("CONTENT_LENGTH", "")
     if length.isascii() and length.isdigit() and int(length) <= limit:
         # What werkzeug would do, without its stream on top of the server's.
-        data = environ["wsgi.input"].read(int(length))
+        data: bytes = environ["wsgi.input"].read(int(length))
         if len(data) < int(length):
             raise Malformed("the body ends before its Content-Length")
     else:
@@ -39,7 +53,4 @@ def read_json(request: Request, limit: int = EVENT_LIMIT) -> Any:
         data = request.get_data(cache=False)
         if len(data) > limit:
             raise RequestEntityTooLarge
-    try:
-        return read_strictly(data)
-    except ValueError as error:
-        raise Malformed(f"the body is {error}") from None
+    return data

@@ -62,7 +62,7 @@ def _finish(environ: "WSGIEnvironment", status: int, seconds: float) -> None:
     observe_request(method, route, status, seconds)
     if status >= 500:
         about = {"method": method, "route": public(route), "status": status, "seconds": round(seconds, 6)}
-        _report(environ.get(_FAILURE), {"request_id": environ[_ID], **about})
+        _report(environ.get(_FAILURE), {"request_id": environ[_ID], "client": environ["REMOTE_ADDR"], **about})
 
 
 def _report(failure: Exception | None, about: dict[str, object]) -> None:

@@ -52,10 +52,11 @@ def test_request_that_storage_refuses_is_one_line_of_the_log(server: Server) -> 
     answer = send(server, "POST", EVENTS, json.dumps(an_event("s-1")).encode(), token=server.REPORTER, **headers)
     problem = check_problem(answer, "unavailable")
     [line] = logged(server)[before:]
-    assert set(line) == {"level", "logger", "message", "request_id", "status", "method", "route", "seconds", "time"}
+    about = {"request_id", "client", "status", "method", "route", "seconds"}
+    assert set(line) == {"level", "logger", "message", "time"} | about
     assert line["message"] == f"503: {problem['detail']}"
     assert (line["level"], line["request_id"], line["status"]) == ("ERROR", "mine-1", 503)
-    assert (line["method"], line["route"]) == ("POST", EVENTS)
+    assert (line["method"], line["route"], line["client"]) == ("POST", EVENTS, "127.0.0.1")
     assert 0 < line["seconds"] < 10
 
 

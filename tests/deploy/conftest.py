@@ -1,0 +1,19 @@
+"""nginx and gunicorn for the modules of this folder."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.deploy.proxy import Proxied, running_behind_proxy
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
+    """A server behind nginx that the tests of one module share. Whatever they sent it, no log may hold a token or a
+    traceback in the end."""
+    with running_behind_proxy(tmp_path_factory.mktemp("site")) as running:
+        running.register()
+        yield running
+    text = running.log.read_text() + running.proxy.log.read_text() + running.proxy.errors.read_text()
+    assert "Traceback" not in text
+    assert [token for token in (running.REPORTER, running.VIEWER, running.ADMIN) if token in text] == []

@@ -1,0 +1,92 @@
+"""What an address may send: as much as an edge needs, and no more."""
+
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from time import monotonic
+
+from tests.deploy.proxy import Proxied, running_proxy
+from tests.deploy.raw import an_event, call, connected, exchanged, post, report, statuses
+from tests.harness import until
+from tests.web.helpers import BATCH, Answer, check_problem
+from tests.web.helpers import an_event as event
+
+OUTSIDER, ANOTHER = "127.0.0.2", "127.0.0.3"
+
+
+def is_refused(answer: Answer) -> None:
+    assert answer.status == 429
+    assert answer.headers["retry-after"] == "1"
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:payments:problem:too-many-requests"
+
+
+def flood(port: int, request: bytes, times: int, source: str) -> list[int]:
+    """The status of each of so many requests, sent without waiting for answers, 90 a connection."""
+    found: list[int] = []
+    while len(found) < times:
+        last = request.replace(b"Host:", b"Connection: close\r\nHost:", 1)
+        found += statuses(exchanged(("127.0.0.1", port), request * 89 + last, source))
+    return found
+
+
+def test_edge_may_send_2000_events_at_once_and_then_must_wait(tmp_path: Path) -> None:
+    """nginx alone: 503 is what it lets through."""
+    body = an_event("s-1")
+    with running_proxy(tmp_path) as proxy:
+        until((tmp_path / "nginx.pid").exists)
+        begun_s = monotonic()
+        found = flood(proxy.port, post(body, f"Content-Length: {len(body)}"), 3600, OUTSIDER)
+        taken = found.count(503)
+        assert set(found) == {503, 429}
+        assert 2000 <= taken <= 2001 + 301 * (monotonic() - begun_s)
+        assert found[:2000] == [503] * 2000
+        batch = post(b"[]", "Content-Length: 2", path=BATCH)
+        assert set(flood(proxy.port, batch, 90, OUTSIDER)) == {503, 429}
+        again = post(body, f"Content-Length: {len(body)}", "Connection: close")
+        assert statuses(exchanged(("127.0.0.1", proxy.port), again, ANOTHER)) == [503]
+        until(lambda: statuses(exchanged(("127.0.0.1", proxy.port), again, OUTSIDER)) == [503], timeout_s=2)
+
+
+def test_who_guesses_tokens_is_stopped_before_the_guess_is_looked_at(proxied: Proxied) -> None:
+    answers = [call(proxied, "GET", "/api/sessions", source=OUTSIDER, x_admin_token=f"guess-{n}") for n in range(120)]
+    looked_at = [answer for answer in answers if answer.status == 401]
+    assert 41 <= len(looked_at) < 110
+    for answer in answers:
+        check_problem(answer, "unauthenticated") if answer.status == 401 else is_refused(answer)
+    right = call(proxied, "GET", "/api/sessions", source=OUTSIDER, x_admin_token=proxied.VIEWER, x_request_id="right")
+    is_refused(right)
+    until(lambda: proxied.proxy.line_of("right") is not None)
+    assert (proxied.proxy.line_of("right") or {})["upstream_status"] == ""
+
+    def ask(source: str) -> int:
+        return call(proxied, "GET", "/api/sessions", source=source, x_admin_token=proxied.VIEWER).status
+
+    assert ask(ANOTHER) == 200
+    assert report(proxied, event("s-1"), OUTSIDER).status == 200
+    until(lambda: ask(OUTSIDER) == 200, timeout_s=3)
+
+
+def test_trusted_addresses_are_not_limited_as_readers(proxied: Proxied) -> None:
+    asked = [call(proxied, "GET", "/api/power", x_admin_token="wrong").status for _ in range(100)]
+    assert set(asked) == {401}
+
+
+def test_500_slow_clients_do_not_keep_an_edge_waiting_and_are_cut_off(proxied: Proxied) -> None:
+    """Half of them in the middle of their headers, half in the middle of a body."""
+    at = ("127.0.0.1", proxied.port)
+    with ExitStack() as stack:
+        links = [stack.enter_context(connected(at, OUTSIDER)) for _ in range(500)]
+        request = post(b"{", "Content-Length: 100")
+        for number, link in enumerate(links):
+            link.sendall(request[:60] if number % 2 else request)
+        took_s = []
+        for number in range(200):
+            begun_s = monotonic()
+            assert report(proxied, event(f"e-{number}"), ANOTHER).status == 200
+            took_s.append(monotonic() - begun_s)
+            links[number].send(b"a")
+        assert sorted(took_s)[-2] < 1, sorted(took_s)[-5:]
+        for link in links:
+            link.settimeout(15)
+            with suppress(ConnectionResetError):
+                assert link.recv(1024)[:12] in (b"", b"HTTP/1.1 408")
