@@ -176,7 +176,9 @@ class Server:
 
     def _launch(self) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
-        command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), self._app]
+        # The script: a master that was started with -m cannot start a second one (SIGUSR2).
+        gunicorn = str(Path(sys.executable).with_name("gunicorn"))
+        command = [gunicorn, "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), self._app]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command,

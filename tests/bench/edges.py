@@ -1,4 +1,4 @@
-"""``python -m tests.bench.edges``: the life of many edges, at many times its speed, told in batches to a server.
+"""``python -m tests.bench.edges``: the life of many edges, at many times its speed, told in batches through nginx.
 
 By default 10,000 sessions with a heartbeat every 15 s, at 20 times the speed, for 10 minutes. Prints what the edges saw
 of it, how much memory the server had from begin to end, and whether the journal holds what was acknowledged.
@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 from payments.clock import now_ms
 from payments.domain.times import format_time
-from tests.harness import Server, running_server
+from tests.deploy.proxy import running_behind_proxy
+from tests.harness import Server
 
 HEARTBEAT_S = 15
 EDGES = 8
@@ -42,16 +43,19 @@ class Edge(threading.Thread):
         taken_s: how long each request took; ``outcomes``: what became of the events, or of a request that failed.
     """
 
-    def __init__(self, server: Server, plan: Plan, sessions: Sequence[int]) -> None:
+    def __init__(self, server: Server, plan: Plan, number: int) -> None:
         super().__init__()
         self.taken_s: list[float] = []
         self.outcomes: Counter[str] = Counter()
         self._server = server
         self._plan = plan
-        self._sessions = sessions
+        self._number = number
+        self._sessions = range(number, plan.sessions, EDGES)
 
     def run(self) -> None:
-        self._connection = HTTPConnection("127.0.0.1", self._server.port, timeout=60)
+        # Each from an address of its own, as edges are, for nginx counts by address.
+        address = (f"127.0.1.{self._number}", 0)
+        self._connection = HTTPConnection("127.0.0.1", self._server.port, timeout=60, source_address=address)
         self._tell("start", 0, 0.0)
         interval_s = HEARTBEAT_S / self._plan.speed
         for count in range(1, round(self._plan.seconds / interval_s) + 1):
@@ -97,7 +101,7 @@ def live(server: Server, plan: Plan) -> tuple[list[Edge], list[int]]:
     """The edges when all have ended, and what memory the server's workers had in KiB, a figure every second."""
     for number in range(1, ORCHESTRATORS + 1):
         server.register(f"orch-{number}", f"203.0.113.{number}")
-    edges = [Edge(server, plan, range(first, plan.sessions, EDGES)) for first in range(EDGES)]
+    edges = [Edge(server, plan, number) for number in range(EDGES)]
     for edge in edges:
         edge.start()
     memory_kib = []
@@ -119,7 +123,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--batch", type=int, default=500)
     plan = Plan(**vars(parser.parse_args()))
-    with TemporaryDirectory(prefix="payments-edges-") as name, running_server(Path(name)) as server:
+    with TemporaryDirectory(prefix="payments-edges-") as name, running_behind_proxy(Path(name)) as server:
         begun_s = time.monotonic()
         edges, memory_kib = live(server, plan)
         took_s = time.monotonic() - begun_s

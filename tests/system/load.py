@@ -33,12 +33,14 @@ class Load:
         ports: where they report, any of them; set it anew as servers come and go.
         acknowledged: session and event id of each event that was answered with 200.
         refused: the ``detail`` of each 503, counted.
+        broken: how many requests ended without an answer.
     """
 
     def __init__(self, port: int) -> None:
         self.ports = [port]
         self.acknowledged: list[tuple[str, str]] = []
         self.refused: Counter[str] = Counter()
+        self.broken = 0
         self._ending = threading.Event()
 
     def goes_on(self, events: int = 20) -> None:
@@ -74,7 +76,7 @@ class Load:
                 if self._is_taken(event, random.choice(self.ports)):
                     return
             except (OSError, http.client.HTTPException):
-                pass
+                self.broken += 1
             time.sleep(0.02)  # as an edge would, and so that others get the processor
 
     def _is_taken(self, event: dict[str, str], port: int) -> bool:
