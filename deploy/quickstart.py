@@ -1,15 +1,18 @@
 """The two steps of ``quickstart.sh`` that are easier in Python: ``prepare`` and ``greet PID``.
 
-``prepare`` makes ``.env`` and ``data/`` where they are missing. ``greet`` waits until the API is ready and prints what
-to do next; it fails if process ``PID`` ends before.
+``prepare`` makes ``.env`` and ``data/`` where they are missing, and fails if the address to listen on is taken.
+``greet`` waits until process ``PID``, the API, listens and is ready, and prints what to do next; it fails if that ends
+before.
 """
 
 import json
 import os
 import secrets
+import socket
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from urllib.error import URLError
 
@@ -66,6 +69,27 @@ def prepare() -> None:
         # Readable by the owner only, from its first byte on: it holds the tokens.
         with os.fdopen(os.open(ENV, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(filled(EXAMPLE.read_text(), values))
+    bind = Settings.load().bind
+    if _is_taken(bind):
+        sys.exit(
+            f"payments: something listens on {bind} already, another Payments perhaps. End it, or choose another "
+            f"address: put a line such as PAYMENTS_BIND=127.0.0.1:8082 into .env, and run this again"
+        )
+
+
+def _is_taken(bind: str) -> bool:
+    """Whether somebody accepts connections at ``bind`` already."""
+    try:
+        if bind.startswith("unix:"):
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(bind.removeprefix("unix:"))
+        else:
+            host, _, port = bind.rpartition(":")
+            # All addresses are listened on as 0.0.0.0 and [::]; connecting to these reaches this machine too.
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def filled(example: str, values: dict[str, str]) -> str:
@@ -81,7 +105,8 @@ def greet(pid: int) -> None:
     """Wait for the API and say how to use it."""
     settings = Settings.load()
     url = f"http://{settings.bind}"
-    while not settings.bind.startswith("unix:") and not _is_ready(url):
+    # An answer alone may be another program's, that has the address.
+    while not _listens(pid) or not (settings.bind.startswith("unix:") or _is_ready(url)):
         if _has_ended(pid):
             sys.exit("payments: the API has ended; see above")
         time.sleep(0.1)
@@ -103,6 +128,22 @@ def _has_ended(pid: int) -> bool:
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return True
+
+
+def _listens(pid: int) -> bool:
+    """Whether process ``pid`` holds a socket that others may connect to."""
+    try:
+        held = {str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()}
+    except OSError:
+        return False
+    # Columns of the state and of the inode, and what the state is when a socket listens.
+    tables = {"tcp": (3, 9, "0A"), "tcp6": (3, 9, "0A"), "unix": (3, 6, "00010000")}
+    for name, (state, inode, listening) in tables.items():
+        with suppress(OSError):
+            rows = [line.split() for line in Path("/proc/net", name).read_text().splitlines()[1:]]
+            if any(row[state] == listening and f"socket:[{row[inode]}]" in held for row in rows):
+                return True
+    return False
 
 
 def _is_ready(url: str) -> bool:

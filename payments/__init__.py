@@ -7,6 +7,7 @@ arrows:
 ``domain``    pure: what an event, a session, an entry and a wei are; decides which entries a command becomes
 ``fields``    the kinds of value that JSON from outside may hold
 ``strictjson``  reads JSON from outside, and nothing that only looks like it
+``envfile``   whether ``.env`` can be read as a whole, and names that are no setting
 ``settings``  environment and ``.env`` -> one frozen ``Settings``
 ``disk``      the narrow seam to the operating system: file operations, locks, atomic replacement
 ``store``     where entries live: the journal, its projections, and ``execute``, the one way to write

@@ -1,7 +1,7 @@
 """Environment and ``.env`` -> one frozen ``Settings``, parsed once, all problems reported together.
 
 The fields below are the only list of settings: ``.env.example`` and the README are checked against it. May import
-``payments.errors`` and ``payments.domain``. Not here: what a setting does.
+``payments.errors``, ``payments.domain`` and ``payments.envfile``. Not here: what a setting does.
 """
 
 import os
@@ -11,25 +11,25 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dotenv.parser import parse_stream
 from environs import Env, EnvError, EnvValidationError
 
-from payments.domain.money import parse_rate
+from payments.domain.money import format_eth, parse_rate
+from payments.envfile import ENV_FILE_NAME, env_file, name_doubts
 from payments.errors import Misconfigured
-
-ENV_FILE = Path(".env")
-ENV_FILE_NAME = "PAYMENTS_ENV_FILE"
-"""Names another file to read in place of ``.env``."""
 
 _DAY_S = 86_400
 _MOST = 10**12
 
 
 class _Kind(NamedTuple):
-    """A kind of value: ``parse`` reads one from text or raises ``EnvError``; ``takes`` says in words what it reads."""
+    """A kind of value: ``parse`` reads one from text or raises ``EnvError``; ``takes`` says in words what it reads.
+
+    ``spell`` gives what ``parse`` reads back as the same value; a token has no spelling.
+    """
 
     parse: Callable[[str], Any]
     takes: str
+    spell: Callable[[Any], str] | None = str
 
 
 def _quoted(text: str) -> str:
@@ -103,11 +103,11 @@ def _read_bind(text: str) -> str:
     raise EnvError(f"{_quoted(text)} is neither HOST:PORT, such as 127.0.0.1:8081, nor unix:/path")
 
 
-_rate = _Kind(_read_rate, "ETH, up to 18 decimals")
-_flag = _Kind(_read_flag, "true or false")
-_path = _Kind(_read_path, "a path")
-_tokens = _Kind(_read_tokens, "tokens, comma-separated")
-_token = _Kind(_read_token, "one token")
+_rate = _Kind(_read_rate, "ETH, up to 18 decimals", format_eth)
+_flag = _Kind(_read_flag, "true or false", lambda is_on: str(is_on).lower())
+_path = _Kind(_read_path, "a path", lambda path: "" if path is None else str(path))
+_tokens = _Kind(_read_tokens, "tokens, comma-separated", None)
+_token = _Kind(_read_token, "one token", None)
 _label = _Kind(_read_label, "at most 16 characters")
 _bind = _Kind(_read_bind, "HOST:PORT or unix:/path")
 
@@ -115,7 +115,7 @@ _bind = _Kind(_read_bind, "HOST:PORT or unix:/path")
 def _setting(name: str, kind: _Kind, default: str, meaning: str) -> Any:
     """A field read from ``PAYMENTS_<name>``; from ``default`` where that is not set, or set to nothing."""
     details = {"name": f"PAYMENTS_{name}", "default": default, "meaning": meaning, **kind._asdict()}
-    return field(metadata=details, repr=kind not in (_token, _tokens))
+    return field(metadata=details, repr=kind.spell is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,21 +202,21 @@ class Settings:
     )
 
     @classmethod
-    def load(cls, env_file: Path | None = None) -> "Settings":
-        """The settings of the process's environment, and where that is silent of ``env_file``, or else of ``.env``.
+    def load(cls, given: Path | None = None) -> "Settings":
+        """The settings of the process's environment, and where that is silent of ``given``, or else of ``.env``.
 
         Raises ``Misconfigured`` with one line per bad value; a token is never quoted.
         """
-        return cls.load_pinned(env_file)[0]
+        return cls.load_pinned(given)[0]
 
     @classmethod
-    def load_pinned(cls, env_file: Path | None = None) -> tuple["Settings", dict[str, str]]:
+    def load_pinned(cls, given: Path | None = None) -> tuple["Settings", dict[str, str]]:
         """As ``load``; and an environment in which ``load`` finds the same, whatever becomes of the file."""
         env = Env(eager=False)
         env.add_parser("setting", lambda text, parse: parse(text))
         environment = os.environ.copy()
         try:
-            if (file := _env_file(env_file)) is not None:
+            if (file := env_file(given)) is not None:
                 env.read_env(str(file), recurse=False)
             values = {each.name: _read(env, each) for each in fields(cls)}
             pinned = {name: env.str(name, "") for name in (each.metadata["name"] for each in fields(cls))}
@@ -232,6 +232,20 @@ class Settings:
                 "\n".join(f"{name}: {' '.join(messages)}" for name, messages in sorted(problems.items()))
             ) from None
         return cls(**_with_paths(values)), {**pinned, ENV_FILE_NAME: os.devnull}
+
+    @classmethod
+    def name_doubts(cls, given: Path | None = None) -> list[str]:
+        """As ``doubts``, of the names in the environment and in the file that ``load`` reads."""
+        return name_doubts(given, [each.metadata["name"] for each in fields(cls)])
+
+    def spelled(self) -> dict[str, str | None]:
+        """Each value by its setting's name, as the setting takes it; ``None``: a token, or several."""
+        return {
+            each.metadata["name"]: None
+            if (spell := each.metadata["spell"]) is None
+            else spell(getattr(self, each.name))
+            for each in fields(self)
+        }
 
     def doubts(self) -> list[str]:
         """What is allowed and yet hardly meant, a sentence each, for a start to warn of."""
@@ -262,25 +276,6 @@ class Settings:
                 "whoever connects to it may claim any address; let it be a unix socket"
             )
         return doubts
-
-
-def _env_file(given: Path | None) -> Path | None:
-    """The file to read, if there is one; raises ``Misconfigured`` where it cannot be read as a whole.
-
-    dotenv would skip a line, and a token that is silently not set leaves a call open.
-    """
-    named = os.environ.get(ENV_FILE_NAME)
-    file = given or (Path(named) if named else ENV_FILE)
-    if not file.exists() and not named:
-        return None
-    try:
-        with file.open(encoding="utf-8") as lines:
-            bad = [binding.original.line for binding in parse_stream(lines) if binding.error]
-    except (OSError, ValueError) as error:
-        raise Misconfigured(f"{file}: cannot be read ({error})") from None
-    if bad:
-        raise Misconfigured("\n".join(f"{file}, line {line}: not of the form NAME=value" for line in bad))
-    return file
 
 
 def _read(env: Env, setting: Field[Any]) -> Any:

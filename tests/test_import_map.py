@@ -18,7 +18,8 @@ ROOMS = {
     "payments.strictjson": set[str](),
     "payments.logs": set[str](),
     "payments.duty": {"payments.disk", "payments.strictjson"},
-    "payments.settings": {"payments.errors", "payments.domain"},
+    "payments.envfile": {"payments.errors"},
+    "payments.settings": {"payments.errors", "payments.domain", "payments.envfile"},
     "payments.store": {
         "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.settings",
     },
@@ -49,6 +50,7 @@ ONLY_IMPORTER = {
     "filelock": "payments/disk/lock.py",
     "fcntl": "payments/disk/lock.py",
     "environs": "payments/settings.py",
+    "dotenv": "payments/envfile.py",
     "time": "payments/clock.py payments/disk/lock.py payments/store/file/projector.py worker/",
     "requests": "worker/ payments/cli/calls.py",
     "click": "payments/cli/",

@@ -13,6 +13,7 @@ from tests.messages import GAP, messages, templates_in
 from tests.readme import README, filled, section
 
 WORDLESS = {
+    "payments/cli/service.py": "``payments config check`` says it beforehand.",
     "payments/settings.py": "``PAYMENTS_…: …``",
     "payments/store/file/export.py": "``…format version … is not known here; ",
     "payments/store/file/lines.py": "``…format version … is not known here; ",

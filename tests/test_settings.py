@@ -157,6 +157,8 @@ def test_env_file_that_is_named_is_read_in_place_of_the_usual_one(
         pytest.param(b"PAYMENTS_CREDIT_UNIT=\xff\n", id="not-utf-8"),
         pytest.param('PAYMENTS_API_ADMIN_TOKEN="secret\n', id="quote-without-end"),
         pytest.param("PAYMENTS_API_ADMIN_TOKEN secret\n", id="no-equals-sign"),
+        pytest.param("PAYMENTS_API_ADMIN_TOKEN\n", id="bare-name"),
+        pytest.param("export PAYMENTS_API_ADMIN_TOKEN\n", id="bare-name-exported"),
     ],
 )
 def test_env_file_that_cannot_be_read_stops_the_start(load: Loader, dotenv: str | bytes) -> None:
@@ -164,6 +166,11 @@ def test_env_file_that_cannot_be_read_stops_the_start(load: Loader, dotenv: str 
     complaint = "\n".join(problems(load, dotenv))
     assert ".env" in complaint
     assert "secret" not in complaint
+
+
+def test_line_of_the_env_file_that_is_bad_is_named_behind_empty_ones_too(load: Loader) -> None:
+    complaints = problems(load, "A=1\n\n\nB\n# C\n\n=x\n")
+    assert [each.split(", ")[1] for each in complaints] == [f"line {n}: not of the form NAME=value" for n in (4, 7)]
 
 
 def test_every_bad_value_is_named_at_once_one_line_each(load: Loader) -> None:

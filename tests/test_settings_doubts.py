@@ -1,12 +1,15 @@
 """What is allowed and yet hardly meant is warned of."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from payments.errors import Misconfigured
 from payments.settings import Settings
+from tests.harness import ROOT
 
 METER = {"POWER_METER_ENABLED": "true"}
 POWER, SESSION = {"POWER_CREDIT_ETH_PER_MINUTE": "0.1"}, {"SESSION_CREDIT_ETH_PER_MINUTE": "0.1"}
@@ -86,3 +89,47 @@ def test_env_file_leaves_the_environment_as_it_was(tmp_path: Path, text: str) ->
     except Misconfigured:
         assert text != "PAYMENTS_POWER_PORT=1\nOTHER=x\n"
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("PAYMENTS_SESSON_REAP_SECONDS", "PAYMENTS_SESSION_REAP_SECONDS"),
+        ("PAYMENTS_VIEWER_TOKEN", "PAYMENTS_VIEWER_TOKENS"),
+        ("PAYMENTS_QQ", None),
+    ],
+)
+@pytest.mark.parametrize("is_in_file", [True, False])
+def test_name_that_is_no_setting_is_doubted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, meant: str | None, is_in_file: bool
+) -> None:
+    (tmp_path / ".env").write_text(f"{name}=s3cret\n" if is_in_file else "")
+    if not is_in_file:
+        monkeypatch.setenv(name, "s3cret")
+    hint = f"; is {meant} meant?" if meant else ""
+    assert Settings.name_doubts(tmp_path / ".env") == [f"{name} is no setting, and nothing comes of it{hint}"]
+
+
+def test_names_that_mean_something_are_not_doubted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYMENTS_TEST_EXAMPLES", "1")
+    text = "PAYMENTS_POWER_PORT=1\nPAYMENTS_API_URL=x\nPAYMENTS_API_TOKEN=x\nPAYMENTS_ENV_FILE=x\nOTHER=x\n"
+    (tmp_path / ".env").write_text(f"\ufeff{text}")
+    assert Settings.name_doubts(tmp_path / ".env") == []
+
+
+def test_name_that_is_set_twice_is_doubted(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("PAYMENTS_POWER_PORT=1\n# PAYMENTS_BIND=x\nexport PAYMENTS_POWER_PORT=2\nPAYMENTS_BIND=h:1\n")
+    assert Settings.name_doubts(file) == [f"PAYMENTS_POWER_PORT is set 2 times in {file}: the last one counts"]
+    assert Settings.load(file).power_port == 2
+
+
+def test_a_start_and_config_check_tell_of_names(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PAYMENTS_DATA_DIR=data\nPAYMENTS_SESSON_REAP_SECONDS=1\n")
+    for command in (("payments.web.preflight",), ("payments.cli", "config", "check")):
+        run = subprocess.run(
+            [sys.executable, "-m", *command], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert "payments: warning: PAYMENTS_SESSON_REAP_SECONDS is no setting" in run.stderr
+        assert "SESSON" not in run.stdout

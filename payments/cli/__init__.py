@@ -2,11 +2,13 @@
 
 Most commands are calls of the HTTP API, made in this process on the files that the settings name, whether or not the
 API runs beside it; with ``--api-url`` the same calls go to an API elsewhere. So a command shows what the API shows, and
-there is one way to do anything. Long work on the journal itself (verify, export) reads the files; so does the import.
+there is one way to do anything. Long work on the journal itself (verify, export) reads the files; so do the import and
+``config check``.
 
 ``app``            the command line as a whole
 ``calls``          the calls, made here or elsewhere
 ``output``         tables for people, ``--json`` for programs, exit codes
+``judging``        what would stop a start
 ``files``          files for somebody, written whole or not at all
 ``orchestrators``, ``sessions``, ``ledger``, ``payouts``, ``importing``, ``service``  the commands, by what they are
                    about

@@ -1,5 +1,12 @@
 """The command line as a whole."""
 
+import os
+import re
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
 import click
 
 from payments.cli import importing, ledger, orchestrators, payouts, service, sessions
@@ -18,10 +25,43 @@ class _Commands(click.Group):
             click.echo(f"payments: {error}", err=True)
             ctx.exit(FAILED)
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        if hasattr(sys.stdout, "reconfigure"):
+            # An id may have what the terminal's encoding has not.
+            sys.stdout.reconfigure(errors="backslashreplace")
+        try:
+            return super().main(*arguments, **options)
+        except OSError as error:
+            # Files are opened by name, so one without a name is the output. A closed pipe is click's own affair.
+            where = "cannot write the output" if error.filename is None else f"{error.filename}: cannot be used"
+            click.echo(f"payments: {where} ({error.strerror})", err=True)
+            _give_up_output()
+            sys.exit(FAILED)
+
+
+def _give_up_output() -> None:
+    """Let what is still to be written go nowhere: the interpreter would try again at its end, and fail again."""
+    with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _url(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not re.match("https?://", text, re.IGNORECASE):
+        raise click.BadParameter(f'"{text}": http:// or https:// is missing in front', param=option)
+    return text
+
+
+def _token(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not (text.isascii() and text.isprintable()):
+        raise click.BadParameter("a token holds printable ASCII only", param=option)
+    return text
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--api-url", envvar="PAYMENTS_API_URL", help="Ask the API there instead of the files here.")
-@click.option("--token", envvar="PAYMENTS_API_TOKEN", help="A viewer's or admin's token for it.")
+@click.option(
+    "--api-url", envvar="PAYMENTS_API_URL", callback=_url, help="Ask the API there instead of the files here."
+)
+@click.option("--token", envvar="PAYMENTS_API_TOKEN", callback=_token, help="A viewer's or admin's token for it.")
 @click.version_option(package_name="payments")
 @click.pass_context
 def main(ctx: click.Context, api_url: str | None, token: str | None) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import click
 import requests
 
-from payments.errors import Misconfigured, PaymentsError, Unavailable
+from payments.errors import Misconfigured, PaymentsError, Rejected, Unavailable
 from payments.settings import Settings
 from payments.web import create_app
 from payments.web.services import close_store
@@ -32,10 +33,18 @@ class Failed(PaymentsError):
         self.problem = problem
 
 
+class Answer(dict[str, Any]):
+    """The JSON object of an answer, and its HTTP ``status``."""
+
+    def __init__(self, fields: Mapping[str, Any], status: int) -> None:
+        super().__init__(fields)
+        self.status = status
+
+
 class Calls(Protocol):
     """A way to the API."""
 
-    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Answer:
         """The JSON of the answer. Raises ``Failed``, and ``Unavailable`` where there is none."""
 
 
@@ -48,7 +57,7 @@ class _Here:
         self._settings = replace(settings, api_admin_token=self._token)
         self._app: Any = None
 
-    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Answer:
         if self._app is None:
             self._app = self._open(may_begin=method != "GET")
         headers = {"X-Admin-Token": self._token}
@@ -92,7 +101,9 @@ class _Elsewhere:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Answer:
+        if path.endswith(("/.", "/..")):
+            raise Rejected("invalid", "an id of dots alone cannot be asked for over HTTP: run this where the files are")
         try:
             answer = requests.request(
                 method, f"{self._url}{path}", params=params, json=body, headers=self._headers, timeout=TIMEOUT_S,
@@ -106,13 +117,37 @@ class _Elsewhere:
 def calls(url: str | None, token: str | None) -> Iterator[Calls]:
     """The way to the API at ``url``, or to this machine's files where it is ``None``. Raises ``PaymentsError``."""
     if url is not None:
-        yield _Elsewhere(url, token)
+        try:
+            yield _Elsewhere(url, token)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise Unavailable(
+                f"{url}: answers, and not as Payments does ({type(error).__name__}: {error}); is that its API?"
+            ) from error
         return
     here = _Here(Settings.load())
     try:
         yield here
     finally:
         here.close()
+
+
+def session_path(session_id: str) -> str:
+    """Where that session is found, whatever is in its id."""
+    return f"/api/sessions/{quote(session_id, safe='', errors='surrogateescape')}"
+
+
+def orchestrator_path(orchestrator_id: str) -> str:
+    """Where that record is found. Raises ``Rejected`` for what no id can be, and what a path may take for more."""
+    if "/" in orchestrator_id or orchestrator_id in ("", ".", ".."):
+        raise Rejected("not-found", f'no orchestrator "{orchestrator_id}" is registered')
+    return f"/api/orchestrators/{quote(orchestrator_id, safe='', errors='surrogateescape')}"
+
+
+def about(answer: Answer, name: str, wanted: str) -> Answer:
+    """``answer``, which must be about what was asked for. Raises ``Unavailable``."""
+    if answer.get(name) != wanted:
+        raise Unavailable(f'it answers about another {name} than "{wanted}"; is that the API of Payments?')
+    return answer
 
 
 def pages(api: Calls, path: str, name: str, params: Mapping[str, Any], most: int | None) -> Iterator[Any]:
@@ -128,7 +163,7 @@ def pages(api: Calls, path: str, name: str, params: Mapping[str, Any], most: int
             return
 
 
-def _answer(response: Any) -> Any:
+def _answer(response: Any) -> Answer:
     try:
         answer = response.get_json() if hasattr(response, "get_json") else response.json()
     except ValueError:
@@ -137,4 +172,4 @@ def _answer(response: Any) -> Any:
         raise Unavailable(f"status {response.status_code} and no JSON: that is not the API of Payments")
     if response.status_code >= 400:
         raise Failed(answer)
-    return answer
+    return Answer(answer, response.status_code)

@@ -21,6 +21,7 @@ COLUMNS = (
     "credited_ms",
     "amount",
     "orchestrator_id",
+    "upstream_addr",
     "not_credited",
 )
 
@@ -32,16 +33,19 @@ COLUMNS = (
 def explain(where: Where, session_id: str, as_json: bool) -> None:
     """The intervals of a session, oldest first: from when to when, what they earned or why not, and the sums.
 
-    Of any session ever, also of one that is no longer listed: the journal keeps everything.
+    Of any session ever, also of one that is no longer listed: the journal keeps everything. An id that was used again
+    after an end has an incarnation for each time, and all of them are here. What is "unattributed" was on an address
+    (upstream addr) that was no enabled orchestrator's.
     """
     with where.reach() as api:
         intervals = list(_intervals(api, session_id))
+        sums = _sums(intervals)
     if not intervals:
         raise Rejected("not-found", f'the journal has no session "{session_id}"')
     show(intervals, COLUMNS, as_json)
     if not as_json:
         click.echo()
-    show_one(_sums(intervals), as_json)
+    show_one(sums, as_json)
 
 
 def _intervals(api: Calls, session_id: str) -> Iterator[dict[str, Any]]:
@@ -59,6 +63,7 @@ def _intervals(api: Calls, session_id: str) -> Iterator[dict[str, Any]]:
             "credited_ms": told["delta_ms"],
             "amount": entry.get("delta", "0"),
             "orchestrator_id": entry["orchestrator_id"],
+            "upstream_addr": told["upstream_addr"],
             "not_credited": causes,
         }
 
@@ -70,6 +75,7 @@ def _sums(intervals: list[dict[str, Any]]) -> Mapping[str, Any]:
             causes[cause] = causes.get(cause, 0) + unbilled_ms
     return {
         "entries": len(intervals),
+        "incarnations": len({interval["incarnation"] for interval in intervals}),
         "ms": sum(interval["ms"] for interval in intervals),
         "credited_ms": sum(interval["credited_ms"] for interval in intervals),
         "not_credited_ms": causes,

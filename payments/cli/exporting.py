@@ -44,8 +44,7 @@ def export(where: Where, /, kind: str, output: Path, **wanted: Any) -> None:
                what is owed is a liability, to the wei: the account of orch-eu is
                Liabilities:Orchestrators:Orch-eu
     """
-    if where.url is not None:
-        raise click.UsageError("export reads the journal's files: run it where they are, without --api-url")
+    where.stay_here("ledger export")
     form = FORMATS[kind]
     journal = open_export(Settings.load())
     try:

@@ -37,8 +37,7 @@ def import_livepeer_ops(where: Where, folder: Path, dry_run: bool, as_json: bool
     billed here from where they are billed there; the last power readings become the first ones here. Anything malformed
     stops the import before it writes. A second run changes nothing. Import first, then point the edges here.
     """
-    if where.url is not None:
-        raise click.UsageError("the import works on the files of this machine; leave out --api-url")
+    where.stay_here("import")
     settings = Settings.load()
     check_owner(settings)
     found = read_folder(folder, settings)

@@ -2,7 +2,7 @@
 
 import click
 
-from payments.cli.calls import pages
+from payments.cli.calls import about, pages
 from payments.cli.exporting import export
 from payments.cli.options import Where, all_option, json_option, limit_option, pass_where
 from payments.cli.output import show, show_one
@@ -48,14 +48,18 @@ def show_entries(where: Where, /, limit: int, everything: bool, as_json: bool, *
 @group.command("adjust", context_settings={"ignore_unknown_options": True})
 @click.argument("orchestrator_id")
 @click.argument("amount")
-@click.option("--reference", required=True, help="Your name for it: under it, it is booked once however often you try.")
+@click.option(
+    "--reference", required=True,
+    help="Your name for it, of this orchestrator only: under it, it is booked once however often you try.",
+)  # fmt: skip
 @click.option("--note", required=True, help="Why.")
 @json_option
 @pass_where
 def adjust(where: Where, /, as_json: bool, **said: str) -> None:
     """Correct a balance by AMOUNT in ETH, such as 0.25 or -0.25."""
     with where.reach() as api:
-        show_one(api.call("POST", "/api/ledger/adjustments", body=said), as_json)
+        answer = api.call("POST", "/api/ledger/adjustments", body=said)
+        show_one(about(answer, "orchestrator_id", said["orchestrator_id"]), as_json)
 
 
 group.add_command(check)

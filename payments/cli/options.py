@@ -21,6 +21,14 @@ class Where(NamedTuple):
         with calls(self.url, self.token) as api:
             yield api
 
+    def stay_here(self, command: str) -> None:
+        """Refuse to send ``command``, which reads the files themselves, elsewhere."""
+        if self.url is not None:
+            raise click.UsageError(
+                f"{command} works on the files of this machine: run it where they are, without --api-url "
+                f"(PAYMENTS_API_URL)"
+            )
+
 
 pass_where = click.make_pass_decorator(Where)
 

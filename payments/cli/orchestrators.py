@@ -5,12 +5,15 @@ from typing import Any
 
 import click
 
+from payments.cli.calls import about, orchestrator_path
 from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import show, show_one
 from payments.clock import now_ms
 from payments.registry import read_records
 
 COLUMNS = ("orchestrator_id", "host_public_ip", "host_name", "address", "power_url", "enabled")
+NEW = 201
+"""The status of an answer about a record that was made, and not changed."""
 
 
 @click.group("orchestrators")
@@ -34,7 +37,8 @@ def show_all(where: Where, as_json: bool) -> None:
 def show_record(where: Where, orchestrator_id: str, as_json: bool) -> None:
     """One record."""
     with where.reach() as api:
-        show_one(api.call("GET", f"/api/orchestrators/{orchestrator_id}"), as_json)
+        record = api.call("GET", orchestrator_path(orchestrator_id))
+        show_one(about(record, "orchestrator_id", orchestrator_id), as_json)
 
 
 @group.command("add")
@@ -49,7 +53,10 @@ def add(where: Where, /, orchestrator_id: str, as_json: bool, **fields: str | No
     """Register an orchestrator, or change what is given of one that is registered."""
     record = {"orchestrator_id": orchestrator_id, **{name: value for name, value in fields.items() if value}}
     with where.reach() as api:
-        show_one(api.call("POST", "/api/orchestrators/register", body=record), as_json)
+        registered = api.call("POST", "/api/orchestrators/register", body=record)
+        show_one(about(registered, "orchestrator_id", orchestrator_id), as_json)
+    what = "a new record" if registered.status == NEW else "it was registered already; what was given is in its record"
+    click.echo(f"payments: {orchestrator_id}: {what}", err=True)
 
 
 @group.command("disable")
@@ -60,7 +67,8 @@ def add(where: Where, /, orchestrator_id: str, as_json: bool, **fields: str | No
 def disable(where: Where, orchestrator_id: str, undo: bool, as_json: bool) -> None:
     """Let it take no part: its sessions earn nothing from their next event on, and its power is not asked."""
     with where.reach() as api:
-        show_one(api.call("PATCH", f"/api/orchestrators/{orchestrator_id}", body={"enabled": undo}), as_json)
+        record = api.call("PATCH", orchestrator_path(orchestrator_id), body={"enabled": undo})
+        show_one(about(record, "orchestrator_id", orchestrator_id), as_json)
 
 
 @group.command("import")

@@ -1,17 +1,21 @@
 """What a command shows: tables for people, JSON for programs; and what its exit code says."""
 
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 FAILED, MISUSED, FAULTY = 1, 2, 3
 """Exit codes besides 0: it could not be done (try again, or mend what the message names); the command line is wrong
 (click's own); it was done, and what was examined is not sound."""
+
+
+_NARROWEST, _ENDLESS = 4, 1_000_000
+"""Characters: a column that can still be read, its gap included; and more than any line has."""
 
 
 def show(records: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:
@@ -20,10 +24,12 @@ def show(records: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: 
         for record in records:
             click.echo(json.dumps(record))
         return
-    table = Table(*(column.replace("_", " ") for column in columns), box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(Text(column.replace("_", " ")), overflow="fold")
     for record in records:
-        table.add_row(*(_cell(record.get(column)) for column in columns))
-    _console().print(table)
+        table.add_row(*(Text(_cell(record.get(column))) for column in columns))
+    _print(table)
 
 
 def show_one(record: Mapping[str, Any], as_json: bool) -> None:
@@ -32,14 +38,20 @@ def show_one(record: Mapping[str, Any], as_json: bool) -> None:
         click.echo(json.dumps(record))
         return
     table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
     for name, value in record.items():
-        table.add_row(name.replace("_", " "), _cell(value))
-    _console().print(table)
+        table.add_row(Text(name.replace("_", " ")), Text(_cell(value)))
+    _print(table)
 
 
-def _console() -> Console:
-    # Into a pipe or a file, whatever the line's length: a cut amount would be a wrong one.
-    return Console(soft_wrap=True, width=None if sys.stdout.isatty() else 10_000, highlight=False, markup=False)
+def _print(table: Table) -> None:
+    """Show all of ``table``: a cut amount would be a wrong one. ``Text`` is shown as it is, whatever is in it."""
+    # On a terminal long cells are folded; into a pipe or a file a line is as long as it has to be.
+    console = Console(highlight=False, markup=False, emoji=False)
+    least = _NARROWEST * len(table.columns)
+    console.width = max(console.width, least) if console.file.isatty() else _ENDLESS
+    console.print(table, crop=False)
 
 
 def _cell(value: Any) -> str:

@@ -13,6 +13,7 @@ from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import show
 from payments.cli.recording import record
 from payments.clock import now_ms
+from payments.disk import Disk
 from payments.domain.money import format_eth, parse_eth, parse_signed_eth
 from payments.exports.airdrop import MOST_ROWS, Payment, Slip, airdrop_text, read_slip, slip_path, slip_text
 
@@ -57,12 +58,12 @@ def group() -> None:
 )  # fmt: skip
 @click.option("--orchestrator", "only", multiple=True, help="Pay this one only; may be given several times.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR_OR_FILE",
-    help="The file to write, or a folder to write payouts-<time>.csv into.",
+    "-o", "--output", type=click.Path(), required=True, metavar="DIR_OR_FILE",
+    help="The file to write, or a folder to write payouts-<time>.csv into; with a slash at its end, one to make.",
 )  # fmt: skip
 @json_option
 @pass_where
-def prepare(where: Where, least_wei: int, only: tuple[str, ...], output: Path, as_json: bool) -> None:
+def prepare(where: Where, least_wei: int, only: tuple[str, ...], output: str, as_json: bool) -> None:
     """Write what Safe's CSV Airdrop app pays everyone who is owed --min or more, all of it.
 
     Nothing is debited: let the Safe pay the file, then give it to payments payouts record with the transaction's hash.
@@ -75,7 +76,7 @@ def prepare(where: Where, least_wei: int, only: tuple[str, ...], output: Path, a
         owed = _owed(api, least_wei, only)
     payments = [each.payment() for each in owed if each.is_paid]
     parts = [payments[begin : begin + MOST_ROWS] for begin in range(0, len(payments), MOST_ROWS)]
-    paths = _paths(output, len(parts))
+    paths = _paths(_place(output), len(parts)) if parts else []
     for path in paths[:1]:
         _check_unpaid(path.parent, {each.orchestrator_id for each in payments})
     for path, part in zip(paths, parts, strict=True):
@@ -121,6 +122,17 @@ def _judged(name: str, record: Any, balance_wei: int, least_wei: int) -> _Owed:
         name, balance_wei, address, None if record["enabled"] else "disabled, and still paid what it is owed",
         is_paid=True,
     )  # fmt: skip
+
+
+def _place(text: str) -> Path:
+    """The file or folder that ``text`` names; a folder that is to be made is, for its owner alone."""
+    place = Path(text)
+    if text.endswith("/"):
+        try:
+            Disk().make_folder(place)
+        except OSError as error:
+            raise click.ClickException(f"{place}: cannot be made ({error.strerror})") from error
+    return place
 
 
 def _paths(output: Path, count: int) -> list[Path]:

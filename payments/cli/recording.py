@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from payments.cli.calls import Calls, Failed
+from payments.cli.calls import Calls, Failed, pages
 from payments.cli.files import write_text
 from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import show
+from payments.domain.entries import ADJUSTMENT, PAYOUT
 from payments.domain.ledger import canonical_tx_hash
 from payments.domain.money import format_eth, parse_signed_eth
 from payments.exports.airdrop import Payment, Row, Slip, difference, read_airdrop, read_slip, slip_path, slip_text
@@ -17,9 +18,9 @@ from payments.exports.airdrop import Payment, Row, Slip, difference, read_airdro
 COLUMNS = ("orchestrator_id", "amount", "outcome", "balance", "booked_by")
 
 
-def _hash(_: click.Context, option: click.Parameter, text: str) -> str:
+def _hash(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
     try:
-        return canonical_tx_hash(text)
+        return None if text is None else canonical_tx_hash(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param=option) from None
 
@@ -27,9 +28,13 @@ def _hash(_: click.Context, option: click.Parameter, text: str) -> str:
 @click.command("record")
 @click.option("--tx", "tx_hash", callback=_hash, required=True, help="The transaction that paid FILE.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--instead-of", "wrong_hash", callback=_hash,
+    help="The wrong one that FILE was recorded under, all of which was taken back by payments ledger adjust.",
+)  # fmt: skip
 @json_option
 @pass_where
-def record(where: Where, tx_hash: str, file: Path, as_json: bool) -> None:
+def record(where: Where, tx_hash: str, wrong_hash: str | None, file: Path, as_json: bool) -> None:
     """Debit what FILE has paid, each orchestrator once however often this is run.
 
     Whom a row pays stands in FILE.json; where that is missing, the registry must have the receiver's address once. The
@@ -43,12 +48,45 @@ def record(where: Where, tx_hash: str, file: Path, as_json: bool) -> None:
         raise click.ClickException(f"{file}: {error}; nothing is recorded") from None
     with where.reach() as api:
         slip = _slip(api, file, rows)
-        if slip.tx_hash not in (None, tx_hash):
+        if slip.tx_hash not in (None, tx_hash, wrong_hash):
             raise click.ClickException(
-                f"{file} was recorded under {slip.tx_hash}, and nothing is recorded twice. Was that the wrong hash, "
-                f"take it back with payments ledger adjust, and prepare a new file"
+                f"{file} was recorded under {slip.tx_hash}, and nothing is recorded twice. If that is the wrong hash, "
+                f"pay nobody again: what was paid is recorded under it. Take each of its payouts back by payments "
+                f'ledger adjust ID AMOUNT --reference "{_taken_back_as(slip.tx_hash or "")}" --note …, the AMOUNT '
+                f"above zero (payments ledger events --reason payout shows them), and then run payments payouts record "
+                f"--tx {tx_hash} --instead-of {slip.tx_hash} {file}"
             )
+        if slip.tx_hash not in (None, tx_hash):
+            _check_taken_back(api, slip)
         show(_debit(api, file, slip._replace(tx_hash=tx_hash)), COLUMNS, as_json)
+
+
+def _taken_back_as(tx_hash: str) -> str:
+    """How the reference begins under which a payout that was recorded under ``tx_hash`` by mistake is taken back."""
+    return f"not {tx_hash}"
+
+
+def _check_taken_back(api: Calls, slip: Slip) -> None:
+    """That each payout under the hash in ``slip`` was made good by adjustments, or it would be debited twice."""
+    missing = []
+    for name in dict.fromkeys(payment.orchestrator_id for payment in slip.payments):
+        payouts, adjustments = (
+            list(pages(api, "/api/ledger/events", "events", {"orchestrator_id": name, "reason": reason}, None))
+            for reason in (PAYOUT, ADJUSTMENT)
+        )
+        beginning = _taken_back_as(str(slip.tx_hash))
+        moved_wei = sum(
+            parse_signed_eth(each["delta"])
+            for each in (*payouts, *adjustments)
+            if each["metadata"].get("tx_hash") == slip.tx_hash
+            or each["metadata"].get("reference", "").startswith(beginning)
+        )
+        if moved_wei:
+            missing.append(f"{name}: {format_eth(-moved_wei)} is still to be taken back")
+    if missing:
+        raise click.ClickException(
+            "\n".join([f"nothing is recorded while payouts under {slip.tx_hash} stand:", *missing])
+        )
 
 
 def _slip(api: Calls, file: Path, rows: Sequence[Row]) -> Slip:

@@ -1,6 +1,7 @@
 """``payments config check``, ``payments serve``, ``payments worker``."""
 
 import os
+import re
 import sys
 from dataclasses import fields
 from importlib.resources import files
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import click
 
-from payments.cli.options import json_option
+from payments.cli.judging import obstacles, projection_doubts
+from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import show_one
+from payments.errors import Misconfigured
 from payments.settings import Settings
 
 
@@ -20,12 +23,39 @@ def config() -> None:
 
 @config.command("check")
 @json_option
-def check(as_json: bool) -> None:
-    """Read the settings, name everything that is wrong with them, and show them; tokens only as set or not."""
+@pass_where
+def check(where: Where, as_json: bool) -> None:
+    """Read the settings, name everything that would stop a start, and show them; tokens only as set or not.
+
+    Names and values are as .env takes them. Names that begin with PAYMENTS_ and are no setting are warned of.
+    """
+    where.stay_here("config check")
     settings = Settings.load()
-    show_one({each.metadata["name"]: _shown(settings, each.name, each.repr) for each in fields(settings)}, as_json)
-    for doubt in settings.doubts():
+    for doubt in (*Settings.name_doubts(), *settings.doubts(), *projection_doubts(settings)):
         click.echo(f"payments: warning: {doubt}", err=True)
+    if problems := obstacles(settings):
+        raise Misconfigured("\n".join(problems))
+    _show(settings, as_json)
+
+
+def _show(settings: Settings, as_json: bool) -> None:
+    values = settings.spelled()
+    is_set = {each.metadata["name"]: bool(getattr(settings, each.name)) for each in fields(settings)}
+    state = {name: "set" if is_set[name] else "not set" for name, value in values.items() if value is None}
+    if as_json:
+        show_one({**values, **state}, as_json)
+        return
+    for name, value in values.items():
+        # Copied back, a token's state must not become the token.
+        click.echo(f"# {name} is {state[name]}" if value is None else f"{name}={_quoted(value)}")
+
+
+def _quoted(value: str) -> str:
+    """``value`` as ``.env`` takes it."""
+    if re.fullmatch(r"[\w@%+:,./<>~-]*", value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 @click.command("serve")
@@ -45,10 +75,3 @@ def worker() -> None:
 def _become(module: str, *arguments: str) -> None:
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
-
-
-def _shown(settings: Settings, name: str, is_open: bool) -> object:
-    value = getattr(settings, name)
-    if not is_open:
-        return "set" if value else "not set"
-    return str(value) if isinstance(value, Path) else value

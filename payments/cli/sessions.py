@@ -2,7 +2,7 @@
 
 import click
 
-from payments.cli.calls import pages
+from payments.cli.calls import about, pages, session_path
 from payments.cli.explain import explain
 from payments.cli.options import Where, all_option, json_option, limit_option, pass_where
 from payments.cli.output import show, show_one
@@ -39,9 +39,12 @@ def show_all(where: Where, /, limit: int, everything: bool, as_json: bool, **que
 @json_option
 @pass_where
 def show_session(where: Where, session_id: str, as_json: bool) -> None:
-    """One session, with the account of its time."""
+    """One session, with the account of its time.
+
+    Of its last incarnation, where the id was used again after an end; "explain" shows all of them.
+    """
     with where.reach() as api:
-        show_one(api.call("GET", f"/api/sessions/{session_id}"), as_json)
+        show_one(about(api.call("GET", session_path(session_id)), "session_id", session_id), as_json)
 
 
 group.add_command(explain)

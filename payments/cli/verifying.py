@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from payments.cli.options import json_option
+from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import FAULTY, show_one
 from payments.domain.money import format_eth
 from payments.errors import Corrupt
@@ -14,14 +14,16 @@ from payments.store import open_verification
 
 @click.command("verify")
 @json_option
+@pass_where
 @click.pass_context
-def check(ctx: click.Context, as_json: bool) -> None:
+def check(ctx: click.Context, where: Where, as_json: bool) -> None:
     """Walk through the whole journal here and hold everything in it against everything else.
 
     Checksums, the chain, the count; balances against sums; no moment of a session, or of a host's power, in two
     intervals; the projections against what the entries say. It writes nothing, and may run beside the API. Exit code 3,
     and the file and line of the first fault, where it finds one.
     """
+    where.stay_here("ledger verify")
     verification = open_verification(Settings.load())
     try:
         with click.progressbar(length=verification.size, label="Verifying", file=sys.stderr) as bar:

@@ -21,7 +21,7 @@ def main() -> int:
     log_as_json()
     try:
         settings, environment = Settings.load_pinned()
-        for doubt in settings.doubts():
+        for doubt in (*Settings.name_doubts(), *settings.doubts()):
             print(f"payments: warning: {doubt}", file=sys.stderr)
         close_store(create_app(settings))
     except PaymentsError as error:

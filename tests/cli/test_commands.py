@@ -2,14 +2,18 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from payments.cli.output import FAILED, FAULTY
+from payments.settings import Settings
 from tests.cli.command import done, records, refused, run, settle
 from tests.harness import HOST_A, ROOT, Server, file_store, journal_path, running_server
 
@@ -42,7 +46,8 @@ def test_what_only_asks_begins_no_journal(folder: Path) -> None:
 def test_what_records_says_that_it_begins_a_journal(folder: Path) -> None:
     add = ("orchestrators", "add", "orch-a", "--host-public-ip", HOST_A)
     assert [run(*add).stderr for _ in range(2)] == [
-        f"payments: {folder}/audit/ledger-events.log: a new journal begins\n", "",
+        f"payments: {folder}/audit/ledger-events.log: a new journal begins\npayments: orch-a: a new record\n",
+        "payments: orch-a: it was registered already; what was given is in its record\n",
     ]  # fmt: skip
 
 
@@ -117,9 +122,101 @@ def test_config_check_shows_every_setting_and_no_token(folder: Path, monkeypatch
     result = run("config", "check", "--json")
     shown = json.loads(result.stdout)
     assert (shown["PAYMENTS_DATA_DIR"], shown["PAYMENTS_API_ADMIN_TOKEN"]) == (str(folder), "set")
+    assert list(shown) == [each.metadata["name"] for each in fields(Settings)]
     assert shown["PAYMENTS_VIEWER_TOKENS"] == "not set"
     assert "very-secret" not in result.output
     assert "warning: PAYMENTS_SESSION_REQUIRE_AWAKE" in result.stderr
+
+
+ODD = {
+    "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.00025", "PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE": "1",
+    "PAYMENTS_POWER_METER_ENABLED": "yes", "PAYMENTS_POWER_PORT": "0080", "PAYMENTS_CREDIT_UNIT": r"it's # \'x\\",
+    "PAYMENTS_DATA_DIR": "a b #c", "PAYMENTS_BIND": "[::1]:81", "PAYMENTS_VIEWER_TOKENS": "s3cret,s3cret-too",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["plain", "json"])
+def test_what_config_check_shows_can_be_copied_into_env(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    """All but the tokens, which are not shown."""
+    for name, value in ODD.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.load()
+    if as_json:
+        shown = records("config", "check")[0]
+        copied = {name: value for name, value in shown.items() if "TOKEN" not in name}
+        assert (copied["PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE"], copied["PAYMENTS_POWER_METER_ENABLED"]) == ("1", "true")
+    else:
+        text = done("config", "check")
+        assert "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE=0.00025\n" in text
+        assert "# PAYMENTS_VIEWER_TOKENS is set\n" in text
+        assert "s3cret" not in text
+        Path(".env").write_text(text)
+        copied = {}
+    for name in ODD:
+        monkeypatch.delenv(name)
+    for name, value in copied.items():
+        monkeypatch.setenv(name, value)
+    assert replace(Settings.load(), viewer_tokens=settings.viewer_tokens) == settings
+
+
+def plain_file(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+    return path
+
+
+OBSTACLES: dict[str, Callable[[Path], dict[str, str]]] = {
+    "no bootstrap file": lambda folder: {"BOOTSTRAP_ORCHESTRATORS_PATH": str(folder / "none")},
+    "bootstrap file that is none": lambda folder: {"BOOTSTRAP_ORCHESTRATORS_PATH": str(plain_file(folder / "some"))},
+    "file for a data folder": lambda folder: {"DATA_DIR": str(plain_file(folder / "some"))},
+    "file above the data folder": lambda folder: {"DATA_DIR": str(plain_file(folder / "some") / "in" / "it")},
+    "folder for a journal": lambda folder: {"LEDGER_JOURNAL_PATH": str(folder)},
+    "broken registry": lambda folder: {"REGISTRY_PATH": str(plain_file(folder / "some"))},
+    "folder for a registry": lambda folder: {"REGISTRY_PATH": str(folder)},
+}
+
+
+@pytest.mark.parametrize("lay", OBSTACLES.values(), ids=OBSTACLES)
+def test_config_check_says_what_stops_a_start_as_the_start_does(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lay: Callable[[Path], dict[str, str]]
+) -> None:
+    for name, value in lay(tmp_path).items():
+        monkeypatch.setenv(f"PAYMENTS_{name}", value)
+    before = sorted(tmp_path.rglob("*"))
+    found = refused("config", "check")
+    assert sorted(tmp_path.rglob("*")) == before
+    started = subprocess.run(
+        [sys.executable, "-m", "payments.web.preflight"], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert started.returncode == 1
+    said = started.stderr.split("payments: cannot start:\n")[1]
+    reason = re.search(r"\([A-Z][a-z ]+\)", said)
+    assert (reason[0] if reason else said) in found.replace("payments: ", "", 1)
+
+
+def test_bootstrap_record_that_takes_a_host_is_found_and_one_that_is_known_is_not(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done("orchestrators", "add", "orch-a", "--host-public-ip", HOST_A)
+    file = tmp_path / "bootstrap.json"
+    monkeypatch.setenv("PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH", str(file))
+    file.write_text(json.dumps([{"orchestrator_id": "orch-a", "host_public_ip": HOST_A}]))
+    done("config", "check")
+    file.write_text(json.dumps([{"orchestrator_id": "orch-b", "host_public_ip": HOST_A}]))
+    said = refused("config", "check")
+    assert f"host_public_ip {HOST_A} belongs to orch-a already" in said
+    assert said.strip() == f"payments: {refused('orchestrators', 'list').strip().removeprefix('payments: ')}"
+
+
+def test_projection_that_cannot_be_written_is_warned_of(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAYMENTS_BALANCES_PATH", str(plain_file(tmp_path / "file") / "b.json"))
+    result = run("config", "check")
+    assert (result.exit_code, "b.json cannot be brought up to date" in result.stderr) == (0, True)
 
 
 def test_verify_finds_what_was_changed(folder: Path) -> None:

@@ -103,7 +103,7 @@ def test_what_is_malformed_stops_the_import(command: Command, theirs: Path, tmp_
 def test_import_is_not_asked_of_an_api_elsewhere(command: Command, theirs: Path) -> None:
     result = command("--api-url", "http://127.0.0.1:9", "import", "livepeer-ops", theirs)
     assert result.exit_code == 2
-    assert "leave out --api-url" in result.stderr
+    assert "without --api-url" in result.stderr
 
 
 def test_our_own_folder_is_refused(command: Command, theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,30 @@ def test_file_that_was_recorded_is_not_recorded_under_another_transaction() -> N
     assert owed() == {"orch-a": "2"}
 
 
+def test_wrong_hash_is_mended_as_it_is_said_and_nobody_is_paid_again() -> None:
+    owe("orch-a", "1", ALICE)
+    owe("orch-b", "2", ALICE)
+    done("payouts", "prepare", "-o", "pay.csv")
+    before = Path("pay.csv").read_bytes()
+    record()
+    owe("orch-a", "5")
+    said = refused("payouts", "record", "--tx", OTHER_TX, "pay.csv")
+    assert "pay nobody again" in said
+    mending = said[said.index("payments payouts record") :].split()[1:]
+    assert mending == ["payouts", "record", "--tx", OTHER_TX, "--instead-of", TX, "pay.csv"]
+    assert f'--reference "not {TX}"' in said
+    done("ledger", "adjust", "orch-b", "2", "--reference", f"not {TX}", "--note", "-")
+    assert "orch-a: 1 is still to be taken back" in refused(*mending)
+    done("ledger", "adjust", "orch-a", "0.25", "--reference", f"not {TX}", "--note", "-")
+    assert "orch-a: 0.75 is still to be taken back" in refused(*mending)
+    assert owed() == {"orch-a": "5.25", "orch-b": "2"}
+    done("ledger", "adjust", "orch-a", "0.75", "--reference", f"not {TX}, rest", "--note", "-")
+    assert [[each["outcome"] for each in records(*mending)] for _ in "12"] == [["recorded"] * 2, ["duplicate"] * 2]
+    assert owed() == {"orch-a": "5", "orch-b": "0"}
+    assert Path("pay.csv").read_bytes() == before
+    assert f"pay.csv was recorded under {OTHER_TX}" in refused("payouts", "record", "--tx", TX, "pay.csv")
+
+
 def test_only_those_who_are_named_are_paid() -> None:
     for name in ("orch-a", "orch-b", "orch-c"):
         owe(name, "1", ALICE)
@@ -161,6 +185,17 @@ def test_folder_gets_a_file_named_after_the_time() -> None:
     done("payouts", "prepare", "-o", "some")
     [file] = Path("some").glob("payouts-*.csv")
     assert file.with_name(f"{file.name}.json").exists()
+
+
+def test_folder_that_is_not_there_is_made_where_a_slash_says_that_it_is_one() -> None:
+    owe("orch-a", "1", ALICE)
+    done("payouts", "prepare", "--min", "2", "-o", "some/")
+    assert not Path("some").exists()
+    done("payouts", "prepare", "-o", "some/payouts/")
+    assert len(list(Path("some/payouts").glob("payouts-*.csv"))) == 1
+    assert Path("some/payouts").stat().st_mode & 0o777 == 0o700
+    Path("file").write_text("")
+    assert "file: cannot be made" in refused("payouts", "prepare", "-o", "file/")
 
 
 def test_without_a_slip_the_registry_says_whose_the_receivers_are() -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def awake_host() -> Iterator[int]:
-    """A game host on 127.0.0.1 that is awake; the port of its ``/power``."""
+    """A game host on 127.0.0.1 that is awake, and says so to ``/readyz`` too; the port of its ``/power``."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Awake)
     thread = Thread(target=server.serve_forever)
     thread.start()
@@ -52,7 +53,7 @@ def awake_host() -> Iterator[int]:
 
 class _Awake(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        assert self.path == "/power"
+        assert self.path in ("/power", "/readyz")
         body = b'{"state":"awake"}'
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -134,6 +135,37 @@ def test_a_new_user_sees_a_credit(checkout: Path) -> None:
         assert pasted(said)[2] == owed
     assert (checkout / ".env").read_text() == env
     assert (checkout / ".env").stat().st_mode & 0o077 == 0
+
+
+def test_address_that_is_taken_is_told_before_anything_runs(checkout: Path) -> None:
+    """Otherwise it would greet as soon as the other one, another Payments perhaps, answers."""
+    with awake_host() as port:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
+        run = subprocess.run(
+            ["sh", "deploy/quickstart.sh"], cwd=checkout, capture_output=True, text=True, timeout=240, check=False,
+            env={**environment, "HOME": str(checkout.parent), "PAYMENTS_BIND": f"127.0.0.1:{port}"},
+        )  # fmt: skip
+    assert run.returncode == 1
+    assert f"something listens on 127.0.0.1:{port} already" in run.stderr
+    assert "PAYMENTS_BIND=" in run.stderr
+    assert READY not in run.stdout
+
+
+@pytest.mark.parametrize("is_ended", [True, False], ids=["ended", "runs"])
+def test_answer_of_another_program_is_not_greeted(checkout: Path, tmp_path: Path, is_ended: bool) -> None:
+    """It may have taken the address in the moment before."""
+    with awake_host() as port:
+        other = subprocess.Popen(["sleep", "0" if is_ended else "1.5"])
+        started_s = time.monotonic()
+        run = subprocess.run(
+            [sys.executable, ROOT / "deploy" / "quickstart.py", "greet", str(other.pid)],
+            cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PAYMENTS_BIND": f"127.0.0.1:{port}"},
+        )  # fmt: skip
+        other.wait()
+    assert (run.returncode, run.stdout) == (1, "")
+    assert "the API has ended" in run.stderr
+    assert is_ended or time.monotonic() - started_s > 1
 
 
 def test_powered_on_time_is_paid_at_the_cadence(checkout: Path, tmp_path: Path) -> None:

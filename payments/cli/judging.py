@@ -1,0 +1,92 @@
+"""Could the API start with these settings? Judged as the start does, and nothing is made or changed by it."""
+
+import errno
+import os
+from pathlib import Path
+
+from payments.clock import now_ms
+from payments.registry import Record, read_records
+from payments.settings import Settings
+
+
+def obstacles(settings: Settings) -> list[str]:
+    """What would stop the start, one problem each."""
+    kept = {"PAYMENTS_REGISTRY_PATH": settings.registry_path, "PAYMENTS_DATA_DIR": settings.ledger_journal_path}
+    found = [
+        f"{at}: cannot be used ({os.strerror(code)}); let the user that runs Payments read and write it, or set {name}"
+        for name, path in kept.items()
+        for at, code in _in_the_way(path)
+    ]
+    return [*found, *_registry_problems(settings.registry_path), *_bootstrap_problems(settings)]
+
+
+def projection_doubts(settings: Settings) -> list[str]:
+    """Which projections could not be written: the start warns of that and goes on."""
+    doubts = []
+    for path in (settings.sessions_path, settings.balances_path, settings.power_meter_path):
+        for at, code in _in_the_way(path):
+            doubts.append(f"{path} cannot be brought up to date: {at}: {os.strerror(code)}")
+    return doubts
+
+
+def _in_the_way(path: Path) -> list[tuple[Path, int]]:
+    """What keeps ``path`` from being made, or read and written, and the system's number for why; at most one."""
+    nearest = next(each for each in (path.absolute(), *path.absolute().parents) if os.path.lexists(each))
+    if nearest == path.absolute():
+        if path.is_dir():
+            return [(path, errno.EISDIR)]
+        return [] if os.access(path, os.R_OK | os.W_OK) else [(path, errno.EACCES)]
+    if not nearest.is_dir():
+        return [(nearest, errno.ENOTDIR)]
+    return [] if os.access(nearest, os.W_OK | os.X_OK) else [(nearest, errno.EACCES)]
+
+
+def _registry_problems(path: Path) -> list[str]:
+    """What is wrong with the records there are, where no good copy of them stands in."""
+    if not path.is_file() or _is_sound(path.with_name(f"{path.name}.good")):
+        return []
+    try:
+        read_records(path.read_bytes(), now_ms())
+    except OSError:
+        # Named already.
+        return []
+    except ValueError as error:
+        return [f"{path}: {error}; mend the file, or restore it from a backup, and start again"]
+    return []
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        read_records(path.read_bytes(), now_ms())
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _bootstrap_problems(settings: Settings) -> list[str]:
+    """What is wrong with the records to register at start; those that are registered already are left alone."""
+    path = settings.bootstrap_orchestrators_path
+    if path is None:
+        return []
+    beginning = f"PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}"
+    try:
+        wanted = read_records(path.read_bytes(), now_ms())
+    except OSError as error:
+        return [f"{beginning} cannot be read ({error.strerror})"]
+    except ValueError as error:
+        return [f"{beginning}: {error}"]
+    known = _registered(settings.registry_path)
+    owners = {record.host_public_ip: record.orchestrator_id for record in known.values()}
+    return [
+        f"{beginning}: host_public_ip {record.host_public_ip} belongs to {owners[record.host_public_ip]} already"
+        for record in wanted.values()
+        if record.orchestrator_id not in known and record.host_public_ip is not None and record.host_public_ip in owners
+    ]
+
+
+def _registered(path: Path) -> dict[str, Record]:
+    """The records there are; none where the file is missing or broken, in which case nothing is registered."""
+    try:
+        return read_records(path.read_bytes(), now_ms())
+    except (OSError, ValueError):
+        return {}
