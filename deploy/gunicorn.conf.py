@@ -18,6 +18,10 @@ from gunicorn.glogging import Logger
 from pythonjsonlogger.json import JsonFormatter
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
+_ACTIVATED = "PAYMENTS_ACTIVATED_MASTER"
+
+# gunicorn would call itself ready before a worker is up; what is told to systemd, systemd/alive.py tells it.
+_notify_socket = os.environ.pop("NOTIFY_SOCKET", None)
 
 
 def _preflight(environment: Mapping[str, str]) -> Any:
@@ -37,6 +41,11 @@ _found = _preflight(os.environ)
 if _found is None:
     sys.exit(1)
 bind = _found["bind"]
+if os.environ.get("LISTEN_PID") == str(os.getpid()):
+    os.environ[_ACTIVATED] = str(os.getpid())
+if os.environ.get(_ACTIVATED) == str(os.getpid()):
+    # systemd has opened the socket. To gunicorn another address here is another socket, for which it closes that one.
+    bind = "unix:opened-by-systemd"
 # For a worker that takes the place of one that died, too, though .env may have been edited since.
 raw_env = [f"{name}={value}" for name, value in _found["environment"].items()]
 
@@ -111,7 +120,20 @@ os.environ[_METRICS] = _metrics_folder(Path(worker_tmp_dir or tempfile.gettempdi
 
 
 def when_ready(server: Any) -> None:
-    """Have a reload looked at before it begins: over bad settings gunicorn would end, and the API with it."""
+    """Have systemd told how this server fares, if it wants to know.
+
+    And have a reload looked at before it begins: over bad settings gunicorn would end, and the API with it.
+    """
+    if _notify_socket:
+        address = server.LISTENERS[0].sock.getsockname()
+        server.alive = subprocess.Popen(
+            [
+                sys.executable,
+                str(Path(__file__).parent / "systemd" / "alive.py"),
+                *([address] if isinstance(address, str) else map(str, address[:2])),
+            ],
+            env={**os.environ, "NOTIFY_SOCKET": _notify_socket},
+        )
     reload = server.reload
 
     def reload_if_sound() -> None:

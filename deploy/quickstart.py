@@ -1,8 +1,8 @@
-"""The two steps of ``quickstart.sh`` that are easier in Python: ``prepare`` and ``greet PID``.
+"""What is easier in Python: for ``quickstart.sh`` ``prepare`` and ``greet PID``, for ``install.sh`` ``env DATA``.
 
 ``prepare`` makes ``.env`` and ``data/`` where they are missing, and fails if the address to listen on is taken.
 ``greet`` waits until process ``PID``, the API, listens and is ready, and prints what to do next; it fails if that ends
-before.
+before. ``env`` prints a server's settings, with its data in ``DATA``.
 """
 
 import json
@@ -65,7 +65,7 @@ def prepare() -> None:
         record = {"orchestrator_id": "orch-example", "host_public_ip": EXAMPLE_HOST, "host_name": "host.example"}
         BOOTSTRAP.write_text(json.dumps({"orchestrators": [record]}, indent=2) + "\n")
     if not ENV.exists():
-        values = {**CHOICES, **{name: secrets.token_urlsafe(24) for name in TOKENS}}
+        values = {**CHOICES, **_fresh_tokens()}
         # Readable by the owner only, from its first byte on: it holds the tokens.
         with os.fdopen(os.open(ENV, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(filled(EXAMPLE.read_text(), values))
@@ -90,6 +90,16 @@ def _is_taken(bind: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def env(data: str) -> None:
+    """Print ``.env.example`` with tokens of its own; behind nginx, for nobody else may connect to its socket."""
+    values = {"PAYMENTS_DATA_DIR": data, "PAYMENTS_BEHIND_PROXY": "true", **_fresh_tokens()}
+    print(filled(EXAMPLE.read_text(), values), end="")
+
+
+def _fresh_tokens() -> dict[str, str]:
+    return {name: secrets.token_urlsafe(24) for name in TOKENS}
 
 
 def filled(example: str, values: dict[str, str]) -> str:
@@ -156,6 +166,12 @@ def _is_ready(url: str) -> bool:
 
 if __name__ == "__main__":
     try:
-        prepare() if sys.argv[1] == "prepare" else greet(int(sys.argv[2]))
+        match sys.argv[1:]:
+            case ["prepare"]:
+                prepare()
+            case ["greet", pid]:
+                greet(int(pid))
+            case ["env", data]:
+                env(data)
     except Misconfigured as error:
         sys.exit(f"payments: cannot start:\n{error}")

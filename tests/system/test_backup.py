@@ -1,11 +1,11 @@
-"""What README.rst says of backup and restore, done with the very commands that stand there."""
+"""What README.rst says of backup and restore, done with the very commands, and so scripts, that stand there."""
 
 import json
 import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 
 from tests.audit import audit, read_journal
 from tests.cli.command import payments_on_path
-from tests.harness import Server, journal_path, running_server
+from tests.harness import ROOT, Server, journal_path, running_server
 from tests.readme import script
 from tests.system.load import Load, load, torn_tails
 from tests.worker.process import WorkerProcess
@@ -30,11 +30,13 @@ class House:
         data: the folder; ``copy``: where the next copy goes.
     """
 
-    def __init__(self, server: Server, folder: Path) -> None:
+    def __init__(self, server: Server, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = settings or {}
         self.data = server.data
         self.copy = folder / "copy-1"
         self._folder = folder
         self._environment = payments_on_path(folder)
+        (folder / "deploy").symlink_to(ROOT / "deploy")
         self._count = 1
 
     def take_copy(self) -> Path:
@@ -47,14 +49,18 @@ class House:
 
     def follow(self, name: str, copy: Path | None = None) -> str:
         """What the commands called ``name`` print; they must succeed."""
-        clean = {each: value for each, value in self._environment.items() if not each.startswith("PAYMENTS_")}
-        run = subprocess.run(
-            ["sh", "-c", script("Backup and restore", name)],
-            env={**clean, "data": str(self.data), "copy": str(copy or self.copy)},
-            cwd=self._folder, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        run = self.try_to(name, copy)
         assert run.returncode == 0, run.stderr
         return run.stdout
+
+    def try_to(self, name: str, copy: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """What became of the commands called ``name``."""
+        clean = {each: value for each, value in self._environment.items() if not each.startswith("PAYMENTS_")}
+        return subprocess.run(
+            ["sh", "-c", script("Backup and restore", name)],
+            env={**clean, **self._settings, "PAYMENTS_DATA_DIR": str(self.data), "copy": str(copy or self.copy)},
+            cwd=self._folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
 
     def entries_checked(self, copy: Path) -> int:
         """How many entries ``payments ledger verify`` finds in ``copy``."""
@@ -178,7 +184,52 @@ def test_what_stood_where_a_copy_is_restored_is_kept(server: Server, tmp_path: P
     server.stop()
     kept = {path.name for path in house.data.iterdir()}
     house.follow("restore", copy)
-    assert {path.name for path in house.data.with_name("data.before").iterdir()} == kept
+    aside = list(house.data.parent.glob("data.before-*"))
+    assert len(aside) == 1
+    assert {path.name for path in aside[0].iterdir()} == kept
+
+
+def test_nothing_is_restored_under_a_running_api(server: Server, tmp_path: Path) -> None:
+    server.register()
+    house = House(server, tmp_path)
+    copy = house.take_copy()
+    run = house.try_to("restore", copy)
+    assert run.returncode == 1
+    assert "stop the API and all workers first" in run.stderr
+    assert server.report(session_id="s-1", upstream_addr="203.0.113.10").status_code == 200
+
+
+def test_a_copy_that_is_not_good_is_not_restored(server: Server, tmp_path: Path) -> None:
+    server.register()
+    server.report(session_id="s-1", upstream_addr="203.0.113.10")
+    server.report(session_id="s-1", upstream_addr="203.0.113.10")
+    house = House(server, tmp_path)
+    copy = house.take_copy()
+    server.stop()
+    journal = journal_path(copy)
+    journal.write_bytes(journal.read_bytes().replace(b"s-1", b"s-2", 1))
+    run = house.try_to("restore", copy)
+    assert run.returncode == 1
+    assert "nothing was changed" in run.stderr
+    assert house.data.exists()
+    assert list(house.data.parent.glob("data.before-*")) == []
+
+
+def test_a_journal_elsewhere_is_copied_and_restored_there(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere" / "entries.log"
+    named = {**SEALING, "PAYMENTS_LEDGER_JOURNAL_PATH": str(elsewhere)}
+    with running_server(tmp_path, named) as server:
+        server.register()
+        house = House(server, tmp_path, named)
+        with load(server) as edges:
+            edges.goes_on(100)
+            copy = house.take_copy()
+        assert house.entries_checked(copy) > 100
+        assert server.stop() == 0
+        house.follow("restore", copy)
+        server.start()
+        assert len(list(elsewhere.parent.glob("entries.log.before-*"))) == 1
+        assert audit(elsewhere).entries == audit(journal_path(copy)).entries
 
 
 def _spread(edges: Load, times: int) -> Iterator[int]:

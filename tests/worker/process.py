@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -124,6 +125,13 @@ class Manager:
         """All lines that come up to ``line``; fails if that does not."""
         heard: list[str] = []
         while line not in heard:
+            heard += self._socket.recv(4096).decode().split("\n")
+        return heard
+
+    def forget(self) -> list[str]:
+        """All lines that have come and were not asked for."""
+        heard: list[str] = []
+        while select.select([self._socket], [], [], 0)[0]:
             heard += self._socket.recv(4096).decode().split("\n")
         return heard
 

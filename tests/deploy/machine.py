@@ -1,0 +1,230 @@
+"""A machine of one's own: systemd as process 1 of a container, on the files of this machine with a layer of its own.
+
+Nothing is set up for it, so it is there within seconds: an overlay on ``/`` whose upper layer is in memory, booted by
+systemd-nspawn with no network but loopback. What is done in it is gone with it.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.harness import ROOT, until
+
+SOCKET = "/run/payments/api.sock"
+
+_PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Answer(NamedTuple):
+    """What came back, parsed where it was JSON."""
+
+    status: int
+    body: Any
+
+
+class Machine:
+    """Debian with systemd, and with this checkout in ``CHECKOUT``.
+
+    Attributes:
+        root: its files, but for what is mounted inside.
+    """
+
+    CHECKOUT = "/root/checkout"
+
+    def __init__(self, root: Path, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.root = root
+        self._process = process
+        self._log = log
+        self._leader = 0
+        until(self._has_booted)
+
+    def _has_booted(self) -> bool:
+        assert self._process.poll() is None, self._log.read_text()
+        # Before the container's first process there is another one, for a moment.
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        self._leader = int(children[0]) if children else 0
+        return bool(children) and self.tried("systemctl is-active --quiet basic.target").returncode == 0
+
+    def tried(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """What became of ``script``, run in it by a shell as root."""
+        return subprocess.run(
+            ["nsenter", f"--target={self._leader}", "--all", "env", "-i", f"PATH={_PATH}", "HOME=/root",
+             *(f"{name}={value}" for name, value in environment.items()), "sh", "-euc", script],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd="/",
+        )  # fmt: skip
+
+    def run(self, script: str, **environment: str) -> str:
+        """What ``script`` printed; it must succeed."""
+        done = self.tried(script, **environment)
+        assert done.returncode == 0, done.stdout + done.stderr + self.tried("journalctl -n 60 -o cat").stdout
+        return done.stdout
+
+    def shown(self, unit: str, name: str) -> str:
+        """A property of a unit."""
+        return self.run(f"systemctl show -P {name} {unit}").strip()
+
+    def log(self, unit: str) -> str:
+        return self.run(f"journalctl -o cat -u {unit}")
+
+    def files(self, path: str) -> Path:
+        """A path in it, as it is reached from outside."""
+        return Path(f"/proc/{self._leader}/root{path}")
+
+    def call(self, method: str, path: str, body: Any = None, token: str = "", timeout_s: float = 20) -> Answer:
+        """One request through the socket, as nginx sends it."""
+        connection = HTTPConnection("payments", timeout=timeout_s)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(timeout_s)
+        try:
+            connection.sock.connect(str(self.files(SOCKET)))
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}", "Connection": "close"}
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            text = response.read().decode()
+            kind = response.headers.get_content_type()
+            return Answer(response.status, json.loads(text) if kind.endswith("json") else text)
+        finally:
+            connection.close()
+
+    def settings(self) -> dict[str, str]:
+        """What its payments.env sets."""
+        lines = self.files("/etc/payments/payments.env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+    def report(self, session_id: str, kind: str = "heartbeat") -> Answer:
+        """An event, as an edge reports it."""
+        event = {"session_id": session_id, "event": kind, "upstream_addr": "127.0.0.1"}
+        return self.call("POST", "/api/sessions/events", event, self.settings()["PAYMENTS_SESSION_REPORTER_TOKEN"])
+
+    def workers(self) -> list[int]:
+        """gunicorn's workers, by their ids in it."""
+        main = self.shown("payments-api", "MainPID")
+        found = self.run(f"ps --ppid {main} -o pid=,args= || true").splitlines()
+        return [int(line.split()[0]) for line in found if " gunicorn " in line]
+
+
+class Load:
+    """Events through the socket, one behind the other, until told to stop.
+
+    Attributes:
+        answers: the status of each, or what went wrong.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.answers: list[int | str] = []
+        self._machine = machine
+        self._token = machine.settings()["PAYMENTS_SESSION_REPORTER_TOKEN"]
+        self._ending = threading.Event()
+        self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(3)]
+
+    def _send(self, number: int) -> None:
+        event = {"session_id": f"load-{number}", "upstream_addr": "127.0.0.1"}
+        while not self._ending.wait(0.04):
+            try:
+                self.answers.append(self._machine.call("POST", "/api/sessions/events", event, self._token).status)
+            except OSError as error:
+                self.answers.append(repr(error))
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        for thread in self._threads:
+            thread.start()
+        try:
+            until(lambda: len(self.answers) > 20)
+            yield
+            count = len(self.answers)
+            until(lambda: len(self.answers) > count + 20)
+        finally:
+            self._ending.set()
+            for thread in self._threads:
+                thread.join()
+
+
+def wheels(folder: Path) -> Path:
+    """Wheels of all that Payments needs, for the Python that the machine has; in it there is no network."""
+    version = subprocess.run(
+        ["/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    requirements = subprocess.run(
+        [sys.executable, "-c", "from setuptools.config.setupcfg import read_configuration as read\n"
+         "print('\\n'.join(read('setup.cfg')['options']['install_requires']))"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split("\n")  # fmt: skip
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:",
+         f"--python-version={version}", f"--dest={folder}", "setuptools", "wheel", *filter(None, requirements)],
+        check=True,
+    )  # fmt: skip
+    return folder
+
+
+@contextmanager
+def booted(folder: Path) -> Iterator[Machine]:
+    """A machine, switched off and removed at the end."""
+    layer, root = folder / "layer", folder / "root"
+    for each in (layer, root):
+        each.mkdir()
+    _run("mount", "-t", "tmpfs", "-o", "mode=0755", "payments-test", str(layer))
+    try:
+        for name in ("upper", "work"):
+            (layer / name).mkdir()
+        options = f"lowerdir=/,upperdir={layer}/upper,workdir={layer}/work"
+        _run("mount", "-t", "overlay", "-o", options, "payments-test", str(root))
+        try:
+            _prepare(root)
+            with (folder / "boot.log").open("wb") as log:
+                process = subprocess.Popen(
+                    ["systemd-nspawn", "--quiet", f"--directory={root}", "--boot", "--register=no", "--keep-unit",
+                     "--private-network", "--link-journal=no", "--console=pipe", f"--machine=payments-{os.getpid()}"],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                    env={"PATH": os.environ["PATH"]},
+                )  # fmt: skip
+            try:
+                machine = Machine(root, process, folder / "boot.log")
+                yield machine
+            finally:
+                process.kill()
+                process.wait()
+        finally:
+            _unmount(root)
+    finally:
+        _unmount(layer)
+
+
+def _prepare(root: Path) -> None:
+    """Lay out what is to be there before it boots: the checkout, and nothing that it would start besides."""
+    units = root / "etc/systemd/system"
+    target = units / "default.target"
+    target.unlink(missing_ok=True)
+    target.symlink_to("/lib/systemd/system/basic.target")
+    for wanted in units.glob("*.wants"):
+        shutil.rmtree(wanted)
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in tracked:
+        copy = root / Machine.CHECKOUT[1:] / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy)
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True)
+
+
+def _unmount(path: Path) -> None:
+    """What was just killed may still hold it for a moment."""
+    for _ in range(50):
+        if subprocess.run(["umount", str(path)], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            return
+        time.sleep(0.1)
+    _run("umount", "--lazy", str(path))
