@@ -7,6 +7,7 @@ systemd-nspawn with no network but loopback. What is done in it is gone with it.
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -51,8 +52,8 @@ class Machine:
     def _has_booted(self) -> bool:
         assert self._process.poll() is None, self._log.read_text()
         # Before the container's first process there is another one, for a moment.
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        self._leader = int(children[0]) if children else 0
+        children = _children(self._process.pid)
+        self._leader = children[0] if children else 0
         return bool(children) and self.tried("systemctl is-active --quiet basic.target").returncode == 0
 
     def tried(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -194,6 +195,9 @@ def booted(folder: Path) -> Iterator[Machine]:
                 machine = Machine(root, process, folder / "boot.log")
                 yield machine
             finally:
+                # Its process 1, and all that is in it with that: whoever holds it from outside takes nothing along.
+                for child in _children(process.pid):
+                    os.kill(child, signal.SIGKILL)
                 process.kill()
                 process.wait()
         finally:
@@ -215,6 +219,10 @@ def _prepare(root: Path) -> None:
         copy = root / Machine.CHECKOUT[1:] / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, copy)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _run(*command: str) -> None:

@@ -131,7 +131,7 @@ def test_copies_are_whole_while_segments_are_sealed_and_compressed(tmp_path: Pat
         house = House(server, tmp_path)
         with load(server) as edges, compressing(tmp_path):
             edges.goes_on(100)
-            copies = [(list(edges.acknowledged), house.take_copy()) for _ in _spread(edges, 8)]
+            copies = [(list(edges.acknowledged), house.take_copy()) for _ in _spread(edges, 5)]
         for before, copy in copies:
             assert house.entries_checked(copy) >= len(before)
             assert set(before) <= set(events_in(copy))
