@@ -22,14 +22,18 @@ class Mutant(NamedTuple):
 OPERATIONS = "payments/disk/operations.py"
 REPLACEMENT = "payments/disk/replacement.py"
 LOCK = "payments/disk/lock.py"
+CALLS = "payments/cli/calls.py"
 CODEC = "payments/store/file/codec.py"
 JOURNAL = "payments/store/file/journal.py"
+GUNICORN = "deploy/gunicorn.conf.py"
+READER = "payments/store/file/reader.py"
 REBUILD = "payments/store/file/rebuild.py"
 RECOVERY = "payments/store/file/recovery.py"
 SHARED = "payments/store/file/shared.py"
 STORE = "payments/store/file/store.py"
 COMMITTER = "payments/store/file/committer.py"
 SNAPSHOT = "payments/store/file/snapshot.py"
+VERIFY = "payments/store/file/verify.py"
 BILLING = "payments/domain/billing.py"
 MONEY = "payments/domain/money.py"
 POWER = "payments/domain/power.py"
@@ -565,4 +569,46 @@ MUTANTS = (
         "tests/worker/test_sweep.py",
     ),
     Mutant("the-disabled-are-asked", SWEEP, "            if record.enabled\n", "", "tests/worker/test_sweep.py"),
+    Mutant(
+        "hole-in-the-journal-unnoticed-by-a-start", SHARED, "                self.journal.check_sealed()\n", "",
+        "tests/store/file/test_rotation.py",
+    ),
+    Mutant(
+        "hole-in-the-journal-unnoticed-by-a-page", READER,
+        "    if last_seq:\n        raise", "    if last_seq < 0:\n        raise",
+        "tests/store/file/test_rotation.py",
+    ),
+    Mutant(
+        "hole-between-two-segments-unnoticed-by-a-page", READER, "    if last != last_seq:", "    if last < 0:",
+        "tests/store/file/test_rotation.py",
+    ),
+    Mutant(
+        "damaged-line-passed-over-by-a-page", READER,
+        "                    if not is_whole(line):", "                    if not line:",
+        "tests/store/file/test_rotation.py",
+    ),
+    Mutant(
+        "damaged-projection-passed-over-by-verify", VERIFY,
+        "        for unsound in self._unsound:", "        for unsound in ():",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "projections-opened-behind-the-journal-by-verify", VERIFY,
+        "        check = _Check(self._projections, self._shown)",
+        "        check = _Check(self._projections, snapshot.open_each(self._projections, print))",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "worker-reads-its-own-settings", GUNICORN,
+        'for name, value in _found["environment"].items()]', "for name, value in ()]",
+        "tests/web/test_start_up.py -k another_ones",
+    ),
+    Mutant(
+        "reload-begun-without-a-look", GUNICORN, "if _preflight(server.cfg.env_orig) is None:", "if server is None:",
+        "tests/web/test_start_up.py -k not_begun",
+    ),
+    Mutant(
+        "id-in-a-path-as-it-is", CALLS, "{quote(session_id, safe='', errors='surrogateescape')}", "{session_id}",
+        "tests/cli/test_ids.py",
+    ),
 )  # fmt: skip
