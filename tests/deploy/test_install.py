@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from http.client import HTTPException
 from typing import Any
 
 import pytest
