@@ -20,7 +20,7 @@ MOST_US = 28_000
 
 # What it takes to look at a block, plain or compressed, for text that is not in it; to look at each of its lines
 # instead; and to decode a line that may match, and to show it. As measured, so that a page is the same everywhere.
-_PLAIN_US, _COMPRESSED_US = 130, 110
+_PLAIN_US, _COMPRESSED_US = 200, 130
 _LINES_US = 120
 _ENTRY_US = 36
 _BLOCK = PLAIN_BYTES
