@@ -193,17 +193,29 @@ class Server:
 def running_server(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A ready server, stopped at the end whatever happens."""
     server = Server(folder, settings)
+    with ended(server):
+        yield server
+
+
+@contextmanager
+def ended(server: Server) -> Iterator[None]:
+    """Begins when ``server``, which was just launched, is ready; at the end it is stopped, whatever happened."""
     try:
         server.wait_ready()
-        yield server
+        yield
     finally:
-        if server.process.poll() is None:
-            server.process.terminate()
-            try:
-                server.process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                server.process.kill()
-                server.process.wait()
+        end(server.process)
+
+
+def end(process: subprocess.Popen[bytes], patience_s: float = 20) -> None:
+    """Stop ``process`` if it still runs: cleanly, or else for good."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=patience_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def journal_lines(folder: Path) -> list[bytes]:

@@ -40,7 +40,7 @@ class Machine:
         root: its files, but for what is mounted inside.
     """
 
-    CHECKOUT = "/root/checkout"
+    CHECKOUT = "/srv/checkout"
 
     def __init__(self, root: Path, process: subprocess.Popen[bytes], log: Path) -> None:
         self.root = root

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.harness import ROOT, Server, free_port, journal_path, until
+from tests.harness import ROOT, Server, end, ended, free_port, journal_path, until
 
 SITE = ROOT / "deploy" / "nginx" / "payments.conf"
 MAIN = """\
@@ -87,13 +87,8 @@ class Proxy:
             self.process = subprocess.Popen(self._command(), stdout=out, stderr=subprocess.STDOUT)
 
     def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.process is not None:
+            end(self.process, patience_s=10)
 
     def lines(self) -> list[dict[str, Any]]:
         """The access log; each line must be a JSON object."""
@@ -146,14 +141,5 @@ def running_behind_proxy(folder: Path) -> Iterator[Proxied]:
     """Both of them, ready, and stopped at the end whatever happens."""
     with running_proxy(folder / "nginx") as proxy:
         server = Proxied(folder, proxy)
-        try:
-            server.wait_ready()
+        with ended(server):
             yield server
-        finally:
-            if server.process.poll() is None:
-                server.process.terminate()
-                try:
-                    server.process.wait(timeout=20)
-                except subprocess.TimeoutExpired:
-                    server.process.kill()
-                    server.process.wait()

@@ -240,13 +240,13 @@ def _settled(found: str) -> list[str]:
 def test_a_copy_is_taken_while_it_runs_and_restored_when_it_is_stopped(machine: Machine) -> None:
     deploy = "/opt/payments/current/deploy"
     machine.report("s-copied")
-    machine.run(f"sh {deploy}/backup.sh /root/copy")
-    refused = machine.tried(f"sh {deploy}/restore.sh /root/copy")
+    machine.run(f"sh {deploy}/backup.sh /srv/copy")
+    refused = machine.tried(f"sh {deploy}/restore.sh /srv/copy")
     assert (refused.returncode, "Payments runs" in refused.stderr) == (1, True)
     machine.report("s-behind-the-copy")
     machine.run("systemctl stop payments-api.socket payments-api payments-worker")
     assert machine.run("systemctl list-units --failed --no-legend 'payments*'") == ""
-    machine.run(f"sh {deploy}/restore.sh /root/copy")
+    machine.run(f"sh {deploy}/restore.sh /srv/copy")
     machine.run("systemctl start payments-api.socket payments-api payments-worker")
     assert machine.run("find /var/lib/payments ! -user payments") == ""
     listed = machine.run("payments sessions list --all --json")
