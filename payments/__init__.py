@@ -6,6 +6,7 @@ arrows:
 ``errors``    what can go wrong, grouped by who must act
 ``domain``    pure: what an event, a session, an entry and a wei are; decides which entries a command becomes
 ``fields``    the kinds of value that JSON from outside may hold
+``events``    what an edge reports: the schema that both sides have in common
 ``strictjson``  reads JSON from outside, and nothing that only looks like it
 ``envfile``   whether ``.env`` can be read as a whole, and names that are no setting
 ``settings``  environment and ``.env`` -> one frozen ``Settings``

@@ -29,6 +29,11 @@ _MOMENT = (
 )
 
 
+def about(text: str) -> dict[str, str]:
+    """A field's ``metadata``: what the API's description says of it."""
+    return {"description": text}
+
+
 class Strict(fields.Field[V]):
     """A field whose whole rule is ``read``, so that it can be applied without the rest of marshmallow."""
 

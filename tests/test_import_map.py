@@ -15,6 +15,7 @@ ROOMS = {
     "payments.domain": {"payments.errors"},
     "payments.disk": {"payments.errors"},
     "payments.fields": {"payments.domain"},
+    "payments.events": {"payments.domain", "payments.fields"},
     "payments.strictjson": set[str](),
     "payments.logs": set[str](),
     "payments.duty": {"payments.disk", "payments.strictjson"},
@@ -32,8 +33,9 @@ ROOMS = {
     },
     "payments.exports": {"payments.errors", "payments.domain", "payments.strictjson"},
     "payments.web": {
-        "payments.errors", "payments.clock", "payments.domain", "payments.fields", "payments.settings",
-        "payments.store", "payments.registry", "payments.strictjson", "payments.duty", "payments.logs",
+        "payments.errors", "payments.clock", "payments.domain", "payments.fields", "payments.events",
+        "payments.settings", "payments.store", "payments.registry", "payments.strictjson", "payments.duty",
+        "payments.logs",
     },
     "payments.cli": {
         "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.settings", "payments.store",

@@ -9,7 +9,7 @@ from marshmallow import RAISE, Schema, validate
 
 from payments.domain.addresses import canonical_ip
 from payments.domain.times import format_time
-from payments.fields import IP_ADDRESS, PRINTABLE, Canonical, Flag
+from payments.fields import IP_ADDRESS, PRINTABLE, Canonical, Flag, about
 
 _ADDRESS = "0x[0-9a-fA-F]{40}"
 _ID = "[A-Za-z0-9._:@+-]{1,128}"
@@ -89,10 +89,6 @@ def _host_name(text: str) -> str:
     return text
 
 
-def _about(text: str) -> dict[str, str]:
-    return {"description": text}
-
-
 class RecordSchema(Schema):
     """What an operator may say of an orchestrator; unknown fields are refused, for they are most likely mistyped."""
 
@@ -100,25 +96,25 @@ class RecordSchema(Schema):
         unknown = RAISE
 
     orchestrator_id = Canonical(
-        _id, {"pattern": rf"^(?!\.{{1,2}}$){_ID}$"}, required=True, metadata=_about("Names it, for good.")
+        _id, {"pattern": rf"^(?!\.{{1,2}}$){_ID}$"}, required=True, metadata=about("Names it, for good.")
     )
     address = Canonical(
-        checksum_address, {"pattern": f"^{_ADDRESS}$"}, allow_none=True, metadata=_about("Where payouts go; EIP-55.")
+        checksum_address, {"pattern": f"^{_ADDRESS}$"}, allow_none=True, metadata=about("Where payouts go; EIP-55.")
     )
     host_public_ip = Canonical(
-        canonical_ip, IP_ADDRESS, allow_none=True, metadata=_about("Of the game host; of one orchestrator only.")
+        canonical_ip, IP_ADDRESS, allow_none=True, metadata=about("Of the game host; of one orchestrator only.")
     )
     host_name = Canonical(
         _host_name,
         {"minLength": 1, "maxLength": 253, "pattern": PRINTABLE},
         allow_none=True,
-        metadata=_about("For people."),
+        metadata=about("For people."),
     )
     power_url = Canonical(
         _http_url,
         {"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^ @]+$"},
         allow_none=True,
         validate=validate.Length(max=2000),
-        metadata=_about("Where its power is asked, if not at `host_public_ip`."),
+        metadata=about("Where its power is asked, if not at `host_public_ip`."),
     )
-    enabled = Flag(metadata=_about("Whether it takes part; without it, a new one does."))
+    enabled = Flag(metadata=about("Whether it takes part; without it, a new one does."))

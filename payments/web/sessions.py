@@ -12,11 +12,12 @@ from payments.domain.money import format_eth
 from payments.domain.records import session_record
 from payments.domain.sessions import SessionEvent
 from payments.errors import Rejected
+from payments.events import load_event
 from payments.web.body import BATCH_LIMIT, read_json
 from payments.web.listing import list_sessions, shown
 from payments.web.meters import INVALID, REJECTED, UNREADABLE, count_event
 from payments.web.problems import rejection
-from payments.web.schemas import SessionsQuery, load_event
+from payments.web.schemas import SessionsQuery
 from payments.web.services import services
 
 BATCH_EVENTS = 1000

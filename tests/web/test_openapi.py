@@ -19,6 +19,7 @@ from payments.domain.readings import AWAKE, Reading
 from payments.domain.records import entry_record, power_record
 from payments.domain.upkeep import Forget, Reap
 from payments.errors import Rejected
+from payments.events import EventSchema
 from payments.fields import PRINTABLE, Strict
 from payments.registry import RecordSchema
 from payments.settings import Settings
@@ -91,7 +92,7 @@ def test_every_field_of_a_request_is_described_as_its_schema_reads_it() -> None:
         for name in ("Event", "Record", "Change", "Adjustment", "Payout")
     }
     for name, schema in {
-        "Event": schemas.EventSchema, "Record": RecordSchema, "Change": schemas.ChangeSchema,
+        "Event": EventSchema, "Record": RecordSchema, "Change": schemas.ChangeSchema,
         "Adjustment": schemas.AdjustmentSchema, "Payout": schemas.PayoutSchema,
     }.items():  # fmt: skip
         assert described[name] == shapes(schema)

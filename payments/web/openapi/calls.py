@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 from marshmallow import Schema
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from payments.events import EventSchema
 from payments.registry import RecordSchema
 from payments.web.schemas import (
     AdjustmentSchema,
     ChangeSchema,
     EntriesQuery,
-    EventSchema,
     PayoutSchema,
     SessionsQuery,
     StatsQuery,

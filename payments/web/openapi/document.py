@@ -10,12 +10,13 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
 
+from payments.events import EventSchema
 from payments.fields import Strict
 from payments.web.openapi.answers import SCHEMAS
 from payments.web.openapi.calls import ADMIN, ANYONE, CALLS, PARAMETERS, REPORTER, VIEWER, Call
 from payments.web.problems import KINDS
 from payments.web.routes import public
-from payments.web.schemas import AdjustmentSchema, ChangeSchema, EventSchema, PayoutSchema
+from payments.web.schemas import AdjustmentSchema, ChangeSchema, PayoutSchema
 from payments.web.sessions import BATCH_EVENTS
 
 from payments.registry import RecordSchema  # isort: skip
