@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
+from msgspec.structs import replace
 
 from payments.domain.commands import Command
 from payments.domain.decisions import DUPLICATE, LATE, RECORDED, Outcome
@@ -104,7 +105,7 @@ class MemoryLifecycle(Lifecycle):
             assert result.kind == RECORDED
             self.count += 1
             if isinstance(command, Reap):
-                closed = before._replace(status="ended", end_reason="timeout", ended_at_ms=before.last_billed_at_ms)
+                closed = replace(before, status="ended", end_reason="timeout", ended_at_ms=before.last_billed_at_ms)
                 assert result.session == closed
                 self.known[command.session_id] = closed
             else:
