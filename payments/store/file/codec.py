@@ -98,16 +98,6 @@ def subject_of(line: bytes, at: int) -> bytes:
     return line[at : name.end()] if name else line[at:]
 
 
-def named_subject(mark: bytes, name: str) -> bytes:
-    """What ``subject_of`` says of the session, or of the orchestrator's power state, ``name``."""
-    return mark + orjson.dumps(name)
-
-
-def subject_name(subject: bytes) -> str:
-    """The id in what ``subject_of`` says."""
-    return str(orjson.loads(subject[subject.index(b"[") + 1 :]))
-
-
 def decode(line: bytes) -> tuple[Entry, int]:
     """The entry in ``line``, wherever that stands, and its ``durable``. Raises ``BadLine``, ``UnknownVersion``."""
     record = parse(line)

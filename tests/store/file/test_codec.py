@@ -99,7 +99,7 @@ def test_a_line_is_read_as_the_entry_that_was_written(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize(("kind", "attributes"), [(Session, audit_of.SESSION), (PowerState, audit_of.POWER)])
-def test_an_array_stands_in_the_order_of_the_specification(kind: type[msgspec.Struct], attributes: tuple[str, ...]) -> None:
+def test_an_array_is_in_the_order_of_the_specification(kind: type[msgspec.Struct], attributes: tuple[str, ...]) -> None:
     specification = " ".join((file_engine.__doc__ or "").split())
     assert kind.__struct_fields__ == attributes
     *most, last = [f"``{name}``" for name in attributes]
