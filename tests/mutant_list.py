@@ -72,8 +72,8 @@ MUTANTS = (
     Mutant(
         "fold-before-its-sync", SHARED,
         "        if self.journal.durable_seq < self.journal.position.seq:\n            self._sync()\n"
-        "        for entry in self._recorded:\n            evolve(self.state, entry)\n",
-        "        for entry in self._recorded:\n            evolve(self.state, entry)\n"
+        "        if self._recorded is not None:\n            self.state.adopt(self._recorded)\n",
+        "        if self._recorded is not None:\n            self.state.adopt(self._recorded)\n"
         "        if self.journal.durable_seq < self.journal.position.seq:\n            self._sync()\n",
         "tests/store/file/test_group_commit.py -k no_answer",
     ),
@@ -83,6 +83,11 @@ MUTANTS = (
         "        for request in requests:\n            _look(request)\n"
         "        self._journal.sync()\n        if entries:\n",
         "tests/store/file/test_group_commit.py -k look",
+    ),
+    Mutant(
+        "adopted-draft-forgets-nothing", STATE,
+        "            self._below.pop(key, None)\n", "            pass\n",
+        "tests/domain/test_state.py",
     ),
     Mutant(
         "view-before-its-sync", SHARED,
@@ -96,14 +101,14 @@ MUTANTS = (
     ),
     Mutant(
         "written-taken-for-on-disk", SHARED,
-        "        self._recorded.extend(entries)\n",
-        "        self._recorded.extend(entries)\n        self.journal.durable_seq += len(entries)\n",
+        "        self._recorded = after\n",
+        "        self._recorded = after\n        self.journal.durable_seq += len(entries)\n",
         "tests/store/file/test_group_commit.py",
     ),
     Mutant(
         "lock-kept-during-the-sync", STORE,
-        "            self._journal.record(entries)\n        self._journal.sync()\n",
-        "            self._journal.record(entries)\n            self._journal.sync()\n",
+        "            self._journal.record(entries, draft)\n        self._journal.sync()\n",
+        "            self._journal.record(entries, draft)\n            self._journal.sync()\n",
         "tests/store/file/test_group_commit.py -k lock",
     ),
     Mutant(
