@@ -53,6 +53,7 @@ ONLY_IMPORTER = {
     "fcntl": "payments/disk/lock.py",
     "environs": "payments/settings.py",
     "dotenv": "payments/envfile.py",
+    "msgspec": "payments/domain/ payments/store/file/",
     "time": "payments/clock.py payments/disk/lock.py payments/store/file/projector.py worker/",
     "requests": "worker/ payments/cli/calls.py",
     "click": "payments/cli/",
