@@ -5,6 +5,7 @@ import json
 import re
 import zlib
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,8 +39,13 @@ def read_journal(path: Path) -> bytes:
     for segment in map(path.with_name, plain):
         compressed = segment.with_name(f"{segment.name}.gz")
         # Where a crash left both, the plain one counts.
-        parts.append(segment.read_bytes() if segment.exists() else gzip.decompress(compressed.read_bytes()))
+        parts.append(segment.read_bytes() if segment.exists() else _plain(compressed.read_bytes()))
     return b"".join([*parts, path.read_bytes() if path.exists() else b""])
+
+
+@lru_cache(256)
+def _plain(compressed: bytes) -> bytes:
+    return gzip.decompress(compressed)
 
 
 def audit(path: Path) -> Audit:

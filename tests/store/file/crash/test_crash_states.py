@@ -26,7 +26,7 @@ from tests.store.file.crash.recording import (
 from tests.store.file.crash.states import Change, Volume, contents, crash_states
 from tests.store.file.crash.workload import record
 
-STATES = int(os.environ.get("PAYMENTS_TEST_CRASH_STATES", "6000"))
+STATES = int(os.environ.get("PAYMENTS_TEST_CRASH_STATES", "10000"))
 
 
 @pytest.fixture(autouse=True)
