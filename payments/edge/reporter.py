@@ -1,28 +1,40 @@
 """What a gateway calls: ``Reporter``, and one ``ReportedSession`` for each viewer.
 
-So far events are kept in memory only: the spool is yet to come, and with it a reporter that survives its own death.
+An event goes from the caller's thread into a queue; one thread writes what is there to the spool and syncs it, another
+sends what is synced. A caller never waits for a disk or for the network, and none of their troubles reaches it. A
+kill -9 in the milliseconds before an event is written costs that event: a start, and Payments has never heard of the
+session; an end, and the next start of the reporter ends the session where it was last heard of.
 """
 
 import logging
 import random
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
-from uuid import uuid4
+from typing import NamedTuple
 
-import requests
-
-from payments.clock import now_ms
-from payments.domain.sessions import END, HEARTBEAT, START
-from payments.domain.times import format_time
+from payments.clock import monotonic_s, now_ms
+from payments.disk import Disk
+from payments.domain.sessions import HEARTBEAT
+from payments.edge.calling import Caller
+from payments.edge.delivery import Delivery
+from payments.edge.lines import Spooled
+from payments.edge.sessions import ReportedSession, Sessions
 from payments.edge.settings import EdgeSettings
+from payments.edge.spool import Spool
+
+__all__ = ["ReportedSession", "Reporter", "Status"]
 
 log = logging.getLogger(__name__)
 
-_BATCH_EVENTS = 500
-_PACE_S = 0.2
+_GATHER_S = 0.02
+"""How long starts and ends wait for others, to share a sync: a sync may take as long."""
+
+_LOOK_S = (0.2, 1.0)
+"""How often, at most and at least, the writer looks for heartbeats and at the disk."""
+
+_SYNC_S = 1.0
+"""How long a heartbeat may wait for a sync, and so for being sent."""
 
 
 class Status(NamedTuple):
@@ -46,44 +58,44 @@ class Status(NamedTuple):
     last_error: str | None
 
 
-class ReportedSession:
-    """One viewer's connection. Thread-safe; nothing here waits or raises."""
-
-    def __init__(self, reporter: "Reporter", fields: dict[str, Any], evidence: Callable[[], int] | None) -> None:
-        self.session_id = str(uuid4())
-        self._evidence = evidence
-        self._last_ms = 0
-        self._reporter = reporter
-        self._fields = fields
-
-    def set_streamer(self, streamer_id: str) -> None:
-        """Name what the viewer watches; told with the session's next event."""
-        self._fields["streamer_id"] = streamer_id
-
-    def end(self, at_ms: int | None = None) -> None:
-        """The viewer is gone, since ``at_ms`` (``None``: now). Later calls change nothing."""
-        self._reporter._end(self, at_ms)
-
-
 class Reporter:
     """Tells Payments of sessions: that they begin, go on, and end. Thread-safe; no call waits for the network."""
 
-    def __init__(self, settings: EdgeSettings, clock: Callable[[], int] = now_ms) -> None:
-        """``clock``: milliseconds since the Unix epoch."""
-        self._settings = settings
-        self._clock = clock
-        self._guard = threading.Lock()
-        self._open: dict[ReportedSession, float] = {}
-        self._seqs: dict[str, int] = {}
-        self._pending: deque[dict[str, Any]] = deque()
-        self._delivered = self._rejected = 0
-        self._last_error: str | None = None
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+    def __init__(
+        self,
+        settings: EdgeSettings,
+        clock: Callable[[], int] = now_ms,
+        *,
+        monotonic: Callable[[], float] = monotonic_s,
+        disk: Disk | None = None,
+    ) -> None:
+        """``clock``: milliseconds since the Unix epoch; ``monotonic``: seconds, by a clock that is never set."""
+        self._monotonic_s = monotonic
+        self._inbox: deque[Spooled] = deque()
+        self._sessions = Sessions(
+            settings.edge_id, settings.heartbeat_s, self._put, clock=clock, monotonic=monotonic
+        )  # fmt: skip
+        self._spool = Spool(settings.spool_dir, settings.spool_bytes, clock=clock, monotonic=monotonic, disk=disk)
+        self._caller = Caller(settings)
+        self._delivery = Delivery(
+            self._spool, self._caller, clock=clock, monotonic=monotonic, random=random.random
+        )  # fmt: skip
+        self._synced_s = monotonic()
+        self._deadline_s = float("inf")
+        self._filled, self._sendable = threading.Event(), threading.Event()
+        self._closing, self._written, self._given_up = threading.Event(), threading.Event(), threading.Event()
+        self._writer = threading.Thread(target=self._write_on, name="reporter-spool", daemon=True)
+        self._sender = threading.Thread(target=self._send_on, name="reporter-delivery", daemon=True)
 
     def start(self) -> None:
-        """Begin to deliver. Once."""
-        self._thread.start()
+        """Take over the spool, with what a crash has left in it, and begin to deliver. Once.
+
+        Raises ``Misconfigured`` where another reporter has the spool. Any other trouble with it is logged, is in
+        ``status``, and passes with its cause.
+        """
+        self._spool.open()
+        self._writer.start()
+        self._sender.start()
 
     def open(
         self,
@@ -94,69 +106,98 @@ class Reporter:
     ) -> ReportedSession:
         """A viewer is connected to the game host at that IP: the session has begun.
 
-        ``evidence`` says until when (milliseconds since the epoch) the viewer is known to have been there: a heartbeat
-        claims no more than that. Called from the reporter's thread. ``None``: until now.
+        What Payments would refuse is left out, with a line in the log. ``evidence`` says until when (milliseconds since
+        the epoch) the viewer is known to have been there: a heartbeat claims no more than that. It is called in the
+        reporter's thread, and must not wait. ``None``: until now.
         """
-        fields = {"upstream_addr": upstream_addr, "upstream_port": upstream_port, "streamer_id": streamer_id}
-        session = ReportedSession(self, fields, evidence)
-        with self._guard:
-            self._open[session] = time.monotonic() + random.random() * self._settings.heartbeat_s  # noqa: S311
-            self._add(session, START)
-        return session
+        return self._sessions.begin(upstream_addr, upstream_port, streamer_id, evidence)
 
     def close(self, timeout_s: float) -> bool:
-        """Deliver what there is, for up to ``timeout_s``; whether all was delivered. Ends no session by itself."""
+        """Deliver what there is, for up to ``timeout_s``; whether all was delivered. Once, and nothing comes after it.
+
+        What is not delivered stays in the spool for the next start. Ends no session: those that are open then are ended
+        by the next start, where they were last heard of.
+        """
+        self._deadline_s = self._monotonic_s() + timeout_s
         self._closing.set()
-        self._thread.join(timeout_s)
-        return not self._pending
+        self._filled.set()
+        self._sendable.set()
+        for thread in (self._writer, self._sender):
+            if thread.ident is not None:
+                thread.join(max(0.0, self._deadline_s - self._monotonic_s()))
+        self._given_up.set()
+        is_all = not self._inbox and not self._spool.pending
+        self._spool.close(max(0.1, self._deadline_s - self._monotonic_s()))
+        if not self._sender.is_alive():
+            self._caller.close()
+        return is_all
 
     def status(self) -> Status:
-        """How it fares."""
+        """How it fares. Waits for nothing."""
         return Status(
-            len(self._open), len(self._pending), self._delivered, self._rejected, 0, 0, self._last_error
-        )  # fmt: skip
-
-    def _end(self, session: ReportedSession, at_ms: int | None) -> None:
-        with self._guard:
-            if self._open.pop(session, None) is not None:
-                self._add(session, END, at_ms)
-
-    def _add(self, session: ReportedSession, event: str, at_ms: int | None = None) -> None:
-        now_ms = self._clock()
-        session._last_ms = max(session._last_ms, now_ms if at_ms is None else min(at_ms, now_ms))
-        seq = self._seqs[session.session_id] = self._seqs.get(session.session_id, 0) + 1
-        said = {name: value for name, value in session._fields.items() if value is not None}
-        stamps = {"event_id": str(uuid4()), "seq": seq, "occurred_at": format_time(session._last_ms)}
-        self._pending.append(
-            {"session_id": session.session_id, "event": event, "edge_id": self._settings.edge_id, **said, **stamps}
+            self._sessions.open,
+            len(self._inbox) + self._spool.pending,
+            self._spool.delivered,
+            self._spool.rejected,
+            self._spool.thinned,
+            self._spool.size_bytes,
+            self._spool.trouble or self._delivery.trouble,
         )
 
-    def _run(self) -> None:
-        while not (self._closing.is_set() and not self._pending):
-            time.sleep(_PACE_S)
-            with self._guard:
-                now_s = time.monotonic()
-                for session, due_s in self._open.items():
-                    if due_s <= now_s:
-                        self._open[session] = due_s + self._settings.heartbeat_s
-                        self._add(session, HEARTBEAT, session._evidence and session._evidence())
-                batch = [self._pending[each] for each in range(min(len(self._pending), _BATCH_EVENTS))]
-            if batch and self._send(batch):
-                for _ in batch:
-                    self._pending.popleft()
+    def _put(self, event: Spooled) -> None:
+        self._inbox.append(event)
+        if event.kind != HEARTBEAT:
+            self._filled.set()
 
-    def _send(self, batch: list[dict[str, Any]]) -> bool:
-        token = self._settings.session_token
-        headers = {"X-Session-Token": token} if token else {}
-        url = f"{self._settings.api_url}/api/sessions/events/batch"
+    def _write_on(self) -> None:
+        while not self._closing.is_set():
+            least_s, most_s = _LOOK_S
+            next_s = self._sessions.next_s()
+            if self._filled.wait(most_s if next_s is None else min(max(next_s, least_s), most_s)):
+                self._closing.wait(_GATHER_S)
+            self._filled.clear()
+            self._guarded(self._write)
+        self._guarded(self._write)
+        self._written.set()
+        self._sendable.set()
+
+    def _write(self) -> None:
+        if not self._closing.is_set():
+            self._sessions.beat()
+        events = [self._inbox.popleft() for _ in range(len(self._inbox))]
+        self._spool.add(events)
+        now_s = self._monotonic_s()
+        is_urgent = self._closing.is_set() or any(event.kind != HEARTBEAT for event in events)
+        if is_urgent or now_s - self._synced_s >= _SYNC_S:
+            self._synced_s = now_s
+            self._spool.sync()
+            self._sendable.set()
+
+    def _send_on(self) -> None:
+        is_hurried = False
+        while not self._given_up.is_set():
+            if self._closing.is_set() and not is_hurried:
+                is_hurried = True
+                self._delivery.hurry()
+            wait_s = self._guarded(self._send)
+            if wait_s is not None and is_hurried:
+                self._given_up.wait(min(wait_s, _LOOK_S[1]))
+            elif wait_s is not None:
+                self._closing.wait(wait_s)
+            elif self._written.is_set():
+                return
+            else:
+                self._sendable.wait(_LOOK_S[1])
+                self._sendable.clear()
+
+    def _send(self) -> float | None:
+        return self._delivery.step(self._deadline_s - self._monotonic_s())
+
+    def _guarded(self, turn: Callable[[], float | None]) -> float | None:
+        """One turn of a thread's work, which must go on whatever happens in it."""
         try:
-            answer = requests.post(url, json=batch, headers=headers, timeout=5, allow_redirects=False)
-            answer.raise_for_status()
-        except requests.RequestException as error:
-            self._last_error = f"{self._settings.api_url}: no answer ({type(error).__name__})"
-            return False
-        refused = sum("problem" in result for result in answer.json()["results"])
-        self._rejected += refused
-        self._delivered += len(batch) - refused
-        self._last_error = None
-        return True
+            return turn()
+        except Exception:
+            # A defect of ours that one event brings about must not end the reporting of all others.
+            log.exception("a defect in the reporter")
+            return _LOOK_S[1]

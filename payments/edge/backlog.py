@@ -1,0 +1,142 @@
+"""What is on its way to Payments, in order, and the last that is known of each session that is open. In memory only.
+
+One thread at a time (the caller's care). Not here: files (``payments.edge.folder``), and what Payments says
+(``payments.edge.delivery``).
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+from payments.domain.sessions import END
+from payments.edge.lines import Spooled
+from payments.edge.thinning import to_thin
+
+
+class _Trail:
+    """What is known of one session: its ``last`` event, and the moment of the last that was settled, if one was."""
+
+    __slots__ = ("last", "pending", "settled_ms")
+
+    def __init__(self, last: Spooled) -> None:
+        self.last = last
+        self.pending = 0
+        self.settled_ms: int | None = None
+
+
+class Backlog:
+    """The events in their order.
+
+    Attributes:
+        pending: how many are pending; ``kept_bytes``: what those that are kept take up.
+    """
+
+    def __init__(self, forget: Callable[[Spooled], None]) -> None:
+        """``forget`` is told of each event that is kept no longer."""
+        self.pending = 0
+        self.kept_bytes = 0
+        self._forget = forget
+        self._order: deque[Spooled] = deque()
+        self._trails: dict[str, _Trail] = {}
+
+    def add(self, event: Spooled) -> bool:
+        """Put ``event`` behind the others; whether it is new: none of its session's had its ``seq``, or a later one."""
+        if not self._follow(event):
+            event.is_kept = event.is_pending = False
+            self._forget(event)
+            return False
+        if event.is_pending:
+            self._order.append(event)
+        return True
+
+    def put_first(self, events: Sequence[Spooled]) -> None:
+        """Put ``events``, of other sessions than those that are here, before all others."""
+        behind, self._order = self._order, deque()
+        for event in events:
+            self.add(event)
+        self._order.extend(behind)
+
+    def batch(self, most_events: int, most_bytes: int, may_go: Callable[[Spooled], bool]) -> list[Spooled]:
+        """The next ones to send, in flight from now on; up to the first that may not go."""
+        self._pass_settled()
+        found: list[Spooled] = []
+        for event in self._order:
+            if not event.is_pending:
+                continue
+            most_bytes -= len(event.body) + 1
+            if len(found) == most_events or (found and most_bytes < 0) or not may_go(event):
+                break
+            event.in_flight = True
+            found.append(event)
+        return found
+
+    def land(self, events: Iterable[Spooled]) -> None:
+        """``events`` are in flight no longer; what became of them is for ``settle`` to say."""
+        for event in events:
+            event.in_flight = False
+
+    def settle(self, events: Iterable[Spooled]) -> None:
+        """``events`` are delivered, or refused for good: they are pending no longer."""
+        for event in events:
+            if event.is_pending:
+                self._trails[event.session_id].settled_ms = event.occurred_ms
+                self._take_out(event)
+
+    def thin(self, needed_bytes: int) -> int:
+        """Leave heartbeats out that take up ``needed_bytes``, as far as that goes; how many."""
+        before_ms = {
+            name: trail.settled_ms for name, trail in self._trails.items() if trail.settled_ms is not None
+        }  # fmt: skip
+        thinned = to_thin([event for event in self._order if event.is_pending], before_ms, needed_bytes)
+        for event in thinned:
+            self._take_out(event)
+        self._order = deque(event for event in self._order if event.is_pending)
+        return len(thinned)
+
+    def first_pending(self) -> Spooled | None:
+        """The one that has waited longest."""
+        self._pass_settled()
+        return self._order[0] if self._order else None
+
+    def left_open(self) -> list[Spooled]:
+        """The last event of each session that has no end."""
+        return [trail.last for trail in self._trails.values() if trail.last.kind != END]
+
+    def _follow(self, event: Spooled) -> bool:
+        trail = self._trails.get(event.session_id)
+        if trail is None:
+            trail = self._trails[event.session_id] = _Trail(event)
+        elif event.seq <= trail.last.seq:
+            return False
+        else:
+            before, trail.last = trail.last, event
+            self._let_go(before, trail)
+        self.kept_bytes += event.size_bytes
+        if event.is_pending:
+            self.pending += 1
+            trail.pending += 1
+        else:
+            trail.settled_ms = event.occurred_ms
+            self._let_go(event, trail)
+        return True
+
+    def _take_out(self, event: Spooled) -> None:
+        trail = self._trails[event.session_id]
+        event.is_pending = event.in_flight = False
+        self.pending -= 1
+        trail.pending -= 1
+        self._let_go(event, trail)
+
+    def _let_go(self, event: Spooled, trail: _Trail) -> None:
+        """Keep ``event`` no longer, unless it is still needed; nor the trail of a session that is over."""
+        if event.is_pending or not event.is_kept or (event is trail.last and event.kind != END):
+            return
+        event.is_kept = False
+        self.kept_bytes -= event.size_bytes
+        self._forget(event)
+        event.body = b""
+        if trail.last.kind == END and not trail.pending:
+            self._trails.pop(event.session_id, None)
+
+    def _pass_settled(self) -> None:
+        while self._order and not self._order[0].is_pending:
+            self._order.popleft()
