@@ -103,20 +103,19 @@ class Backlog:
 
     def _follow(self, event: Spooled) -> bool:
         trail = self._trails.get(event.session_id)
+        if trail is not None and event.seq <= trail.last.seq:
+            return False
+        self.kept_bytes += event.size_bytes
         if trail is None:
             trail = self._trails[event.session_id] = _Trail(event)
-        elif event.seq <= trail.last.seq:
-            return False
-        else:
-            before, trail.last = trail.last, event
-            self._let_go(before, trail)
-        self.kept_bytes += event.size_bytes
+        before, trail.last = trail.last, event
         if event.is_pending:
             self.pending += 1
             trail.pending += 1
         else:
             trail.settled_ms = event.occurred_ms
-            self._let_go(event, trail)
+        for each in (before, event):
+            self._let_go(each, trail)
         return True
 
     def _take_out(self, event: Spooled) -> None:

@@ -1,8 +1,9 @@
 """The files of the spool that events are in: append-only, begun anew past a size, taken away when nothing is needed.
 
 ``events-00000000000000000001.jsonl`` begins with position 1. Each is rewritten as a whole, without what is needed no
-more, by ``replace_file``: a crash leaves the old or the new one. A line that was torn by a crash ends a file: a start
-never appends to one that is there. One thread at a time (the caller's care).
+more, by ``replace_file``: a crash leaves the old or the new one. Lines leave from the front only: else a session's end
+might be gone while its start is still there, and a new life would take it for one that was left open. A line that was
+torn by a crash ends a file: a start never appends to one that is there. One thread at a time (the caller's care).
 """
 
 import os
@@ -122,29 +123,29 @@ class Segments:
 
     def mend(self) -> None:
         """Rewrite what is suspect. Raises ``OSError``."""
-        for segment in list(self._all):
-            if segment.is_suspect:
-                self._rewrite(segment)
+        suspect = [index for index, segment in enumerate(self._all) if segment.is_suspect]
+        for segment in self._all[: suspect[-1] + 1] if suspect else []:
+            self._renew(segment)
 
     def remove_spent(self, *, also_open: bool = False) -> None:
-        """Take away the files that nothing is needed of. Raises ``OSError``."""
-        for segment in list(self._all):
-            if not segment.kept_bytes and segment is self._open_one():
+        """Take away the first files, as long as nothing is needed of them. Raises ``OSError``."""
+        while self._all and not self._all[0].kept_bytes:
+            if self._all[0] is self._open_one():
                 if not also_open:
-                    continue
+                    return
                 self.seal()
-            if not segment.kept_bytes:
-                self._remove(segment)
+            self._remove(self._all[0])
 
     def compact(self, most_bytes: int) -> None:
-        """Take out what is needed no more until all take up no more than ``most_bytes``. Raises ``OSError``.
+        """Take out what is needed no more until all take up no more than ``most_bytes``. Raises ``OSError``."""
+        for segment in list(self._all):
+            if self.size_bytes <= most_bytes:
+                return
+            self._renew(segment)
 
-        The files with the most of it first, and none of which it is less than an eighth: that costs more than it gains.
-        """
-        for segment in sorted(self._all, key=lambda each: each.kept_bytes - each.size_bytes):
-            spent_bytes = segment.size_bytes - segment.kept_bytes
-            if self.size_bytes <= most_bytes or spent_bytes * 8 < segment.size_bytes:
-                continue
+    def _renew(self, segment: Segment) -> None:
+        """Rewrite ``segment`` where that makes a difference."""
+        if segment.is_suspect or segment.kept_bytes < segment.size_bytes:
             if segment is self._open_one():
                 self.seal()
             self._rewrite(segment)

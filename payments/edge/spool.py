@@ -140,14 +140,16 @@ class Spool:
         try:
             self._look_at_s = 0.0
             self._try_disk()
-            self._is_closed = True
             if lost := sum(event.is_pending for event in self._unwritten):
                 log.error("%s: could not be written up to the end; %d events are lost", self._path, lost)
-            self._folder.close(is_empty=not self._backlog.kept_bytes)
-        except OSError as error:
-            self._has_failed(_said(error))
         finally:
-            self._guard.release()
+            self._is_closed = True
+            try:
+                self._folder.close(is_empty=not self._backlog.kept_bytes)
+            except OSError as error:
+                self._has_failed(_said(error))
+            finally:
+                self._guard.release()
 
     def _may_go(self, event: Spooled) -> bool:
         return self.trouble is not None or 0 < event.position <= self._folder.durable
