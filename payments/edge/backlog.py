@@ -13,14 +13,32 @@ from payments.edge.thinning import to_thin
 
 
 class _Trail:
-    """What is known of one session: its ``last`` event, and the moment of the last that was settled, if one was."""
+    """What is known of one session.
 
-    __slots__ = ("last", "pending", "settled_ms")
+    Attributes:
+        last: its newest event; ``safe``: the newest that a crash leaves, or ``None``.
+        pending: how many are pending; ``settled_ms``: the moment of the last that is not any more, or ``None``.
+    """
+
+    __slots__ = ("last", "pending", "safe", "settled_ms")
 
     def __init__(self, last: Spooled) -> None:
         self.last = last
+        self.safe: Spooled | None = None
         self.pending = 0
         self.settled_ms: int | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether Payments knows its end."""
+        return self.last.kind == END and not self.last.is_pending
+
+    def needs(self, event: Spooled) -> bool:
+        """Whether ``event`` has to be kept, as what is to be sent or as the last that is known of the session.
+
+        Until the newest event is safe, the last known one is the one before.
+        """
+        return event.is_pending or (not self.is_over and event in (self.last, self.safe))
 
 
 class Backlog:
@@ -49,11 +67,20 @@ class Backlog:
         return True
 
     def put_first(self, events: Sequence[Spooled]) -> None:
-        """Put ``events``, of other sessions than those that are here, before all others."""
+        """Put ``events``, which are safe and of other sessions than those that are here, before all others."""
         behind, self._order = self._order, deque()
         for event in events:
-            self.add(event)
+            if self.add(event):
+                self.is_safe(event)
         self._order.extend(behind)
+
+    def is_safe(self, event: Spooled) -> None:
+        """A crash leaves ``event`` from now on."""
+        trail = self._trails.get(event.session_id)
+        if trail is not None and event.is_kept:
+            before, trail.safe = trail.safe, event
+            if before is not None:
+                self._let_go(before, trail)
 
     def batch(self, most_events: int, most_bytes: int, may_go: Callable[[Spooled], bool]) -> list[Spooled]:
         """The next ones to send, in flight from now on; up to the first that may not go."""
@@ -97,10 +124,6 @@ class Backlog:
         self._pass_settled()
         return self._order[0] if self._order else None
 
-    def left_open(self) -> list[Spooled]:
-        """The last event of each session that has no end."""
-        return [trail.last for trail in self._trails.values() if trail.last.kind != END]
-
     def _follow(self, event: Spooled) -> bool:
         trail = self._trails.get(event.session_id)
         if trail is not None and event.seq <= trail.last.seq:
@@ -127,13 +150,16 @@ class Backlog:
 
     def _let_go(self, event: Spooled, trail: _Trail) -> None:
         """Keep ``event`` no longer, unless it is still needed; nor the trail of a session that is over."""
-        if event.is_pending or not event.is_kept or (event is trail.last and event.kind != END):
+        if not event.is_kept or trail.needs(event):
             return
         event.is_kept = False
         self.kept_bytes -= event.size_bytes
         self._forget(event)
         event.body = b""
-        if trail.last.kind == END and not trail.pending:
+        if trail.is_over and trail.safe is not None:
+            safe, trail.safe = trail.safe, None
+            self._let_go(safe, trail)
+        if trail.is_over and not trail.pending:
             self._trails.pop(event.session_id, None)
 
     def _pass_settled(self) -> None:

@@ -2,7 +2,7 @@
 
 It has ``events-*.jsonl`` (``payments.edge.segments``; a line: ``payments.edge.lines``), ``cursor``, ``rejects.jsonl``,
 and ``lock``, which keeps a second reporter out. Every method may raise ``OSError``; what was given to it is then still
-to be written, and the next call of ``mend`` brings the folder back into order.
+to be written, and ``catch_up`` brings the folder back into order.
 """
 
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ class SpoolFolder:
         lock = self._locked()
         try:
             found = look(self._disk, self._path, self._cursor)
-        except OSError:
+        except BaseException:
             lock.close()
             raise
         self._lock = lock
@@ -75,7 +75,7 @@ class SpoolFolder:
         return found
 
     def has_lost_files(self) -> bool:
-        """Whether some are gone, for somebody has cleaned up; ``mend`` makes them anew. Raises ``Taken``."""
+        """Whether some are gone, for somebody has cleaned up; ``catch_up`` makes them anew. Raises ``Taken``."""
         assert self._lock is not None
         if not self._lock.names_its_file():
             self._disk.make_folder(self._path)
@@ -85,12 +85,23 @@ class SpoolFolder:
             self._cursor_is_behind = True
         return self._segments.suspect_missing()
 
-    def mend(self, rejects: Sequence[Reject], now_ms: int) -> None:
-        """Do what earlier calls have left undone; ``rejects`` are written down, before what they are about is gone."""
+    def note(self, rejects: Sequence[Reject], now_ms: int) -> None:
+        """``rejects`` are to be written down; ``catch_up`` does it."""
         self._rejects.add(rejects, now_ms)
+
+    def note_settled(self, position: int) -> None:
+        """Nothing up to ``position`` need be sent again; ``catch_up`` writes it down."""
+        self._settled, self._cursor_is_behind = position, True
+
+    def catch_up(self) -> None:
+        """Write down what was noted, and write anew what is damaged."""
+        # Before the cursor moves, and before torn lines are gone: after a crash in between it is done again.
+        self._rejects.write()
         self._segments.mend()
         if self._cursor_is_behind:
-            self.settle(self._settled)
+            self._cursor.move(self._settled)
+            self._cursor_is_behind = False
+            self._segments.remove_spent()
 
     def write(self, events: Sequence[Spooled]) -> int:
         """Append some of ``events``, the first ones, not yet durable; how many are done with.
@@ -122,17 +133,6 @@ class SpoolFolder:
         self._segments.sync()
         self.durable = self.position
 
-    def reject(self, rejects: Sequence[Reject], now_ms: int) -> None:
-        """Write ``rejects`` down, durably; where that fails, ``mend`` does it."""
-        self._rejects.add(rejects, now_ms)
-
-    def settle(self, position: int) -> None:
-        """Nothing up to ``position`` need be sent again."""
-        self._settled, self._cursor_is_behind = position, True
-        self._cursor.move(position)
-        self._cursor_is_behind = False
-        self._segments.remove_spent()
-
     def make_room(self, coming_bytes: int) -> None:
         """Let so many more fit in, as far as there are lines that are kept no longer."""
         if self._segments.size_bytes + coming_bytes > self.usable_bytes:
@@ -157,7 +157,7 @@ class SpoolFolder:
         try:
             if lock.acquire_now():
                 return lock
-        except OSError:
+        except BaseException:
             lock.close()
             raise
         lock.close()

@@ -30,7 +30,7 @@ class Reject(NamedTuple):
 
 
 class Rejects:
-    """The file. What cannot be written waits in memory, the last 1,000 of it."""
+    """The file. What waits to be written is in memory, the last 1,000 of it."""
 
     def __init__(self, disk: Disk, path: Path, most_bytes: int) -> None:
         """``most_bytes``: of both files together."""
@@ -39,18 +39,12 @@ class Rejects:
         self._most_bytes = most_bytes
         self._waiting: deque[bytes] = deque(maxlen=_WAITING)
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether something waits to be written."""
-        return bool(self._waiting)
-
     def add(self, rejects: Sequence[Reject], now_ms: int) -> None:
-        """Write ``rejects``, durably. Raises ``OSError``; then they wait for the next call, or for ``write``."""
+        """Have ``rejects`` written by the next ``write``."""
         self._waiting.extend(_line(reject, now_ms) for reject in rejects)
-        self.write()
 
     def write(self) -> None:
-        """Write what waits. Raises ``OSError``."""
+        """Write what waits, durably. Raises ``OSError``; then it waits on."""
         if not self._waiting:
             return
         data = b"".join(self._waiting)

@@ -107,19 +107,13 @@ class Segments:
             self._all[index].kept_bytes -= event.size_bytes
 
     def suspect_missing(self) -> bool:
-        """Whether files are not what was written: somebody has removed or changed them."""
-        for segment in self._all:
-            status = self._disk.status(segment.path)
-            if segment is self._open_one() and self._descriptor is not None:
-                is_there = status is not None and (status.st_ino, status.st_dev) == self._disk.identity(
-                    self._descriptor
-                )
-            else:
-                is_there = status is not None
-            segment.is_suspect = segment.is_suspect or not is_there
-        if (current := self._open_one()) is not None and current.is_suspect:
-            self.seal()
-        return any(segment.is_suspect for segment in self._all)
+        """Whether somebody has taken files away, or put others in their place; they are suspect from now on."""
+        missing = [segment for segment in self._all if not segment.is_suspect and not self._is_there(segment)]
+        for segment in missing:
+            segment.is_suspect = True
+            if segment is self._open_one():
+                self.seal()
+        return bool(missing)
 
     def mend(self) -> None:
         """Rewrite what is suspect. Raises ``OSError``."""
@@ -142,6 +136,12 @@ class Segments:
             if self.size_bytes <= most_bytes:
                 return
             self._renew(segment)
+
+    def _is_there(self, segment: Segment) -> bool:
+        status = self._disk.status(segment.path)
+        if status is None or self._descriptor is None or segment is not self._open_one():
+            return status is not None
+        return (status.st_ino, status.st_dev) == self._disk.identity(self._descriptor)
 
     def _renew(self, segment: Segment) -> None:
         """Rewrite ``segment`` where that makes a difference."""

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from marshmallow import ValidationError
 
@@ -73,14 +73,16 @@ class Sessions:
         *,
         clock: Callable[[], int],
         monotonic: Callable[[], float],
+        mint: Callable[[], UUID] = uuid4,
     ) -> None:
-        """``put`` is given each event, those of one session in their order; it must not wait."""
+        """``put`` is given each event, those of one session in their order; it must not wait. ``mint`` makes ids."""
         self.open = 0
         self.clock = clock
         self.monotonic_s = monotonic
         self._edge_id = edge_id
         self._heartbeat_s = heartbeat_s
         self._put = put
+        self._mint = mint
         self._guard = threading.Lock()
         self._due: list[tuple[float, str, ReportedSession]] = []
 
@@ -92,7 +94,7 @@ class Sessions:
         evidence: Callable[[], int] | None,
     ) -> ReportedSession:
         """A session that begins now."""
-        session_id = uuid4()
+        session_id = self._mint()
         said = Said(
             str(session_id),
             self._edge_id,

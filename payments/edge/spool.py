@@ -3,8 +3,8 @@
 What always holds while the disk does:
 
 * Nothing is sent before it is on disk, so after a crash the spool knows all that Payments was told.
-* The last event of a session stays there until the session's end is delivered. After a crash, sessions without an end
-  get one at the moment of their last event: they were alive then, and later nobody knows.
+* The last event of a session that is on disk stays there until a later one is, or until its end is delivered. After a
+  crash, sessions without an end get one at the moment of that event: they were alive then, and later nobody knows.
 * The cursor moves behind the answer, so what it covers need not be sent again; what was sent and is not covered is sent
   again, and is nothing new to Payments.
 
@@ -64,6 +64,7 @@ class Spool:
         # With no more than this in files of which nothing could be taken out, they would still have room.
         self._most_kept_bytes = self._thin_above_bytes = self._folder.usable_bytes * 7 // 8
         self._unwritten: list[Spooled] = []
+        self._unsynced: list[Spooled] = []
         self._look_at_s = 0.0
         self._is_closed = False
 
@@ -107,6 +108,10 @@ class Spool:
                     self._folder.sync()
                 except OSError as error:
                     self._has_failed(_said(error))
+                    return
+                for event in self._unsynced:
+                    self._backlog.is_safe(event)
+                self._unsynced.clear()
 
     def batch(self, most_events: int, most_bytes: int) -> list[Spooled]:
         """What is to be sent next, in order: up to so many events, and bytes of a JSON array. One batch at a time."""
@@ -125,13 +130,13 @@ class Spool:
             self._backlog.settle(done)
             self.rejected += len(refused)
             self.delivered += len(done) - len(refused)
-            try:
-                # Before the cursor moves: after a crash in between they are refused again.
-                self._folder.reject(refused, self._clock())
-                if self.trouble is None:
-                    self._folder.settle(self._settled())
-            except OSError as error:
-                self._has_failed(_said(error))
+            self._folder.note(refused, self._clock())
+            self._folder.note_settled(self._settled())
+            if self.trouble is None:
+                try:
+                    self._folder.catch_up()
+                except OSError as error:
+                    self._has_failed(_said(error))
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Let go of the folder; what is pending stays in it. Returns after ``timeout_s`` even if the disk hangs."""
@@ -171,11 +176,13 @@ class Spool:
             if now_s >= self._look_at_s:
                 self._look_at_s = now_s + _RETRY_S
                 if self._folder.has_lost_files() and self._seldom.is_due("lost"):
-                    log.error("%s: files of the spool are missing, or damaged; they are written anew", self._path)
-                self._folder.mend([], self._clock())
+                    log.error("%s: files of the spool were taken away; they are written anew", self._path)
+                self._folder.catch_up()
             self._folder.make_room(sum(event.size_bytes for event in self._unwritten if event.is_kept))
             while self._unwritten:
-                del self._unwritten[: self._folder.write(self._unwritten)]
+                count = self._folder.write(self._unwritten)
+                self._unsynced += self._unwritten[:count]
+                del self._unwritten[:count]
         except OSError as error:
             self._has_failed(_said(error))
             return
@@ -193,13 +200,13 @@ class Spool:
                 "%s: %d lines are no events, perhaps torn by a crash; they are in rejects.jsonl now", self._path,
                 len(found.set_aside),
             )  # fmt: skip
+        self._folder.note(found.set_aside, self._clock())
         self._thin()
-        self._folder.mend(found.set_aside, self._clock())
 
     def _end_all(self, found: Sequence[Spooled]) -> None:
         """End the sessions of the reporter before this one, behind all that is pending."""
         last = {event.session_id: event for event in found}
-        ends = [following(each, END, str(uuid4())) for each in last.values() if each.kind != END]
+        ends = [following(event, END, str(uuid4())) for event in last.values() if event.kind != END]
         pending = sum(event.is_pending for event in found)
         if pending or ends:
             log.warning(
