@@ -19,6 +19,7 @@ from payments.domain.sessions import HEARTBEAT
 from payments.edge.calling import Caller
 from payments.edge.delivery import Delivery
 from payments.edge.lines import Spooled
+from payments.edge.seldom import Seldom
 from payments.edge.sessions import ReportedSession, Sessions
 from payments.edge.settings import EdgeSettings
 from payments.edge.spool import Spool
@@ -80,6 +81,7 @@ class Reporter:
         self._delivery = Delivery(
             self._spool, self._caller, clock=clock, monotonic=monotonic, random=random.random
         )  # fmt: skip
+        self._seldom = Seldom(monotonic)
         self._synced_s = monotonic()
         self._deadline_s = float("inf")
         self._filled, self._sendable = threading.Event(), threading.Event()
@@ -127,7 +129,8 @@ class Reporter:
                 thread.join(max(0.0, self._deadline_s - self._monotonic_s()))
         self._given_up.set()
         is_all = not self._inbox and not self._spool.pending
-        self._spool.close(max(0.1, self._deadline_s - self._monotonic_s()))
+        if self._writer.ident is not None:
+            self._spool.close(max(0.1, self._deadline_s - self._monotonic_s()))
         if not self._sender.is_alive():
             self._caller.close()
         return is_all
@@ -145,6 +148,10 @@ class Reporter:
         )
 
     def _put(self, event: Spooled) -> None:
+        if self._written.is_set():
+            if self._seldom.is_due("late"):
+                log.error("the reporter is closed: an event of a session came too late, and is not reported")
+            return
         self._inbox.append(event)
         if event.kind != HEARTBEAT:
             self._filled.set()
