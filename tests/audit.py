@@ -9,9 +9,22 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+SESSION = (
+    "session_id", "incarnation", "opened_seq", "orchestrator_id", "upstream_addr", "upstream_port", "edge_id",
+    "streamer_id", "status", "started_at_ms", "last_seen_at_ms", "last_event", "last_billed_at_ms", "ended_at_ms",
+    "end_reason", "billed_ms", "billed_wei", "remainder", "last_credited_wei", "unbilled_ms", "heartbeat_count",
+    "last_seq", "event_id", "event_digest",
+)  # fmt: skip
+POWER = (
+    "orchestrator_id", "state", "detail", "read_at_ms", "since_ms", "awake_from_ms", "awake_until_ms",
+    "metered_from_ms", "metered_to_ms", "billed_ms", "billed_wei", "remainder", "last_credited_wei", "no_credit",
+    "unbilled_ms",
+)  # fmt: skip
+"""What stands in the array about a session, or about a host's power, in this order."""
+
 
 class Audit(NamedTuple):
-    """A journal that holds together: its entries, and the balances that they add up to."""
+    """A journal that holds together: its entries, sessions and power states as objects, and what they add up to."""
 
     entries: list[dict[str, Any]]
     balances: dict[str, Decimal]
@@ -52,6 +65,9 @@ def audit(path: Path) -> Audit:
             begin, end = entry["metadata"]["interval_start"], entry["metadata"]["interval_end"]
             assert paid_until.get(earner, "") <= begin < end, f"line {number}: power paid twice"
             paid_until[earner] = end
+        for name, attributes in (("session", SESSION), ("power", POWER)):
+            if name in entry:
+                entry[name] = dict(zip(attributes, entry[name], strict=True))
         prev = sha256(line).hexdigest()
         entries.append(entry)
     return Audit(entries, balances)

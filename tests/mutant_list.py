@@ -72,8 +72,8 @@ MUTANTS = (
     Mutant(
         "fold-before-its-sync", SHARED,
         "        if self.journal.durable_seq < self.journal.position.seq:\n            self._sync()\n"
-        "        for entry in self._recorded:\n            evolve(self.state, entry)\n",
-        "        for entry in self._recorded:\n            evolve(self.state, entry)\n"
+        "        if self._recorded is not None:\n            self.state.adopt(self._recorded)\n",
+        "        if self._recorded is not None:\n            self.state.adopt(self._recorded)\n"
         "        if self.journal.durable_seq < self.journal.position.seq:\n            self._sync()\n",
         "tests/store/file/test_group_commit.py -k no_answer",
     ),
@@ -83,6 +83,11 @@ MUTANTS = (
         "        for request in requests:\n            _look(request)\n"
         "        self._journal.sync()\n        if entries:\n",
         "tests/store/file/test_group_commit.py -k look",
+    ),
+    Mutant(
+        "adopted-draft-forgets-nothing", STATE,
+        "            self._below.pop(key, None)\n", "            pass\n",
+        "tests/domain/test_state.py",
     ),
     Mutant(
         "view-before-its-sync", SHARED,
@@ -96,14 +101,14 @@ MUTANTS = (
     ),
     Mutant(
         "written-taken-for-on-disk", SHARED,
-        "        self._recorded.extend(entries)\n",
-        "        self._recorded.extend(entries)\n        self.journal.durable_seq += len(entries)\n",
+        "        self._recorded = after\n",
+        "        self._recorded = after\n        self.journal.durable_seq += len(entries)\n",
         "tests/store/file/test_group_commit.py",
     ),
     Mutant(
         "lock-kept-during-the-sync", STORE,
-        "            self._journal.record(entries)\n        self._journal.sync()\n",
-        "            self._journal.record(entries)\n            self._journal.sync()\n",
+        "            self._journal.record(entries, draft)\n        self._journal.sync()\n",
+        "            self._journal.record(entries, draft)\n            self._journal.sync()\n",
         "tests/store/file/test_group_commit.py -k lock",
     ),
     Mutant(
@@ -170,12 +175,12 @@ MUTANTS = (
     ),
     Mutant(
         "chain-ignored", CODEC,
-        """if record.get("prev") != position.hash:""", """if not record.get("prev"):""",
+        "if record.prev != position.hash:", "if not record.prev:",
         "tests/store/file/test_codec.py",
     ),
     Mutant(
         "seq-ignored", CODEC,
-        "if entry.seq != position.seq + 1:", "if not entry.seq:",
+        "if record.seq != position.seq + 1:", "if not record.seq:",
         "tests/store/file/test_codec.py",
     ),
     Mutant(
@@ -190,7 +195,7 @@ MUTANTS = (
     ),
     Mutant(
         "confirmation-by-later-lines-ignored", RECOVERY,
-        """["durable"] >= lost_seq""", """["durable"] < 0""",
+        ".durable >= lost_seq", ".durable < 0",
         "tests/store/file/test_damage_sectors.py",
     ),
     Mutant(
@@ -483,8 +488,8 @@ MUTANTS = (
     ),
     Mutant(
         "rebuild-takes-readings-for-one", CODEC,
-        "return line[at : end if end >= 0 else line.find(_AFTER_POWER_ID, at)]",
-        "return line[at:end] if end >= 0 else POWER_MARK",
+        "return line[at : name.end()] if name else line[at:]",
+        "return line[at : name.end()] if line.startswith(SESSION_MARK, at) and name else POWER_MARK",
         "tests/store/file/test_rebuild.py",
     ),
     Mutant(
@@ -586,6 +591,31 @@ MUTANTS = (
         "damaged-line-passed-over-by-a-page", READER,
         "                    if not is_whole(line):", "                    if not line:",
         "tests/store/file/test_rotation.py",
+    ),
+    Mutant(
+        "chain-ignored-by-verify", VERIFY,
+        " or said.prev != prev:", ":",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "seq-ignored-by-verify", VERIFY,
+        "if said.seq != seq + 1 or", "if",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "checksum-ignored-by-verify", VERIFY,
+        "if not is_whole(line):", "if not line:",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "version-ignored-by-verify", VERIFY,
+        "if said.v != VERSION:", "if not said.v:",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "wei-as-numbers", CODEC,
+        "        row[place] = str(row[place])", "        row[place] = row[place]",
+        "tests/store/file/test_codec.py",
     ),
     Mutant(
         "damaged-projection-passed-over-by-verify", VERIFY,

@@ -5,6 +5,9 @@ set -eu
 cd "$(dirname "$0")/.."
 . deploy/venv.sh
 
+# Where it is set, each of the five hundred processes that the tests start would compile all of Payments for itself.
+unset PYTHONDONTWRITEBYTECODE
+
 # git: the list of tracked files, which tests ask for. curl: what quickstart tells people to paste. strace: makes system
 # calls fail. mount: a small disk that fills up. openssl: certificates of hosts. hledger, beancount: read what is
 # exported. wget: a health check in a container. wrk: the client of the bench. dbus, procps, python3, systemd: a machine

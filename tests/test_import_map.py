@@ -58,6 +58,7 @@ ONLY_IMPORTER = {
     "fcntl": "payments/disk/lock.py",
     "environs": "payments/configuration.py",
     "dotenv": "payments/envfile.py",
+    "msgspec": "payments/domain/ payments/store/file/",
     "time": "payments/clock.py payments/disk/lock.py payments/store/file/projector.py worker/ payments/edge/",
     "requests": "worker/ payments/cli/calls.py payments/edge/",
     "click": "payments/cli/",

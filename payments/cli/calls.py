@@ -1,4 +1,8 @@
-"""Calls of the HTTP API: in this process on the files of this machine, or to an API elsewhere."""
+"""Calls of the HTTP API: in this process on the files of this machine, or to an API elsewhere.
+
+The API, and what asks one elsewhere, are imported by the first call: that takes as long as all the rest of a start, and
+no completion of a command line, ``config check``, ``ledger verify`` or export makes any.
+"""
 
 import os
 import pwd
@@ -10,12 +14,9 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 import click
-import requests
 
 from payments.errors import Misconfigured, PaymentsError, Rejected, Unavailable
 from payments.settings import Settings
-from payments.web import create_app
-from payments.web.services import close_store
 
 TIMEOUT_S = 60.0
 
@@ -66,9 +67,13 @@ class _Here:
 
     def close(self) -> None:
         if self._app is not None:
+            from payments.web.services import close_store
+
             close_store(self._app)
 
     def _open(self, may_begin: bool) -> Any:
+        from payments.web import create_app
+
         journal = self._settings.ledger_journal_path
         check_owner(self._settings)
         if not journal.exists():
@@ -102,6 +107,8 @@ class _Elsewhere:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Answer:
+        import requests
+
         if path.endswith(("/.", "/..")):
             raise Rejected("invalid", "an id of dots alone cannot be asked for over HTTP: run this where the files are")
         try:

@@ -74,7 +74,7 @@ def _without_effect(event: SessionEvent, session: Session) -> str | None:
 
 def _open(event: SessionEvent, previous: Session | None, state: State, terms: Terms, now_ms: int) -> Entry:
     """A new incarnation. It begins after the previous one's last moment, so no moment is billed by both."""
-    upstream_addr = event.upstream_addr or (previous and previous.upstream_addr)
+    upstream_addr = event.upstream_addr or (previous.upstream_addr if previous else None)
     if upstream_addr is None:
         complaint = f'required: no session "{event.session_id}" is known to take it from'
         raise Rejected("invalid", f"upstream_addr is {complaint}", {"upstream_addr": [complaint]})
@@ -86,9 +86,9 @@ def _open(event: SessionEvent, previous: Session | None, state: State, terms: Te
         opened_seq=state.seq + 1,
         orchestrator_id=terms.attribution.get(upstream_addr),
         upstream_addr=upstream_addr,
-        upstream_port=_said(event.upstream_port, previous and previous.upstream_port),
-        edge_id=_said(event.edge_id, previous and previous.edge_id),
-        streamer_id=_said(event.streamer_id, previous and previous.streamer_id),
+        upstream_port=_said(event.upstream_port, previous.upstream_port if previous else None),
+        edge_id=_said(event.edge_id, previous.edge_id if previous else None),
+        streamer_id=_said(event.streamer_id, previous.streamer_id if previous else None),
         status=ENDED if ended else ACTIVE,
         started_at_ms=begun_ms,
         last_seen_at_ms=event.received_at_ms,
@@ -102,9 +102,9 @@ def _open(event: SessionEvent, previous: Session | None, state: State, terms: Te
         last_credited_wei=0,
         unbilled_ms={},
         heartbeat_count=int(event.event == HEARTBEAT),
-        last_seq=_said(event.seq, previous and previous.last_seq),
-        event_id=_said(event.event_id, previous and previous.event_id),
-        event_digest=previous and previous.event_digest if event.event_id is None else event.digest(),
+        last_seq=_said(event.seq, previous.last_seq if previous else None),
+        event_id=_said(event.event_id, previous.event_id if previous else None),
+        event_digest=event.digest() if event.event_id is not None else previous.event_digest if previous else None,
     )
     metadata = session_metadata(session, session, event.event)
     return Entry(state.seq + 1, now_ms, SESSION, SESSION_OPENED, session.orchestrator_id, None, None, metadata, session)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from payments.domain.entries import Entry
 from payments.domain.ledger import Balance
 from payments.domain.readings import PowerState
@@ -35,7 +37,7 @@ class Terms(NamedTuple):
     power_max_gap_ms: int = 180_000
 
 
-class Outcome(NamedTuple):
+class Outcome(Struct, frozen=True, gc=False):
     """The answer to a command.
 
     Attributes:

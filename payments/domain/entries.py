@@ -1,7 +1,9 @@
 """Recorded facts: what one line of the journal says."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from msgspec import Struct
 
 from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
@@ -15,7 +17,7 @@ SESSION_REAPED, SESSION_FORGOTTEN = "session_reaped", "session_forgotten"
 POWER_READ = "power_read"
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True, gc=False):
     """One recorded fact. It carries results, not changes, so folding it twice is folding it once.
 
     Attributes:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
+from msgspec import Struct
+
 TX_HASH = "0x[0-9a-fA-F]{64}"
 
 
@@ -21,7 +23,7 @@ class Booked(NamedTuple):
     delta_wei: int
 
 
-class Balance(NamedTuple):
+class Balance(Struct, frozen=True, gc=False):
     """What one orchestrator is owed.
 
     Attributes:

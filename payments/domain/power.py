@@ -1,5 +1,7 @@
 """Deciding what a reading of an orchestrator's power becomes: SPEC.md section 6."""
 
+from msgspec.structs import replace
+
 from payments.domain.accounts import added
 from payments.domain.decisions import DUPLICATE, RECORDED, Decision, Outcome, Terms
 from payments.domain.entries import CREDIT, JSON, POWER, POWER_READ, POWER_TIME, Entry
@@ -25,7 +27,8 @@ def decide_reading(reading: Reading, state: State, terms: Terms, now_ms: int) ->
     billed_ms = 0 if no_credit else length_ms
     credit_wei, remainder = accrue(terms.power_rate_wei_per_minute, billed_ms, before.remainder)
     awake_from_ms, awake_until_ms = _awake_stretch(reading, before, terms.power_max_gap_ms)
-    after = before._replace(
+    after = replace(
+        before,
         state=reading.state,
         detail=reading.detail,
         read_at_ms=reading.read_at_ms,

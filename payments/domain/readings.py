@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from msgspec import Struct
+
 AWAKE, UNKNOWN = "awake", "unknown"
 
 FIRST_READING, CLOCK = "first_reading", "clock"
@@ -24,7 +26,7 @@ class Reading(NamedTuple):
     detail: str | None = None
 
 
-class PowerState(NamedTuple):
+class PowerState(Struct, frozen=True, gc=False):
     """The power of one orchestrator, as its readings have made it.
 
     Attributes:

@@ -164,20 +164,3 @@ def entry_record(entry: Entry) -> dict[str, JSON]:
         record["balance"] = format_eth(entry.balance_wei)
     record["metadata"] = entry.metadata
     return record
-
-
-def read_entry(record: Mapping[str, Any], session: Session | None, power: PowerState | None = None) -> Entry:
-    """The inverse of ``entry_record``; ``session`` and ``power`` come from elsewhere."""
-    delta, balance = record.get("delta"), record.get("balance")
-    return Entry(
-        record["seq"],
-        read_time(record["timestamp"]),
-        record["event"],
-        record["reason"],
-        record["orchestrator_id"],
-        None if delta is None else read_eth(delta),
-        None if balance is None else read_eth(balance),
-        record["metadata"],
-        session,
-        power,
-    )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
+from msgspec import Struct
+
 START, HEARTBEAT, END = "start", "heartbeat", "end"
 EVENTS = (START, HEARTBEAT, END)
 
@@ -53,11 +55,11 @@ class SessionEvent(NamedTuple):
         return sha256(repr(tuple(said)).encode()).hexdigest()[:32]
 
 
-class Session(NamedTuple):
+class Session(Struct, frozen=True, gc=False):
     """One viewer connection, as its events have made it.
 
-    A ``NamedTuple`` rather than a frozen dataclass: as immutable, and built in a tenth of the time (24 fields, twice
-    an event).
+    A ``Struct`` rather than a frozen dataclass: as immutable, built in a twentieth of the time (24 fields, twice an
+    event), and of no concern to the garbage collector.
 
     Attributes:
         incarnation: 1, and one more for each ``start`` after an end.

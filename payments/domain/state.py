@@ -42,6 +42,13 @@ class State:
         """
         return State(self.seq, _Overlay(self.sessions), _Overlay(self.balances), _Overlay(self.power))
 
+    def adopt(self, draft: "State") -> None:
+        """Become what ``draft``, made of this state as it is now, has evolved into: as if its entries were folded."""
+        for overlay in (draft.sessions, draft.balances, draft.power):
+            assert isinstance(overlay, _Overlay)
+            overlay.lay_down()
+        self.seq = draft.seq
+
     def restore_order(self) -> None:
         """Put the sessions in their order again, after a fold that did not begin where the sessions stood."""
         self.sessions = dict(sorted(self.sessions.items(), key=lambda item: item[1].opened_seq))
@@ -84,10 +91,17 @@ class _Overlay(dict[str, V]):
         self._gone: set[str] = set()
 
     def get(self, key: str, default: V | None = None) -> V | None:  # type: ignore[override]
-        if key in self:
-            return self[key]
-        return default if key in self._gone else self._below.get(key, default)
+        found = super().get(key)
+        if found is None:
+            return default if key in self._gone else self._below.get(key, default)
+        return found
 
     def pop(self, key: str, default: V | None = None) -> V | None:  # type: ignore[override]
         self._gone.add(key)
         return super().pop(key, default)
+
+    def lay_down(self) -> None:
+        """Let the dictionary below show what this one does, in the order in which it came about."""
+        for key in self._gone:
+            self._below.pop(key, None)
+        self._below.update(self)

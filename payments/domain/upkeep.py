@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, TypeAlias
 
+from msgspec.structs import replace
+
 from payments.domain.accounts import session_metadata
 from payments.domain.decisions import LATE, RECORDED, Decision, Outcome
 from payments.domain.entries import SESSION, SESSION_FORGOTTEN, SESSION_REAPED, Entry
@@ -60,7 +62,7 @@ def decide_upkeep(command: Upkeep, state: State, now_ms: int) -> Decision:
         return Decision(Outcome(LATE, session), ())
     if isinstance(command, Reap):
         reason, event = SESSION_REAPED, "reap"
-        after = session._replace(status=ENDED, ended_at_ms=session.last_billed_at_ms, end_reason=TIMEOUT)
+        after = replace(session, status=ENDED, ended_at_ms=session.last_billed_at_ms, end_reason=TIMEOUT)
     else:
         reason, event, after = SESSION_FORGOTTEN, "forget", session
     metadata = session_metadata(session, after, event)

@@ -33,7 +33,7 @@ def get_entries() -> dict[str, Any]:
 def get_balances() -> dict[str, Any]:
     here = services()
     here.gate.admit_viewer(request)
-    balances = sorted(here.store.view().balances.values())
+    balances = [balance for _, balance in sorted(here.store.view().balances.copy().items())]
     return {"balances": [balance_record(balance, here.settings.credit_unit) for balance in balances]}
 
 

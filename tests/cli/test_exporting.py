@@ -143,7 +143,7 @@ def test_pipe_and_link_stay_what_they_are(data: Path, tmp_path: Path) -> None:
 
 
 def test_long_journal_is_never_in_memory(data: Path, tmp_path: Path) -> None:
-    lengthen(data, 12)
+    lengthen(data, 17)
     size = sum(path.stat().st_size for path in journal_path(data).parent.iterdir())
     assert size > 14_000_000
     tracemalloc.start()

@@ -16,7 +16,6 @@ from payments.domain.records import (
     entry_record,
     power_record,
     read_balance,
-    read_entry,
     read_power,
     read_session,
     session_record,
@@ -110,12 +109,6 @@ def through_json(record: Any) -> Any:
 @campaign(100)
 def test_session_reads_back_as_it_was_written(session: Session) -> None:
     assert read_session(through_json(session_record(session))) == session
-
-
-@given(entries())
-@campaign(100)
-def test_entry_reads_back_as_it_was_written(entry: Entry) -> None:
-    assert read_entry(through_json(entry_record(entry)), entry.session, entry.power) == entry
 
 
 @given(POWER_STATES)

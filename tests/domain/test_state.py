@@ -79,6 +79,21 @@ def test_folding_entries_again_with_all_that_follow_changes_nothing(
     assert list(again.sessions) == list(book.state.sessions)
 
 
+@given(story=STORIES, data=st.data())
+@campaign(150)
+def test_state_that_adopts_drafts_is_the_fold_of_their_entries(
+    story: list[tuple[str, str, str]], data: st.DataObject
+) -> None:
+    book = told(story)
+    state, entries = State(), list(book.entries)
+    while entries:
+        count = data.draw(st.integers(1, len(entries)), label="entries in the draft")
+        state.adopt(folded(entries[:count], state.draft()))
+        del entries[:count]
+    assert state == book.state
+    assert list(state.sessions) == list(book.state.sessions)
+
+
 def test_reopened_session_stands_last_after_a_fold_that_began_late() -> None:
     book = told([("s-1", START, HOST_A), ("s-1", END, HOST_A), ("s-1", START, HOST_A), ("s-2", START, HOST_A)])
     again = folded(book.entries[1:], folded(book.entries))

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from payments.domain.entries import Entry
 from payments.domain.sessions import END, EVENTS, HEARTBEAT, START
@@ -36,7 +37,7 @@ def due(book: Book, second: int, *, reap: int = HOUR, keep: int = 2 * HOUR) -> l
 def test_reap_closes_at_the_last_evidence_and_credits_nothing(book: Book) -> None:
     before = book.session()
     assert book.reap() == "recorded"
-    assert book.session() == before._replace(status="ended", ended_at_ms=at(60), end_reason="timeout")
+    assert book.session() == replace(before, status="ended", ended_at_ms=at(60), end_reason="timeout")
     assert book.account() == Account(MINUTE_MS, MINUTE_MS, {})
     assert book.earned_wei() == {"orch-a": MINUTE_WEI}
 

@@ -8,8 +8,15 @@ import pytest
 
 from payments.domain.sessions import HEARTBEAT
 from payments.store import Store
-from tests.harness import HOST_A, HOST_B, event
+from tests.harness import HOST_A, HOST_B, event, folder_in_memory
 from tests.store.house import MINUTE_MS, House
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Of each test its own, as everywhere, but in memory; servers and their like, in other folders, have a disk."""
+    with folder_in_memory() as folder:
+        yield folder
 
 
 @pytest.fixture(params=["memory", "file", "file-in-segments"])

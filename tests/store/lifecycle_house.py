@@ -1,12 +1,12 @@
 """The machine against a store that is called directly: with power readings, upkeep, terms and files that change."""
 
-import shutil
-import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
+from msgspec.structs import replace
 
 from payments.domain.commands import Command
 from payments.domain.decisions import DUPLICATE, LATE, RECORDED, Outcome
@@ -18,7 +18,7 @@ from payments.domain.upkeep import Forget, Reap, upkeep_due
 from payments.store import Result
 from payments.store.file.snapshot import Paths
 from tests.audit import audit
-from tests.harness import journal_path, projections
+from tests.harness import folder_in_memory, journal_path, projections
 from tests.store.house import MINUTE_MS, House, all_entries
 from tests.store.lifecycle import HOUR_MS, Lifecycle, once_begun
 
@@ -104,7 +104,7 @@ class MemoryLifecycle(Lifecycle):
             assert result.kind == RECORDED
             self.count += 1
             if isinstance(command, Reap):
-                closed = before._replace(status="ended", end_reason="timeout", ended_at_ms=before.last_billed_at_ms)
+                closed = replace(before, status="ended", end_reason="timeout", ended_at_ms=before.last_billed_at_ms)
                 assert result.session == closed
                 self.known[command.session_id] = closed
             else:
@@ -159,7 +159,8 @@ class FileLifecycle(MemoryLifecycle):
     """The file engine: stops and starts, shared files, segments, compressed or not, projections gone or stale."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.resources = ExitStack()
+        self.folder = self.resources.enter_context(folder_in_memory())
         self.paths = projections(self.folder)
         super().__init__(self.folder)
         self.older = {path: path.read_bytes() for path in self.paths}
@@ -193,6 +194,6 @@ class FileLifecycle(MemoryLifecycle):
         self.world.house.reopen()
 
     def teardown(self) -> None:
-        super().teardown()
-        assert len(audit(journal_path(self.folder)).entries) == self.count
-        shutil.rmtree(self.folder)
+        with self.resources:
+            super().teardown()
+            assert len(audit(journal_path(self.folder)).entries) == self.count

@@ -7,18 +7,24 @@ The journal (``PAYMENTS_LEDGER_JOURNAL_PATH``) is a sequence of lines; each is o
 newline or a NUL inside, ended by a newline, and holds one entry::
 
     {"seq":1,"timestamp":"2026-01-31T12:00:00.000Z","event":"credit","reason":"session_time","orchestrator_id":"orch-a",
-     "amount":"0.00025","delta":"0.00025","balance":"0.00025","metadata":{...},"session":{...},
+     "amount":"0.00025","delta":"0.00025","balance":"0.00025","metadata":{...},"session":[...],
      "v":1,"durable":0,"prev":"<64 hex digits>","crc":"<8 hex digits>"}
 
 ``seq``      1 for the first line of the journal, one more for each line after it.
 ``amount``, ``delta``, ``balance``  of money only: exact decimal strings; ``delta`` is signed, ``balance`` is after it.
 ``session``  the whole session after the entry, where it is about one, so that reading a line twice is reading it once:
-             an object with the attributes of ``payments.domain.sessions.Session``, times and durations in milliseconds,
-             ``billed_wei`` and ``last_credited_wei`` as decimal strings. ``metadata`` says the same for people.
-             Behind an entry whose ``reason`` is ``session_forgotten`` there is no session by that name any more.
+             an array of its ``session_id``, ``incarnation``, ``opened_seq``, ``orchestrator_id``, ``upstream_addr``,
+             ``upstream_port``, ``edge_id``, ``streamer_id``, ``status``, ``started_at_ms``, ``last_seen_at_ms``,
+             ``last_event``, ``last_billed_at_ms``, ``ended_at_ms``, ``end_reason``, ``billed_ms``, ``billed_wei``,
+             ``remainder``, ``last_credited_wei``, ``unbilled_ms``, ``heartbeat_count``, ``last_seq``, ``event_id`` and
+             ``event_digest``, which ``payments.domain.sessions.Session`` explains; what is in wei is a decimal string.
+             It is for programs: ``metadata`` tells people what happened. Behind an entry whose ``reason`` is
+             ``session_forgotten`` there is no session by that name any more.
 ``metadata.booked_as``  of an adjustment or a payout: under this it is not booked a second time for that orchestrator.
-``power``    likewise the whole power state after it, where it is about a reading: the attributes of
-             ``payments.domain.readings.PowerState``. A line has ``session`` or ``power`` or neither.
+``power``    likewise the whole power state after it, where it is about a reading: its ``orchestrator_id``, ``state``,
+             ``detail``, ``read_at_ms``, ``since_ms``, ``awake_from_ms``, ``awake_until_ms``, ``metered_from_ms``,
+             ``metered_to_ms``, ``billed_ms``, ``billed_wei``, ``remainder``, ``last_credited_wei``, ``no_credit`` and
+             ``unbilled_ms`` (``payments.domain.readings.PowerState``). A line has ``session`` or ``power`` or neither.
 ``v``        1. A reader that meets another number stops: it cannot know what the line means.
 ``durable``  the highest ``seq`` that the writer knew to be on disk when it wrote the line. A line that says so of a
              damaged line proves that the damaged one was once whole.

@@ -1,26 +1,32 @@
 """Entry <-> line, checksum and chain. Pure; the format is specified in the package's docstring."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+import msgspec
 import orjson
 from isal.isal_zlib import crc32
 
 from payments.domain.entries import Entry
+from payments.domain.money import read_eth
 from payments.domain.readings import PowerState
-from payments.domain.records import entry_record, read_entry
+from payments.domain.records import entry_record
 from payments.domain.sessions import Session
+from payments.domain.times import read_time
 
 VERSION = 1
 FIRST_HASH = "0" * 64
 
 # As the encoder writes them. Quotation marks within a string are escaped, so neither can be a part of one.
-SESSION_MARK, POWER_MARK = b',"session":{"session_id":', b',"power":{"orchestrator_id":'
+SESSION_MARK, POWER_MARK = b',"session":[', b',"power":['
 
-_AFTER_SESSION_ID, _AFTER_POWER_ID = b',"incarnation":', b',"state":'
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 _CRC_LENGTH = len(',"crc":"00000000"}\n')
+
+S = TypeVar("S", Session, PowerState)
 
 
 class BadLine(ValueError):
@@ -56,11 +62,11 @@ Decode: TypeAlias = Callable[[bytes, Position], tuple[Entry | None, Position, in
 
 def encode(entry: Entry, durable_seq: int, prev: str) -> bytes:
     """The line of ``entry`` behind the line whose hash is ``prev``."""
-    record = entry_record(entry)
+    record: dict[str, Any] = entry_record(entry)
     if entry.session is not None:
-        record["session"] = _pack(entry.session)
+        record["session"] = _row(entry.session, _SESSION_WEI)
     if entry.power is not None:
-        record["power"] = _pack(entry.power)
+        record["power"] = _row(entry.power, _POWER_WEI)
     record["v"] = VERSION
     record["durable"] = durable_seq
     record["prev"] = prev
@@ -87,67 +93,15 @@ def subject_at(line: bytes, begin: int = 0) -> int:
 
 def subject_of(line: bytes, at: int) -> bytes:
     """Which session or power state begins at ``at`` in ``line``: what it begins with, up to the end of its id."""
-    end = line.find(_AFTER_SESSION_ID, at)
-    return line[at : end if end >= 0 else line.find(_AFTER_POWER_ID, at)]
-
-
-def named_subject(mark: bytes, name: str) -> bytes:
-    """What ``subject_of`` says of the session, or of the orchestrator's power state, ``name``."""
-    return mark + orjson.dumps(name)
-
-
-def subject_name(subject: bytes) -> str:
-    """The id in what ``subject_of`` says."""
-    return str(orjson.loads(subject[subject.index(b":", subject.index(b":") + 1) + 1 :]))
-
-
-def parse(line: bytes) -> dict[str, Any]:
-    """The object in ``line``, whole and of a version that this code knows. Raises ``BadLine``, ``UnknownVersion``."""
-    if not is_whole(line):
-        raise BadLine("its checksum does not fit its content")
-    try:
-        record = orjson.loads(line)
-        version = record["v"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadLine("it is not a journal line") from error
-    if version != VERSION:
-        raise UnknownVersion(f"format version {version} is not known here; a newer Payments wrote it: upgrade first")
-    assert isinstance(record, dict)
-    return record
+    # The mark ends behind the one bracket of this kind that is near; what follows it is the id.
+    name = _STRING.match(line, line.index(b"[", at) + 1)
+    return line[at : name.end()] if name else line[at:]
 
 
 def decode(line: bytes) -> tuple[Entry, int]:
     """The entry in ``line``, wherever that stands, and its ``durable``. Raises ``BadLine``, ``UnknownVersion``."""
-    return _read(parse(line))
-
-
-def _read(record: dict[str, Any]) -> tuple[Entry, int]:
-    try:
-        session, power = record.get("session"), record.get("power")
-        return read_entry(
-            record,
-            # By position: by name takes ten times as long.
-            None if session is None else Session._make(_unpack(session, Session._fields)),
-            None if power is None else PowerState._make(_unpack(power, PowerState._fields)),
-        ), record["durable"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadLine(f"it is not an entry ({type(error).__name__}: {error})") from error
-
-
-def _pack(subject: Session | PowerState) -> dict[str, Any]:
-    record = dict(zip(subject._fields, subject, strict=True))
-    # As a JSON number, more than 18 ETH would not fit 64 bits, and most readers would make a float of far less.
-    record["billed_wei"] = str(subject.billed_wei)
-    record["last_credited_wei"] = str(subject.last_credited_wei)
-    return record
-
-
-def _unpack(record: dict[str, Any], fields: tuple[str, ...]) -> Iterable[Any]:
-    if tuple(record) != fields:
-        raise ValueError(f"{', '.join(record)} where there must be {', '.join(fields)}, in this order")
-    record["billed_wei"] = int(record["billed_wei"])
-    record["last_credited_wei"] = int(record["last_credited_wei"])
-    return record.values()
+    record = parse(line)
+    return _entry(record), record.durable
 
 
 def decode_next(line: bytes, position: Position) -> tuple[Entry, Position, int]:
@@ -156,9 +110,112 @@ def decode_next(line: bytes, position: Position) -> tuple[Entry, Position, int]:
     Raises ``BadLine``, ``UnknownVersion``.
     """
     record = parse(line)
-    if record.get("prev") != position.hash:
+    if record.prev != position.hash:
         raise BadLine("it does not continue the chain: the line before it is not the one that it was written after")
-    entry, durable_seq = _read(record)
-    if entry.seq != position.seq + 1:
-        raise BadLine(f"it has seq {entry.seq} where {position.seq + 1} must stand")
-    return entry, position.behind(line), durable_seq
+    if record.seq != position.seq + 1:
+        raise BadLine(f"it has seq {record.seq} where {position.seq + 1} must stand")
+    return _entry(record), position.behind(line), record.durable
+
+
+class _Line(msgspec.Struct, gc=False):
+    """A line as it stands there, but for ``crc``; amounts and times are text in it."""
+
+    seq: int
+    timestamp: str
+    event: str
+    reason: str
+    orchestrator_id: str | None
+    metadata: dict[str, Any]
+    v: int
+    durable: int
+    prev: str
+    delta: str | None = None
+    balance: str | None = None
+    session: msgspec.Struct | None = None
+    power: msgspec.Struct | None = None
+
+
+def _wei_of(kind: type[msgspec.Struct]) -> Sequence[int]:
+    """Which attributes of ``kind`` are wei, by their place.
+
+    On disk they are strings: of a JSON number most readers make a float, and more than 18 ETH would not fit 64 bits.
+    """
+    return [place for place, name in enumerate(kind.__struct_fields__) if name.endswith("_wei")]
+
+
+def _row_of(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """How ``kind`` stands in a line: an array of its attributes."""
+    fields = [
+        (field.name, str if field.name.endswith("_wei") else field.type) for field in msgspec.structs.fields(kind)
+    ]
+    return msgspec.defstruct(f"{kind.__name__}Row", fields, array_like=True, forbid_unknown_fields=True, gc=False)
+
+
+_SESSION_WEI, _POWER_WEI = _wei_of(Session), _wei_of(PowerState)
+_LINE = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "_Line",
+        [("session", _row_of(Session) | None, None), ("power", _row_of(PowerState) | None, None)],
+        bases=(_Line,),
+        gc=False,
+    )
+)
+
+
+def parse(line: bytes) -> Any:
+    """What stands in ``line``, whole and of a version that this code knows. Raises ``BadLine``, ``UnknownVersion``."""
+    if not is_whole(line):
+        raise BadLine("its checksum does not fit its content")
+    try:
+        record: Any = _LINE.decode(line)
+    except ValueError as error:
+        raise _misfit(line, error) from error
+    if record.v != VERSION:
+        raise _unknown(record.v)
+    return record
+
+
+def _misfit(line: bytes, error: ValueError) -> BadLine | UnknownVersion:
+    """Why ``line``, which is none that this code writes, cannot be read; one of another version may look anyhow."""
+    try:
+        version = orjson.loads(line)["v"]
+    except (ValueError, KeyError, TypeError):
+        return BadLine("it is not a journal line")
+    return BadLine(f"it is not an entry ({error})") if version == VERSION else _unknown(version)
+
+
+def _unknown(version: object) -> UnknownVersion:
+    return UnknownVersion(f"format version {version} is not known here; a newer Payments wrote it: upgrade first")
+
+
+def _entry(record: Any) -> Entry:
+    delta, balance = record.delta, record.balance
+    try:
+        return Entry(
+            record.seq,
+            read_time(record.timestamp),
+            record.event,
+            record.reason,
+            record.orchestrator_id,
+            None if delta is None else read_eth(delta),
+            None if balance is None else read_eth(balance),
+            record.metadata,
+            None if record.session is None else _subject(Session, record.session, _SESSION_WEI),
+            None if record.power is None else _subject(PowerState, record.power, _POWER_WEI),
+        )
+    except ValueError as error:
+        raise BadLine(f"it is not an entry ({type(error).__name__}: {error})") from error
+
+
+def _row(subject: msgspec.Struct, wei: Sequence[int]) -> Sequence[Any]:
+    row = list(msgspec.structs.astuple(subject))
+    for place in wei:
+        row[place] = str(row[place])
+    return row
+
+
+def _subject(kind: type[S], row: msgspec.Struct, wei: Sequence[int]) -> S:
+    values = list(msgspec.structs.astuple(row))
+    for place in wei:
+        values[place] = int(values[place])
+    return kind(*values)

@@ -123,7 +123,7 @@ def _shown_bytes(line: bytes) -> int:
 
 def _fault(path: Path, line: bytes, position: Position) -> Corrupt:
     try:
-        seq = parse(line).get("seq")
+        seq = parse(line).seq
         why = f"it has seq {seq} where {position.seq + 1} must stand"
     except BadLine as error:
         why = str(error)

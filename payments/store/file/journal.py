@@ -212,8 +212,8 @@ class Journal:
 
     def _last_seq(self, first_seq: int, path: Path) -> int:
         try:
-            return int(parse(self._last_line(first_seq, None))["seq"])
-        except (BadLine, UnknownVersion, KeyError) as error:
+            return int(parse(self._last_line(first_seq, None)).seq)
+        except (BadLine, UnknownVersion) as error:
             raise Corrupt(f"{path}: its last line cannot be read: {error}. Restore it from a backup") from error
 
     def _is_open_here(self, named: os.stat_result) -> bool:

@@ -64,7 +64,7 @@ def _confirms(tail: bytes, lost_seq: int) -> bool:
     """Whether a whole line in ``tail`` says that the line with ``lost_seq`` was on disk when it was written."""
     for line in tail.split(b"\n")[1:]:
         try:
-            if parse(line + b"\n")["durable"] >= lost_seq:
+            if parse(line + b"\n").durable >= lost_seq:
                 return True
         except (BadLine, UnknownVersion):
             continue

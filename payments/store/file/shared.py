@@ -50,7 +50,7 @@ class SharedJournal:
         self._clock = clock
         self._mark = str(halt.mark_of(path))
         self._halted: str | None = None
-        self._recorded: list[Entry] = []
+        self._recorded: State | None = None
         self.waits = False
         self.state = State()
         with ExitStack() as opened:
@@ -91,8 +91,11 @@ class SharedJournal:
         finally:
             self._lock.release()
 
-    def record(self, entries: Sequence[Entry]) -> None:
-        """Append ``entries``; within ``turn``. Neither on disk nor in the state before ``sync``."""
+    def record(self, entries: Sequence[Entry], after: State) -> None:
+        """Append ``entries``; within ``turn``. Neither on disk nor in the state before ``sync``.
+
+        ``after``: a draft of the state, with the entries folded into it.
+        """
         if not entries:
             return
         if self.journal.is_full():
@@ -104,7 +107,7 @@ class SharedJournal:
             # On disk before anything is written behind it: else a crash could bring back what was cut off.
             self._sync()
             raise
-        self._recorded.extend(entries)
+        self._recorded = after
 
     def sync(self) -> None:
         """Returns when all of the state is on disk, and what was recorded is too and in it.
@@ -114,9 +117,9 @@ class SharedJournal:
         self._check_not_halted()
         if self.journal.durable_seq < self.journal.position.seq:
             self._sync()
-        for entry in self._recorded:
-            evolve(self.state, entry)
-        self._recorded.clear()
+        if self._recorded is not None:
+            self.state.adopt(self._recorded)
+            self._recorded = None
 
     def check_room(self) -> None:
         """Raises ``Unavailable`` when the journal's disk is about full."""

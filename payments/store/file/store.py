@@ -139,7 +139,7 @@ class FileStore:
             for request in requests:
                 request.results = [_decide(command, draft, terms, now_ms, entries) for command in request.commands]
                 request.seq = draft.seq
-            self._journal.record(entries)
+            self._journal.record(entries, draft)
         self._journal.sync()
         if entries:
             self._observe(Commit(len(entries), begun_s - asked_s, monotonic_s() - begun_s))

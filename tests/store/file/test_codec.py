@@ -7,15 +7,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from payments.domain.entries import CREDIT, DEBIT, PAYOUT, POWER, POWER_TIME, SESSION, SESSION_TIME, Entry
 from payments.domain.money import format_eth
 from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
 from payments.domain.times import format_time
+from payments.store import file as file_engine
 from payments.store.file.codec import (
     FIRST_HASH,
     BadLine,
@@ -27,7 +30,9 @@ from payments.store.file.codec import (
     is_whole,
     line_hash,
 )
+from tests import audit as audit_of
 from tests.audit import audit
+from tests.domain.test_records import entries
 from tests.harness import NOON_MS, campaign, journal_path
 from tests.store.file.history import AWKWARD, History, lay
 
@@ -40,7 +45,8 @@ OPEN = Session(
     remainder=0, last_credited_wei=0, unbilled_ms={}, heartbeat_count=0, last_seq=None, event_id=None,
     event_digest=None,
 )  # fmt: skip
-CLOSED = OPEN._replace(
+CLOSED = replace(
+    OPEN,
     session_id=AWKWARD, incarnation=7, opened_seq=2**53, orchestrator_id="orch-ä", upstream_port=65535,
     edge_id='"quoted"\\', streamer_id="\U0001f3ae\x7f\u2028", status="ended", last_billed_at_ms=NOON_MS + 1,
     ended_at_ms=NOON_MS + 1, end_reason="timeout", billed_ms=2**53, billed_wei=HUGE_WEI, remainder=59_999,
@@ -58,6 +64,10 @@ AWAKE = PowerState(
     awake_until_ms=NOON_MS + 5, metered_from_ms=NOON_MS + 2, metered_to_ms=2**53, billed_ms=2**53, billed_wei=HUGE_WEI,
     remainder=59_999, last_credited_wei=HUGE_WEI - 1, no_credit=None, unbilled_ms={"gap": 1, "unknown": 2},
 )  # fmt: skip
+
+POWER_ROW: list[Any] = list(msgspec.structs.astuple(AWAKE))
+POWER_ROW[10], POWER_ROW[12] = str(HUGE_WEI), str(HUGE_WEI - 1)
+"""``AWAKE`` as it stands in a line."""
 
 ENTRIES = [
     pytest.param(Entry(1, NOON_MS, SESSION, "session_opened", None, None, None, {}, OPEN), id="a session opens"),
@@ -88,6 +98,20 @@ def test_a_line_is_read_as_the_entry_that_was_written(entry: Entry) -> None:
     assert decode(encode(entry, 17, FIRST_HASH)) == (entry, 17)
 
 
+@pytest.mark.parametrize(("kind", "attributes"), [(Session, audit_of.SESSION), (PowerState, audit_of.POWER)])
+def test_an_array_is_in_the_order_of_the_specification(kind: type[msgspec.Struct], attributes: tuple[str, ...]) -> None:
+    specification = " ".join((file_engine.__doc__ or "").split())
+    assert kind.__struct_fields__ == attributes
+    *most, last = [f"``{name}``" for name in attributes]
+    assert f"{', '.join(most)} and {last}" in specification
+
+
+@given(entries())
+@campaign(100)
+def test_any_entry_is_read_as_it_was_written(entry: Entry) -> None:
+    assert decode(encode(entry, 0, FIRST_HASH)) == (entry, 0)
+
+
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_a_line_says_in_plain_json_what_the_specification_promises(entry: Entry) -> None:
     line = encode(entry, 17, "f" * 64)
@@ -110,7 +134,7 @@ def test_a_line_says_in_plain_json_what_the_specification_promises(entry: Entry)
 @campaign(100)
 @given(TEXTS, TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=3))
 def test_no_text_breaks_a_line(session_id: str, reason: str, metadata: dict[str, str]) -> None:
-    session = OPEN._replace(session_id=session_id)
+    session = replace(OPEN, session_id=session_id)
     entry = Entry(1, NOON_MS, SESSION, reason, None, None, None, metadata, session)
     line = encode(entry, 0, FIRST_HASH)
     assert decode(line) == (entry, 0)
@@ -183,12 +207,16 @@ def test_an_unknown_version_asks_for_an_upgrade(version: object, history: Histor
         pytest.param({"durable": ...}, id="no durable"),
         pytest.param({"timestamp": "yesterday"}, id="no time"),
         pytest.param({"delta": "one", "balance": "1"}, id="an amount in words"),
-        pytest.param({"session": {}}, id="an empty session"),
+        pytest.param({"session": []}, id="an empty session"),
+        pytest.param({"session": dict(enumerate(POWER_ROW))}, id="a session that is an object"),
         pytest.param({"session": "s-1"}, id="a session that is a text"),
-        pytest.param({"power": {}}, id="an empty power state"),
+        pytest.param({"power": []}, id="an empty power state"),
+        pytest.param({"power": POWER_ROW[:-1]}, id="a power state that lacks its last attribute"),
+        pytest.param({"power": [*POWER_ROW, 0]}, id="a power state with one attribute more"),
+        pytest.param({"power": [*POWER_ROW[:10], 1, *POWER_ROW[11:]]}, id="an amount that is a number"),
         pytest.param({"power": "awake"}, id="a power state that is a text"),
-        pytest.param({"power": dict(reversed(AWAKE._asdict().items()))}, id="a power state in another order"),
-        pytest.param({"power": {**AWAKE._asdict(), "billed_wei": "many"}}, id="a power state that earned a word"),
+        pytest.param({"power": [*reversed(POWER_ROW)]}, id="a power state in another order"),
+        pytest.param({"power": [*POWER_ROW[:10], "many", *POWER_ROW[11:]]}, id="a power state that earned a word"),
     ],
 )
 def test_a_whole_line_that_is_no_entry_is_bad(change: dict[str, Any], history: History) -> None:

@@ -32,9 +32,7 @@ def lived(folder: Path, rounds: int = 12) -> FileStore:
             store.maintain()
         clock.now_ms = NOON_MS + number * 60_000
         store.execute([event(f"s-{host}", at_ms=clock.now_ms, upstream_addr=host) for host in (HOST_A, HOST_B, "::1")])
-    store.execute(
-        [Adjustment("orch-a", -5, "ref", ',"session":{"session_id": "v":1,"durable":'), Payout("orch-b", 7, TX)]
-    )
+    store.execute([Adjustment("orch-a", -5, "ref", ',"session":[ "v":1,"durable":'), Payout("orch-b", 7, TX)])
     return store
 
 

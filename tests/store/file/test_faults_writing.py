@@ -24,9 +24,9 @@ NEXT = [event("s-1", HEARTBEAT, NOON_MS + 2000)]
 SHORT_WRITES = [
     pytest.param([NO_SPACE], id="nothing"),
     pytest.param([Take(1), NO_SPACE], id="one byte"),
-    pytest.param([Take(700), NO_SPACE], id="half a line"),
-    pytest.param([Take(1500), NO_SPACE], id="a line and a half"),
-    pytest.param([Take(900), Take(900), Take(900), NO_SPACE], id="all but a few bytes, in three writes"),
+    pytest.param([Take(350), NO_SPACE], id="half a line"),
+    pytest.param([Take(1000), NO_SPACE], id="a line and a half"),
+    pytest.param([Take(650), Take(650), Take(650), NO_SPACE], id="all but a few bytes, in three writes"),
 ]
 
 

@@ -62,7 +62,7 @@ def check(folder: Path) -> Audit:
     assert seq == len(found.entries)
     assert {name: Decimal(format_eth(each.balance_wei)) for name, each in balances.items()} == found.balances
     assert {session.session_id for session in sessions} == {each["session_id"] for each in about_sessions(found)}
-    check_meter([decode(line)[0] for line in journal_lines(folder) if b'"power":{' in line])
+    check_meter([decode(line)[0] for line in journal_lines(folder) if b'"power":[' in line])
     lay(folder, journal_path(folder).read_bytes())
     assert opened(folder) == (seq, sessions, balances, power)
     return found

@@ -121,6 +121,21 @@ def test_a_flipped_bit_is_named_by_its_line(folder: Path) -> None:
     assert fault(folder) == f"{path}, line 5 (byte {begin}): its checksum does not fit its content. {REMEDY}"
 
 
+def test_a_line_that_was_written_anew_breaks_the_chain(folder: Path) -> None:
+    path = journal_path(folder)
+    before = path.read_bytes().splitlines(keepends=True)
+    forge(folder, 7, lambda record: record["metadata"].update(note="other"))
+    after = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*after[:7], *before[7:]]))
+    assert f"{path}, line 8 (byte {len(b''.join(after[:7]))}): it does not continue the chain: " in fault(folder)
+
+
+def test_a_line_of_a_version_that_is_not_known_asks_for_an_upgrade(folder: Path) -> None:
+    forge(folder, 3, lambda record: record.update(v=2))
+    assert "line 3 (byte " in fault(folder)
+    assert "format version 2 is not known here; a newer Payments wrote it: upgrade first" in fault(folder)
+
+
 def test_a_line_that_was_taken_out_breaks_the_chain(folder: Path) -> None:
     path = journal_path(folder)
     lines = path.read_bytes().splitlines(keepends=True)

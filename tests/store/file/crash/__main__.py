@@ -3,17 +3,16 @@
 import logging
 import sys
 from collections import Counter
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from tests.harness import folder_in_memory
 from tests.store.file.crash.campaign import run
 
 
 def main() -> int:
     logging.disable(logging.CRITICAL)
     states = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    with TemporaryDirectory() as folder:
-        campaign = run(Path(folder), states)
+    with folder_in_memory() as folder:
+        campaign = run(folder, states)
     sys.stdout.write(
         f"{campaign.workloads} workloads, {campaign.operations} operations, {campaign.states} states, "
         f"{campaign.journals} of them with journals of their own, {len(campaign.failures)} failures\n"
