@@ -48,6 +48,7 @@ class Status(NamedTuple):
         thinned: heartbeats that were left out because the spool was full.
         spool_bytes: what the spool takes up on disk.
         last_error: why delivery, or the spool, does not do at present; ``None`` while all is well.
+        last_delivered_ms: when Payments last took an event, milliseconds since the epoch; ``None``: not yet.
     """
 
     open: int
@@ -57,6 +58,7 @@ class Status(NamedTuple):
     thinned: int
     spool_bytes: int
     last_error: str | None
+    last_delivered_ms: int | None
 
 
 class Reporter:
@@ -145,6 +147,7 @@ class Reporter:
             self._spool.thinned,
             self._spool.size_bytes,
             self._spool.trouble or self._delivery.trouble,
+            self._spool.delivered_ms,
         )
 
     def _put(self, event: Spooled) -> None:

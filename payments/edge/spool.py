@@ -40,6 +40,7 @@ class Spool:
 
     Attributes:
         delivered, rejected: events that Payments has taken, and refused for good; ``thinned``: that were left out.
+        delivered_ms: when Payments last took one, milliseconds since the epoch; ``None``: not yet.
         trouble: why the disk does not do; ``None`` while it does.
     """
 
@@ -53,6 +54,7 @@ class Spool:
         disk: Disk | None = None,
     ) -> None:
         self.delivered = self.rejected = self.thinned = 0
+        self.delivered_ms: int | None = None
         self.trouble: str | None = None
         self._path = folder
         self._clock = clock
@@ -129,7 +131,9 @@ class Spool:
                 return
             self._backlog.settle(done)
             self.rejected += len(refused)
-            self.delivered += len(done) - len(refused)
+            if taken := len(done) - len(refused):
+                self.delivered += taken
+                self.delivered_ms = self._clock()
             self._folder.note(refused, self._clock())
             self._folder.note_settled(self._settled())
             if self.trouble is None:

@@ -195,7 +195,7 @@ def test_a_second_reporter_on_the_same_folder_is_refused(tmp_path: Path, stand_i
 def test_status_counts(tmp_path: Path, stand_in: StandIn) -> None:
     stand_in.always = refusal(401, "unauthenticated")
     with reporting(tmp_path, stand_in.url) as reporter:
-        assert reporter.status() == Status(0, 0, 0, 0, 0, 0, None)
+        assert reporter.status() == Status(0, 0, 0, 0, 0, 0, None, None)
         sessions = [reporter.open(HOST_A, 8888) for _ in range(3)]
         sessions[0].end()
         until(lambda: reporter.status().last_error is not None)
@@ -208,6 +208,9 @@ def test_status_counts(tmp_path: Path, stand_in: StandIn) -> None:
         until(lambda: reporter.status().pending == 0)
         assert reporter.status()[:5] == (2, 0, 3, 1, 0)
         until(lambda: reporter.status().last_error is None)
+        delivered_ms = reporter.status().last_delivered_ms
+        assert delivered_ms is not None
+        assert 0 <= stand_in.clock() - delivered_ms < 10_000
 
 
 def test_events_that_came_before_the_start_are_delivered(tmp_path: Path, stand_in: StandIn) -> None:
