@@ -167,6 +167,7 @@ def _usable(name: str, value: Any) -> Any:
         return field.read(value)
     except ValidationError as error:
         log.warning(
-            "%s %.80r is left out of the events of a session: %s", name, value, " ".join(map(str, error.messages))
-        )
+            "%s %s is left out of the events of a session: %s", name, ascii(value)[:80],
+            " ".join(map(str, error.messages)),
+        )  # fmt: skip
         return None
