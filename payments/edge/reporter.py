@@ -32,7 +32,7 @@ _GATHER_S = 0.02
 """How long starts and ends wait for others, to share a sync: a sync may take as long."""
 
 _LOOK_S = (0.2, 1.0)
-"""How often, at most and at least, the writer looks for heartbeats and at the disk."""
+"""How often, at most and at least, the writer looks for heartbeats and at the disk when no viewer comes or goes."""
 
 _SYNC_S = 1.0
 """How long a heartbeat may wait for a sync, and so for being sent."""

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _FIELDS = EventSchema().load_fields
 _PHASES = 4096
+_EARLY_S = 0.2
 
 
 class ReportedSession:
@@ -123,24 +124,25 @@ class Sessions:
             self._put(session._next(kind, at_ms))
 
     def beat(self) -> None:
-        """Put the heartbeats that are due."""
+        """Put the heartbeats that are due, and those that are nearly: they share a sync, and none comes late."""
         now_s = self.monotonic_s()
-        for due_s, session in self._take_due(now_s):
+        for due_s, session in self._take_due(now_s + min(_EARLY_S, self._heartbeat_s / 5)):
             self.add(session, HEARTBEAT, _known_ms(session._evidence))
-            # Those that were slept through are left out; the phase stays.
-            missed = int((now_s - due_s) / self._heartbeat_s)
+            # Those that were slept through are left out. One that came late leaves its phase as it was.
+            missed = max(0, int((now_s - due_s) / self._heartbeat_s))
             with self._guard:
-                heappush(self._due, (due_s + (missed + 1) * self._heartbeat_s, session.session_id, session))
+                next_s = min(due_s, now_s) + (missed + 1) * self._heartbeat_s
+                heappush(self._due, (next_s, session.session_id, session))
 
     def next_s(self) -> float | None:
         """Seconds until one is due; ``None``: nobody is there."""
         with self._guard:
             return self._due[0][0] - self.monotonic_s() if self._due else None
 
-    def _take_due(self, now_s: float) -> list[tuple[float, ReportedSession]]:
+    def _take_due(self, until_s: float) -> list[tuple[float, ReportedSession]]:
         due = []
         with self._guard:
-            while self._due and self._due[0][0] <= now_s:
+            while self._due and self._due[0][0] <= until_s:
                 due_s, _, session = heappop(self._due)
                 if not session._is_over:
                     due.append((due_s, session))

@@ -144,7 +144,7 @@ class Spool:
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Let go of the folder; what is pending stays in it. Returns after ``timeout_s`` even if the disk hangs."""
-        if not self._guard.acquire(timeout=timeout_s):
+        if self._is_closed or not self._guard.acquire(timeout=timeout_s):
             return
         try:
             self._look_at_s = 0.0

@@ -38,6 +38,7 @@ def die(life: Edge) -> None:
     lock = life.spool._folder._lock
     assert lock is not None
     lock.close()
+    life.spool._is_closed = True
     life.caller.close()
 
 
