@@ -9,6 +9,7 @@ arrows:
 ``events``    what an edge reports: the schema that both sides have in common
 ``strictjson``  reads JSON from outside, and nothing that only looks like it
 ``envfile``   whether ``.env`` can be read as a whole, and names that are no setting
+``configuration``  how settings are declared, read and spelled
 ``settings``  environment and ``.env`` -> one frozen ``Settings``
 ``disk``      the narrow seam to the operating system: file operations, locks, atomic replacement
 ``store``     where entries live: the journal, its projections, and ``execute``, the one way to write
@@ -18,6 +19,7 @@ arrows:
 ``logs``      logs as JSON
 ``exports``   pure: entries and payouts as text that other programs read
 ``web``       the HTTP API: ``create_app(settings)``
+``edge``      what runs on an edge: the reporter, and the gateway; it shares the event's schema with the rest
 
 Beside them, on the top level, stands ``worker``, the process that asks the hosts for their power.
 

@@ -40,10 +40,11 @@ def env_file(given: Path | None) -> Path | None:
     return file
 
 
-def name_doubts(given: Path | None, settings: Collection[str]) -> list[str]:
+def name_doubts(given: Path | None, settings: Collection[str], prefixes: tuple[str, ...] = (PREFIX,)) -> list[str]:
     """What is hardly meant among the names in the file to read, and in the environment: a sentence each.
 
-    ``settings`` are the names that mean something. Raises ``Misconfigured`` as ``env_file`` does.
+    ``settings`` are the names that mean something, of those that begin with one of ``prefixes``. Raises
+    ``Misconfigured`` as ``env_file`` does.
     """
     file = env_file(given)
     said = [] if file is None else [each.key for each in _bindings(file) if each.key is not None]
@@ -52,10 +53,12 @@ def name_doubts(given: Path | None, settings: Collection[str]) -> list[str]:
         if count > 1:
             doubts.append(f"{name} is set {count} times in {file}: the last one counts")
     for name in sorted({*said, *os.environ}):
-        if name.startswith(PREFIX) and name not in (*settings, *_OTHERS) and not name.startswith(_TESTS):
-            near = get_close_matches(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in settings], 1)
+        prefix = next((each for each in prefixes if name.startswith(each)), None)
+        if prefix and name not in (*settings, *_OTHERS) and not name.startswith(_TESTS):
+            alike = [each.removeprefix(prefix) for each in settings if each.startswith(prefix)]
+            near = get_close_matches(name.removeprefix(prefix), alike, 1)
             doubts.append(
-                f"{name} is no setting, and nothing comes of it; is {PREFIX}{near[0]} meant?"
+                f"{name} is no setting, and nothing comes of it; is {prefix}{near[0]} meant?"
                 if near
                 else f"{name} is no setting, and nothing comes of it"
             )

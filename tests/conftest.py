@@ -1,5 +1,6 @@
 """Fixtures that several folders use."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,3 +27,11 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that the tests of one module share; use session ids of your own."""
     with running_server(tmp_path_factory.mktemp("server")) as running:
         yield running
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """A umask that takes nothing away, so that modes are those that were asked for."""
+    before = os.umask(0)
+    yield
+    os.umask(before)

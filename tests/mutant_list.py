@@ -225,12 +225,12 @@ MUTANTS = (
     ),
     Mutant(
         "lock-file-identity-ignored", LOCK,
-        "while not self._names_the_open_file():", "while not self._path:",
+        "while not self.names_its_file():", "while not self._path:",
         "tests/disk/test_lock.py -k unlinked",
     ),
     Mutant(
         "polled-lock-file-identity-ignored", LOCK,
-        "if self._names_the_open_file():", "if self._path:",
+        "if self.names_its_file():", "if self._path:",
         "tests/disk/test_lock.py -k unlinked",
     ),
     Mutant(

@@ -12,6 +12,8 @@ from textwrap import dedent, wrap
 import click
 
 from payments.cli import main
+from payments.configuration import Configuration
+from payments.edge.settings import EdgeSettings
 from payments.settings import Settings
 from tests.harness import ROOT
 
@@ -21,10 +23,10 @@ _WIDTH = 120
 _FIXED_SPACE = "\N{NO-BREAK SPACE}"
 
 
-def settings() -> str:
+def settings(of: type[Configuration]) -> str:
     """The settings as a table: name, default, what it does and takes."""
     rows = []
-    for each in fields(Settings):
+    for each in fields(of):
         name, default, meaning, takes = (each.metadata[key] for key in ("name", "default", "meaning", "takes"))
         rows.append((f"``{name}``", f"``{default}``" if default else "not set", f"{meaning} ({takes})"))
     return _table(("setting", "default", "what it does (what it takes)"), rows)
@@ -40,7 +42,11 @@ def commands() -> str:
     return "\n\n".join(said)
 
 
-PARTS: dict[str, Callable[[], str]] = {"payments/settings.py": settings, "payments/cli": commands}
+PARTS: dict[str, Callable[[], str]] = {
+    "payments/edge/settings.py": lambda: settings(EdgeSettings),
+    "payments/settings.py": lambda: settings(Settings),
+    "payments/cli": commands,
+}
 
 
 def filled(text: str) -> str:

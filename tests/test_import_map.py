@@ -20,7 +20,8 @@ ROOMS = {
     "payments.logs": set[str](),
     "payments.duty": {"payments.disk", "payments.strictjson"},
     "payments.envfile": {"payments.errors"},
-    "payments.settings": {"payments.errors", "payments.domain", "payments.envfile"},
+    "payments.configuration": {"payments.errors", "payments.envfile"},
+    "payments.settings": {"payments.configuration", "payments.domain"},
     "payments.store": {
         "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.settings",
     },
@@ -41,6 +42,10 @@ ROOMS = {
         "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.settings", "payments.store",
         "payments.registry", "payments.exports", "payments.web", "payments.importing",
     },
+    "payments.edge": {
+        "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.fields", "payments.events",
+        "payments.strictjson", "payments.logs", "payments.configuration", "payments.envfile",
+    },
     "worker": {
         "payments.errors", "payments.clock", "payments.domain", "payments.settings", "payments.store",
         "payments.registry", "payments.strictjson", "payments.duty", "payments.logs",
@@ -51,11 +56,11 @@ ROOMS = {
 ONLY_IMPORTER = {
     "filelock": "payments/disk/lock.py",
     "fcntl": "payments/disk/lock.py",
-    "environs": "payments/settings.py",
+    "environs": "payments/configuration.py",
     "dotenv": "payments/envfile.py",
     "msgspec": "payments/domain/ payments/store/file/",
-    "time": "payments/clock.py payments/disk/lock.py payments/store/file/projector.py worker/",
-    "requests": "worker/ payments/cli/calls.py",
+    "time": "payments/clock.py payments/disk/lock.py payments/store/file/projector.py worker/ payments/edge/",
+    "requests": "worker/ payments/cli/calls.py payments/edge/",
     "click": "payments/cli/",
     "rich": "payments/cli/output.py",
     "apscheduler": "worker/schedule.py",

@@ -14,7 +14,7 @@ from tests.readme import README, filled, section
 
 WORDLESS = {
     "payments/cli/service.py": "``payments config check`` says it beforehand.",
-    "payments/settings.py": "``PAYMENTS_…: …``",
+    "payments/configuration.py": "``PAYMENTS_…: …``",
     "payments/store/file/export.py": "``…format version … is not known here; ",
     "payments/store/file/lines.py": "``…format version … is not known here; ",
     "payments/web/trace.py": "``500: a defect in Payments``",

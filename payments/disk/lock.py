@@ -53,7 +53,7 @@ class HotLock:
         """Returns with the lock held, however long that takes: nothing wakes a thread in ``flock``."""
         # Not lock_descriptor: it polls.
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        while not self._names_the_open_file():
+        while not self.names_its_file():
             # Somebody unlinked the lock file: this lock excludes nobody who came later.
             self._reopen()
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
@@ -69,7 +69,7 @@ class HotLock:
     def acquire_now(self) -> bool:
         """Whether the lock was to be had, and is held now."""
         while lock_descriptor(self._descriptor, blocking=False):
-            if self._names_the_open_file():
+            if self.names_its_file():
                 return True
             self._reopen()
         return False
@@ -94,7 +94,8 @@ class HotLock:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return descriptor, os.fstat(descriptor).st_ino
 
-    def _names_the_open_file(self) -> bool:
+    def names_its_file(self) -> bool:
+        """Whether the path still names the file that is locked; if not, the lock excludes nobody who came later."""
         try:
             return os.stat(self._path).st_ino == self._inode
         except FileNotFoundError:

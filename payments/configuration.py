@@ -1,0 +1,171 @@
+"""How settings are declared, read from the environment and ``.env``, and spelled: what all of them have in common.
+
+A frozen dataclass whose fields are made by ``setting`` and whose base is ``Configuration`` is the only list of its
+settings. May import ``payments.errors`` and ``payments.envfile``. Not here: which settings there are.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import Field, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+from environs import Env, EnvError, EnvValidationError
+
+from payments.envfile import ENV_FILE_NAME, PREFIX, env_file, name_doubts
+from payments.errors import Misconfigured
+
+_MOST = 10**12
+
+
+class Kind(NamedTuple):
+    """A kind of value: ``parse`` reads one from text; ``takes`` says in words what it reads.
+
+    ``parse`` raises ``ValueError``, which says what is wrong and holds no token. ``spell`` gives what ``parse`` reads
+    back as the same value; a token has no spelling.
+    """
+
+    parse: Callable[[str], Any]
+    takes: str
+    spell: Callable[[Any], str] | None = str
+
+
+def quoted(text: str) -> str:
+    """``text`` in quotes and on one line."""
+    return f'"{text if text.isprintable() else text.encode("unicode_escape").decode()}"'
+
+
+def whole(unit: str = "", least: int = 0, most: int = _MOST) -> Kind:
+    """Whole numbers from ``least`` to ``most``, counting ``unit``."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", text):
+            raise ValueError(f"{quoted(text)} is not a whole number{f' of {unit}' if unit else ''}")
+        if not least <= int(text) <= most:
+            raise ValueError(f"{quoted(text)} is not between {least} and {most}")
+        return int(text)
+
+    bounds = f"{least} or more" if most == _MOST else f"{least} to {most}"
+    return Kind(parse, f"{bounds} {unit}".rstrip())
+
+
+def _read_flag(text: str) -> bool:
+    word = text.lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise ValueError(f"{quoted(text)} is neither true nor false")
+
+
+def _read_path(text: str) -> Path | None:
+    try:
+        return Path(text).expanduser() if text else None
+    except RuntimeError:
+        raise ValueError(f"{quoted(text)} begins with the home of a user that is not there") from None
+
+
+def _read_tokens(text: str) -> tuple[str, ...]:
+    tokens = tuple(token.strip() for token in text.split(",") if token.strip())
+    if any(not (token.isascii() and token.isprintable() and " " not in token) for token in tokens):
+        raise ValueError("a token may hold printable ASCII without spaces only, or no HTTP header could carry it")
+    if text and not tokens:
+        raise ValueError("commas and no token: that would leave the calls open")
+    return tokens
+
+
+def _read_token(text: str) -> str | None:
+    tokens = _read_tokens(text)
+    if len(tokens) > 1:
+        raise ValueError("one token, without a comma")
+    return tokens[0] if tokens else None
+
+
+FLAG = Kind(_read_flag, "true or false", lambda is_on: str(is_on).lower())
+PATH = Kind(_read_path, "a path", lambda path: "" if path is None else str(path))
+TOKENS = Kind(_read_tokens, "tokens, comma-separated", None)
+TOKEN = Kind(_read_token, "one token", None)
+
+
+def is_port(text: str) -> bool:
+    """Whether ``text`` is the number of a TCP port."""
+    return bool(re.fullmatch(r"[0-9]{1,5}", text)) and 0 < int(text) < 65536
+
+
+def setting(name: str, kind: Kind, default: str, meaning: str) -> Any:
+    """A field read from ``name``; from ``default`` where that is not set, or set to nothing."""
+    details = {"name": name, "default": default, "meaning": meaning, **kind._asdict()}
+    return field(metadata=details, repr=kind.spell is not None)
+
+
+class Configuration:
+    """Base of the frozen dataclasses whose fields are settings."""
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    prefixes: ClassVar[tuple[str, ...]] = (PREFIX,)
+    """What the names of its settings begin with, and no name that means something else."""
+
+    @classmethod
+    def load(cls, given: Path | None = None) -> Self:
+        """The settings of the process's environment, and where that is silent of ``given``, or else of ``.env``.
+
+        Raises ``Misconfigured`` with one line per bad value; a token is never quoted.
+        """
+        return cls.load_pinned(given)[0]
+
+    @classmethod
+    def load_pinned(cls, given: Path | None = None) -> tuple[Self, dict[str, str]]:
+        """As ``load``; and an environment in which ``load`` finds the same, whatever becomes of the file."""
+        env = Env(eager=False)
+        env.add_parser("setting", lambda text, parse: parse(text))
+        environment = os.environ.copy()
+        try:
+            if (file := env_file(given)) is not None:
+                env.read_env(str(file), recurse=False)
+            values = {each.name: _read(env, each) for each in fields(cls)}
+            pinned = {name: env.str(name, "") for name in (each.metadata["name"] for each in fields(cls))}
+        finally:
+            # What a file said would, as a part of the environment, go before what it says the next time.
+            os.environ.clear()
+            os.environ.update(environment)
+        try:
+            env.seal()
+        except EnvValidationError as error:
+            problems: dict[str, list[str]] = dict(error.error_messages)  # type: ignore[arg-type]
+            raise Misconfigured(
+                "\n".join(f"{name}: {' '.join(messages)}" for name, messages in sorted(problems.items()))
+            ) from None
+        return cls(**cls.completed(values)), {**pinned, ENV_FILE_NAME: os.devnull}
+
+    @classmethod
+    def completed(cls, values: dict[str, Any]) -> Mapping[str, Any]:
+        """``values``, by field, with those filled in that follow from others."""
+        return values
+
+    @classmethod
+    def name_doubts(cls, given: Path | None = None) -> list[str]:
+        """What is hardly meant among the names in the environment and in the file that ``load`` reads."""
+        return name_doubts(given, [each.metadata["name"] for each in fields(cls)], cls.prefixes)
+
+    def spelled(self) -> dict[str, str | None]:
+        """Each value by its setting's name, as the setting takes it; ``None``: a token, or several."""
+        return {
+            each.metadata["name"]: None
+            if (spell := each.metadata["spell"]) is None
+            else spell(getattr(self, each.name))
+            for each in fields(self)
+        }
+
+
+def _read(env: Env, setting: Field[Any]) -> Any:
+    name, parse, default = (setting.metadata[key] for key in ("name", "parse", "default"))
+
+    def read(text: str) -> Any:
+        try:
+            return parse(text.strip() or default)
+        except ValueError as error:
+            raise EnvError(str(error)) from None
+
+    return env.setting(name, default, parse=read)

@@ -1,0 +1,105 @@
+"""Calls of Payments: one connection, no redirects, no proxies, time-outs, and no more of an answer than is bearable.
+
+Proxy variables of the environment, ``.netrc`` and ``REQUESTS_CA_BUNDLE`` are not honoured: an edge says by its settings
+where it sends what.
+"""
+
+import ssl
+import time
+from typing import NamedTuple
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
+
+from payments.edge.settings import EdgeSettings
+
+_CONNECT_S = 5.0
+_ANSWER_S = 30.0
+_MOST_BYTES = 4 << 20
+"""Of an answer: 500 events of which each is refused at length."""
+
+_PIECE_BYTES = 65_536
+
+
+class NoAnswer(Exception):
+    """Payments cannot be reached, or does not answer; the message says why in a few words."""
+
+
+class Answer(NamedTuple):
+    """What came back. ``retry_after``: that header, or ``None``."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+class Caller:
+    """Posts JSON to Payments. One call at a time (the caller's care)."""
+
+    def __init__(self, settings: EdgeSettings) -> None:
+        self.url = settings.api_url
+        self._session = requests.Session()
+        self._session.trust_env = False
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0))
+        self._session.headers.update(
+            {
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "User-Agent": "payments-edge",
+            }
+        )
+        if settings.session_token:
+            self._session.headers["X-Session-Token"] = settings.session_token
+
+    def post(self, path: str, body: bytes, timeout_s: float = _ANSWER_S) -> Answer:
+        """The answer, which may take ``timeout_s``, and never longer than half a minute. Raises ``NoAnswer``."""
+        timeout_s = max(0.1, min(timeout_s, _ANSWER_S))
+        deadline_s = time.monotonic() + timeout_s
+        try:
+            with self._session.post(
+                f"{self.url}{path}", body, timeout=(min(_CONNECT_S, timeout_s), timeout_s), allow_redirects=False,
+                stream=True,
+            ) as response:  # fmt: skip
+                return Answer(response.status_code, response.headers.get("Retry-After"), _read(response, deadline_s))
+        # Some of urllib3's errors come through as they are, and not every OSError is wrapped in one of them.
+        except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
+            raise NoAnswer(_reason(error)) from error
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _read(response: requests.Response, deadline_s: float) -> bytes:
+    pieces: list[bytes] = []
+    size_bytes = 0
+    # Not decoded: what was not asked for in another encoding is as it is, or not read.
+    while piece := response.raw.read1(_PIECE_BYTES, decode_content=False):
+        pieces.append(piece)
+        size_bytes += len(piece)
+        if size_bytes > _MOST_BYTES:
+            raise NoAnswer(f"an answer of more than {_MOST_BYTES} bytes")
+        if time.monotonic() > deadline_s:
+            raise NoAnswer("no whole answer in time")
+    return b"".join(pieces)
+
+
+def _reason(error: BaseException) -> str:
+    """In a few words, from the innermost cause that has any."""
+    if isinstance(error, requests.ConnectTimeout):
+        return "no connection in time"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and len(causes) < 10:
+        causes.append(cause)
+    for cause in reversed(causes):
+        if isinstance(cause, ssl.SSLError):
+            return f"no TLS connection ({getattr(cause, 'verify_message', None) or cause.reason or 'SSLError'})"
+        if isinstance(cause, TimeoutError):
+            return "no answer in time"
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"no connection ({cause.strerror})"
+    return f"no answer ({type(causes[-1]).__name__})"

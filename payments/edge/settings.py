@@ -1,0 +1,108 @@
+"""The edge's environment and ``.env`` -> one frozen ``EdgeSettings``, all problems reported together.
+
+The fields below are the only list of an edge's settings; the README's is made from them.
+"""
+
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+from urllib.parse import urlsplit
+
+from payments.configuration import PATH, TOKEN, Configuration, Kind, is_port, quoted, setting, whole
+from payments.envfile import PREFIX
+
+_HOST_NAME = "<host name>"
+_MOST_EDGE_ID = 64
+"""What Payments takes: ``payments.events``."""
+
+
+class Endpoint(NamedTuple):
+    """A host, by its name or address (IPv6 without brackets), and a TCP port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _read_url(text: str) -> str:
+    if not text:
+        raise ValueError("not set; it is the address of Payments, such as http://192.0.2.1:8081")
+    complaint = f"{quoted(text)} is no address such as http://192.0.2.1:8081 or https://payments.example.org"
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise ValueError(complaint) from None
+    if "@" in url.netloc:
+        raise ValueError("an address without a user and a password; the token is PAYMENTS_SESSION_TOKEN")
+    sound = text.isascii() and text.isprintable() and " " not in text
+    if not sound or url.scheme not in ("http", "https") or not url.hostname or port == 0 or url.query or url.fragment:
+        raise ValueError(complaint)
+    return text.rstrip("/")
+
+
+def _read_endpoint(text: str) -> Endpoint | None:
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    name = host[1:-1] if re.fullmatch(r"\[[0-9A-Fa-f:.]+\]", host) else host
+    if not is_port(port) or not (name != host or re.fullmatch(r"[0-9A-Za-z_.-]+", host)):
+        raise ValueError(f"{quoted(text)} is not HOST:PORT, such as 192.0.2.7:8888 or [2001:db8::7]:8888")
+    return Endpoint(name, int(port))
+
+
+def _read_edge_id(text: str) -> str:
+    if text == _HOST_NAME:
+        text = "".join(each for each in socket.gethostname() if each.isprintable())[:_MOST_EDGE_ID]
+    if not 1 <= len(text) <= _MOST_EDGE_ID or not text.isprintable():
+        raise ValueError(f"{quoted(text)} is not a name of 1 to {_MOST_EDGE_ID} printable characters")
+    return text
+
+
+_URL = Kind(_read_url, "http:// or https:// and a host")
+_ENDPOINT = Kind(_read_endpoint, "HOST:PORT", lambda endpoint: "" if endpoint is None else str(endpoint))
+_EDGE_ID = Kind(_read_edge_id, f"up to {_MOST_EDGE_ID} characters")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeSettings(Configuration):
+    """What the operator of an edge decided. Durations are seconds; ``None``: not set."""
+
+    prefixes: ClassVar[tuple[str, ...]] = (PREFIX, "PS_GATEWAY_")
+
+    api_url: str = setting("PAYMENTS_API_URL", _URL, "", "where Payments answers; it must be set")
+    session_token: str | None = setting(
+        "PAYMENTS_SESSION_TOKEN", TOKEN, "",
+        "one of those in PAYMENTS_SESSION_REPORTER_TOKEN at Payments, if that is set",
+    )  # fmt: skip
+    heartbeat_s: int = setting(
+        "PAYMENTS_SESSION_HEARTBEAT_SECONDS", whole("seconds", 1, 3600), "15",
+        "from one heartbeat of a session to the next",
+    )  # fmt: skip
+    edge_id: str = setting("PAYMENTS_EDGE_ID", _EDGE_ID, _HOST_NAME, "what this edge is called in the records")
+    spool_dir: Path = setting(
+        "PAYMENTS_SPOOL_DIR", PATH, "spool",
+        "folder of what is not delivered yet; each reporter needs one of its own, on a local disk",
+    )  # fmt: skip
+    spool_bytes: int = setting(
+        "PAYMENTS_SPOOL_BYTES", whole("bytes", 1 << 16), "67108864",
+        "how large that may grow before heartbeats are thinned; as much memory may be needed as well",
+    )  # fmt: skip
+    listen: Endpoint = setting("PS_GATEWAY_LISTEN", _ENDPOINT, "0.0.0.0:8080", "where viewers connect")
+    upstream: Endpoint | None = setting("PS_GATEWAY_UPSTREAM", _ENDPOINT, "", "the one game host, if there is one")
+    routes_path: Path | None = setting(
+        "PS_GATEWAY_ROUTES_PATH", PATH, "", "JSON file of routes to several game hosts, instead of the one upstream"
+    )
+    admin_listen: Endpoint = setting(
+        "PS_GATEWAY_ADMIN_LISTEN", _ENDPOINT, "127.0.0.1:9091", "where /healthz, /readyz and /metrics are served"
+    )
+    drain_s: int = setting(
+        "PS_GATEWAY_DRAIN_SECONDS",
+        whole("seconds", 0, 3600),
+        "10",
+        "how long a stop may take: viewers are let go and their ends delivered",
+    )

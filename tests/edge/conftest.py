@@ -1,0 +1,36 @@
+"""Fixtures of the edge's tests."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.edge.stand_in import StandIn, standing_in
+from tests.harness import Clock
+
+
+@pytest.fixture
+def stand_in(clock: Clock) -> Iterator[StandIn]:
+    """A stand-in for Payments that has the test's clock."""
+    with standing_in(clock) as running:
+        yield running
+
+
+class Said:
+    """What the edge logs."""
+
+    def __init__(self, log: pytest.LogCaptureFixture) -> None:
+        self._log = log
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """Level and text."""
+        mine = [each for each in self._log.records if each.name.startswith("payments.edge")]
+        return [(each.levelname, each.getMessage()) for each in mine]
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Said:
+    """The log of the edge, from level INFO on."""
+    caplog.set_level(logging.INFO, "payments.edge")
+    return Said(caplog)

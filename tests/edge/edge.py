@@ -1,0 +1,112 @@
+"""An edge for tests: settings, and the parts of a reporter without its threads, so that a test says what happens."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from payments.disk import Disk
+from payments.edge.calling import Caller
+from payments.edge.delivery import Delivery
+from payments.edge.lines import Spooled
+from payments.edge.sessions import ReportedSession, Sessions
+from payments.edge.settings import EdgeSettings, Endpoint
+from payments.edge.spool import Spool
+from tests.disk.scripted import HastyDisk
+from tests.harness import HOST_A, Clock
+
+ROOM = 1 << 20
+
+
+def edge_settings(url: str, spool: Path, **changed: Any) -> EdgeSettings:
+    """Settings of an edge whose spool is ``spool``."""
+    values = {
+        "api_url": url,
+        "session_token": None,
+        "heartbeat_s": 15,
+        "edge_id": "edge-a",
+        "spool_dir": spool,
+        "spool_bytes": ROOM,
+        "listen": Endpoint("127.0.0.1", 8080),
+        "upstream": None,
+        "routes_path": None,
+        "admin_listen": Endpoint("127.0.0.1", 9091),
+        "drain_s": 10,
+    }
+    return EdgeSettings(**{**values, **changed})
+
+
+class Edge:
+    """One life of a reporter, in one thread: whoever holds it says when its clock moves and when it writes and sends.
+
+    Attributes:
+        clock: the system's clock, in milliseconds, by which both clocks of the reporter go.
+    """
+
+    def __init__(
+        self, folder: Path, url: str, clock: Clock | None = None, disk: Disk | None = None, most_bytes: int = ROOM
+    ) -> None:
+        self.clock = clock or Clock()
+        self.inbox: list[Spooled] = []
+        self.sessions = Sessions(
+            "edge-a", 15, self.inbox.append, clock=self.clock, monotonic=self.monotonic_s, mint=_minting(folder)
+        )  # fmt: skip
+        self.spool = Spool(
+            folder, most_bytes, clock=self.clock, monotonic=self.monotonic_s, disk=disk or HastyDisk()
+        )  # fmt: skip
+        self.caller = Caller(edge_settings(url, folder))
+        self.delivery = Delivery(
+            self.spool, self.caller, clock=self.clock, monotonic=self.monotonic_s,
+            random=lambda: 0.5,
+        )  # fmt: skip
+
+    def monotonic_s(self) -> float:
+        return self.clock.now_ms / 1000
+
+    def begin(self, addr: str = HOST_A, streamer_id: str | None = None) -> ReportedSession:
+        return self.sessions.begin(addr, 8888, streamer_id, None)
+
+    def write(self) -> None:
+        """What the reporter's writer does at a turn; all that was written may be sent then."""
+        self.sessions.beat()
+        events, self.inbox[:] = list(self.inbox), []
+        self.spool.add(events)
+        self.spool.sync()
+
+    def pass_s(self, seconds: float, step_s: float = 1.0) -> None:
+        """Let time go by, with a turn of the writer at every step."""
+        end_ms = self.clock.now_ms + round(seconds * 1000)
+        while self.clock.now_ms < end_ms:
+            self.clock.now_ms = min(end_ms, self.clock.now_ms + round(step_s * 1000))
+            self.write()
+
+    def deliver(self, most_steps: int = 100) -> None:
+        """Send until there is nothing left, however long it has to wait in between."""
+        for _ in range(most_steps):
+            wait_s = self.delivery.step()
+            if wait_s is None:
+                return
+            self.clock.now_ms += round(wait_s * 1000)
+        raise AssertionError("it does not come to an end")
+
+
+def _minting(folder: Path) -> Callable[[], UUID]:
+    """Session ids, and with them the phases of heartbeats, that are the same in every run; others in a second life."""
+    numbers = Random(len(list(folder.iterdir())) if folder.is_dir() else 0)
+    return lambda: UUID(int=numbers.getrandbits(128), version=4)
+
+
+@contextmanager
+def edge(
+    folder: Path, url: str, clock: Clock | None = None, disk: Disk | None = None, most_bytes: int = ROOM
+) -> Iterator[Edge]:
+    """An edge whose spool is open, let go of at the end."""
+    made = Edge(folder, url, clock, disk, most_bytes)
+    made.spool.open()
+    try:
+        yield made
+    finally:
+        made.spool.close()
+        made.caller.close()

@@ -1,0 +1,61 @@
+"""A process with a reporter: ``python -m tests.edge.member``. Lines of JSON on its standard input say what viewers do.
+
+It takes settings from the environment, and answers each line with one. ``{"open": N}``: so many viewers come; the
+answer has the moment of each, by session. ``{"end": [ids]}``: they leave. ``{"close": seconds}``: the reporter is
+closed. Moments are milliseconds since the epoch by the monotonic clock, so that they are true durations.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from payments.edge.reporter import Reporter
+from payments.edge.settings import EdgeSettings
+from payments.logs import log_as_json
+from tests.harness import HOST_A
+
+_BASE_MS = time.time() * 1000 - time.perf_counter() * 1000
+
+
+def true_ms() -> float:
+    """Now."""
+    return _BASE_MS + time.perf_counter() * 1000
+
+
+def main() -> None:
+    log_as_json()
+    reporter = Reporter(EdgeSettings.load(Path("no-env-file")))
+    reporter.start()
+    _say("ready")
+    sessions = {}
+    for line in sys.stdin:
+        ((command, about),) = json.loads(line).items()
+        if command == "open":
+            moments = {}
+            for _ in range(about):
+                at_ms = true_ms()
+                session = reporter.open(HOST_A, 8888)
+                sessions[session.session_id] = session
+                moments[session.session_id] = at_ms
+            _say(moments)
+        elif command == "end":
+            moments = {}
+            for session_id in about:
+                sessions.pop(session_id).end()
+                moments[session_id] = true_ms()
+            _say(moments)
+        elif command == "status":
+            _say(reporter.status()._asdict())
+        elif command == "close":
+            _say(reporter.close(about))
+            return
+
+
+def _say(what: object) -> None:
+    sys.stdout.write(f"{json.dumps(what)}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

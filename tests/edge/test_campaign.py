@@ -1,0 +1,106 @@
+"""Payments is killed and comes back, edges are killed and come back, under 500 viewers who come and go.
+
+The outage lasts seconds; ``PAYMENTS_TEST_EDGE_OUTAGE_SECONDS=300`` makes five minutes of it.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.audit import audit
+from tests.edge.members import Member, Viewing, check_credits, kill_payments, member, settled
+from tests.harness import Server, ended, journal_path
+
+OUTAGE_S = float(os.environ.get("PAYMENTS_TEST_EDGE_OUTAGE_SECONDS") or 3)
+VIEWERS = 500
+
+
+class Audience:
+    """The viewers of one edge. Attributes: ``stays``, those that are over, by session."""
+
+    def __init__(self) -> None:
+        self.stays: dict[str, Viewing] = {}
+        self._here: dict[str, float] = {}
+
+    def come(self, edge: Member, count: int) -> None:
+        self._here |= edge.open(count)
+
+    def leave(self, edge: Member, count: int) -> None:
+        """Those who have been here for longest."""
+        for name, at_ms in edge.end(list(self._here)[:count]).items():
+            self.stays[name] = Viewing(self._here.pop(name), at_ms)
+
+    def leave_all(self, edge: Member) -> None:
+        self.leave(edge, len(self._here))
+
+    def are_cut(self) -> None:
+        """Their edge is dead, this moment."""
+        now_ms = time.time() * 1000
+        self.stays |= {name: Viewing(at_ms, now_ms, cut=True) for name, at_ms in self._here.items()}
+        self._here.clear()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Server:
+    return Server(tmp_path)
+
+
+def test_payments_killed_and_brought_back_costs_no_session_more_than_50_ms(tmp_path: Path, server: Server) -> None:
+    audience = Audience()
+    with ended(server), member(tmp_path, server.url) as edge:
+        server.register()
+        audience.come(edge, VIEWERS)
+        time.sleep(1.5)
+        kill_payments(server)
+        time.sleep(OUTAGE_S / 2)
+        audience.leave(edge, VIEWERS // 5)
+        audience.come(edge, VIEWERS // 5)
+        time.sleep(OUTAGE_S / 2)
+        assert edge.status()["last_error"] is not None
+        server.start()
+        time.sleep(1)
+        audience.leave_all(edge)
+        settled(edge)
+        assert edge.close(30)
+        check_credits(server, audience.stays)
+        server.stop()
+        audit(journal_path(server.data))
+
+
+def test_an_edge_killed_and_brought_back_while_payments_is_away_costs_no_session_more_than_a_heartbeat(
+    tmp_path: Path, server: Server
+) -> None:
+    audience = Audience()
+    with ended(server):
+        server.register()
+        with member(tmp_path, server.url) as edge:
+            audience.come(edge, VIEWERS)
+            time.sleep(1.5)
+            audience.leave(edge, VIEWERS // 5)
+            time.sleep(0.5)
+            kill_payments(server)
+            time.sleep(OUTAGE_S / 2)
+            audience.leave(edge, VIEWERS // 5)
+            audience.come(edge, VIEWERS // 5)
+            # What a viewer does in the last milliseconds before the kill is not written yet.
+            time.sleep(0.3)
+            edge.kill()
+            audience.are_cut()
+        time.sleep(OUTAGE_S / 2)
+        with member(tmp_path, server.url) as edge:
+            audience.come(edge, 50)
+            time.sleep(0.3)
+            edge.kill()
+            audience.are_cut()
+        with member(tmp_path, server.url) as edge:
+            audience.come(edge, 50)
+            server.start()
+            time.sleep(1)
+            audience.leave_all(edge)
+            settled(edge)
+            assert edge.close(30)
+        check_credits(server, audience.stays)
+        server.stop()
+        audit(journal_path(server.data))

@@ -1,0 +1,474 @@
+"""What an edge makes of every answer that Payments, or whatever stands in front of it, can give."""
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from payments.domain.sessions import END, HEARTBEAT, START
+from payments.edge.calling import Caller
+from payments.edge.delivery import MOST_EVENTS
+from tests.edge.conftest import Said
+from tests.edge.edge import Edge, edge, edge_settings
+from tests.edge.stand_in import (
+    CUT,
+    MANY,
+    ONE,
+    Call,
+    Handler,
+    Misbehaviour,
+    Reply,
+    StandIn,
+    lost,
+    refusal,
+    whole_refusal,
+)
+from tests.harness import HOST_A, free_port
+
+
+@pytest.fixture
+def life(tmp_path: Path, stand_in: StandIn) -> Iterator[Edge]:
+    with edge(tmp_path / "spool", stand_in.url, stand_in.clock) as made:
+        yield made
+
+
+def rejects(folder: Path) -> list[dict[str, object]]:
+    path = folder / "spool" / "rejects.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def all_is_delivered(life: Edge, stand_in: StandIn) -> None:
+    """Sessions that begin and end now come through, each event counted once and in order."""
+    sessions = [life.begin() for _ in range(3)]
+    life.write()
+    life.clock.now_ms += 1000
+    for session in sessions:
+        session.end()
+    life.write()
+    life.deliver()
+    assert life.spool.pending == 0
+    assert [stand_in.kinds(each.session_id) for each in sessions] == [[START, END]] * 3
+    assert {each.billed_ms for each in stand_in.store.view().sessions.values()} >= {1000}
+
+
+def test_a_batch_is_an_array_of_events_with_all_that_is_known(life: Edge, stand_in: StandIn) -> None:
+    session = life.begin(streamer_id="streamer-1")
+    life.write()
+    assert life.delivery.step() == 0.2
+    (call,) = stand_in.calls
+    assert call.path == MANY
+    assert call.headers["Content-Type"] == "application/json"
+    assert "X-Session-Token" not in call.headers
+    (event,) = call.items
+    assert {**event, "event_id": ""} == {
+        "session_id": session.session_id,
+        "event": "start",
+        "seq": 1,
+        "event_id": "",
+        "occurred_at": "2027-01-15T08:00:00.000Z",
+        "upstream_addr": HOST_A,
+        "upstream_port": 8888,
+        "edge_id": "edge-a",
+        "streamer_id": "streamer-1",
+    }
+
+
+def test_the_token_is_sent_as_the_header_that_payments_expects(tmp_path: Path, stand_in: StandIn) -> None:
+    caller = Caller(edge_settings(stand_in.url, tmp_path, session_token="s3cret"))
+    caller.post(MANY, b"[]")
+    caller.close()
+    assert stand_in.calls[0].headers["X-Session-Token"] == "s3cret"
+
+
+def test_a_batch_has_up_to_500_events_and_the_next_follows_a_fifth_of_a_second_later(
+    life: Edge, stand_in: StandIn
+) -> None:
+    for _ in range(1200):
+        life.begin()
+    life.write()
+    assert [life.delivery.step() for _ in range(4)] == [0.2, 0.2, 0.2, None]
+    assert [len(call.items) for call in stand_in.calls] == [MOST_EVENTS, MOST_EVENTS, 200]
+
+
+def test_a_batch_stays_below_a_mebibyte(life: Edge, stand_in: StandIn) -> None:
+    for _ in range(1000):
+        life.begin(streamer_id="\U0001f600" * 128)
+    life.write()
+    life.deliver()
+    sizes = [int(call.headers["Content-Length"]) for call in stand_in.calls]
+    assert max(sizes) < 1 << 20
+    assert sum(len(call.items) for call in stand_in.calls) == 1000
+
+
+AWAY: dict[str, Misbehaviour] = {
+    "500": refusal(500, "internal"),
+    "502": Reply(502, b"<html>Bad Gateway</html>"),
+    "503": refusal(503, "unavailable"),
+    "429": refusal(429, "invalid"),
+    "408": Reply(408),
+    "cut": Reply(CUT),
+    "answer lost": lost,
+}
+
+ELSEWHERE: dict[str, Misbehaviour] = {
+    "404": refusal(404, "not-found"),
+    "405": refusal(405, "method-not-allowed"),
+    "301": Reply(301, b"", (("Location", "http://127.0.0.1:9/"),)),
+    "307": Reply(307, b"", (("Location", "/api/sessions/events/batch"),)),
+    "409": Reply(409),
+    "204": Reply(204),
+    "a page": Reply(200, b"<html>Welcome</html>"),
+    "no results": Reply(200, b"{}"),
+    "too few results": Reply(200, b'{"results":[{"session_id":"x","outcome":"recorded"}]}'),
+    "results of others": lambda call, _: Reply(
+        200, json.dumps({"results": [{"session_id": "x", "outcome": "recorded"} for _ in call.items]}).encode()
+    ),
+    "results that say nothing": lambda call, _: Reply(200, json.dumps({"results": [{} for _ in call.items]}).encode()),
+    "twice a name": Reply(200, b'{"results":[],"results":[]}'),
+    "nested": Reply(200, b"[" * 100_000),
+}
+
+TOKEN: dict[str, Misbehaviour] = {"401": refusal(401, "unauthenticated"), "403": refusal(403, "forbidden")}
+
+
+@pytest.mark.parametrize("name", [*AWAY, *ELSEWHERE, *TOKEN])
+def test_events_are_kept_and_sent_again_whatever_comes_back(
+    name: str, life: Edge, stand_in: StandIn, tmp_path: Path
+) -> None:
+    stand_in.script.extend([{**AWAY, **ELSEWHERE, **TOKEN}[name]] * 3)
+    all_is_delivered(life, stand_in)
+    assert life.delivery.trouble is None
+    assert rejects(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "line"),
+    [
+        pytest.param(AWAY["500"], "WARNING {}: answers 500 (said by this test); events are kept and", id="500"),
+        pytest.param(AWAY["502"], "WARNING {}: answers 502; events are kept and sent again later", id="502"),
+        pytest.param(AWAY["cut"], "WARNING {}: no answer (RemoteDisconnected); events are kept and", id="cut"),
+        pytest.param(
+            ELSEWHERE["404"],
+            "ERROR {} answers 404, and not as Payments does: is PAYMENTS_API_URL right? Events are kept and",
+            id="404",
+        ),
+        pytest.param(ELSEWHERE["301"], "ERROR {} answers 301, and not as Payments does: is PAYMENTS_API_URL", id="301"),
+        pytest.param(ELSEWHERE["a page"], "ERROR {} answers 200, and not as Payments does: is PAYMENTS_", id="page"),
+        pytest.param(
+            TOKEN["401"],
+            "ERROR {} answers 401 (said by this test): it does not take the PAYMENTS_SESSION_TOKEN of this edge; ",
+            id="401",
+        ),
+        pytest.param(TOKEN["403"], "ERROR {} answers 403 (said by this test): it does not take the PAY", id="403"),
+    ],
+)
+def test_what_is_wrong_is_said_once_and_again_every_five_minutes_and_when_it_is_over(
+    answers: Misbehaviour, line: str, life: Edge, stand_in: StandIn, said: Said
+) -> None:
+    stand_in.always = answers
+    life.begin()
+    life.write()
+    begun_ms = life.clock.now_ms
+    while life.clock.now_ms < begun_ms + 590_000:
+        wait_s = life.delivery.step()
+        assert wait_s is not None
+        assert life.delivery.trouble is not None
+        life.clock.now_ms += round(wait_s * 1000)
+    assert [" ".join(each).startswith(line.format(stand_in.url)) for each in said.lines] == [True, True]
+    stand_in.always = None
+    life.deliver()
+    assert said.lines[2:] == [("INFO", f"{stand_in.url} takes events again")]
+
+
+def test_nobody_who_listens_is_said_to_be_away(tmp_path: Path, said: Said) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with edge(tmp_path / "spool", url) as life:
+        life.begin()
+        life.write()
+        life.delivery.step()
+        assert life.delivery.trouble == f"{url}: no connection (Connection refused)"
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        pytest.param("http://payments.invalid", r"no connection|no answer", id="no-such-name"),
+        pytest.param("http://x..y", "no ", id="no-name"),
+        pytest.param("https://{}", "no TLS connection|no answer|no connection", id="no-tls"),
+    ],
+)
+def test_an_address_that_does_not_do_is_trouble_and_no_defect(
+    url: str, why: str, tmp_path: Path, stand_in: StandIn
+) -> None:
+    with edge(tmp_path / "spool", url.format(stand_in.url.partition("//")[2])) as life:
+        life.begin()
+        life.write()
+        assert life.delivery.step() is not None
+        assert life.delivery.trouble is not None
+        assert any(each in life.delivery.trouble for each in why.split("|"))
+
+
+def test_waits_double_up_to_half_a_minute_and_begin_anew_after_a_success(life: Edge, stand_in: StandIn) -> None:
+    life.begin()
+    life.write()
+    stand_in.script.extend([refusal(500)] * 9)
+    waits = [life.delivery.step() for _ in range(10)]
+    assert waits == [0.375, 0.75, 1.5, 3.0, 6.0, 12.0, 22.5, 22.5, 22.5, 0.2]
+    life.begin()
+    life.write()
+    stand_in.script.append(refusal(500))
+    assert life.delivery.step() == 0.375
+
+
+@pytest.mark.parametrize(
+    ("told", "wait_s"),
+    [
+        pytest.param("7", 7.35, id="seconds"),
+        pytest.param("Fri, 15 Jan 2027 08:00:10 GMT", 10.5, id="date"),
+        pytest.param("0", 0.525, id="at-once"),
+        pytest.param("Fri, 15 Jan 2027 07:00:00 GMT", 0.525, id="past"),
+        pytest.param("86400", 315.0, id="a-day"),
+        pytest.param("Sat, 16 Jan 2027 08:00:00 GMT", 315.0, id="tomorrow"),
+        pytest.param("soon", 0.375, id="nonsense"),
+        pytest.param("-1", 0.375, id="negative"),
+        pytest.param("9" * 400, 0.375, id="too-many-digits"),
+        pytest.param("Fri, 99 Jan 2027 08:00:10 GMT", 0.375, id="no-date"),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_honoured_in_both_forms_and_within_bounds(
+    status: int, told: str, wait_s: float, life: Edge, stand_in: StandIn
+) -> None:
+    life.begin()
+    life.write()
+    stand_in.script.append(refusal(status, "unavailable", Retry_After=told))
+    assert life.delivery.step() == pytest.approx(wait_s)
+    assert life.delivery.step() == 0.2
+
+
+def test_a_batch_that_is_too_large_is_split_until_it_is_not(life: Edge, stand_in: StandIn, tmp_path: Path) -> None:
+    sessions = [life.begin() for _ in range(100)]
+    life.write()
+    stand_in.always = whole_refusal(413, lambda items: len(items) > 30)
+    life.deliver()
+    assert [stand_in.kinds(each.session_id) for each in sessions] == [[START]] * 100
+    assert max(len(call.items) for call in stand_in.calls[3:]) <= 50
+    assert rejects(tmp_path) == []
+    stand_in.always = None
+    for _ in range(600):
+        life.begin()
+    life.write()
+    life.deliver()
+    assert max(len(call.items) for call in stand_in.calls) > 100
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_an_event_for_which_whole_bodies_are_refused_is_found_and_set_aside_and_the_others_go_on(
+    status: int, life: Edge, stand_in: StandIn, tmp_path: Path, said: Said
+) -> None:
+    sessions = [life.begin() for _ in range(20)]
+    bad = sessions[7].session_id
+    life.write()
+    sessions[7].end()
+    sessions[8].end()
+    life.write()
+    stand_in.always = whole_refusal(status, lambda items: any(each["session_id"] == bad for each in items))
+    life.deliver()
+    assert [stand_in.kinds(each.session_id) for each in sessions] == [
+        [] if number == 7 else [START, END] if number == 8 else [START] for number in range(20)
+    ]
+    (first, second) = rejects(tmp_path)
+    assert first["reason"] == f"{status}: said by this test"
+    assert [each["event"]["event"] for each in (first, second)] == [START, END]  # type: ignore[index]
+    assert (life.spool.rejected, life.spool.delivered, life.spool.pending) == (2, 20, 0)
+    (line,) = [line for line in said.lines if "has refused" in line[1]]
+    assert line == (
+        "ERROR",
+        f"{stand_in.url} has refused 1 events for good, which are in rejects.jsonl now; the first: {first['reason']}",
+    )
+
+
+@pytest.mark.parametrize("status", [400, 415, 422])
+def test_what_refuses_everything_sets_nothing_aside(
+    status: int, life: Edge, stand_in: StandIn, tmp_path: Path, said: Said
+) -> None:
+    """An address of plain HTTP where TLS is spoken: nginx answers 400 to each event, and none of them is at fault."""
+    sessions = [life.begin() for _ in range(5)]
+    life.write()
+    stand_in.always = refusal(status, "malformed")
+    for _ in range(20):
+        assert life.delivery.step() is not None
+    assert life.spool.pending == 5
+    assert rejects(tmp_path) == []
+    assert said.lines[0][0] == "ERROR"
+    assert "is PAYMENTS_API_URL right?" in said.lines[0][1]
+    stand_in.always = None
+    life.deliver()
+    assert [stand_in.kinds(each.session_id) for each in sessions] == [[START]] * 5
+    assert rejects(tmp_path) == []
+
+
+def test_an_item_that_is_refused_is_set_aside_with_what_is_wrong(life: Edge, stand_in: StandIn, tmp_path: Path) -> None:
+    sessions = [life.begin() for _ in range(3)]
+    stand_in.refused.add(sessions[1].session_id)
+    life.write()
+    life.deliver()
+    assert [call.path for call in stand_in.calls] == [MANY]
+    (reject,) = rejects(tmp_path)
+    assert reject == {
+        "rejected_at": "2027-01-15T08:00:00.000Z",
+        "reason": "422: see errors: session_id; session_id: Refused by this test.",
+        "event": stand_in.of(sessions[1].session_id)[0].event,
+    }
+    assert stand_in.kinds(sessions[2].session_id) == [START]
+
+
+def test_an_item_that_cannot_be_taken_now_is_sent_again_with_those_behind_it(
+    life: Edge, stand_in: StandIn, tmp_path: Path
+) -> None:
+    sessions = [life.begin() for _ in range(3)]
+    life.write()
+
+    def partly(call: Call, handler: Handler) -> Reply:
+        results = json.loads(stand_in.decide(call._replace(items=call.items[:1])).body)["results"]
+        later = [{"session_id": each["session_id"], "problem": {"status": 503}} for each in call.items[1:]]
+        return Reply(200, json.dumps({"results": results + later}).encode())
+
+    stand_in.script.append(partly)
+    assert life.delivery.step() == 0.2
+    assert life.spool.pending == 2
+    stand_in.script.append(
+        Reply(
+            200,
+            json.dumps(
+                {"results": [{"session_id": each.session_id, "problem": {"status": 500}} for each in sessions[1:]]}
+            ).encode(),
+        )
+    )
+    assert life.delivery.step() == 0.375
+    life.deliver()
+    assert [stand_in.kinds(each.session_id) for each in sessions] == [[START]] * 3
+    assert rejects(tmp_path) == []
+
+
+def test_events_are_sent_one_by_one_to_the_call_for_one(life: Edge, stand_in: StandIn) -> None:
+    for _ in range(3):
+        life.begin()
+    life.write()
+    stand_in.script.append(refusal(422))
+    life.deliver()
+    life.begin()
+    life.write()
+    life.deliver()
+    assert [(call.path, len(call.items)) for call in stand_in.calls] == [
+        (MANY, 3), (MANY, 0), (ONE, 1), (ONE, 1), (ONE, 1), (MANY, 1),
+    ]  # fmt: skip
+
+
+def test_trouble_while_sending_one_by_one_begins_with_asking_who_is_there(life: Edge, stand_in: StandIn) -> None:
+    for _ in range(3):
+        life.begin()
+    life.write()
+    stand_in.script.extend([refusal(422), lambda *_: None, lambda *_: None, refusal(401), refusal(400), Reply(200)])
+    for _ in range(20):
+        if life.delivery.step() is None:
+            break
+    assert [(call.path, len(call.items)) for call in stand_in.calls] == [
+        (MANY, 3), (MANY, 0), (ONE, 1), (ONE, 1), (MANY, 0), (MANY, 0), (MANY, 0), (ONE, 1), (ONE, 1),
+    ]  # fmt: skip
+    assert life.spool.rejected == 0
+
+
+def test_the_order_is_kept_over_failures_and_nothing_is_in_flight_twice(life: Edge, stand_in: StandIn) -> None:
+    session = life.begin()
+    life.write()
+    stand_in.script.append(refusal(500))
+    life.delivery.step()
+    life.pass_s(60)
+    session.end()
+    life.write()
+    stand_in.script.extend([lost, Reply(CUT), lost])
+    life.deliver()
+    assert stand_in.kinds(session.session_id) == [START, *[HEARTBEAT] * 4, END]
+    seqs = [each.event["seq"] for each in stand_in.of(session.session_id) if each.outcome == "recorded"]
+    assert seqs == [1, 2, 3, 4, 5, 6]
+    assert {each.outcome for each in stand_in.of(session.session_id)} == {"recorded", "duplicate", "late"}
+    assert stand_in.store.view().sessions[session.session_id].billed_ms == 60_000
+
+
+def test_an_answer_without_an_end_is_given_up(tmp_path: Path, stand_in: StandIn) -> None:
+    stop = threading.Event()
+
+    def drip(call: Call, handler: Handler) -> Reply:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not stop.wait(0.05):
+            handler.wfile.write(b" ")
+        return Reply(CUT)
+
+    stand_in.script.append(drip)
+    with edge(tmp_path / "spool", stand_in.url) as life:
+        life.begin()
+        life.write()
+        try:
+            assert life.delivery.step(timeout_s=0.3) == 0.375
+        finally:
+            stop.set()
+        assert life.delivery.trouble == f"{stand_in.url}: no whole answer in time"
+        life.deliver()
+
+
+def test_silence_is_given_up(tmp_path: Path, stand_in: StandIn) -> None:
+    stop = threading.Event()
+
+    def hang(call: Call, handler: Handler) -> Reply:
+        stop.wait(30)
+        return Reply(CUT)
+
+    stand_in.script.append(hang)
+    with edge(tmp_path / "spool", stand_in.url) as life:
+        life.begin()
+        life.write()
+        try:
+            assert life.delivery.step(timeout_s=0.3) == 0.375
+        finally:
+            stop.set()
+        assert life.delivery.trouble == f"{stand_in.url}: no answer in time"
+        life.deliver()
+
+
+def test_an_answer_that_is_too_large_is_not_read(life: Edge, stand_in: StandIn) -> None:
+    stand_in.script.append(Reply(200, b" " * (5 << 20)))
+    life.begin()
+    life.write()
+    assert life.delivery.step() == 0.375
+    assert life.delivery.trouble == f"{stand_in.url}: an answer of more than 4194304 bytes"
+    life.deliver()
+
+
+def test_proxies_of_the_environment_are_not_asked(
+    life: Edge, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    all_is_delivered(life, stand_in)
+
+
+def test_a_path_in_front_of_the_api_is_kept(tmp_path: Path, stand_in: StandIn) -> None:
+    with edge(tmp_path / "spool", f"{stand_in.url}/payments") as life:
+        life.begin()
+        life.write()
+        life.delivery.step()
+    assert stand_in.calls[0].path == f"/payments{MANY}"
+
+
+def test_a_refusal_cannot_write_lines_into_the_log(life: Edge, stand_in: StandIn, said: Said) -> None:
+    body = json.dumps({"detail": "one\ntwo\x1b[31m" + "x" * 1000}).encode()
+    stand_in.script.append(Reply(401, body))
+    life.begin()
+    life.write()
+    life.delivery.step()
+    ((_, line),) = said.lines
+    assert line.isprintable()
+    assert len(line) < 500

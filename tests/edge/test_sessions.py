@@ -1,0 +1,235 @@
+"""Ids, numbers, moments and phases of a session's events, whatever the clock does and whatever a gateway says."""
+
+import json
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.domain.sessions import END, HEARTBEAT, START
+from payments.edge.lines import Spooled
+from payments.edge.sessions import ReportedSession, Sessions
+from payments.events import load_event
+from tests.edge.conftest import Said
+from tests.harness import HOST_A, NOON_MS, Clock, campaign
+
+
+class House:
+    """Sessions whose two clocks a test moves, one by one. Attributes: ``events``, what they have put."""
+
+    def __init__(self, heartbeat_s: float = 15, mint: Callable[[], UUID] | None = None) -> None:
+        self.wall, self.passed = Clock(), Clock(0)
+        self.events: list[Spooled] = []
+        options: dict[str, Any] = {"mint": mint} if mint else {}
+        self.sessions = Sessions(
+            "edge-a",
+            heartbeat_s,
+            self.events.append,
+            clock=self.wall,
+            monotonic=lambda: self.passed() / 1000,
+            **options,
+        )
+
+    def begin(self, **said: Any) -> ReportedSession:
+        values = {"upstream_addr": HOST_A, "upstream_port": 8888, "streamer_id": None, "evidence": None, **said}
+        return self.sessions.begin(*values.values())
+
+    def pass_ms(self, passed_ms: int) -> None:
+        self.wall.now_ms += passed_ms
+        self.passed.now_ms += passed_ms
+
+    def moments(self) -> list[int]:
+        return [event.occurred_ms - NOON_MS for event in self.events]
+
+    def bodies(self) -> list[dict[str, Any]]:
+        return [json.loads(event.body) for event in self.events]
+
+
+def early() -> Callable[[], UUID]:
+    """Ids of sessions that beat as early as any."""
+    numbers = count()
+    return lambda: UUID(int=next(numbers) << 12, version=4)
+
+
+def test_ids_are_random_uuids_and_events_are_numbered_within_their_session() -> None:
+    house = House()
+    one, two = house.begin(), house.begin()
+    one.end()
+    two.end()
+    assert {UUID(each.session_id).version for each in (one, two)} == {4}
+    assert [(event.session_id, event.kind, event.seq) for event in house.events] == [
+        (one.session_id, START, 1), (two.session_id, START, 1), (one.session_id, END, 2), (two.session_id, END, 2),
+    ]  # fmt: skip
+    assert len({body["event_id"] for body in house.bodies()}) == 4
+
+
+def test_an_end_is_told_once_and_nothing_follows_it() -> None:
+    house = House()
+    session = house.begin()
+    session.end()
+    session.end()
+    session.end(NOON_MS)
+    house.pass_ms(60_000)
+    house.sessions.beat()
+    assert [event.kind for event in house.events] == [START, END]
+    assert house.sessions.open == 0
+    assert house.sessions.next_s() is None
+
+
+def test_heartbeats_come_at_their_interval_and_each_session_has_its_own_phase() -> None:
+    house = House()
+    for _ in range(200):
+        house.begin()
+    for _ in range(148):
+        house.pass_ms(100)
+        house.sessions.beat()
+    beats = [event for event in house.events if event.kind == HEARTBEAT]
+    assert len(beats) == 200
+    assert len({event.session_id for event in beats}) == 200
+    by_second = [
+        sum(event.occurred_ms // 1000 == (NOON_MS // 1000) + second for event in beats) for second in range(16)
+    ]
+    assert max(by_second) < 40
+    first = {event.session_id: event.occurred_ms for event in beats}
+    for _ in range(150):
+        house.pass_ms(100)
+        house.sessions.beat()
+    second = {event.session_id: event.occurred_ms for event in house.events if event.kind == HEARTBEAT}
+    assert all(14_700 <= second[name] - first[name] <= 15_000 for name in first)
+
+
+def test_heartbeats_that_were_slept_through_are_not_made_up_for() -> None:
+    house = House(mint=early())
+    house.begin()
+    house.pass_ms(10 * 15_000 + 7_000)
+    house.sessions.beat()
+    house.sessions.beat()
+    assert [event.kind for event in house.events] == [START, HEARTBEAT]
+    next_s = house.sessions.next_s()
+    assert next_s is not None
+    assert 7.9 < next_s < 8.1
+
+
+def test_a_clock_that_is_set_while_a_viewer_watches_changes_no_duration() -> None:
+    house = House()
+    session = house.begin()
+    house.pass_ms(5_000)
+    house.wall.now_ms += 3_600_000
+    house.pass_ms(5_000)
+    house.wall.now_ms -= 2 * 3_600_000
+    house.pass_ms(5_000)
+    session.end()
+    assert house.moments() == [0, 15_000]
+
+
+@campaign(200)
+@given(st.lists(st.tuples(st.integers(-10_000_000, 10_000_000), st.integers(0, 40_000), st.booleans()), max_size=20))
+def test_moments_of_a_session_never_go_back_whatever_the_clocks_do(steps: list[tuple[int, int, bool]]) -> None:
+    house = House()
+    known: list[int] = [NOON_MS]
+    session = house.begin(evidence=lambda: known[-1])
+    for step_ms, passed_ms, is_heard in steps:
+        house.wall.now_ms += step_ms
+        house.pass_ms(passed_ms)
+        if is_heard:
+            known.append(house.wall.now_ms)
+        house.sessions.beat()
+    session.end()
+    moments = house.moments()
+    assert moments == sorted(moments)
+    assert moments[-1] == house.passed.now_ms
+
+
+def test_a_heartbeat_claims_no_more_than_is_known(said: Said) -> None:
+    known = [NOON_MS]
+    house = House(mint=early())
+    session = house.begin(evidence=lambda: known[0])
+    house.pass_ms(20_000)
+    known[0] = house.wall.now_ms - 12_000
+    house.sessions.beat()
+    house.pass_ms(15_000)
+    house.sessions.beat()
+    session.end(known[0])
+    assert house.moments() == [0, 8_000, 8_000, 8_000]
+    assert said.lines == []
+
+
+def test_an_end_in_the_past_is_never_before_the_last_event_nor_one_to_come_after_now() -> None:
+    house = House(mint=early())
+    past, future = house.begin(), house.begin()
+    house.pass_ms(15_000)
+    house.sessions.beat()
+    past.end(NOON_MS + 1_000)
+    future.end(NOON_MS + 99_000)
+    assert house.moments() == [0, 0, 15_000, 15_000, 15_000, 15_000]
+
+
+def test_evidence_that_fails_ends_no_other_heartbeats_and_claims_nothing(said: Said) -> None:
+    house = House()
+
+    def fail() -> int:
+        raise RuntimeError("the gateway's defect")
+
+    broken = house.begin(evidence=fail)
+    sound = house.begin()
+    house.pass_ms(15_000)
+    house.sessions.beat()
+    beats = {event.session_id: event.occurred_ms - NOON_MS for event in house.events if event.kind == HEARTBEAT}
+    assert beats == {broken.session_id: 0, sound.session_id: 15_000}
+    assert said.lines == [("ERROR", "asking a session until when it is known to live failed")]
+
+
+def test_a_streamer_is_told_with_the_next_event_and_from_then_on() -> None:
+    house = House()
+    session = house.begin()
+    session.set_streamer("streamer-1")
+    house.pass_ms(15_000)
+    house.sessions.beat()
+    session.end()
+    assert [body.get("streamer_id") for body in house.bodies()] == [None, "streamer-1", "streamer-1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kept"),
+    [
+        pytest.param("streamer_id", "x" * 129, None, id="streamer-too-long"),
+        pytest.param("streamer_id", "bell\x07", None, id="streamer-control"),
+        pytest.param("streamer_id", "\ud800", None, id="streamer-surrogate"),
+        pytest.param("streamer_id", 7, None, id="streamer-number"),
+        pytest.param("streamer_id", "x" * 128, "x" * 128, id="streamer-longest"),
+        pytest.param("streamer_id", "", "", id="streamer-empty"),
+        pytest.param("upstream_port", 0, None, id="port-zero"),
+        pytest.param("upstream_port", 65536, None, id="port-too-high"),
+        pytest.param("upstream_port", True, None, id="port-true"),
+        pytest.param("upstream_port", None, None, id="port-unknown"),
+        pytest.param("upstream_addr", "game-host", None, id="address-name"),
+        pytest.param("upstream_addr", "", None, id="address-empty"),
+        pytest.param("upstream_addr", "::ffff:203.0.113.10", HOST_A, id="address-mapped"),
+        pytest.param("upstream_addr", "fe80::1%eth0", "fe80::1", id="address-with-a-zone"),
+    ],
+)
+def test_what_payments_would_refuse_is_left_out_with_one_line(name: str, value: Any, kept: Any, said: Said) -> None:
+    house = House()
+    session = house.begin(**{name: value})
+    house.pass_ms(15_000)
+    house.sessions.beat()
+    session.end()
+    for body in house.bodies():
+        assert body.get(name) == kept
+        load_event(body, NOON_MS)
+    lines = [line for _, line in said.lines]
+    assert len(lines) == (kept is None and value is not None)
+    assert all(line.startswith(f"{name} ") and "is left out of the events of a session: " in line for line in lines)
+    assert all(line.isprintable() and len(line) < 300 for line in lines)
+
+
+def test_a_streamer_that_payments_would_refuse_leaves_the_one_before() -> None:
+    house = House()
+    session = house.begin(streamer_id="streamer-1")
+    session.set_streamer("x" * 129)
+    session.end()
+    assert [body["streamer_id"] for body in house.bodies()] == ["streamer-1", "streamer-1"]
