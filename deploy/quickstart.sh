@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . deploy/venv.sh
 
-make_venv ''
+make_venv '[edge]'
 .venv/bin/python deploy/quickstart.py prepare
 
 api=''

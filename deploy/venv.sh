@@ -1,6 +1,7 @@
 # Sourced by quickstart.sh and tests/run.sh, from the top of the checkout.
 #
-# make_venv EXTRAS: .venv with Payments and the extras ("" or "[dev]") installed, made or brought up to date where needed.
+# make_venv EXTRAS: .venv with Payments and the extras ("[edge]" or "[dev,edge]") installed, made or brought up to date
+# where needed.
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -54,7 +55,7 @@ make_venv() {
     wanted="$(cksum <setup.cfg) $PWD"
     installed=$(cat .venv/payments-installed 2>/dev/null) || installed=''
     # What has the tests' tools has all that the product needs.
-    for enough in "$1 $wanted" "[dev] $wanted"; do
+    for enough in "$1 $wanted" "[dev,edge] $wanted"; do
         if [ "$installed" = "$enough" ] && .venv/bin/python -c 'import payments' 2>/dev/null; then
             return 0
         fi

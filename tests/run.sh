@@ -14,7 +14,7 @@ unset PYTHONDONTWRITEBYTECODE
 # to install on, in a container.
 need_packages beancount curl dbus git hledger mount openssl procps python3 python3-venv strace systemd \
     systemd-container wget wrk
-make_venv '[dev]'
+make_venv '[dev,edge]'
 # promtool judges what /metrics serves, the alerts and the dashboard; nginx stands in front of gunicorn. Unpacked and not
 # installed, for Debian's packages also start a server, the first one on the port of /power.
 has() { PATH="$PATH:/usr/sbin:$PWD/.venv/bin" command -v "$1" >/dev/null; }

@@ -65,7 +65,8 @@ ONLY_IMPORTER = {
     "rich": "payments/cli/output.py",
     "apscheduler": "worker/schedule.py",
     "flask": "payments/web/",
-    "prometheus_client": "payments/web/",
+    "aiohttp": "payments/edge/gateway/",
+    "prometheus_client": "payments/web/ payments/edge/gateway/",
     "apispec": "payments/web/openapi/",
 }
 
