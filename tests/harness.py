@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -121,16 +121,25 @@ class Server:
 
     REPORTER, VIEWER, ADMIN = "reporter-token", "viewer-token", "admin-token"
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None, app: str = "wsgi:app") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        app: str = "wsgi:app",
+        address: str = "127.0.0.1",
+        within: Sequence[str] = (),
+    ) -> None:
+        """``within``: a command in front of gunicorn's, which becomes it, such as one that enters a namespace."""
         self.data = folder / "data"
         self.log = folder / "server.log"
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{address}:{self.port}"
         self._folder = folder
         self._app = app
+        self._within = within
         self._settings = {
             "PAYMENTS_DATA_DIR": str(self.data),
-            "PAYMENTS_BIND": f"127.0.0.1:{self.port}",
+            "PAYMENTS_BIND": f"{address}:{self.port}",
             "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.001",
             "PAYMENTS_SESSION_REPORTER_TOKEN": self.REPORTER,
             "PAYMENTS_VIEWER_TOKENS": self.VIEWER,
@@ -193,7 +202,7 @@ class Server:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
         # The script: a master that was started with -m cannot start a second one (SIGUSR2).
         gunicorn = str(Path(sys.executable).with_name("gunicorn"))
-        command = [gunicorn, "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), self._app]
+        command = [*self._within, gunicorn, "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), self._app]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command,
@@ -238,9 +247,9 @@ def journal_lines(folder: Path) -> list[bytes]:
     return journal_path(folder).read_bytes().splitlines(keepends=True)
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = 30, pause_s: float = 0.002) -> None:
     """Returns as soon as ``condition`` holds; fails when it does not for long."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline_s, "it did not come about"
-        time.sleep(0.002)
+        time.sleep(pause_s)

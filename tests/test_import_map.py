@@ -66,7 +66,7 @@ ONLY_IMPORTER = {
     "rich": "payments/cli/output.py",
     "apscheduler": "worker/schedule.py",
     "flask": "payments/web/",
-    "aiohttp": "payments/edge/gateway/",
+    "aiohttp": "payments/edge/gateway/ payments/cli/demo/",
     "prometheus_client": "payments/web/ payments/edge/gateway/",
     "apispec": "payments/web/openapi/",
 }

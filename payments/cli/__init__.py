@@ -12,6 +12,7 @@ there is one way to do anything. Long work on the journal itself (verify, export
 ``files``          files for somebody, written whole or not at all
 ``orchestrators``, ``sessions``, ``ledger``, ``payouts``, ``importing``, ``service``  the commands, by what they are
                    about
+``demo``           all of it at work on one machine
 
 May import every room but ``worker``. Not here: what the calls do (``payments.web``).
 """

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from payments.cli import importing, ledger, orchestrators, payouts, service, sessions
+from payments.cli.demo.command import demo
 from payments.cli.options import Where
 from payments.cli.output import FAILED
 from payments.errors import PaymentsError
@@ -83,3 +84,4 @@ main.add_command(importing.group)
 main.add_command(service.config)
 main.add_command(service.serve)
 main.add_command(service.worker)
+main.add_command(demo)

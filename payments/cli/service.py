@@ -62,16 +62,26 @@ def _quoted(value: str) -> str:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def serve(arguments: tuple[str, ...]) -> None:
     """Run the API in the foreground. ARGUMENTS behind -- go to gunicorn."""
-    configuration = Path(str(files("payments"))).parent / "deploy" / "gunicorn.conf.py"
-    _become("gunicorn", "-c", str(configuration), *arguments, "wsgi:app")
+    _become(api_command(*arguments))
 
 
 @click.command("worker")
 def worker() -> None:
     """Run the worker in the foreground."""
-    _become("worker")
+    _become(worker_command())
 
 
-def _become(module: str, *arguments: str) -> None:
+def api_command(*arguments: str) -> list[str]:
+    """What runs the API: gunicorn, with the shipped configuration and ``arguments`` of its own."""
+    configuration = Path(str(files("payments"))).parent / "deploy" / "gunicorn.conf.py"
+    return [sys.executable, "-m", "gunicorn", "-c", str(configuration), *arguments, "wsgi:app"]
+
+
+def worker_command() -> list[str]:
+    """What runs the worker."""
+    return [sys.executable, "-m", "worker"]
+
+
+def _become(command: list[str]) -> None:
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
+    os.execv(command[0], command)  # noqa: S606

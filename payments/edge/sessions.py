@@ -128,11 +128,10 @@ class Sessions:
         now_s = self.monotonic_s()
         for due_s, session in self._take_due(now_s + min(_EARLY_S, self._heartbeat_s / 5)):
             self.add(session, HEARTBEAT, _known_ms(session._evidence))
-            # Those that were slept through are left out. One that came late leaves its phase as it was.
+            # Those that were slept through are left out. Its phase stays, or they would come to crowd together.
             missed = max(0, int((now_s - due_s) / self._heartbeat_s))
             with self._guard:
-                next_s = min(due_s, now_s) + (missed + 1) * self._heartbeat_s
-                heappush(self._due, (next_s, session.session_id, session))
+                heappush(self._due, (due_s + (missed + 1) * self._heartbeat_s, session.session_id, session))
 
     def next_s(self) -> float | None:
         """Seconds until one is due; ``None``: nobody is there."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from payments.edge.reporter import Reporter
 from payments.edge.settings import EdgeSettings
 from payments.logs import log_as_json
+from tests.edge.puppets import say
 from tests.harness import HOST_A
 
 _BASE_MS = time.time() * 1000 - time.perf_counter() * 1000
@@ -27,7 +28,7 @@ def main() -> None:
     log_as_json()
     reporter = Reporter(EdgeSettings.load(Path("no-env-file")))
     reporter.start()
-    _say("ready")
+    say("ready")
     sessions = {}
     for line in sys.stdin:
         ((command, about),) = json.loads(line).items()
@@ -38,23 +39,18 @@ def main() -> None:
                 session = reporter.open(HOST_A, 8888)
                 sessions[session.session_id] = session
                 moments[session.session_id] = at_ms
-            _say(moments)
+            say(moments)
         elif command == "end":
             moments = {}
             for session_id in about:
                 sessions.pop(session_id).end()
                 moments[session_id] = true_ms()
-            _say(moments)
+            say(moments)
         elif command == "status":
-            _say(reporter.status()._asdict())
+            say(reporter.status()._asdict())
         elif command == "close":
-            _say(reporter.close(about))
+            say(reporter.close(about))
             return
-
-
-def _say(what: object) -> None:
-    sys.stdout.write(f"{json.dumps(what)}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

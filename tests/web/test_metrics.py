@@ -103,7 +103,7 @@ def test_folder_of_the_counters_goes_with_the_server_or_with_the_next_one(server
     workers = server.workers()
     server.stop(signal.SIGKILL)
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
-    assert left.is_dir()
+    # A server that another test starts meanwhile may have cleared it away already.
     server.start()
     assert not left.exists()
     kept = folder_of(server)

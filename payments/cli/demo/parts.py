@@ -1,0 +1,132 @@
+"""The processes of a demo, and that none of them outlives it, however it ends.
+
+All are in one process group, which belongs to a guardian: a shell that waits for the end of its standard input. That is
+a pipe that this process alone can write to, so it ends when this process does, kill -9 included; then the guardian
+stops the group, and removes the folder. A Ctrl-C at the terminal goes to this process's own group and so to none of
+them: they are stopped here, one after the other.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from payments.errors import Unavailable
+
+_GUARDIAN = """
+trap '' HUP INT TERM
+read -r _
+kill -TERM 0
+sleep 3
+rm -rf -- "$@"
+kill -KILL 0
+"""
+_LOOK_S = 0.05
+_LAST_LINES = 12
+
+
+class Part(NamedTuple):
+    """One process: what it is called, and where its log is."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def check(self) -> None:
+        """Raises ``Unavailable``, with the end of its log, if it has ended."""
+        code = self.process.poll()
+        if code is not None:
+            raise Unavailable(
+                f"the demo's {self.name} has ended ({_meaning(code)}); the last of its log:\n{self._last_lines()}"
+            )
+
+    def _last_lines(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+        return "\n".join(f"    {line}" for line in lines) or "    (empty)"
+
+
+def _meaning(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+
+class Parts:
+    """All processes of one demo, whose logs are in ``folder``; ``belongings``: what the guardian removes."""
+
+    def __init__(self, folder: Path, belongings: Sequence[Path]) -> None:
+        self._folder = folder
+        self._parts: list[Part] = []
+        # Its descriptor is not inherited by the others: they would keep it open.
+        self._guardian = subprocess.Popen(  # noqa: S603
+            ["/bin/sh", "-c", _GUARDIAN, "guardian", *map(str, belongings)], stdin=subprocess.PIPE, process_group=0,
+            cwd="/",
+        )  # fmt: skip
+
+    def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Part:
+        """Run ``command``."""
+        log = self._log(name)
+        with log.open("ab") as file:
+            process = subprocess.Popen(  # noqa: S603
+                command, cwd=self._folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=file,
+                stderr=subprocess.STDOUT, process_group=self._guardian.pid,
+            )  # fmt: skip
+        part = Part(name, process, log)
+        self._parts.append(part)
+        return part
+
+    async def run(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> bytes:
+        """What ``command`` prints. Raises ``Unavailable``, with the end of its log, where it fails."""
+        log = self._log(name)
+        with log.open("ab") as file:
+            process = await asyncio.create_subprocess_exec(
+                *command, cwd=self._folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=file, process_group=self._guardian.pid,
+            )  # fmt: skip
+        printed, _ = await process.communicate()
+        if process.returncode:
+            said = log.read_text(errors="replace")
+            raise Unavailable(f"the demo's {name} says ({_meaning(process.returncode)}):\n{said}")
+        return printed
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name.lower().replace(' ', '-')}.log"
+
+    def check(self) -> None:
+        """Raises ``Unavailable`` if any of them has ended."""
+        for part in self._parts:
+            part.check()
+
+    async def stop(self, part: Part, patience_s: float) -> None:
+        """Stop ``part`` cleanly. Raises ``Unavailable`` where it had ended before, or ends with a failure, or hangs."""
+        part.check()
+        self._parts.remove(part)
+        part.process.terminate()
+        if not await _ended([part], patience_s):
+            raise Unavailable(f"the demo's {part.name} was told to stop {patience_s:g} s ago, and still runs")
+        if part.process.returncode:
+            part.check()
+
+    async def close(self, patience_s: float = 5) -> None:
+        """Stop whatever still runs: cleanly, or else for good."""
+        for part in self._parts:
+            part.process.terminate()
+        await _ended(self._parts, patience_s)
+        with suppress(ProcessLookupError):
+            os.killpg(self._guardian.pid, signal.SIGKILL)
+        if self._guardian.stdin is not None:
+            self._guardian.stdin.close()
+        for process in (self._guardian, *(part.process for part in self._parts)):
+            process.wait()
+
+
+async def _ended(parts: Sequence[Part], patience_s: float) -> bool:
+    """Whether all of them have ended within ``patience_s``."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience_s):
+            while any(part.process.poll() is None for part in parts):
+                await asyncio.sleep(_LOOK_S)
+            return True
+    return False

@@ -1,0 +1,133 @@
+"""Where everybody stands: addresses, files and settings of all that takes part."""
+
+import json
+import os
+import secrets
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+SESSION_RATE, POWER_RATE = "0.06", "0.006"
+"""ETH a minute: a thousandth a second, and a tenth of that. Far more than anybody pays, so that it can be watched."""
+
+POLL_S = 1
+HEARTBEAT_S = 2
+DRAIN_S = 5
+
+_OURS = ("PAYMENTS_", "PS_GATEWAY_", "LISTEN_")
+_MANAGERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+_CODE = Path(str(files("payments"))).parent
+
+
+class Place(NamedTuple):
+    """A game host: its ``name`` is the path that viewers find it at, ``address`` and ``port`` where it is."""
+
+    name: str
+    address: str
+    port: int
+
+    @property
+    def orchestrator_id(self) -> str:
+        return f"orch-{self.name}"
+
+    @property
+    def streamer_id(self) -> str:
+        return f"{self.name.capitalize()}Streamer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One demo's addresses and files.
+
+    Attributes:
+        folder: holds all its files; ``api``, ``gateway``, ``admin``: where these listen, HOST:PORT.
+        token: what the gateway shows to the API.
+    """
+
+    folder: Path
+    places: tuple[Place, ...]
+    api: str
+    gateway: str
+    admin: str
+    token: str
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def payments_environment(self) -> dict[str, str]:
+        """For the API, the worker and the commands. Viewer calls are open, so that one may look at it by a browser."""
+        return {
+            **_clean_environment(),
+            "PAYMENTS_DATA_DIR": str(self.data),
+            "PAYMENTS_BIND": self.api,
+            "PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH": str(self.folder / "orchestrators.json"),
+            "PAYMENTS_SESSION_REPORTER_TOKEN": self.token,
+            "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": SESSION_RATE,
+            "PAYMENTS_POWER_METER_ENABLED": "true",
+            "PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE": POWER_RATE,
+            "PAYMENTS_POWER_POLL_SECONDS": str(POLL_S),
+            "PAYMENTS_POWER_MAX_GAP_SECONDS": str(10 * POLL_S),
+            "PAYMENTS_POWER_TIMEOUT_SECONDS": "1",
+        }
+
+    def gateway_environment(self) -> dict[str, str]:
+        """For the gateway."""
+        return {
+            **_clean_environment(),
+            "PAYMENTS_API_URL": f"http://{self.api}",
+            "PAYMENTS_SESSION_TOKEN": self.token,
+            "PAYMENTS_SESSION_HEARTBEAT_SECONDS": str(HEARTBEAT_S),
+            "PAYMENTS_EDGE_ID": "edge-demo",
+            "PAYMENTS_SPOOL_DIR": str(self.folder / "spool"),
+            "PS_GATEWAY_LISTEN": self.gateway,
+            "PS_GATEWAY_ADMIN_LISTEN": self.admin,
+            "PS_GATEWAY_ROUTES_PATH": str(self.folder / "routes.json"),
+            "PS_GATEWAY_DRAIN_SECONDS": str(DRAIN_S),
+        }
+
+
+def set_stage(folder: Path, places: tuple[Place, ...]) -> Stage:
+    """Choose free ports, and write what the API and the gateway are to know of the hosts."""
+    api, gateway, admin = _free_addresses(3)
+    stage = Stage(
+        folder=folder, places=places, api=api, gateway=gateway, admin=admin, token=secrets.token_urlsafe(24)
+    )  # fmt: skip
+    records = [
+        {
+            "orchestrator_id": place.orchestrator_id,
+            "host_public_ip": place.address,
+            "host_name": f"{place.name}.example",
+            "power_url": f"http://{place.address}:{place.port}/power",
+        }
+        for place in places
+    ]
+    routes = [
+        {"path": f"/{place.name}", "upstream": f"{place.address}:{place.port}", "strip_path": True} for place in places
+    ]
+    (folder / "orchestrators.json").write_text(json.dumps({"orchestrators": records}, indent=2))
+    (folder / "routes.json").write_text(json.dumps({"routes": routes}, indent=2))
+    return stage
+
+
+def _free_addresses(count: int) -> list[str]:
+    """Where nobody listens now; whoever takes one in the next moment stops the start, and the demo says so."""
+    with ExitStack() as opened:
+        # All at once, so that no two are the same.
+        probes = [opened.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return ["{}:{}".format(*probe.getsockname()) for probe in probes]
+
+
+def _clean_environment() -> dict[str, str]:
+    """This process's, but for settings of an installation that may be here, and what a service manager wants to hear.
+
+    The code is found as it was found here, whether it is installed or run from a checkout.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS) and name not in _MANAGERS}
+    found = [str(_CODE), *([kept["PYTHONPATH"]] if kept.get("PYTHONPATH") else [])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(found)}

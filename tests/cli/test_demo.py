@@ -1,0 +1,200 @@
+"""``payments demo`` run for real: what it tells, that it adds up, and that nothing stays behind however it ends."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.audit import audit
+from tests.cli.command import process, refused, run
+from tests.harness import ROOT, end, journal_path, until
+
+needs_gateway = pytest.mark.skipif(
+    not (ROOT / "payments" / "edge" / "gateway" / "__main__.py").exists(), reason="the gateway has not landed"
+)
+
+
+class Demo:
+    """A demo at work, in a session of its own, as a terminal's foreground job is.
+
+    Attributes:
+        process: the command; ``said``: what it has printed so far, line by line.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        monkeypatch.setenv("TMPDIR", str(self.temporary))
+        # Settings of an installation that is there as well.
+        monkeypatch.setenv("PAYMENTS_BIND", "no address at all")
+        monkeypatch.setenv("PS_GATEWAY_UPSTREAM", "192.0.2.7:8888")
+        self.said: list[str] = []
+        self.process = process(
+            "demo", *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, cwd=folder
+        )
+
+    def tells(self, pattern: str) -> re.Match[str]:
+        """The first line from here on in which ``pattern`` is found; fails if none comes."""
+        assert self.process.stdout is not None
+        for line in iter(self.process.stdout.readline, b""):
+            self.said.append(line.decode().rstrip("\n"))
+            found = re.search(pattern, self.said[-1])
+            if found is not None:
+                return found
+        raise AssertionError("\n".join([*self.said, *self.complaint().splitlines()]))
+
+    def rest(self) -> list[str]:
+        """All that it has printed, when it has ended."""
+        assert self.process.stdout is not None
+        self.said += self.process.stdout.read().decode().splitlines()
+        self.process.wait(timeout=20)
+        return self.said
+
+    def complaint(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.read().decode()
+
+    def pid(self, part: str) -> int:
+        """The process of ``part``, which it has said to have started."""
+        return int(self.tells(rf"starting the {part} \(process (\d+)\)")[1])
+
+    def leaves_nothing(self, group: int) -> bool:
+        """Whether neither a process of ``group`` is left, nor a file."""
+        return _members(group) == [] and list(self.temporary.iterdir()) == []
+
+
+@contextmanager
+def demo(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Iterator[Demo]:
+    running = Demo(folder, monkeypatch, *arguments)
+    try:
+        yield running
+    finally:
+        end(running.process)
+        for stream in (running.process.stdout, running.process.stderr):
+            assert stream is not None
+            stream.close()
+
+
+def _members(group: int) -> list[int]:
+    """The processes of a group; not those that have ended, and that nobody has asked about yet."""
+    members = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, owner = stat.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(owner) == group and state != "Z":
+            members.append(int(stat.parent.name))
+    return members
+
+
+@needs_gateway
+def test_it_shows_sessions_power_and_balances_and_stops_at_sigterm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with demo(tmp_path, monkeypatch) as shown:
+        api = shown.pid("API")
+        group = os.getpgid(api)
+        assert group != os.getpgid(shown.process.pid)
+        shown.tells("is sleeping: powered-on time earns nothing")
+        shown.tells("what each orchestrator has earned:")
+        shown.process.terminate()
+        said = "\n".join(shown.rest())
+        assert (shown.process.returncode, shown.complaint()) == (0, "")
+        assert shown.leaves_nothing(group)
+    assert re.search(r"a viewer is connected to (lisbon|oslo|quito) \(127\.0\.0\.[234]\): session [0-9a-f]{8}\n", said)
+    assert re.search(r"session \w{8} on \w+ \(streamer \w+Streamer\) has ended: \d+\.\d{3} s earned 0\.0\d+ ETH", said)
+    session_ids = [re.findall(rf"session (\w{{8}}).*{what}", said) for what in ("", "has ended")]
+    assert sorted(set(session_ids[0])) == sorted(session_ids[1])
+    final = said.partition("has earned in the end:")[2]
+    rows = [list(map(Decimal, each)) for each in re.findall(r"^orch-\w+.* (\S+) +(\S+) +(\S+) *$", final, re.MULTILINE)]
+    assert [session + power for session, power, _ in rows] == [balance for _, _, balance in rows]
+    assert all(power > 0 for _, power, _ in rows)
+    owed = re.search(r"ledger verify: \d+ entries, \d+ sessions, (\S+) ETH owed.*everything holds", final)
+    assert owed is not None
+    assert sum(balance for _, _, balance in rows) == Decimal(owed[1]) > 0
+
+
+@needs_gateway
+def test_ctrl_c_ends_every_session_and_what_is_kept_can_be_audited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    with demo(tmp_path, monkeypatch, "--json", "--keep", str(kept)) as shown:
+        page = shown.tells('"page": "(http://.*?)"')[1]
+        assert "You are a viewer" in requests.get(page, timeout=5).text
+        shown.tells('"what": "ended"')
+        # As the terminal does: the whole group of the foreground job.
+        os.killpg(shown.process.pid, signal.SIGINT)
+        told: list[dict[str, Any]] = [json.loads(line) for line in shown.rest()]
+        assert (shown.process.returncode, shown.complaint()) == (0, "")
+    ended = {each["session_id"]: each for each in told if each["what"] == "ended"}
+    assert {each["session_id"] for each in told if each["what"] == "connected"} == ended.keys()
+    entries, balances = audit(journal_path(kept / "data"))
+    closed = {each["session"]["session_id"]: each["session"] for each in entries if "session" in each}
+    assert {name: (each["status"], each["billed_ms"]) for name, each in closed.items()} == {
+        name: ("ended", each["billed_ms"]) for name, each in ended.items()
+    }
+    (final,) = [each["balances"] for each in told if each["what"] == "final"]
+    assert {each["orchestrator_id"]: Decimal(each["balance"]) for each in final} == balances
+    assert told[-1]["what"] == "verified"
+    assert Decimal(told[-1]["owed"]) == sum(balances.values())
+
+
+@needs_gateway
+def test_it_ends_by_itself_when_its_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with demo(tmp_path, monkeypatch, "--seconds", "1", "--viewers", "1") as shown:
+        said = shown.rest()
+        assert (shown.process.returncode, shown.complaint()) == (0, "")
+        assert list(shown.temporary.iterdir()) == []
+    assert "everything holds" in said[-1]
+
+
+@needs_gateway
+def test_a_part_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with demo(tmp_path, monkeypatch) as shown:
+        worker = shown.pid("worker")
+        group = os.getpgid(worker)
+        shown.tells("is awake: powered-on time earns")
+        os.kill(worker, signal.SIGKILL)
+        said = "\n".join(shown.rest())
+        assert shown.process.returncode == 1
+        assert shown.leaves_nothing(group)
+        complaint = shown.complaint()
+    assert complaint.startswith(
+        "payments: the demo's worker has ended (killed by SIGKILL); the last of its log:\n    {"
+    )
+    assert '"message": "sweep"' in complaint
+    assert "in the end" not in said
+
+
+@needs_gateway
+def test_kill_9_leaves_no_process_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with demo(tmp_path, monkeypatch) as shown:
+        group = os.getpgid(shown.pid("API"))
+        shown.tells("ready")
+        assert len(_members(group)) >= 6
+        shown.process.kill()
+        until(lambda: shown.leaves_nothing(group), timeout_s=20)
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    assert "pip install --editable '.[edge]'" in refused("demo")
+
+
+def test_a_folder_in_use_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "somebodys").touch()
+    result = run("demo", "--keep", str(tmp_path))
+    assert result.exit_code == 2
+    assert "is not empty" in result.stderr

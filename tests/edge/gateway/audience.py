@@ -1,0 +1,202 @@
+"""A process of viewers and of the game hosts that they watch: ``python -m tests.edge.gateway.audience HOST...``.
+
+It listens as a game host at each HOST, an IP address, and answers ``{"ports": null}`` with where.
+``{"come": N, "url": "ws://...", "stay_s": S}``: so many viewers come, each stays for S seconds on average, leaves in
+one of the ways in which viewers leave, and is followed by another, who tries until there is a gateway.
+``{"here": null}``: how many are connected; ``{"failures": null}``: what has kept others out. ``{"leave": null}``: all
+leave and nobody follows; the answer has every stay that there ever was.
+
+Hosts and viewers are in one process: one clock, and little of the processor taken from what is tested.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import count
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.http11 import Request
+
+from tests.edge.puppets import raise_file_limit, say
+
+CHAT_S = 1.0
+AGAIN_S = 0.3
+LOOK_S = 0.5
+
+
+@dataclass(slots=True)
+class Stay:
+    """One connection through the gateway. Moments are milliseconds since the epoch; ``None``: that did not happen.
+
+    Attributes:
+        name: of the viewer, which is the streamer's as well; ``host`` the address of its game host.
+        reached_ms: the host had the request for an upgrade, and had not answered yet.
+        opened_ms: the viewer had the answer.
+        left_ms: one side was about to close; ``None`` as well if both were cut off.
+        gone_ms: the other side knew; if they were cut off, both.
+    """
+
+    name: str
+    host: str
+    reached_ms: float | None = None
+    opened_ms: float | None = None
+    left_ms: float | None = None
+    gone_ms: float | None = None
+
+
+def now_ms() -> float:
+    return time.time() * 1000
+
+
+class Hosts:
+    """Game hosts, which answer every message with itself."""
+
+    def __init__(self) -> None:
+        self.stays: dict[str, Stay] = {}
+        self.open: dict[str, ServerConnection] = {}
+
+    async def listen(self, address: str) -> int:
+        """Its port."""
+        server: Server = await serve(
+            self._serve, address, 0, process_request=self._reached, ping_interval=None, compression=None
+        )
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    def _reached(self, connection: ServerConnection, request: Request) -> None:
+        self.stays[_name(request)].reached_ms = now_ms()
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        assert connection.request is not None
+        name = _name(connection.request)
+        self.open[name] = connection
+        with suppress(ConnectionClosed):
+            async for message in connection:
+                await connection.send(message)
+        await connection.wait_closed()
+        stay = self.stays[name]
+        stay.gone_ms = max(stay.gone_ms or 0, now_ms())
+        del self.open[name]
+
+
+def _name(request: Request) -> str:
+    return request.path.rpartition("/")[2]
+
+
+class Audience:
+    """The viewers. Attributes: ``failures``, how often a viewer who came was not let in, by what went wrong."""
+
+    def __init__(self, hosts: Hosts, addresses: list[str]) -> None:
+        self._hosts = hosts
+        self._addresses = addresses
+        self._numbers = count()
+        # What viewers do is the same in every run, as far as a machine's haste allows.
+        self._random = random.Random(7)
+        self.failures: Counter[str] = Counter()
+        self._seats: list[asyncio.Task[None]] = []
+        self._is_over = asyncio.Event()
+
+    def come(self, number: int, url: str, stay_s: float) -> None:
+        self._seats += [asyncio.create_task(self._take_turns(url, stay_s)) for _ in range(number)]
+
+    async def leave(self) -> list[Stay]:
+        """Every stay of which either side knew, as soon as none is left."""
+        self._is_over.set()
+        await asyncio.gather(*self._seats)
+        async with asyncio.timeout(60):
+            while self._hosts.open:
+                await asyncio.sleep(0.02)
+        return [stay for stay in self._hosts.stays.values() if stay.reached_ms or stay.opened_ms]
+
+    async def _take_turns(self, url: str, stay_s: float) -> None:
+        """One seat, and those who sit on it one after the other."""
+        await self._pause(self._random.random())
+        while not self._is_over.is_set():
+            number = next(self._numbers)
+            host = self._addresses[number % len(self._addresses)]
+            stay = self._hosts.stays[f"viewer-{number}"] = Stay(f"viewer-{number}", host)
+            try:
+                async with connect(
+                    f"{url}/{host}/{stay.name}", ping_interval=None, proxy=None, open_timeout=60, compression=None
+                ) as viewer:
+                    stay.opened_ms = now_ms()
+                    await self._watch(viewer, stay, self._random.expovariate(1 / stay_s))
+            except (OSError, InvalidHandshake, EOFError) as error:
+                self.failures[type(error).__name__] += 1
+            await self._pause(AGAIN_S * (1 + self._random.random()))
+
+    async def _watch(self, viewer: ClientConnection, stay: Stay, stay_s: float) -> None:
+        # Half of them say nothing but the first word, as viewers do whose picture plays.
+        chat_s = self._random.choice([CHAT_S, float("inf")])
+        now_s = time.monotonic()
+        until_s, chat_at_s = now_s + stay_s, now_s + chat_s
+        try:
+            await viewer.send(json.dumps({"type": "subscribe", "streamerId": stay.name}))
+            while now_s < until_s and not self._is_over.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(until_s - now_s, chat_at_s - now_s, LOOK_S)):
+                        await viewer.recv()
+                now_s = time.monotonic()
+                if now_s >= chat_at_s:
+                    chat_at_s += chat_s
+                    await viewer.send('{"type":"ping","time":1}')
+            await self._part(viewer, stay)
+        except ConnectionClosed:
+            stay.gone_ms = max(stay.gone_ms or 0, now_ms())
+
+    async def _part(self, viewer: ClientConnection, stay: Stay) -> None:
+        """Tabs are closed, players disconnect, machines vanish, streamers go."""
+        way = self._random.choice(["tab", "disconnect", "abort", "streamer goes", "host dies"])
+        host = self._hosts.open.get(stay.name)
+        stay.left_ms = now_ms()
+        if way == "abort":
+            viewer.transport.abort()
+        elif host is None or way in ("tab", "disconnect"):
+            await viewer.close(1001 if way == "tab" else 1000)
+        else:
+            if way == "host dies":
+                host.transport.abort()
+            else:
+                await host.close(1001)
+            await viewer.wait_closed()
+            # This side is the one that has to learn of it.
+            stay.gone_ms = now_ms()
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_over.wait(), seconds)
+
+
+async def perform(addresses: list[str]) -> None:
+    """Do what standard input says, up to its end."""
+    hosts = Hosts()
+    audience = Audience(hosts, addresses)
+    ports = {address: await hosts.listen(address) for address in addresses}
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    say("ready")
+    while line := await lines.readline():
+        match json.loads(line):
+            case {"ports": _}:
+                say(ports)
+            case {"come": number, "url": url, "stay_s": stay_s}:
+                audience.come(number, url, stay_s)
+                say(number)
+            case {"here": _}:
+                say(len(hosts.open))
+            case {"failures": _}:
+                say(audience.failures)
+            case {"leave": _}:
+                say([asdict(stay) for stay in await audience.leave()])
+
+
+if __name__ == "__main__":
+    raise_file_limit()
+    asyncio.run(perform(sys.argv[1:]))

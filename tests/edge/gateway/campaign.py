@@ -1,0 +1,203 @@
+"""Viewers who come and go through a gateway while things break, and what each of them must have been credited.
+
+A session's true time is not one number here: the gateway is a process among others, and on a busy machine each learns
+of a moment when it gets a turn. So it lies between two that are sure, by one clock. At least it lasted from when the
+viewer had the answer to its upgrade until one side was about to close; at most from when the game host was asked until
+the other side knew that it was over. All that the gateway does about a viewer lies within those, so whatever it
+credits beyond them it made up or lost.
+"""
+
+import json
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from payments.domain.times import parse_time
+from tests.audit import audit
+from tests.edge.gateway.audience import Stay
+from tests.edge.members import check_time, credited
+from tests.edge.puppets import Puppet, running_puppet
+from tests.harness import Server, journal_path
+
+HOSTS = {"127.0.0.2": "orch-a", "127.0.0.3": "orch-b"}
+"""The game hosts, and who earns by them."""
+
+_NEAR_MS = 50.0
+_UNWRITTEN_MS = 1000.0
+"""What viewers do so shortly before a kill of the gateway may not have been written down."""
+
+
+class Crowd(Puppet):
+    """The process of viewers and hosts."""
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Of the game hosts, by address."""
+        answer: dict[str, int] = self.ask(ports=None)
+        return answer
+
+    @property
+    def here(self) -> int:
+        """How many are connected."""
+        answer: int = self.ask(here=None)
+        return answer
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """How often a viewer was not let in, by what went wrong."""
+        answer: dict[str, int] = self.ask(failures=None)
+        return answer
+
+    def come(self, number: int, url: str, stay_s: float) -> None:
+        self.ask(come=number, url=url, stay_s=stay_s)
+
+    def leave(self) -> list[Stay]:
+        """All of them, and nobody follows; every stay that there ever was."""
+        return [Stay(**each) for each in self.ask(leave=None)]
+
+
+@contextmanager
+def crowd(folder: Path) -> Iterator[Crowd]:
+    """Nobody yet, but hosts that wait for viewers."""
+    log = folder / "audience.log"
+    with running_puppet("tests.edge.gateway.audience", log, {}, *HOSTS) as process:
+        yield Crowd(process, log)
+
+
+class Findings(NamedTuple):
+    """What came of it. Milliseconds: what was credited less the time from the viewer's opening to its leaving.
+
+    Attributes:
+        stays: how many there were; ``cut``: of those, the ones that a kill of the gateway has ended.
+        off_ms, median_off_ms: of those not cut, the one that is furthest off, and the middle one.
+        missing_ms: what is not credited of a stay that was cut, at most.
+    """
+
+    stays: int
+    cut: int
+    off_ms: float
+    median_off_ms: float
+    missing_ms: float
+
+
+def check_stays(server: Server, stays: Sequence[Stay], kills_ms: Sequence[float], heartbeat_s: float) -> Findings:
+    """Each stay has one session, which has ended with its time; what all earned is in the balances, and nothing else.
+
+    ``kills_ms``: when the gateway was about to be killed.
+    """
+    sessions = credited(server)
+    by_stay = match(stays, list(sessions.values()))
+    off_ms, missing_ms = [], [0.0]
+    for stay in stays:
+        session = by_stay.get(stay.name)
+        kill_ms = _kill_of(stay, kills_ms)
+        if session is None:
+            assert kill_ms is not None or stay.opened_ms is None, f"{stay} has no session"
+            session = {"status": "ended", "incarnation": 1, "unbilled_ms": {}, "billed_ms": 0}
+        else:
+            assert session["orchestrator_id"] == HOSTS[stay.host], (stay, session)
+        least_ms, most_ms = _bounds_ms(stay, kill_ms)
+        check_time(session, least_ms, most_ms, cut=kill_ms is not None, heartbeat_s=heartbeat_s)
+        if kill_ms is not None:
+            missing_ms.append(least_ms - session["billed_ms"])
+        elif stay.opened_ms is not None:
+            off_ms.append(abs(session["billed_ms"] - least_ms))
+    _check_money(server, list(sessions.values()))
+    assert len(by_stay) == len(sessions)
+    return Findings(len(stays), len(missing_ms) - 1, max(off_ms), median(off_ms), max(missing_ms))
+
+
+def match(stays: Sequence[Stay], sessions: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The session of each stay that has one, by its name; fails where a session is nobody's, or a second one.
+
+    The viewer's first word names its session. One that died before that was reported is known by its host and by the
+    moment at which it began.
+    """
+    by_stay: dict[str, dict[str, Any]] = {}
+    for session in sessions:
+        if (name := session["streamer_id"]) is not None:
+            assert name not in by_stay, (by_stay[name], session)
+            by_stay[name] = session
+    left = sorted((stay for stay in stays if stay.name not in by_stay and stay.reached_ms), key=_reached_ms)
+    for session in sorted((each for each in sessions if each["streamer_id"] is None), key=_begun_ms):
+        fitting = [stay for stay in left if _fits(stay, session)]
+        assert fitting, f"nobody's: {session}"
+        left.remove(fitting[0])
+        by_stay[fitting[0].name] = session
+    assert by_stay.keys() <= {stay.name for stay in stays}
+    return by_stay
+
+
+def _fits(stay: Stay, session: dict[str, Any]) -> bool:
+    latest_ms = stay.opened_ms or stay.gone_ms or 0
+    return session["upstream_addr"] == stay.host and (
+        _reached_ms(stay) - _NEAR_MS <= _begun_ms(session) <= latest_ms + _NEAR_MS
+    )
+
+
+def _reached_ms(stay: Stay) -> float:
+    return stay.reached_ms or 0
+
+
+def _begun_ms(session: dict[str, Any]) -> int:
+    return parse_time(session["started_at"])
+
+
+def _kill_of(stay: Stay, kills_ms: Sequence[float]) -> float | None:
+    """The kill that may have cost some of it; ``None``: it was over by then, or there was none."""
+    begun_ms = stay.reached_ms or stay.opened_ms or 0
+    gone_ms = stay.gone_ms or begun_ms
+    return next((at_ms for at_ms in kills_ms if begun_ms - _NEAR_MS <= at_ms <= gone_ms + _UNWRITTEN_MS), None)
+
+
+def _bounds_ms(stay: Stay, kill_ms: float | None) -> tuple[float, float]:
+    """How long it lasted, at least and at most."""
+    if stay.opened_ms is None:
+        # The host had said yes, and the viewer has never heard of it.
+        return 0.0, 0.0 if stay.gone_ms is None else stay.gone_ms - _reached_ms(stay)
+    assert stay.reached_ms, stay
+    assert stay.gone_ms, stay
+    left_ms = stay.left_ms
+    if left_ms is None:
+        assert kill_ms is not None, f"{stay} was cut off, and no gateway was killed"
+        left_ms = min(kill_ms, stay.gone_ms)
+    return left_ms - stay.opened_ms, stay.gone_ms - stay.reached_ms
+
+
+def _check_money(server: Server, sessions: Sequence[dict[str, Any]]) -> None:
+    """No moment of a session is credited twice; what sessions earned is what balances are, and the journal is whole."""
+    earned: dict[str, Decimal] = defaultdict(Decimal)
+    for session in sessions:
+        earned[session["orchestrator_id"]] += Decimal(session["billed_eth"])
+    said = server.get("/api/ledger/balances")["balances"]
+    assert earned == {each["orchestrator_id"]: Decimal(each["balance"]) for each in said}
+    server.stop()
+    found = audit(journal_path(server.data))
+    assert found.balances == earned
+    billed_ms: Counter[str] = Counter()
+    until: dict[str, str] = {}
+    for entry in found.entries:
+        if entry["reason"] == "session_time":
+            about = entry["metadata"]
+            name, begun, ended = about["session_id"], about["interval_start"], about["interval_end"]
+            assert until.get(name, "") <= begun < ended, f"a moment of {name} is credited twice"
+            assert parse_time(ended) - parse_time(begun) == about["delta_ms"]
+            billed_ms[name] += about["delta_ms"]
+            until[name] = ended
+    assert billed_ms == {each["session_id"]: each["billed_ms"] for each in sessions if each["billed_ms"]}
+    subprocess.run(
+        [Path(sys.executable).with_name("payments"), "ledger", "verify"],
+        env={"PAYMENTS_DATA_DIR": str(server.data)}, capture_output=True, check=True,
+    )  # fmt: skip
+
+
+def write_routes(path: Path, ports: dict[str, int]) -> None:
+    """A file of routes: by the first part of the path, which is the address of the host."""
+    routes = [{"path": f"/{address}", "upstream": f"{address}:{port}"} for address, port in ports.items()]
+    path.write_text(json.dumps({"routes": routes}))

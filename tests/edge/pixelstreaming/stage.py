@@ -1,0 +1,174 @@
+"""What a stream needs: the signalling server, a browser, streamers in it, and players as a test sees them."""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+HERE = Path(__file__).parent
+HOST = "127.0.0.2"
+PATIENCE_S = 30
+FLAGS = (
+    # ICE candidates with addresses instead of names that nobody here would resolve, and those of loopback as well.
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+    "--allow-loopback-in-peer-connection",
+    # A page may play before anybody has clicked on it.
+    "--autoplay-policy=no-user-gesture-required",
+    # Chromium refuses root its sandbox.
+    "--no-sandbox",
+)
+
+Colour = tuple[int, int, int]
+Told = dict[str, Any]
+
+
+class Streamer(NamedTuple):
+    """A streamer, by its id and the colours of the two halves of its picture."""
+
+    id: str
+    left: Colour
+    right: Colour
+
+
+LISBON = Streamer("lisbon", (200, 40, 40), (40, 60, 200))
+PORTO = Streamer("porto", (40, 160, 60), (220, 200, 40))
+
+
+class Signalling:
+    """The signalling server. Attributes: ``players`` and ``streamers``, the addresses where it takes them."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._told: Queue[Told | None] = Queue()
+        self._past: list[Told] = []
+        Thread(target=self._listen, args=(process,), daemon=True).start()
+        ports = self.saw("ports")
+        self.players, self.streamers = (f"{HOST}:{ports[each]}" for each in ("player", "streamer"))
+
+    def saw(self, event: str, **fields: str) -> Told:
+        """The next event of the kind with these fields, waited for; those before it are passed over."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        with suppress(Empty):
+            while told := self._told.get(timeout=max(0, deadline_s - time.monotonic())):
+                self._past.append(told)
+                if told.items() >= {"event": event, **fields}.items():
+                    return told
+        raise AssertionError(f"the signalling server has told of no {event} {fields}, but of {self._past}")
+
+    def messages(self, player: str) -> list[str]:
+        """The types of the messages that came from ``player``; Epic's library must have taken every one."""
+        mine = [each for each in self._past if each["event"] == "message" and each["from"] == player]
+        assert all(each["sound"] for each in mine), mine
+        return [each["type"] for each in mine]
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self._told.put(json.loads(line))
+        self._told.put(None)
+
+
+@contextmanager
+def signalling() -> Iterator[Signalling]:
+    """A signalling server that runs; it ends with its input."""
+    node = shutil.which("node")
+    assert node, "node is not installed; tests/run.sh installs it"
+    assert (HERE / "node_modules").is_dir(), "the packages from npm are not installed; tests/run.sh installs them"
+    command = [node, "signalling.mjs", HOST]
+    with subprocess.Popen(
+        command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        with closing(process.stdin):
+            yield Signalling(process)
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    """Debian's Chromium, without a screen."""
+    program = shutil.which("chromium")
+    assert program, "chromium is not installed; tests/run.sh installs it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        with closing(browser):
+            yield browser
+
+
+def stream(browser: Browser, server: Signalling, streamer: Streamer) -> Page:
+    """The page of ``streamer``, once the signalling server knows it."""
+    page = browser.new_page()
+    left, right = (f"rgb({red},{green},{blue})" for red, green, blue in (streamer.left, streamer.right))
+    page.goto(f"http://{server.streamers}/?id={streamer.id}&left={left}&right={right}")
+    server.saw("streamer", id=streamer.id)
+    return page
+
+
+class Player:
+    """A tab with Epic's frontend.
+
+    Attributes:
+        page: the tab. ``id``: what the signalling server calls its present connection.
+    """
+
+    def __init__(self, page: Page, server: Signalling) -> None:
+        self.page = page
+        self._server = server
+        self.wait_for_connection()
+
+    def wait_for_connection(self) -> None:
+        """It is connected for the first time, or anew."""
+        self.id: str = self._server.saw("player")["id"]
+
+    def do(self, call: str) -> None:
+        """Call a method of the frontend."""
+        self.page.evaluate(f"() => void pixelStreaming.{call}")
+
+    def closings(self, count: int) -> list[int]:
+        """The codes by which its sockets were closed, once there are so many."""
+        codes: list[int] = self.page.wait_for_function(
+            "count => closings.length === count && closings", arg=count
+        ).json_value()
+        return codes
+
+    def check_plays(self, streamer: Streamer) -> None:
+        """It shows the picture of ``streamer``, and new frames of it."""
+        first = self._wait_for_frames_after({"time": 0, "frames": 0})
+        seen = self._wait_for_frames_after(first)
+        assert seen["size"] == [320, 240]
+        for there, colour in ((seen["left"], streamer.left), (seen["right"], streamer.right)):
+            assert max(abs(one - other) for one, other in zip(there, colour, strict=True)) < 30, (seen, streamer)
+
+    def _wait_for_frames_after(self, past: Mapping[str, Any]) -> Mapping[str, Any]:
+        seen: Mapping[str, Any] = self.page.wait_for_function(_LOOK, arg=past, polling=50).json_value()
+        return seen
+
+
+@contextmanager
+def player(browser: Browser, server: Signalling, base: str, **config: str) -> Iterator[Player]:
+    """A player at the page ``base``, with these settings of the frontend, until its tab closes."""
+    page = browser.new_page()
+    # A tab that a failed test leaves would connect again and again.
+    with closing(page):
+        page.goto(f"{base}?{urlencode(config)}")
+        yield Player(page, server)
+
+
+_LOOK = """(past) => {
+    const video = document.querySelector('video');
+    const [time, frames] = [video.currentTime, video.getVideoPlaybackQuality().totalVideoFrames];
+    if (time <= past.time || frames <= past.frames) return null;
+    const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
+    const brush = canvas.getContext('2d');
+    brush.drawImage(video, 0, 0);
+    const colour = (share) => [...brush.getImageData(share * canvas.width, canvas.height / 2, 1, 1).data].slice(0, 3);
+    return { time, frames, size: [video.videoWidth, video.videoHeight], left: colour(0.25), right: colour(0.75) };
+}"""
+"""What the video shows now, if it has moved on since ``past``."""

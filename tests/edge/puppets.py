@@ -1,0 +1,73 @@
+"""Processes that do what lines of JSON on their standard input say, and answer each line with one."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.harness import ROOT
+
+
+class Puppet:
+    """One such process, which has said that it is ready. Attributes: ``log``, the file of what it logs."""
+
+    def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
+        self.log = log
+        self.process = process
+        assert self._read() == "ready", log.read_text()
+
+    def ask(self, **command: Any) -> Any:
+        """Its answer to the one command."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{json.dumps(command)}\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def kill(self) -> None:
+        """Nothing of it runs any more."""
+        self.process.kill()
+        self.process.wait()
+
+    def _read(self) -> Any:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.log.read_text()
+        return json.loads(line)
+
+
+@contextmanager
+def running_puppet(
+    module: str, log: Path, settings: Mapping[str, str], *arguments: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A process that runs ``module``, with no settings but these; gone at the end, whatever happens."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
+    with (
+        log.open("a") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT, env={**environment, **settings}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+            text=True,
+        ) as process,
+    ):  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def say(what: object) -> None:
+    """Answer, as such a process."""
+    sys.stdout.write(f"{json.dumps(what)}\n")
+    sys.stdout.flush()
+
+
+def raise_file_limit() -> None:
+    """Let this process, and those that it starts, open as many files as the system allows."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
