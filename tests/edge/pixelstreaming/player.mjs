@@ -10,3 +10,5 @@ const videoElementParent = document.body.appendChild(document.createElement('div
 videoElementParent.style.cssText = 'position: relative; width: 320px; height: 240px';
 const config = new Config({ initialSettings, useUrlParams: true });
 window.pixelStreaming = new PixelStreaming(config, { videoElementParent });
+window.closings = [];
+pixelStreaming.signallingProtocol.transport.on('close', ({ code }) => closings.push(code));

@@ -5,11 +5,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 from threading import Thread
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -55,11 +56,12 @@ class Signalling:
     def saw(self, event: str, **fields: str) -> Told:
         """The next event of the kind with these fields, waited for; those before it are passed over."""
         deadline_s = time.monotonic() + PATIENCE_S
-        while told := self._told.get(timeout=max(0, deadline_s - time.monotonic())):
-            self._past.append(told)
-            if told.items() >= {"event": event, **fields}.items():
-                return told
-        raise AssertionError(f"the signalling server has ended after {self._past}")
+        with suppress(Empty):
+            while told := self._told.get(timeout=max(0, deadline_s - time.monotonic())):
+                self._past.append(told)
+                if told.items() >= {"event": event, **fields}.items():
+                    return told
+        raise AssertionError(f"the signalling server has told of no {event} {fields}, but of {self._past}")
 
     def messages(self, player: str) -> list[str]:
         """The types of the messages that came from ``player``; Epic's library must have taken every one."""
@@ -84,9 +86,9 @@ def signalling() -> Iterator[Signalling]:
     with subprocess.Popen(
         command, cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:  # fmt: skip
-        yield Signalling(process)
         assert process.stdin is not None
-        process.stdin.close()
+        with closing(process.stdin):
+            yield Signalling(process)
 
 
 @contextmanager
@@ -96,8 +98,8 @@ def browsing() -> Iterator[Browser]:
     assert program, "chromium is not installed; tests/run.sh installs it"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
+        with closing(browser):
+            yield browser
 
 
 def stream(browser: Browser, server: Signalling, streamer: Streamer) -> Page:
@@ -116,11 +118,25 @@ class Player:
         page: the tab. ``id``: what the signalling server calls its present connection.
     """
 
-    def __init__(self, browser: Browser, server: Signalling, url: str) -> None:
-        self.page = browser.new_page()
+    def __init__(self, page: Page, server: Signalling) -> None:
+        self.page = page
         self._server = server
-        self.page.goto(url)
-        self.id: str = server.saw("player")["id"]
+        self.wait_for_connection()
+
+    def wait_for_connection(self) -> None:
+        """It is connected for the first time, or anew."""
+        self.id: str = self._server.saw("player")["id"]
+
+    def do(self, call: str) -> None:
+        """Call a method of the frontend."""
+        self.page.evaluate(f"() => void pixelStreaming.{call}")
+
+    def closings(self, count: int) -> list[int]:
+        """The codes by which its sockets were closed, once there are so many."""
+        codes: list[int] = self.page.wait_for_function(
+            "count => closings.length === count && closings", arg=count
+        ).json_value()
+        return codes
 
     def check_plays(self, streamer: Streamer) -> None:
         """It shows the picture of ``streamer``, and new frames of it."""
@@ -133,6 +149,16 @@ class Player:
     def _wait_for_frames_after(self, past: Mapping[str, Any]) -> Mapping[str, Any]:
         seen: Mapping[str, Any] = self.page.wait_for_function(_LOOK, arg=past, polling=50).json_value()
         return seen
+
+
+@contextmanager
+def player(browser: Browser, server: Signalling, base: str, **config: str) -> Iterator[Player]:
+    """A player at the page ``base``, with these settings of the frontend, until its tab closes."""
+    page = browser.new_page()
+    # A tab that a failed test leaves would connect again and again.
+    with closing(page):
+        page.goto(f"{base}?{urlencode(config)}")
+        yield Player(page, server)
 
 
 _LOOK = """(past) => {
