@@ -10,10 +10,10 @@ unset PYTHONDONTWRITEBYTECODE
 
 # git: the list of tracked files, which tests ask for. curl: what quickstart tells people to paste. strace: makes system
 # calls fail. mount: a small disk that fills up. openssl: certificates of hosts. hledger, beancount: read what is
-# exported. wget: a health check in a container. wrk: the client of the bench. chromium: plays what is streamed. dbus,
-# procps, python3, systemd: a machine to install on, in a container.
-need_packages beancount chromium curl dbus git hledger mount openssl procps python3 python3-venv strace systemd \
-    systemd-container wget wrk
+# exported. wget: a health check in a container. wrk: the client of the bench. chromium: plays what is streamed, led by
+# playwright, which needs libatomic1. dbus, procps, python3, systemd: a machine to install on, in a container.
+need_packages beancount chromium curl dbus git hledger libatomic1 mount openssl procps python3 python3-venv strace \
+    systemd systemd-container wget wrk
 make_venv '[dev,edge]'
 # promtool judges what /metrics serves, the alerts and the dashboard; nginx stands in front of gunicorn. Unpacked and not
 # installed, for Debian's packages also start a server, the first one on the port of /power.
