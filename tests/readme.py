@@ -13,6 +13,8 @@ import click
 
 from payments.cli import main
 from payments.configuration import Configuration
+from payments.edge.gateway.metrics import Meters, Shown
+from payments.edge.reporter import Status
 from payments.edge.settings import EdgeSettings
 from payments.settings import Settings
 from tests.harness import ROOT
@@ -32,6 +34,18 @@ def settings(of: type[Configuration]) -> str:
     return _table(("setting", "default", "what it does (what it takes)"), rows)
 
 
+def metrics() -> str:
+    """What a gateway shows to Prometheus, as a table: name with its labels, and what it says."""
+    status = Status(0, 0, 0, 0, 0, 0, None, 0, None)
+    shown = Shown(Meters(), lambda: status, lambda: True)
+    rows = []
+    for family in shown.collect():
+        labels = sorted({name for sample in family.samples for name in sample.labels})
+        name = family.name + ("_total" if family.type == "counter" else "")
+        rows.append((f"``{name}``", ", ".join(f"``{label}``" for label in labels), family.documentation))
+    return _table(("metric", "labels", "what it says"), rows)
+
+
 def commands() -> str:
     """The commands as a list of definitions: how each is called, what it answers, its options."""
     said = []
@@ -43,6 +57,7 @@ def commands() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "payments/edge/gateway/metrics.py": metrics,
     "payments/edge/settings.py": lambda: settings(EdgeSettings),
     "payments/settings.py": lambda: settings(Settings),
     "payments/cli": commands,

@@ -18,6 +18,7 @@ ROOMS = {
     "payments.events": {"payments.domain", "payments.fields"},
     "payments.strictjson": set[str](),
     "payments.logs": set[str](),
+    "payments.notify": set[str](),
     "payments.duty": {"payments.disk", "payments.strictjson"},
     "payments.envfile": {"payments.errors"},
     "payments.configuration": {"payments.errors", "payments.envfile"},
@@ -44,11 +45,11 @@ ROOMS = {
     },
     "payments.edge": {
         "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.fields", "payments.events",
-        "payments.strictjson", "payments.logs", "payments.configuration", "payments.envfile",
+        "payments.strictjson", "payments.logs", "payments.notify", "payments.configuration", "payments.envfile",
     },
     "worker": {
         "payments.errors", "payments.clock", "payments.domain", "payments.settings", "payments.store",
-        "payments.registry", "payments.strictjson", "payments.duty", "payments.logs",
+        "payments.registry", "payments.strictjson", "payments.duty", "payments.logs", "payments.notify",
     },
     "wsgi": {"payments.errors", "payments.logs", "payments.settings", "payments.web"},
 }  # fmt: skip

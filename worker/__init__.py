@@ -9,7 +9,6 @@ that nobody reports any more, and compresses what the journal has sealed:
 ``sweep``      asks all of them at once and records the readings as one group
 ``reaper``     looks after the sessions
 ``schedule``   when all that is done, and that the watchdog hears of it
-``notify``     the service manager's notify socket
 ``service``    from the settings to the end of the process: signals, reload, duty
 
 May import every room of ``payments`` but ``web``. Always true: what is owed comes from recorded readings, never from

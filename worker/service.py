@@ -12,10 +12,10 @@ from payments.clock import now_ms
 from payments.domain.money import format_eth
 from payments.duty import Duty, Report, SweepReport
 from payments.errors import Misconfigured
+from payments.notify import notify, watchdog_s
 from payments.registry import Registry
 from payments.settings import Settings
 from payments.store import Store, open_store
-from worker.notify import notify, watchdog_s
 from worker.reaper import look_after
 from worker.schedule import Job, Schedule
 from worker.sweep import Sweeper

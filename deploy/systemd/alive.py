@@ -14,7 +14,7 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from worker.notify import notify, watchdog_s
+from payments.notify import notify, watchdog_s
 
 _OFTEN_S = 0.2
 _MASTER_MOVES_EVERY_S = 1.0

@@ -49,6 +49,7 @@ class Status(NamedTuple):
         spool_bytes: what the spool takes up on disk.
         last_error: why delivery, or the spool, does not do at present; ``None`` while all is well.
         last_delivered_ms: when Payments last took an event, milliseconds since the epoch; ``None``: not yet.
+        spool_error: why the spool cannot be written at present; ``None`` while it can.
     """
 
     open: int
@@ -59,6 +60,7 @@ class Status(NamedTuple):
     spool_bytes: int
     last_error: str | None
     last_delivered_ms: int | None
+    spool_error: str | None
 
 
 class Reporter:
@@ -148,6 +150,7 @@ class Reporter:
             self._spool.size_bytes,
             self._spool.trouble or self._delivery.trouble,
             self._spool.delivered_ms,
+            self._spool.trouble,
         )
 
     def _put(self, event: Spooled) -> None:

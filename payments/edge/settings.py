@@ -45,7 +45,8 @@ def _read_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _read_endpoint(text: str) -> Endpoint | None:
+def read_endpoint(text: str) -> Endpoint | None:
+    """``HOST:PORT``; ``None`` for nothing. Raises ``ValueError``, which says what is wrong."""
     if not text:
         return None
     host, _, port = text.rpartition(":")
@@ -64,7 +65,7 @@ def _read_edge_id(text: str) -> str:
 
 
 _URL = Kind(_read_url, "http:// or https:// and a host")
-_ENDPOINT = Kind(_read_endpoint, "HOST:PORT", lambda endpoint: "" if endpoint is None else str(endpoint))
+_ENDPOINT = Kind(read_endpoint, "HOST:PORT", lambda endpoint: "" if endpoint is None else str(endpoint))
 _EDGE_ID = Kind(_read_edge_id, f"up to {_MOST_EDGE_ID} characters")
 
 
@@ -106,3 +107,14 @@ class EdgeSettings(Configuration):
         "10",
         "how long a stop may take: viewers are let go and their ends delivered",
     )
+    ping_s: int = setting(
+        "PS_GATEWAY_PING_SECONDS", whole("seconds", 1, 3600), "15",
+        "from one ping to the next, to viewers and game hosts; who is silent for 2⅔ times that is taken to be gone",
+    )  # fmt: skip
+    most_viewers: int = setting(
+        "PS_GATEWAY_MAX_VIEWERS", whole("viewers", 1), "4000", "how many there may be at a time; others get 503"
+    )
+    most_message_bytes: int = setting(
+        "PS_GATEWAY_MAX_MESSAGE_BYTES", whole("bytes", 1024, 1 << 30), "1048576",
+        "how large a message may be; whoever sends a larger one is let go with the code 1009",
+    )  # fmt: skip

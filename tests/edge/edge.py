@@ -34,6 +34,9 @@ def edge_settings(url: str, spool: Path, **changed: Any) -> EdgeSettings:
         "routes_path": None,
         "admin_listen": Endpoint("127.0.0.1", 9091),
         "drain_s": 10,
+        "ping_s": 15,
+        "most_viewers": 4000,
+        "most_message_bytes": 1 << 20,
     }
     return EdgeSettings(**{**values, **changed})
 

@@ -195,7 +195,7 @@ def test_a_second_reporter_on_the_same_folder_is_refused(tmp_path: Path, stand_i
 def test_status_counts(tmp_path: Path, stand_in: StandIn) -> None:
     stand_in.always = refusal(401, "unauthenticated")
     with reporting(tmp_path, stand_in.url) as reporter:
-        assert reporter.status() == Status(0, 0, 0, 0, 0, 0, None, None)
+        assert reporter.status() == Status(0, 0, 0, 0, 0, 0, None, None, None)
         sessions = [reporter.open(HOST_A, 8888) for _ in range(3)]
         sessions[0].end()
         until(lambda: reporter.status().last_error is not None)

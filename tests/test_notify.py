@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.notify import notify, watchdog_s
+from payments.notify import notify, watchdog_s
 
 
 @pytest.mark.parametrize("name", ["{folder}/notify", "@payments-notify-test"])

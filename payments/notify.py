@@ -1,4 +1,4 @@
-"""Tells the service manager how this process fares: ``sd_notify(3)``, without its library."""
+"""Tells the service manager how a process fares: ``sd_notify(3)``, without its library. May import nothing of ours."""
 
 import os
 import socket

@@ -1,0 +1,188 @@
+"""A viewer and his game host: each is sent what the other one says, in order and to the byte, until one of them leaves.
+
+A message is sent on before the next one is taken, and sending waits while the other side takes nothing: a slow reader
+slows the sender, and what is under way is bounded, to some megabytes at worst.
+"""
+
+import asyncio
+import logging
+from asyncio import get_running_loop
+from collections.abc import Coroutine
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from aiohttp import WebSocketError, WSMsgType
+
+from payments.clock import now_ms
+from payments.edge.gateway.metrics import Meters, Traffic
+from payments.edge.gateway.side import CLOSE_S, Frame, Side, is_close_code
+from payments.edge.gateway.subscribe import subscribed
+from payments.edge.reporter import ReportedSession
+
+log = logging.getLogger(__name__)
+
+_TURN = 64
+"""After so many messages others have their turn: those that have come already would be passed on without a pause."""
+
+
+class How(StrEnum):
+    """In which way a link has ended: a close came, or the end of the connection without one; nothing came for too long;
+    something came that is not allowed; the gateway was told to stop, or has a defect.
+    """
+
+    CLOSED = "closed"
+    ABORTED = "aborted"
+    SILENT = "silent"
+    ILLEGAL = "illegal"
+    STOPPED = "stopped"
+    DEFECT = "defect"
+
+
+GOING_AWAY = Frame(1001)
+_FAILED = Frame(1011)
+
+
+class Ending(NamedTuple):
+    """How a link came to its end.
+
+    Attributes:
+        by: whose doing it was, ``viewer``, ``upstream`` or ``gateway``.
+        frame: what he said, or is told.
+    """
+
+    by: str
+    how: How
+    frame: Frame = Frame()
+
+
+class Link:
+    """Both sides, and the session that is reported of them.
+
+    Attributes:
+        viewer, upstream: the sides.
+        next_ping_s: when they are asked for signs of life next, by the loop's clock.
+        told_s: when the reporter last asked until when the viewer is known to have been there.
+    """
+
+    def __init__(self, viewer: Side, upstream: Side, own_ping: bytes, meters: Meters) -> None:
+        """Pongs that answer ``own_ping`` are the gateway's own affair."""
+        self.viewer = viewer
+        self.upstream = upstream
+        self.next_ping_s = 0.0
+        self.told_s: float | None = None
+        self._own_ping = own_ping
+        self._meters = meters
+        self._loop = get_running_loop()
+        self._ended: asyncio.Future[Ending] = self._loop.create_future()
+
+    def evidence(self) -> int:
+        """Until when both are known to have been there. Called in the reporter's thread."""
+        self.told_s = self._loop.time()
+        return self._evidence_ms()
+
+    def finish(self, ending: Ending) -> None:
+        """End it, if it has not ended yet."""
+        if not self._ended.done():
+            self._ended.set_result(ending)
+
+    async def run(self, session: ReportedSession) -> Ending:
+        """Pass on until the end, and see both sides off."""
+        pumps = [
+            asyncio.create_task(
+                self._guarded(self._pump(self.viewer, self.upstream, self._meters.to_upstream, session))
+            ),
+            asyncio.create_task(self._guarded(self._pump(self.upstream, self.viewer, self._meters.to_viewer, None))),
+        ]
+        try:
+            ending = await self._ended
+            session.end(self._evidence_ms() if ending.how is How.SILENT else None)
+        finally:
+            session.end()
+            for pump in pumps:
+                pump.cancel()
+        await asyncio.wait(pumps)
+        await asyncio.gather(*(self._see_off(ending, side) for side in (self.viewer, self.upstream)))
+        return ending
+
+    def _evidence_ms(self) -> int:
+        heard_s = min(self.viewer.heard_s, self.upstream.heard_s)
+        return now_ms() - max(0, round((self._loop.time() - heard_s) * 1000))
+
+    async def _guarded(self, pump: Coroutine[Any, Any, None]) -> None:
+        try:
+            await pump
+        except Exception:
+            # A defect of ours that one viewer brings about must not leave him hanging.
+            log.exception("a defect in the gateway")
+            self.finish(Ending("gateway", How.DEFECT, _FAILED))
+
+    async def _pump(self, source: Side, sink: Side, traffic: Traffic, session: ReportedSession | None) -> None:
+        """Send to ``sink`` what ``source`` says; ``session``: is told which streamer it subscribes to."""
+        receive, send, clock = source.ws.receive, sink.ws.send_frame, self._loop.time
+        turn = 0
+        while True:
+            kind, data, _ = message = await receive()
+            source.heard_s = clock()
+            if kind is WSMsgType.TEXT:
+                if not data.isascii() and not _is_utf8(data):
+                    self.finish(Ending(source.name, How.ILLEGAL, Frame(1007, "not UTF-8")))
+                    return
+                if session is not None and (streamer_id := subscribed(data)) is not None:
+                    session.set_streamer(streamer_id)
+            elif kind is WSMsgType.PONG:
+                if data == self._own_ping:
+                    continue
+            elif kind is not WSMsgType.BINARY and kind is not WSMsgType.PING:
+                self.finish(_ending(source.name, message))
+                return
+            traffic.messages += 1
+            traffic.bytes += len(data)
+            sink.written_bytes += len(data)
+            try:
+                await send(data, kind)
+            except ConnectionError:
+                # How it has ended, perhaps by a close before, the other pump finds out, unless it is held up.
+                await asyncio.sleep(CLOSE_S)
+                self.finish(Ending(sink.name, How.ABORTED))
+                return
+            turn += 1
+            if turn % _TURN == 0:
+                await asyncio.sleep(0)
+
+    async def _see_off(self, ending: Ending, side: Side) -> None:
+        """Let ``side`` know how it has ended, as far as it can be told."""
+        is_his = side.name == ending.by
+        match ending.how:
+            case How.CLOSED:
+                await side.close(Frame(ending.frame.code) if is_his else ending.frame, is_answer=is_his)
+            case How.ABORTED:
+                side.hang_up()
+            case How.SILENT if is_his:
+                side.hang_up(at_once=True)
+            case How.ILLEGAL if is_his:
+                await side.dismiss(ending.frame)
+            case How.STOPPED | How.DEFECT:
+                await side.close(ending.frame)
+            case _:
+                await side.close(GOING_AWAY if ending.by == "viewer" else _FAILED)
+
+
+def _ending(name: str, message: "tuple[WSMsgType, object, object]") -> Ending:
+    """How ``name`` has ended it, by the last that came from there."""
+    kind, data, extra = message
+    if kind is WSMsgType.CLOSE:
+        assert isinstance(data, int)
+        if data and not is_close_code(data):
+            return Ending(name, How.ILLEGAL, Frame(1002, "no such close code"))
+        return Ending(name, How.CLOSED, Frame(data, str(extra or "")))
+    if kind is WSMsgType.ERROR and isinstance(data, WebSocketError):
+        return Ending(name, How.ILLEGAL, Frame(data.code, ""))
+    return Ending(name, How.ABORTED)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

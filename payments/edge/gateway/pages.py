@@ -1,0 +1,67 @@
+"""Plain HTTP goes through to the game host: any request, as it is, and so does the answer, as it comes."""
+
+import logging
+
+from aiohttp import ClientError, ClientResponse
+from aiohttp.web import BaseRequest, Response, StreamResponse
+
+from payments.clock import monotonic_s
+from payments.edge.gateway.headers import to_viewer
+from payments.edge.gateway.metrics import Meters
+from payments.edge.gateway.routes import Route
+from payments.edge.gateway.upstream import Refused, Upstreams
+from payments.edge.seldom import Seldom
+
+log = logging.getLogger(__name__)
+
+
+class Pages:
+    """All requests that ask for no WebSocket."""
+
+    def __init__(self, upstreams: Upstreams, meters: Meters, most: int) -> None:
+        """``most``: how many there may be at a time."""
+        self._upstreams = upstreams
+        self._meters = meters
+        self._most = most
+        self._under_way = 0
+        self._seldom = Seldom(monotonic_s)
+
+    async def serve(self, request: BaseRequest, route: Route) -> StreamResponse:
+        """The answer, which is sent when this returns."""
+        if self._under_way >= self._most:
+            return self._answer(503, "too many requests", {"Retry-After": "1"})
+        self._under_way += 1
+        try:
+            return await self._pass(request, route)
+        except Refused as refused:
+            if self._seldom.is_due(str(route.upstream)):
+                log.warning("%s: the game host serves no pages: %s", route.upstream, refused)
+            return self._answer(refused.status, str(refused))
+        finally:
+            self._under_way -= 1
+
+    async def _pass(self, request: BaseRequest, route: Route) -> StreamResponse:
+        if request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        async with await self._upstreams.ask(request, route) as theirs:
+            self._meters.pages[f"{theirs.status // 100}xx"] += 1
+            answer = StreamResponse(status=theirs.status, reason=theirs.reason, headers=to_viewer(theirs.headers))
+            await answer.prepare(request)
+            await _copy(theirs, answer, request)
+            return answer
+
+    def _answer(self, status: int, why: str, headers: dict[str, str] | None = None) -> Response:
+        self._meters.pages[f"{status // 100}xx"] += 1
+        return Response(status=status, text=f"{why}\n", headers=headers)
+
+
+async def _copy(theirs: ClientResponse, answer: StreamResponse, request: BaseRequest) -> None:
+    """The body. Where it breaks off there, it breaks off here."""
+    try:
+        async for piece in theirs.content.iter_any():
+            await answer.write(piece)
+        await answer.write_eof()
+    except (ClientError, OSError, TimeoutError):
+        answer.force_close()
+        if request.transport is not None:
+            request.transport.abort()

@@ -1,0 +1,61 @@
+"""Asks both sides of every link for signs of life, and ends the links of those that give none.
+
+Nothing else finds out that a viewer's machine has lost its network, or that a game host has frozen: their connections
+stay as they are. One task looks after all links, for two timers each would cost more than the messages.
+"""
+
+import asyncio
+import os
+from asyncio import get_running_loop
+from collections.abc import Collection
+
+from payments.edge.gateway.link import Ending, How, Link
+
+_SILENT_PINGS = 8 / 3
+"""Silent for so many times as long as from ping to ping, and a side is gone: 40 s by default."""
+
+_LOOKS = 16
+_LONGEST_LOOK_S = 1.0
+_SHARE = 100
+_AHEAD_S = 1.0
+
+
+class Pulse:
+    """Of all links. ``own_ping``: what its pings say; others pass through, and are not answered here."""
+
+    def __init__(self, ping_s: float, heartbeat_s: float) -> None:
+        self.own_ping = b"ps-gateway " + os.urandom(8)
+        self._ping_s = ping_s
+        self._look_s = min(_LONGEST_LOOK_S, ping_s / _LOOKS, heartbeat_s / _LOOKS)
+        # A heartbeat claims what is known: an answer that came just before it makes that nearly all.
+        self._ahead_s = heartbeat_s - min(_AHEAD_S, heartbeat_s / 4)
+
+    async def look_after(self, links: Collection[Link]) -> None:
+        """For ever, those that are in ``links`` at the time."""
+        clock = get_running_loop().time
+        looked_s = clock()
+        while True:
+            await asyncio.sleep(self._look_s)
+            # Whoever was not listened to for long, because this machine slept or was overloaded, has not been silent.
+            is_late = clock() - looked_s > self._look_s + self._ping_s / 3
+            looked_s = clock()
+            for number, link in enumerate(list(links)):
+                if is_late:
+                    link.viewer.excuse()
+                    link.upstream.excuse()
+                await self._look(link, clock())
+                if number % _SHARE == _SHARE - 1:
+                    await asyncio.sleep(0)
+
+    async def _look(self, link: Link, now_s: float) -> None:
+        for side, other in ((link.viewer, link.upstream), (link.upstream, link.viewer)):
+            if side.silent_s(other) > self._ping_s * _SILENT_PINGS:
+                link.finish(Ending(side.name, How.SILENT))
+                return
+        told_s, link.told_s = link.told_s, None
+        if told_s is not None:
+            link.next_ping_s = min(link.next_ping_s, told_s + self._ahead_s)
+        if now_s >= link.next_ping_s:
+            link.next_ping_s = now_s + self._ping_s
+            await link.viewer.ping(self.own_ping)
+            await link.upstream.ping(self.own_ping)

@@ -1,0 +1,138 @@
+"""Which game host a request goes to. Pure.
+
+A file of routes is ``{"routes": [...]}`` with an object for each: ``upstream``, the game host as ``HOST:PORT``;
+``path``, what the path of the request begins with, whole segments of it; ``host``, the name that the viewer asks for;
+``strip_path``, whether the game host is asked without what ``path`` says. Of the routes that fit a request, those that
+name a host go before those that do not, and among these the longest path wins, wherever it stands in the file.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from payments.configuration import quoted
+from payments.edge.settings import Endpoint, read_endpoint
+from payments.errors import Misconfigured
+from payments.strictjson import read_strictly
+
+_SETTING = "PS_GATEWAY_ROUTES_PATH"
+_FIELDS = ("upstream", "path", "host", "strip_path")
+
+
+class Route(NamedTuple):
+    """Requests for ``host`` (``None``: any) whose path is ``path`` or below it ("" is above all) go to ``upstream``."""
+
+    upstream: Endpoint
+    path: str = ""
+    host: str | None = None
+    strip_path: bool = False
+
+    def fits(self, host: str, path: str) -> bool:
+        """Whether requests for that path at that host are its own."""
+        return self.host in (None, host) and (path == self.path or path.startswith(f"{self.path}/") or not self.path)
+
+    def target(self, raw_path: str) -> str:
+        """What the game host is asked for; ``raw_path`` is path and query as the viewer has sent them."""
+        if not self.strip_path:
+            return raw_path
+        rest = raw_path[len(self.path) :]
+        return rest if rest.startswith("/") else f"/{rest}"
+
+
+class Routes:
+    """All of them."""
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self.upstreams = sorted({route.upstream for route in routes})
+        self._ordered = sorted(routes, key=lambda route: (route.host is None, -len(route.path)))
+
+    def find(self, host_header: str, raw_path: str) -> Route | None:
+        """The one that a request goes by, if there is one."""
+        host = _host(host_header)
+        path = raw_path.partition("?")[0]
+        return next((route for route in self._ordered if route.fits(host, path)), None)
+
+
+def single(upstream: Endpoint) -> Routes:
+    """Everything goes to one game host."""
+    return Routes((Route(upstream),))
+
+
+def read_routes(text: bytes, name: str) -> Routes:
+    """The routes that ``text``, of the file ``name``, says. ``Misconfigured`` names all that is wrong with it."""
+    try:
+        document = read_strictly(text)
+    except ValueError as error:
+        raise Misconfigured(f"{_SETTING}: {name}: {error}") from None
+    if not isinstance(document, dict) or not isinstance(document.get("routes"), list) or not document["routes"]:
+        raise Misconfigured(
+            f'{_SETTING}: {name}: not of the form {{"routes": [{{"upstream": "HOST:PORT"}}]}}, with a route or more'
+        )
+    problems = [f"{field}: nothing of that name is known here" for field in document if field != "routes"]
+    routes: dict[tuple[str | None, str], Route] = {}
+    for number, item in enumerate(document["routes"]):
+        where = f"routes[{number}]"
+        found = list(_problems(item))
+        problems += [f"{where}{field}: {problem}" for field, problem in found]
+        if not found:
+            route = _route(item)
+            if (route.host, route.path) in routes:
+                problems.append(f"{where}: another route has the same host and path")
+            routes[route.host, route.path] = route
+    if problems:
+        raise Misconfigured("\n".join(f"{_SETTING}: {name}: {problem}" for problem in problems))
+    return Routes(tuple(routes.values()))
+
+
+def _route(item: dict[str, Any]) -> Route:
+    upstream = read_endpoint(item["upstream"])
+    assert upstream is not None
+    host = item.get("host")
+    return Route(
+        upstream, item.get("path", "").rstrip("/"), None if host is None else _host(host), item.get("strip_path", False)
+    )  # fmt: skip
+
+
+def _problems(item: Any) -> Iterator[tuple[str, str]]:
+    """What is wrong with a route: the field, with a point before it, and in which way."""
+    if not isinstance(item, dict):
+        yield "", "not an object with an upstream"
+        return
+    yield from ((f".{field}", "nothing of that name is known here") for field in item if field not in _FIELDS)
+    if "upstream" not in item:
+        yield ".upstream", "missing; it is the game host, such as 192.0.2.7:8888"
+    elif (problem := _no_endpoint(item["upstream"])) is not None:
+        yield ".upstream", problem
+    if "path" in item and not _is_path(item["path"]):
+        yield ".path", f'{_shown(item["path"])} does not begin with "/", or has in it what no path has'
+    if "host" in item and not _is_host(item["host"]):
+        yield ".host", f"{_shown(item['host'])} is not the name or the address of a host, without a port"
+    if not isinstance(item.get("strip_path", False), bool):
+        yield ".strip_path", f"{_shown(item['strip_path'])} is neither true nor false"
+
+
+def _no_endpoint(value: Any) -> str | None:
+    if not isinstance(value, str) or not value:
+        return f"{_shown(value)} is not HOST:PORT, such as 192.0.2.7:8888"
+    try:
+        read_endpoint(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch(r"/[!-~]*", value)) and not set(value) & set('?#"<>\\')
+
+
+def _is_host(value: Any) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*|\[[0-9A-Fa-f:.]+\]", value))
+
+
+def _host(header: str) -> str:
+    """The name in a ``Host`` header, as it is compared."""
+    return re.sub(r":[0-9]*$", "", header).rstrip(".").lower()
+
+
+def _shown(value: Any) -> str:
+    return quoted(value[:80]) if isinstance(value, str) else repr(value)[:80]

@@ -1,0 +1,165 @@
+"""The gateway from its settings to its end: sockets, signals, reload, drain."""
+
+import asyncio
+import logging
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+
+from aiohttp.web import BaseRequest, Server, ServerRunner, StreamResponse, TCPSite
+
+from payments.clock import monotonic_s
+from payments.edge.gateway.admin import Admin
+from payments.edge.gateway.front import Front
+from payments.edge.gateway.metrics import Meters
+from payments.edge.gateway.pages import Pages
+from payments.edge.gateway.routes import Routes, read_routes, single
+from payments.edge.gateway.upstream import Upstreams
+from payments.edge.gateway.viewer import Viewers
+from payments.edge.reporter import Reporter
+from payments.edge.settings import EdgeSettings, Endpoint
+from payments.errors import Misconfigured
+from payments.notify import notify, watchdog_s
+
+log = logging.getLogger(__name__)
+
+_IDLE_S = 20.0
+"""How long a connection may take for the head of a request, or be kept between two."""
+
+_BACKLOG = 1024
+_WRITE_S = 0.5
+
+Handler = Callable[[BaseRequest], Awaitable[StreamResponse]]
+
+
+def load_routes(settings: EdgeSettings) -> Routes:
+    """What the settings say. Raises ``Misconfigured``."""
+    if (settings.upstream is None) == (settings.routes_path is None):
+        raise Misconfigured(
+            "PS_GATEWAY_UPSTREAM, PS_GATEWAY_ROUTES_PATH: set one of them, and not both: where viewers are sent"
+        )
+    if settings.upstream is not None:
+        return single(settings.upstream)
+    assert settings.routes_path is not None
+    try:
+        text = settings.routes_path.read_bytes()
+    except OSError as error:
+        raise Misconfigured(f"PS_GATEWAY_ROUTES_PATH: {settings.routes_path}: {error.strerror}") from None
+    return read_routes(text, str(settings.routes_path))
+
+
+class Gateway:
+    """One that runs, until a signal tells it to stop."""
+
+    def __init__(self, settings: EdgeSettings, routes: Routes, reporter: Reporter, upstreams: Upstreams) -> None:
+        self._settings = settings
+        self._reporter = reporter
+        self._meters = Meters()
+        self._viewers = Viewers(settings, reporter, upstreams, self._meters)
+        pages = Pages(upstreams, self._meters, settings.most_viewers)
+        self._front = Front(routes, self._viewers, pages, self._meters)
+        self._admin = Admin(reporter, self._meters)
+        self._stopping, self._hurrying = asyncio.Event(), asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve, and drain when it is told to. Raises ``Misconfigured`` where it cannot listen."""
+        async with AsyncExitStack() as opened:
+            site = await _listen("PS_GATEWAY_LISTEN", self._settings.listen, self._front.serve, opened)
+            await _listen("PS_GATEWAY_ADMIN_LISTEN", self._settings.admin_listen, self._admin.serve, opened)
+            self._reporter.start()
+            self._take_signals()
+            for work in (self._viewers.look_after(), _watch()):
+                task = asyncio.create_task(work)
+                opened.callback(task.cancel)
+            log.info("started", extra={"listen": str(self._settings.listen)})
+            notify("READY=1")
+            await self._stopping.wait()
+            await self._drain(site)
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+
+    def _stop(self) -> None:
+        (self._hurrying if self._stopping.is_set() else self._stopping).set()
+
+    def _reload(self) -> None:
+        notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            self._front.routes = load_routes(self._settings)
+            log.info("the routes were read again")
+        except Misconfigured as error:
+            log.error("the routes stay as they were: %s", error)  # noqa: TRY400
+        notify("READY=1")
+
+    async def _drain(self, site: TCPSite) -> None:
+        notify("STOPPING=1")
+        log.info("stopping", extra={"viewers": self._meters.viewers})
+        deadline_s = monotonic_s() + self._settings.drain_s
+        self._admin.is_stopping = True
+        await site.stop()
+        await self._unless_hurried(self._viewers.let_go(), self._settings.drain_s)
+        closed = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        left_s = max(0.0, deadline_s - monotonic_s())
+
+        def close() -> None:
+            self._reporter.close(left_s)
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(closed.set)
+
+        # A daemon: whoever hurries does not wait for it.
+        threading.Thread(target=close, name="closing", daemon=True).start()
+        await self._unless_hurried(closed.wait(), left_s + _WRITE_S)
+        if self._hurrying.is_set():
+            # Until what is to be reported is written down; that takes a moment.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(closed.wait(), _WRITE_S)
+        log.info("stopped", extra={"pending": self._reporter.status().pending})
+
+    async def _unless_hurried(self, work: Awaitable[object], timeout_s: float) -> None:
+        tasks = {asyncio.ensure_future(work), asyncio.ensure_future(self._hurrying.wait())}
+        await asyncio.wait(tasks, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+
+
+async def serve(settings: EdgeSettings) -> None:
+    """Until a signal comes. Raises ``Misconfigured`` where it cannot start."""
+    routes = load_routes(settings)
+    # It warns of every viewer who offers what the game host has not chosen.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
+    for doubt in settings.name_doubts():
+        log.warning(doubt)
+    async with Upstreams(settings.most_message_bytes) as upstreams:
+        await Gateway(settings, routes, Reporter(settings), upstreams).run()
+
+
+async def _listen(name: str, at: Endpoint, handler: Handler, opened: AsyncExitStack) -> TCPSite:
+    silent = logging.getLogger(f"{__name__}.aiohttp")
+    # Of clients that speak no HTTP aiohttp logs a traceback each. Our own defects are logged where they arise.
+    silent.setLevel(logging.CRITICAL)
+    server = Server(
+        handler, access_log=None, logger=silent, keepalive_timeout=_IDLE_S, auto_decompress=False, max_field_size=16384
+    )
+    runner = ServerRunner(server, shutdown_timeout=1.0)
+    await runner.setup()
+    opened.push_async_callback(runner.cleanup)
+    site = TCPSite(runner, at.host, at.port, backlog=_BACKLOG)
+    try:
+        await site.start()
+    except OSError as error:
+        raise Misconfigured(f"{name}: cannot listen on {at} ({error.strerror})") from None
+    return site
+
+
+async def _watch() -> None:
+    """Tell the service manager that the loop turns, as often as it wants to hear it."""
+    limit_s = watchdog_s()
+    while limit_s is not None:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(limit_s / 3)

@@ -1,0 +1,113 @@
+"""Connects to game hosts: for a WebSocket, or for a page.
+
+A host is asked as the viewer has asked, and what it answers is the answer: no redirect is followed, no cookie kept, no
+proxy of the environment used, nothing decompressed. Each connection is for one request: one that was kept open may be
+closed by the host at the very moment that it is used again, and not every request may be sent twice.
+"""
+
+import asyncio
+from typing import Self
+
+from aiohttp import (
+    ClientError,
+    ClientHandlerType,
+    ClientRequest,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+    WSServerHandshakeError,
+)
+from aiohttp.web import BaseRequest
+from yarl import URL
+
+from payments.edge.gateway.headers import offered_protocols, to_upstream
+from payments.edge.gateway.routes import Route
+from payments.edge.gateway.side import UpstreamSocket
+
+CONNECT_S = 10.0
+_SILENT_S = 60.0
+_AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+
+class Refused(Exception):
+    """The host does not do what it was asked for. ``status``: what the viewer gets."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class Upstreams:
+    """All game hosts. To be used, and closed, in the loop that it was made in."""
+
+    def __init__(self, most_message_bytes: int) -> None:
+        self._most_message_bytes = most_message_bytes
+        self._session = ClientSession(
+            connector=TCPConnector(limit=0, force_close=True), cookie_jar=DummyCookieJar(), auto_decompress=False,
+            skip_auto_headers=_AUTOMATIC, middlewares=(_no_other_place,), ws_response_class=UpstreamSocket,
+            timeout=ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=_SILENT_S),
+        )  # fmt: skip
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def connect(self, request: BaseRequest, route: Route) -> UpstreamSocket:
+        """A WebSocket to the host, which has accepted it. Raises ``Refused``."""
+        headers = to_upstream(request.headers, request.remote or "")
+        headers.popall("Content-Length", None)
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                socket = await self._session.ws_connect(
+                    _url(request, route), protocols=offered_protocols(request.headers), headers=headers,
+                    autoclose=False, autoping=False, compress=0, max_msg_size=self._most_message_bytes + 1,
+                    decode_text=False,
+                )  # fmt: skip
+        except TimeoutError:
+            raise Refused(504, f"no answer within {CONNECT_S:.0f} s") from None
+        except WSServerHandshakeError as error:
+            raise Refused(502, f"it answers {error.status} to a WebSocket") from None
+        except (ClientError, OSError, ValueError) as error:
+            raise Refused(502, _reason(error)) from None
+        assert isinstance(socket, UpstreamSocket)
+        return socket
+
+    async def ask(self, request: BaseRequest, route: Route) -> ClientResponse:
+        """The answer to a plain request, its body still to be read. Raises ``Refused``."""
+        body = request.content if request.body_exists else None
+        try:
+            return await self._session.request(
+                request.method, _url(request, route), headers=to_upstream(request.headers, request.remote or ""),
+                data=body, allow_redirects=False,
+            )  # fmt: skip
+        except TimeoutError:
+            raise Refused(504, "no answer in time") from None
+        except (ClientError, OSError, ValueError) as error:
+            raise Refused(502, _reason(error)) from None
+
+
+async def _no_other_place(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """A redirect instead of a WebSocket would be followed, to wherever it leads."""
+    response = await handler(request)
+    if response.status != 101 and "Upgrade" in request.headers:
+        response.close()
+        raise WSServerHandshakeError(response.request_info, (), status=response.status)
+    return response
+
+
+def _url(request: BaseRequest, route: Route) -> URL:
+    path, _, query = route.target(request.raw_path).partition("?")
+    return URL.build(
+        scheme="http", host=route.upstream.host, port=route.upstream.port, path=path, query_string=query, encoded=True
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """In a few words."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"no connection ({error.strerror})"
+    return f"no connection ({type(error).__name__})"

@@ -1,0 +1,133 @@
+"""A viewer's WebSocket: from the request for it to the end of the session."""
+
+import asyncio
+import logging
+from asyncio import get_running_loop
+
+from aiohttp.web import BaseRequest, Response, StreamResponse
+
+from payments.clock import monotonic_s
+from payments.edge.gateway.link import GOING_AWAY, Ending, How, Link
+from payments.edge.gateway.metrics import Meters
+from payments.edge.gateway.pulse import Pulse
+from payments.edge.gateway.routes import Route
+from payments.edge.gateway.side import CLOSE_S, Side, UpstreamSocket, ViewerSocket
+from payments.edge.gateway.upstream import Refused, Upstreams
+from payments.edge.reporter import Reporter
+from payments.edge.seldom import Seldom
+from payments.edge.settings import EdgeSettings, Endpoint
+
+log = logging.getLogger(__name__)
+
+_RETRY_AFTER_S = 5
+
+
+class Viewers:
+    """All of them. ``links``: those whom a game host has accepted."""
+
+    def __init__(self, settings: EdgeSettings, reporter: Reporter, upstreams: Upstreams, meters: Meters) -> None:
+        self.links: set[Link] = set()
+        self._settings = settings
+        self._reporter = reporter
+        self._upstreams = upstreams
+        self._meters = meters
+        self._seldom = Seldom(monotonic_s)
+        self._pulse = Pulse(settings.ping_s, settings.heartbeat_s)
+        self._coming = 0
+        self._is_stopping = False
+
+    async def look_after(self) -> None:
+        """For ever: find out who is gone."""
+        await self._pulse.look_after(self.links)
+
+    async def let_go(self) -> None:
+        """Close with all of them, and take no more. Takes as long as a close may take, at most."""
+        self._is_stopping = True
+        for link in self.links:
+            link.finish(Ending("gateway", How.STOPPED, GOING_AWAY))
+        deadline_s = monotonic_s() + 2 * CLOSE_S
+        while (self.links or self._coming) and monotonic_s() < deadline_s:
+            await asyncio.sleep(0.01)
+
+    async def serve(self, request: BaseRequest, route: Route) -> StreamResponse:
+        """Answer the request for a WebSocket, which goes by ``route``, and stay until the session is over."""
+        if self._is_stopping:
+            return self._refuse("stopping", 503, "the gateway is stopping")
+        if len(self.links) + self._coming >= self._settings.most_viewers:
+            if self._seldom.is_due("full"):
+                log.warning("PS_GATEWAY_MAX_VIEWERS is reached: %d; others get 503", self._settings.most_viewers)
+            return self._refuse("full", 503, "too many viewers")
+        if not ViewerSocket(None, 0).can_prepare(request):
+            return self._refuse("bad_request", 400, "not a request for a WebSocket, version 13")
+        self._coming += 1
+        try:
+            upstream = await self._connect(request, route)
+        except Refused as refused:
+            self._complain(route.upstream, str(refused))
+            return self._refuse("timeout" if refused.status == 504 else "refused", refused.status, str(refused))
+        finally:
+            self._coming -= 1
+        return await self._link(request, upstream)
+
+    async def _connect(self, request: BaseRequest, route: Route) -> UpstreamSocket:
+        begun_s = monotonic_s()
+        socket = await self._upstreams.connect(request, route)
+        self._meters.connect_seconds.observe(monotonic_s() - begun_s)
+        if self._seldom.is_over(str(route.upstream)):
+            log.info("%s: the game host takes viewers again", route.upstream)
+        return socket
+
+    async def _link(self, request: BaseRequest, socket: UpstreamSocket) -> StreamResponse:
+        answer = ViewerSocket(socket.protocol, self._settings.most_message_bytes)
+        transport = request.transport
+        upstream = Side("upstream", socket, socket.transport)
+        peer = upstream.peer
+        try:
+            if transport is None or peer is None or self._is_stopping:
+                raise ConnectionResetError
+            await answer.prepare(request)
+        except ConnectionError:
+            # The viewer has left meanwhile, or the game host has: nothing has begun.
+            upstream.hang_up()
+            return self._refuse("gone", 502, "the game host is gone")
+        viewer = Side("viewer", answer, transport)
+        link = Link(viewer, upstream, self._pulse.own_ping, self._meters)
+        link.next_ping_s = get_running_loop().time() + self._settings.ping_s
+        await self._run(link, peer)
+        return answer
+
+    async def _run(self, link: Link, peer: Endpoint) -> None:
+        self._meters.results["accepted"] += 1
+        self._meters.viewers += 1
+        self.links.add(link)
+        begun_s = monotonic_s()
+        session = self._reporter.open(peer.host, peer.port, evidence=link.evidence)
+        try:
+            ending = await link.run(session)
+        finally:
+            self.links.discard(link)
+            self._meters.viewers -= 1
+        self._meters.endings[ending.by, ending.how] += 1
+        log.info(
+            "a viewer has left",
+            extra={
+                "session_id": session.session_id,
+                "upstream": str(peer),
+                "by": ending.by,
+                "how": ending.how,
+                "code": ending.frame.code or None,
+                "seconds": round(monotonic_s() - begun_s, 3),
+            },
+        )
+
+    def _complain(self, upstream: Endpoint, why: str) -> None:
+        if self._seldom.is_due(str(upstream)):
+            log.warning("%s: the game host takes no viewer: %s", upstream, why)
+
+    def _refuse(self, result: str, status: int, why: str) -> Response:
+        self._meters.results[result] += 1
+        headers = {"Retry-After": str(_RETRY_AFTER_S)} if status == 503 else {}
+        answer = Response(status=status, text=f"{why}\n", headers=headers)
+        # What comes behind such a request is no HTTP, so nothing more can be read from there.
+        answer.force_close()
+        return answer
