@@ -143,7 +143,7 @@ def table(found: dict[str, Any]) -> str:
     for name in ("direct", "through", "added"):
         lines.append(f"{name:10} p50 {latency[f'{name}_p50_ms']:8.2f} ms   p99 {latency[f'{name}_p99_ms']:8.2f} ms")
     lines += [
-        f"memory     {found['alone_kib'] / 1024:.0f} MiB alone, {found['kib_per_viewer']:.1f} KiB more for each viewer, "
+        f"memory     {found['alone_kib'] / 1024:.0f} MiB alone, {found['kib_per_viewer']:.1f} KiB more per viewer, "
         f"{found['kib_per_talking_viewer']:.1f} KiB once they have talked",
         f"processor  {found['processor_us_per_message']:.0f} µs for a message and its echo, heartbeats included",
     ]

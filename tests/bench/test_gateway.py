@@ -22,5 +22,5 @@ def test_every_figure_of_the_gateway_is_measured(tmp_path: Path) -> None:
     assert said["latency"]["messages"] == 40
     assert said["latency"]["through_p99_ms"] >= said["latency"]["through_p50_ms"] > 0
     assert {name: echo["is_exact"] for name, echo in said["echo"].items()} == {"direct": True, "through": True}
-    for what in ("direct", "through", "added", "KiB more for each viewer", "4 MiB back"):
+    for what in ("direct", "through", "added", "KiB more per viewer", "4 MiB back"):
         assert what in bench.stdout
