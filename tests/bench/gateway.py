@@ -140,8 +140,10 @@ def table(found: dict[str, Any]) -> str:
     lines = [
         f"{plan['viewers']} viewers, let in in {found['connected_s']:.1f} s; {latency['messages']} messages each way"
     ]
-    for name in ("direct", "through", "added"):
-        lines.append(f"{name:10} p50 {latency[f'{name}_p50_ms']:8.2f} ms   p99 {latency[f'{name}_p99_ms']:8.2f} ms")
+    lines += [
+        f"{name:10} p50 {latency[f'{name}_p50_ms']:8.2f} ms   p99 {latency[f'{name}_p99_ms']:8.2f} ms"
+        for name in ("direct", "through", "added")
+    ]
     lines += [
         f"memory     {found['alone_kib'] / 1024:.0f} MiB alone, {found['kib_per_viewer']:.1f} KiB more per viewer, "
         f"{found['kib_per_talking_viewer']:.1f} KiB once they have talked",
