@@ -17,11 +17,7 @@ import requests
 
 from tests.audit import audit
 from tests.cli.command import process, refused, run
-from tests.harness import ROOT, end, journal_path, until
-
-needs_gateway = pytest.mark.skipif(
-    not (ROOT / "payments" / "edge" / "gateway" / "__main__.py").exists(), reason="the gateway has not landed"
-)
+from tests.harness import end, journal_path, until
 
 
 class Demo:
@@ -98,7 +94,6 @@ def _members(group: int) -> list[int]:
     return members
 
 
-@needs_gateway
 def test_it_shows_sessions_power_and_balances_and_stops_at_sigterm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +120,6 @@ def test_it_shows_sessions_power_and_balances_and_stops_at_sigterm(
     assert sum(balance for _, _, balance in rows) == Decimal(owed[1]) > 0
 
 
-@needs_gateway
 def test_ctrl_c_ends_every_session_and_what_is_kept_can_be_audited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +145,6 @@ def test_ctrl_c_ends_every_session_and_what_is_kept_can_be_audited(
     assert Decimal(told[-1]["owed"]) == sum(balances.values())
 
 
-@needs_gateway
 def test_it_ends_by_itself_when_its_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with demo(tmp_path, monkeypatch, "--seconds", "1", "--viewers", "1") as shown:
         said = shown.rest()
@@ -160,7 +153,6 @@ def test_it_ends_by_itself_when_its_time_is_over(tmp_path: Path, monkeypatch: py
     assert "everything holds" in said[-1]
 
 
-@needs_gateway
 def test_a_part_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with demo(tmp_path, monkeypatch) as shown:
         worker = shown.pid("worker")
@@ -178,7 +170,6 @@ def test_a_part_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path, monke
     assert "in the end" not in said
 
 
-@needs_gateway
 def test_kill_9_leaves_no_process_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with demo(tmp_path, monkeypatch) as shown:
         group = os.getpgid(shown.pid("API"))
