@@ -10,9 +10,11 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -24,9 +26,10 @@ HOST = "127.0.0.2"
 
 
 class Plan(NamedTuple):
-    """How much is measured. ``every_s``: from one message of a viewer to its next."""
+    """How much is measured: in so many rounds, each of so many seconds. ``every_s``: from one message to the next."""
 
     viewers: int
+    rounds: int
     seconds: float
     every_s: float
     echo_mib: int
@@ -47,6 +50,26 @@ def talk(viewers: Puppet, plan: Plan) -> Talk:
     return Talk(count, taken_ms[count // 2], taken_ms[count * 99 // 100], taken_ms[-1])
 
 
+class Talks(NamedTuple):
+    """Both ways by turns, so that what else the machine does comes to both; the processor that the gateway had."""
+
+    direct: list[Talk]
+    through: list[Talk]
+    processor_s: float
+
+    def figures(self) -> dict[str, Any]:
+        """Medians of the rounds, in milliseconds, and each round."""
+        found: dict[str, Any] = {}
+        for name in ("p50_ms", "p99_ms"):
+            straight, longer = ([getattr(each, name) for each in way] for way in (self.direct, self.through))
+            found[f"direct_{name}"] = median(straight)
+            found[f"through_{name}"] = median(longer)
+            found[f"added_{name}"] = median(more - less for more, less in zip(longer, straight, strict=True))
+        found["messages"] = sum(each.messages for each in self.through)
+        found["rounds"] = [[each._asdict() for each in pair] for pair in zip(self.direct, self.through, strict=True)]
+        return found
+
+
 def processor_s(pid: int) -> float:
     """What it has had of a processor so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -62,6 +85,7 @@ def echoed(viewers: Puppet, plan: Plan, url: str) -> dict[str, Any]:
 
 @contextmanager
 def puppet(folder: Path, module: str, *arguments: str) -> Iterator[Puppet]:
+    folder.mkdir(exist_ok=True)
     log = folder / f"{module}.log"
     with running_puppet(module, log, {}, *arguments) as process:
         yield Puppet(process, log)
@@ -69,84 +93,87 @@ def puppet(folder: Path, module: str, *arguments: str) -> Iterator[Puppet]:
 
 def measure(folder: Path, plan: Plan) -> dict[str, Any]:
     """Every figure, by its name."""
-    with puppet(folder, "tests.bench.echo", HOST) as host, puppet(folder, "tests.bench.viewers") as viewers:
+    with ExitStack() as opened:
+        host = opened.enter_context(puppet(folder, "tests.bench.echo", HOST))
+        near, far = (opened.enter_context(puppet(folder / name, "tests.bench.viewers")) for name in ("near", "far"))
         address = f"{HOST}:{host.ask(port=None)}"
-        direct = _direct(viewers, plan, f"ws://{address}/")
-        with running_server(folder) as server:
-            server.register("orch-a", HOST)
-            with running_gateway(folder, server.url, address, PAYMENTS_SESSION_HEARTBEAT_SECONDS="15") as running:
-                through = _through(viewers, plan, running)
-    added_ms = {
-        f"added_{name}": through["talk"][name] - direct["talk"][name] for name in ("p50_ms", "p99_ms", "most_ms")
-    }
-    return {"plan": plan._asdict(), "direct": direct, "through": through, **added_ms}
+        server = opened.enter_context(running_server(folder))
+        server.register("orch-a", HOST)
+        gateway = opened.enter_context(
+            running_gateway(folder, server.url, address, PAYMENTS_SESSION_HEARTBEAT_SECONDS="15")
+        )
+        straight, longer = f"ws://{address}/", f"{gateway.ws_url}/"
+        near.ask(come=plan.viewers, url=straight)
+        alone_bytes = gateway.memory_bytes()
+        connected_s = far.ask(come=plan.viewers, url=longer)
+        silent_bytes = gateway.memory_bytes()
+        talks = talk_by_turns(near, far, plan, gateway)
+        talking_bytes = gateway.memory_bytes()
+        for viewers in (near, far):
+            viewers.ask(leave=None)
+        return {
+            "plan": plan._asdict(),
+            "latency": talks.figures(),
+            "connected_s": connected_s,
+            "alone_kib": alone_bytes / 1024,
+            "kib_per_viewer": (silent_bytes - alone_bytes) / 1024 / plan.viewers,
+            "kib_per_talking_viewer": (talking_bytes - alone_bytes) / 1024 / plan.viewers,
+            "processor_us_per_message": talks.processor_s * 1e6 / sum(each.messages for each in talks.through),
+            "echo": {"direct": echoed(near, plan, straight), "through": echoed(far, plan, longer)},
+        }
 
 
-def _direct(viewers: Puppet, plan: Plan, url: str) -> dict[str, Any]:
-    connected_s = viewers.ask(come=plan.viewers, url=url)
-    talked = talk(viewers, plan)
-    viewers.ask(leave=None)
-    return {"connected_s": connected_s, "talk": talked._asdict(), "echo": echoed(viewers, plan, url)}
-
-
-def _through(viewers: Puppet, plan: Plan, running: Gateway) -> dict[str, Any]:
-    pid, url = running.process.pid, f"{running.ws_url}/"
-    alone_bytes = running.memory_bytes()
-    connected_s = viewers.ask(come=plan.viewers, url=url)
-    silent_bytes = running.memory_bytes()
-    before_s = processor_s(pid)
-    talked = talk(viewers, plan)
-    busy = (processor_s(pid) - before_s) / plan.seconds
-    talking_bytes = running.memory_bytes()
-    viewers.ask(leave=None)
-    return {
-        "connected_s": connected_s,
-        "talk": talked._asdict(),
-        "alone_kib": alone_bytes / 1024,
-        "kib_per_viewer": (silent_bytes - alone_bytes) / 1024 / plan.viewers,
-        "kib_per_talking_viewer": (talking_bytes - alone_bytes) / 1024 / plan.viewers,
-        "share_of_a_processor": busy,
-        "echo": echoed(viewers, plan, url),
-    }
+def talk_by_turns(near: Puppet, far: Puppet, plan: Plan, gateway: Gateway) -> Talks:
+    direct, through = [], []
+    had_s = 0.0
+    for _ in range(plan.rounds):
+        direct.append(talk(near, plan))
+        before_s = processor_s(gateway.process.pid)
+        through.append(talk(far, plan))
+        had_s += processor_s(gateway.process.pid) - before_s
+    return Talks(direct, through, had_s)
 
 
 def table(found: dict[str, Any]) -> str:
     """What was found, for people."""
-    plan, lines = found["plan"], []
-    for name, where in (("direct", found["direct"]), ("through the gateway", found["through"])):
-        said = where["talk"]
-        lines.append(
-            f"{name:20} {said['messages']} messages: p50 {said['p50_ms']:.2f} ms, p99 {said['p99_ms']:.2f} ms, "
-            f"at most {said['most_ms']:.1f} ms; {plan['viewers']} viewers let in in {where['connected_s']:.1f} s; "
-            f"{plan['echo_mib']} MiB echoed at {where['echo']['mb_per_s']:.0f} MB/s, "
-            f"{'byte by byte as sent' if where['echo']['is_exact'] else 'DAMAGED'}"
-        )
-    through = found["through"]
-    lines.append(f"added: p50 {found['added_p50_ms']:.2f} ms, p99 {found['added_p99_ms']:.2f} ms")
-    lines.append(
-        f"memory of the gateway: {through['alone_kib'] / 1024:.0f} MiB alone, {through['kib_per_viewer']:.1f} KiB per "
-        f"viewer, {through['kib_per_talking_viewer']:.1f} KiB once they have talked; "
-        f"{through['share_of_a_processor']:.0%} of a processor while they talk"
-    )
+    plan, latency = found["plan"], found["latency"]
+    lines = [
+        f"{plan['viewers']} viewers, let in in {found['connected_s']:.1f} s; {latency['messages']} messages each way"
+    ]
+    lines += [
+        f"{name:10} p50 {latency[f'{name}_p50_ms']:8.2f} ms   p99 {latency[f'{name}_p99_ms']:8.2f} ms"
+        for name in ("direct", "through", "added")
+    ]
+    lines += [
+        f"memory     {found['alone_kib'] / 1024:.0f} MiB alone, {found['kib_per_viewer']:.1f} KiB more per viewer, "
+        f"{found['kib_per_talking_viewer']:.1f} KiB once they have talked",
+        f"processor  {found['processor_us_per_message']:.0f} µs for a message and its echo, heartbeats included",
+    ]
+    for name, echo in found["echo"].items():
+        exact = "byte by byte as it was sent" if echo["is_exact"] else "DAMAGED"
+        lines.append(f"{name:10} {plan['echo_mib']} MiB back, {exact}: {echo['mb_per_s']:.0f} MB/s")
+    lines.append(f"{found['cores']} cores, Python {found['python']}, {found['took_s']:.0f} s")
     return "".join(f"{line}\n" for line in lines)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.gateway", description=__doc__)
     parser.add_argument("--viewers", type=int, default=2000, help="how many are connected at once (2000)")
-    parser.add_argument("--seconds", type=float, default=30, help="how long they talk (30)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often they talk, each way by turns (5)")
+    parser.add_argument("--seconds", type=float, default=10, help="how long they talk in a round (10)")
     parser.add_argument("--every", type=float, default=5, help="seconds from one message of a viewer to its next (5)")
     parser.add_argument("--echo-mib", type=int, default=1024, help="how much is echoed by one viewer (1024)")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where the JSON goes (bench.json)")
     given = parser.parse_args()
     raise_file_limit()
-    plan = Plan(given.viewers, given.seconds, given.every, given.echo_mib)
+    plan = Plan(given.viewers, given.rounds, given.seconds, given.every, given.echo_mib)
+    begun_s = time.monotonic()
     with TemporaryDirectory(prefix="payments-bench-", dir=os.environ.get("TMPDIR")) as folder:
         found = measure(Path(folder), plan)
-    found |= {"cores": os.cpu_count(), "python": platform.python_version()}
+    found |= {"cores": os.cpu_count(), "python": platform.python_version(), "took_s": time.monotonic() - begun_s}
     sys.stdout.write(table(found))
     given.json.write_text(json.dumps(found, indent=2) + "\n")
-    return 0 if found["direct"]["echo"]["is_exact"] and found["through"]["echo"]["is_exact"] else 1
+    return 0 if all(echo["is_exact"] for echo in found["echo"].values()) else 1
 
 
 if __name__ == "__main__":

@@ -105,8 +105,18 @@ def test_disconnect_ends_the_session_and_connect_begins_another(
         one.do("connect()")
         one.wait_for_connection()
         one.check_plays(LISBON)
-        sessions.wait("ended", "active", streamer_id=LISBON.id)
+        sessions.wait("ended", "active")
     sessions.wait("ended", "ended", streamer_id=LISBON.id)
+
+
+def test_a_tab_that_crashes_ends_its_session(
+    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+) -> None:
+    with player(browser, server, f"http://{edge}/", StreamerId=PORTO.id) as one:
+        one.check_plays(PORTO)
+        one.crash()
+        assert server.saw("left", id=one.id)["code"] == 1001
+        sessions.wait("ended", streamer_id=PORTO.id)
 
 
 def test_a_session_ends_when_its_streamer_goes_and_the_frontend_comes_back_by_itself(
@@ -122,7 +132,7 @@ def test_a_session_ends_when_its_streamer_goes_and_the_frontend_comes_back_by_it
         page = stream(browser, server, faro)
         one.wait_for_connection()
         one.check_plays(faro)
-        sessions.wait("ended", "active", streamer_id=faro.id)
+        sessions.wait("ended", "active")
     sessions.wait("ended", "ended", streamer_id=faro.id)
     page.close()
 
@@ -135,7 +145,6 @@ def test_a_viewer_who_turns_to_another_streamer_stays_in_one_session(
         sessions.wait("active", streamer_id=LISBON.id)
         one.do(f"config.setOptionSettingValue('StreamerId', '{PORTO.id}')")
         one.check_plays(PORTO)
-        sessions.wait("active", streamer_id=PORTO.id)
     sessions.wait("ended", streamer_id=PORTO.id)
 
 
