@@ -61,7 +61,7 @@ class Scene:
         """What Payments makes of all stays."""
         stays = self.people.leave()
         assert self.gateway.stop(timeout_s=150) == 0
-        findings = check_stays(server, stays, self.kills_ms, HEARTBEAT_S)
+        findings = check_stays(server, stays, self.kills_ms, HEARTBEAT_S, self.people.lag_ms)
         sys.stdout.write(f"{VIEWERS} viewers, {OUTAGE_S:g} s: {findings}\n")
         return findings
 
@@ -98,7 +98,7 @@ def test_payments_killed_and_brought_back_costs_no_viewer_more_than_50_ms(tmp_pa
         play.is_told_of_now(server)
         findings = play.all_leave(server)
         assert findings.cut == 0
-        assert findings.median_off_ms <= 50
+        assert findings.quick_off_ms <= 50
         assert play.people.failures == {}
 
 
@@ -119,7 +119,7 @@ def test_the_gateway_killed_and_brought_back_costs_no_viewer_more_than_a_heartbe
         play.is_told_of_now(server)
         findings = play.all_leave(server)
         assert findings.cut >= VIEWERS
-        assert findings.median_off_ms <= 50
+        assert findings.quick_off_ms <= 50
 
 
 def test_a_network_cut_and_mended_costs_no_viewer_more_than_50_ms(tmp_path: Path) -> None:
@@ -133,5 +133,5 @@ def test_a_network_cut_and_mended_costs_no_viewer_more_than_50_ms(tmp_path: Path
         play.is_told_of_now(wire.server)
         findings = play.all_leave(wire.server)
         assert findings.cut == 0
-        assert findings.median_off_ms <= 50
+        assert findings.quick_off_ms <= 50
         assert play.people.failures == {}
