@@ -4,34 +4,53 @@
 #
 #   install.sh [--dry-run]               install or upgrade
 #   install.sh [--dry-run] --rollback    go back to the release that was in use before, and again to the other
+#   install.sh --edge ...                the same of an edge, ps-gateway, which knows nothing of a Payments beside it
 set -eu
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 cd "$(dirname "$0")/.."
 . deploy/venv.sh
 
-home=/opt/payments
 config=/etc/payments
-data=/var/lib/payments
 socket=/run/payments/api.sock
 dry=''
 rollback=''
+edge=''
 for argument in "$@"; do
     case $argument in
         --dry-run) dry=yes ;;
         --rollback) rollback=yes ;;
-        *) fail "usage: install.sh [--dry-run] [--rollback]" ;;
+        --edge) edge=yes ;;
+        *) fail "usage: install.sh [--edge] [--dry-run] [--rollback]" ;;
     esac
 done
+if [ -n "$edge" ]; then
+    user=ps-gateway
+    extra='[edge]'
+    module=payments.edge.gateway.__main__
+    units=ps-gateway.service
+    services=ps-gateway
+else
+    user=payments
+    extra=''
+    module='payments, worker'
+    units='payments-api.socket payments-api.service payments-worker.service'
+    services='payments-api payments-worker'
+fi
+home=/opt/$user
+data=/var/lib/$user
+env=$config/$user.env
+rollback_by="sh $home/current/deploy/install.sh${edge:+ --edge} --rollback"
+logs="journalctl$(printf ' -u %s' $services)"
 
 # run COMMAND...: do it, or with --dry-run say it.
 run() {
     if [ -n "$dry" ]; then printf '+ %s\n' "$*"; else "$@"; fi
 }
 
-# as_payments COMMAND...: as the service does it.
-as_payments() {
-    (cd / && umask 077 && PAYMENTS_ENV_FILE=$config/payments.env runuser -u payments -- "$@")
+# as_user COMMAND...: as the service does it.
+as_user() {
+    (cd / && umask 077 && PAYMENTS_ENV_FILE=$env runuser -u "$user" -- "$@")
 }
 
 release() {
@@ -47,9 +66,9 @@ check_machine() {
 }
 
 make_user() {
-    getent passwd payments >/dev/null || run useradd --system --user-group --home-dir "$data" --no-create-home \
-        --shell /usr/sbin/nologin payments
-    [ -d "$data" ] || run install -d -m 0700 -o payments -g payments "$data"
+    getent passwd "$user" >/dev/null || run useradd --system --user-group --home-dir "$data" --no-create-home \
+        --shell /usr/sbin/nologin "$user"
+    [ -d "$data" ] || run install -d -m 0700 -o "$user" -g "$user" "$data"
 }
 
 # name_release: sets $name, the version, and with a part of $sum behind it where another tree has that version already.
@@ -78,33 +97,38 @@ make_release() {
     # From a copy: pip leaves its traces where it builds.
     run mkdir "$new/source"
     run cp -R README.rst payments worker wsgi.py setup.cfg setup.py "$new/source/"
-    run "$new/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --use-pep517 "$new/source" \
+    run "$new/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --use-pep517 "$new/source$extra" \
         || fail "pip could not install Payments; see above. Nothing has changed for what runs"
     run rm -rf "$new/source"
     run chmod -R u=rwX,go=rX "$new"
     if [ -z "$dry" ]; then
         # As it is served: through the user that the service is, who must be able to read Python itself too.
-        as_payments "$new/venv/bin/python" -c 'import payments, worker' \
-            || fail "user payments cannot use $python; install Debian's python3 and python3-venv"
+        as_user "$new/venv/bin/python" -c "import $module" \
+            || fail "user $user cannot use $python; install Debian's python3 and python3-venv"
         printf '%s\n' "$sum" >"$new/sum"
     fi
 }
 
 make_config() {
-    [ -e "$config/payments.env" ] && return 0
-    say "Making $config/payments.env, with tokens of its own"
-    run install -d -m 0750 -o root -g payments "$config"
+    [ -e "$env" ] && return 0
+    # Both users may be here, so the folder is open and the files are not.
+    run install -d -m 0755 "$config"
+    if [ -n "$edge" ]; then
+        run install -m 0640 -o root -g "$user" deploy/ps-gateway.env.example "$env"
+        return 0
+    fi
+    say "Making $env, with tokens of its own"
     if [ -n "$dry" ]; then
-        printf '+ %s\n' "deploy/quickstart.py env $data >$config/payments.env, 0640 root:payments"
+        printf '+ %s\n' "deploy/quickstart.py env $data >$env, 0640 root:payments"
         return 0
     fi
     (
         umask 027
-        "$new/venv/bin/python" deploy/quickstart.py env "$data" >"$config/payments.env.new"
+        "$new/venv/bin/python" deploy/quickstart.py env "$data" >"$env.new"
     )
-    chown root:payments "$config/payments.env.new"
-    chmod 0640 "$config/payments.env.new"
-    mv -T "$config/payments.env.new" "$config/payments.env"
+    chown root:payments "$env.new"
+    chmod 0640 "$env.new"
+    mv -T "$env.new" "$env"
 }
 
 # put SOURCE TARGET MODE: sets $changed where TARGET was not like that.
@@ -162,23 +186,20 @@ sys.exit(not Api([sys.argv[2]]).answers("/readyz", 15))
 PYTHON
 }
 
-# use RELEASE: switch to it and have it run.
-use() {
-    old=$(release current)
-    if [ -z "$dry" ]; then
-        as_payments "$home/releases/$1/venv/bin/python" -m payments.web.preflight >/dev/null \
-            || fail "release $1 cannot start here; see above. Nothing has changed for what runs"
-    fi
+# put_in_place RELEASE: its units, and the link to it; sets $changed where a unit was another.
+put_in_place() {
     changed=''
     from=$home/releases/$1/deploy
     [ -d "$from" ] || from=deploy
-    for unit in payments-api.socket payments-api.service payments-worker.service; do
+    for unit in $units; do
         put "$from/systemd/$unit" "/etc/systemd/system/$unit" 0644
     done
-    put "$from/systemd/payments" /usr/local/bin/payments 0755
-    if [ -d /etc/nginx/sites-available ] && [ -e "$from/nginx/payments.conf" ] \
-        && [ ! -e /etc/nginx/sites-available/payments.conf ]; then
-        run install -m 0644 "$from/nginx/payments.conf" /etc/nginx/sites-available/payments.conf
+    if [ -z "$edge" ]; then
+        put "$from/systemd/payments" /usr/local/bin/payments 0755
+        if [ -d /etc/nginx/sites-available ] && [ -e "$from/nginx/payments.conf" ] \
+            && [ ! -e /etc/nginx/sites-available/payments.conf ]; then
+            run install -m 0644 "$from/nginx/payments.conf" /etc/nginx/sites-available/payments.conf
+        fi
     fi
     if [ "$old" != "$1" ]; then
         [ -z "$old" ] || point previous "$old"
@@ -186,7 +207,21 @@ use() {
     fi
     [ -z "$changed" ] || run systemctl daemon-reload
     # An upgrade and a rollback are starts too, and must not use up how many there may be.
-    [ -n "$dry" ] || systemctl reset-failed payments-api.socket payments-api payments-worker 2>/dev/null || true
+    [ -n "$dry" ] || systemctl reset-failed $units 2>/dev/null || true
+}
+
+# use RELEASE: switch to it and have it run.
+use() {
+    old=$(release current)
+    if [ -n "$edge" ]; then
+        use_edge "$1"
+        return 0
+    fi
+    if [ -z "$dry" ]; then
+        as_user "$home/releases/$1/venv/bin/python" -m payments.web.preflight >/dev/null \
+            || fail "release $1 cannot start here; see above. Nothing has changed for what runs"
+    fi
+    put_in_place "$1"
     if [ -z "$dry" ] && ! systemctl is-active --quiet payments-api; then
         run systemctl enable --quiet payments-api.socket payments-api.service payments-worker.service
         run systemctl start payments-api.socket payments-api.service || give_up "$1"
@@ -201,6 +236,22 @@ use() {
     [ -n "$dry" ] || is_ready || give_up "$1"
 }
 
+# use_edge RELEASE: the same of an edge. Its viewers are let go when it is restarted, and connect again.
+use_edge() {
+    if [ -z "$dry" ] && ! as_user "$home/releases/$1/venv/bin/ps-gateway" --check; then
+        ! systemctl is-active --quiet ps-gateway \
+            || fail "release $1 cannot start here; see above. Nothing has changed for what runs"
+        put_in_place "$1"
+        say "Not started yet. Set what is named above in $env, then: systemctl enable --now ps-gateway"
+        return 0
+    fi
+    put_in_place "$1"
+    if [ -n "$dry" ] || [ "$old" != "$1" ] || [ -n "$changed" ] || ! systemctl is-active --quiet ps-gateway; then
+        run systemctl enable --quiet ps-gateway.service
+        run systemctl restart ps-gateway.service || give_up "$1"
+    fi
+}
+
 # point LINK RELEASE: at once, there is no moment without a link.
 point() {
     run ln -sfn "releases/$2" "$home/$1.new"
@@ -208,8 +259,8 @@ point() {
 }
 
 give_up() {
-    say "payments: release $1 does not run; journalctl -u payments-api -u payments-worker says why"
-    [ -z "$old" ] || [ "$old" = "$1" ] || say "Back to $old with: sh $home/current/deploy/install.sh --rollback"
+    say "payments: release $1 does not run; $logs says why"
+    [ -z "$old" ] || [ "$old" = "$1" ] || say "Back to $old with: $rollback_by"
     exit 1
 }
 
@@ -228,7 +279,7 @@ if [ -n "$rollback" ]; then
     name=$(release previous)
     [ -e "$home/releases/${name:-none}/sum" ] || fail 'there is no release to go back to'
     use "$name"
-    say "Payments $name runs again. It has the settings and the data as they are now"
+    say "Release $name runs again. It has the settings and the data as they are now"
     exit 0
 fi
 make_user
@@ -238,17 +289,30 @@ make_config
 use "$name"
 [ -n "$dry" ] || remove_old
 [ -z "$dry" ] || exit 0
+if [ -n "$edge" ]; then
+    cat <<NEXT
+
+ps-gateway $name is installed.
+
+  settings    $env (a token is in it), then: systemctl restart ps-gateway
+              After an edit of the routes alone, systemctl reload ps-gateway disturbs no viewer.
+  data        $data, the spool: what Payments has not taken yet
+  log         $logs
+  go back     $rollback_by
+NEXT
+    exit 0
+fi
 cat <<NEXT
 
 Payments $name runs.
 
-  settings    $config/payments.env (tokens are in it), then: systemctl reload payments-api payments-worker
+  settings    $env (tokens are in it), then: systemctl reload payments-api payments-worker
               Nothing is credited before PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE or the power meter is set.
   data        $data
-  log         journalctl -u payments-api -u payments-worker
+  log         $logs
   command     payments orchestrators add ..., payments ledger balances (as root)
   listens on  $socket, for nginx:
               ln -s ../sites-available/payments.conf /etc/nginx/sites-enabled/ (mend its names and certificate first)
   backup      sh $home/current/deploy/backup.sh DIR
-  go back     sh $home/current/deploy/install.sh --rollback
+  go back     $rollback_by
 NEXT

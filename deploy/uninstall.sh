@@ -1,17 +1,19 @@
 #!/bin/sh
-# Removes what install.sh has installed, but neither settings nor data; with --purge-data those too, and the user.
-# Asks nothing. --dry-run: says what it would do.
+# Removes what install.sh has installed, but neither settings nor data; with --purge-data those too, and the user. With
+# --edge: of an edge, ps-gateway; a Payments beside it stays. Asks nothing. --dry-run: says what it would do.
 set -eu
 cd "$(dirname "$0")/.."
 . deploy/venv.sh
 
 dry=''
 purge=''
+edge=''
 for argument in "$@"; do
     case $argument in
         --dry-run) dry=yes ;;
         --purge-data) purge=yes ;;
-        *) fail "usage: uninstall.sh [--dry-run] [--purge-data]" ;;
+        --edge) edge=yes ;;
+        *) fail "usage: uninstall.sh [--edge] [--dry-run] [--purge-data]" ;;
     esac
 done
 [ -n "$dry" ] || [ "$(id -u)" = 0 ] || fail 'run this as root, or with --dry-run'
@@ -22,22 +24,34 @@ run() {
 
 # Nothing of this may depend on the folder that it removes.
 cd /
-units='payments-worker.service payments-api.socket payments-api.service'
+if [ -n "$edge" ]; then
+    user=ps-gateway
+    units=ps-gateway.service
+    paths=/opt/ps-gateway
+else
+    user=payments
+    units='payments-worker.service payments-api.socket payments-api.service'
+    paths='/opt/payments /run/payments /usr/local/bin/payments /etc/nginx/sites-enabled/payments.conf
+        /etc/nginx/sites-available/payments.conf'
+fi
+env=/etc/payments/$user.env
+data=/var/lib/$user
 for unit in $units; do
     [ -e "/etc/systemd/system/$unit" ] || continue
     run systemctl disable --now --quiet "$unit"
     run rm -f "/etc/systemd/system/$unit"
 done
 [ ! -d /run/systemd/system ] || run systemctl daemon-reload
-for path in /opt/payments /run/payments /usr/local/bin/payments /etc/nginx/sites-enabled/payments.conf \
-    /etc/nginx/sites-available/payments.conf; do
+for path in $paths; do
     if [ -e "$path" ] || [ -h "$path" ]; then run rm -rf "$path"; fi
 done
 if [ -z "$purge" ]; then
-    say 'Kept: /etc/payments, /var/lib/payments and the user payments; --purge-data removes them'
+    say "Kept: $env, $data and the user $user; --purge-data removes them"
     exit 0
 fi
-for path in /etc/payments /var/lib/payments; do
+for path in "$env" "$data"; do
     [ ! -e "$path" ] || run rm -rf "$path"
 done
-if getent passwd payments >/dev/null; then run userdel payments; fi
+# What else is there is the other's, or the operator's.
+[ ! -d /etc/payments ] || run rmdir --ignore-fail-on-non-empty /etc/payments
+if getent passwd "$user" >/dev/null; then run userdel "$user"; fi

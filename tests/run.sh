@@ -8,12 +8,17 @@ cd "$(dirname "$0")/.."
 # Where it is set, each of the five hundred processes that the tests start would compile all of Payments for itself.
 unset PYTHONDONTWRITEBYTECODE
 
+# Epic's libraries come from npm; they need a Node.js of any make, if it is new enough.
+has_node() { node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' && command -v npm; } >/dev/null 2>&1
+node=''
+has_node || node='nodejs npm'
 # git: the list of tracked files, which tests ask for. curl: what quickstart tells people to paste. strace: makes system
 # calls fail. mount: a small disk that fills up. openssl: certificates of hosts. hledger, beancount: read what is
-# exported. wget: a health check in a container. wrk: the client of the bench. chromium: plays what is streamed. dbus,
-# procps, python3, systemd: a machine to install on, in a container.
-need_packages beancount chromium curl dbus git hledger mount openssl procps python3 python3-venv strace systemd \
-    systemd-container wget wrk
+# exported. wget: a health check in a container. wrk: the client of the bench. chromium: plays what is streamed, led by
+# playwright, which needs libatomic1. dbus, procps, python3, systemd: a machine to install on, in a container.
+need_packages beancount chromium curl dbus git hledger libatomic1 mount openssl procps python3 python3-venv strace \
+    systemd systemd-container wget wrk $node
+has_node || fail "Node.js 18 or newer is needed, with npm; 'node' is an older one here"
 make_venv '[dev,edge]'
 # promtool judges what /metrics serves, the alerts and the dashboard; nginx stands in front of gunicorn. Unpacked and not
 # installed, for Debian's packages also start a server, the first one on the port of /power.
@@ -21,18 +26,13 @@ has() { PATH="$PATH:/usr/sbin:$PWD/.venv/bin" command -v "$1" >/dev/null; }
 has promtool || unpack_program prometheus usr/bin/promtool
 has nginx || unpack_program nginx usr/sbin/nginx
 
-# Epic's libraries come from npm; the tests run them with node, of any version that esbuild takes.
-has_node() { node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null && has npm; }
-has_node || need_packages nodejs npm
-has_node || fail "Node.js 18 or newer is needed, with npm; 'node' is an older one here"
-
 # install_modules FOLDER: what its lock file says, unless that is there already. No script of a package is run.
 install_modules() (
     cd "$1"
     wanted=$(cksum <package-lock.json)
     [ "$(cat node_modules/payments-installed 2>/dev/null)" != "$wanted" ] || exit 0
     say "Installing $1/node_modules"
-    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2 || fail 'npm could not install them; see above'
+    npm ci --ignore-scripts --loglevel=error >&2 || fail 'npm could not install them; see above'
     printf '%s\n' "$wanted" >node_modules/payments-installed
 )
 install_modules tests/edge/pixelstreaming

@@ -2,8 +2,8 @@
 
 ``{"come": N, "url": "ws://..."}``: so many connect; the answer is the seconds that it took. ``{"talk": seconds,
 "every_s": S}``: each sends a small message every S seconds, which the host echoes; the answer is how long each echo
-took, in milliseconds. ``{"leave": null}``. ``{"echo": bytes, "url": "ws://..."}``: one viewer sends so many random bytes
-in messages of 64 KiB to 1 MiB; the answer is the seconds, and whether all came back as they were.
+took, in milliseconds. ``{"leave": null}``. ``{"echo": bytes, "url": "ws://..."}``: one viewer sends so many random
+bytes in messages of 64 KiB to 1 MiB; the answer is the seconds, and whether all came back as they were.
 """
 
 import asyncio

@@ -19,9 +19,14 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from tests.harness import ROOT, until
 
 SOCKET = "/run/payments/api.sock"
+
+OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
+"""For what installs in it: ``wheels`` are there."""
 
 _PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -41,6 +46,7 @@ class Machine:
     """
 
     CHECKOUT = "/srv/checkout"
+    INSTALL = f"sh {CHECKOUT}/deploy/install.sh"
 
     def __init__(self, root: Path, process: subprocess.Popen[bytes], log: Path) -> None:
         self.root = root
@@ -97,6 +103,13 @@ class Machine:
         finally:
             connection.close()
 
+    def set_to(self, path: str, **settings: str) -> None:
+        """Change a file of settings as an operator's editor does."""
+        file = self.files(path)
+        lines = [line for line in file.read_text().splitlines() if line.split("=")[0] not in settings]
+        lines += [f"{name}={value}" for name, value in settings.items() if value]
+        file.write_text("\n".join(lines) + "\n")
+
     def settings(self) -> dict[str, str]:
         """What its payments.env sets."""
         lines = self.files("/etc/payments/payments.env").read_text().splitlines()
@@ -151,15 +164,16 @@ class Load:
                 thread.join()
 
 
-def wheels(folder: Path) -> Path:
-    """Wheels of all that Payments needs, for the Python that the machine has; in it there is no network."""
+def wheels(folder: Path, extra: str = "") -> Path:
+    """Wheels of all that Payments needs, ``extra`` too, for the Python that the machine has, which has no network."""
     version = subprocess.run(
         ["/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
     requirements = subprocess.run(
         [sys.executable, "-c", "from setuptools.config.setupcfg import read_configuration as read\n"
-         "print('\\n'.join(read('setup.cfg')['options']['install_requires']))"],
+         "said = read('setup.cfg')['options']\n"
+         f"print('\\n'.join(said['install_requires'] + said['extras_require'].get('{extra}', [])))"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.split("\n")  # fmt: skip
     subprocess.run(
@@ -168,6 +182,17 @@ def wheels(folder: Path) -> Path:
         check=True,
     )  # fmt: skip
     return folder
+
+
+@contextmanager
+def bare_machine(folder: Path, extra: str = "") -> Iterator[Machine]:
+    """A machine that Payments was never on, and what it needs to be installed there, with that extra."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can boot a machine")
+    found = wheels(folder / "wheels", extra)
+    with booted(folder) as machine:
+        shutil.copytree(found, machine.root / "wheels")
+        yield machine
 
 
 @contextmanager

@@ -3,20 +3,17 @@
 The tests use one machine, one behind the other, and each leaves Payments running; the last ones remove it.
 """
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from http.client import HTTPException
 from typing import Any
 
 import pytest
 
-from tests.deploy.machine import Load, Machine, booted, wheels
+from tests.deploy.machine import OFFLINE, Load, Machine, bare_machine
 from tests.harness import until
 
-INSTALL = f"sh {Machine.CHECKOUT}/deploy/install.sh"
-OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
+INSTALL = Machine.INSTALL
 ENV = "/etc/payments/payments.env"
 QUICK_WATCHDOG = "[Service]\nWatchdogSec=4\nTimeoutAbortSec=1\n"
 HOST = (
@@ -30,13 +27,7 @@ HOST = (
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine that Payments was never on."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can boot a machine")
-    folder = tmp_path_factory.mktemp("machine")
-    found = wheels(folder / "wheels")
-    with booted(folder) as machine:
-        shutil.copytree(found, machine.root / "wheels")
+    with bare_machine(tmp_path_factory.mktemp("machine")) as machine:
         yield machine
 
 
@@ -69,10 +60,7 @@ def machine(bare: Machine) -> Machine:
 
 
 def set_to(machine: Machine, **settings: str) -> None:
-    """Change payments.env as an operator's editor does."""
-    path = machine.files(ENV)
-    lines = [line for line in path.read_text().splitlines() if line.split("=")[0] not in settings]
-    path.write_text("\n".join([*lines, *(f"{name}={value}" for name, value in settings.items() if value)]) + "\n")
+    machine.set_to(ENV, **settings)
 
 
 def admin(machine: Machine) -> str:

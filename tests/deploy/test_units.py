@@ -5,16 +5,18 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import requests
 
+from payments.edge.settings import EdgeSettings
 from tests.harness import ROOT, Server, until
 from tests.worker.process import Manager, manager
 
 UNITS = ROOT / "deploy" / "systemd"
-SERVICES = ("payments-api.service", "payments-worker.service")
+SERVICES = ("payments-api.service", "payments-worker.service", "ps-gateway.service")
 LIMIT_S = 4
 
 
@@ -37,6 +39,11 @@ def test_the_master_has_time_for_the_requests_in_hand() -> None:
     conf = (ROOT / "deploy" / "gunicorn.conf.py").read_text()
     grace_s = next(int(line.split("=")[1]) for line in conf.splitlines() if line.startswith("graceful_timeout"))
     assert int(dict(unit("payments-api.service"))["TimeoutStopSec"]) >= grace_s + 5
+
+
+def test_the_gateway_has_time_to_drain() -> None:
+    drain_s = next(each.metadata["default"] for each in fields(EdgeSettings) if each.name == "drain_s")
+    assert int(dict(unit("ps-gateway.service"))["TimeoutStopSec"]) >= int(drain_s) + 5
 
 
 @contextmanager

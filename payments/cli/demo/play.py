@@ -109,6 +109,7 @@ class _Performance:
         for part, url in ((self._api, f"http://{stage.api}/readyz"), (self._gateway, f"http://{stage.admin}/readyz")):
             await self._wait_for(part, url)
         if self._stopping.is_set():
+            self._say("stopping", "told to end before all of them were ready")
             return False
         api, page = f"http://{stage.api}", f"http://{stage.gateway}/{stage.places[0].name}/"
         self._say("ready", f"ready: look at {api}/docs, and be a viewer yourself at {page}", api=api, page=page)

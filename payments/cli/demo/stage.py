@@ -18,7 +18,7 @@ HEARTBEAT_S = 2
 DRAIN_S = 5
 
 _OURS = ("PAYMENTS_", "PS_GATEWAY_", "LISTEN_")
-_MANAGERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
+_OTHERS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "GUNICORN_CMD_ARGS")
 _CODE = Path(str(files("payments"))).parent
 
 
@@ -124,10 +124,10 @@ def _free_addresses(count: int) -> list[str]:
 
 
 def _clean_environment() -> dict[str, str]:
-    """This process's, but for settings of an installation that may be here, and what a service manager wants to hear.
+    """This process's, but for the settings of an installation that may be here, and what a service manager has said.
 
     The code is found as it was found here, whether it is installed or run from a checkout.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS) and name not in _MANAGERS}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS) and name not in _OTHERS}
     found = [str(_CODE), *([kept["PYTHONPATH"]] if kept.get("PYTHONPATH") else [])]
     return {**kept, "PYTHONPATH": os.pathsep.join(found)}

@@ -4,7 +4,7 @@ It listens as a game host at each HOST, an IP address, and answers ``{"ports": n
 ``{"come": N, "url": "ws://...", "stay_s": S}``: so many viewers come, each stays for S seconds on average, leaves in
 one of the ways in which viewers leave, and is followed by another, who tries until there is a gateway.
 ``{"here": null}``: how many are connected; ``{"failures": null}``: what has kept others out. ``{"leave": null}``: all
-leave and nobody follows; the answer has every stay that there ever was.
+leave and nobody follows; the answer has every stay that there ever was. ``{"lag": null}``: see ``Lag``.
 
 Hosts and viewers are in one process: one clock, and little of the processor taken from what is tested.
 """
@@ -29,6 +29,8 @@ from tests.edge.puppets import raise_file_limit, say
 CHAT_S = 1.0
 AGAIN_S = 0.3
 LOOK_S = 0.5
+WAYS = ("tab closed", "disconnected", "vanished", "streamer gone", "host dead")
+_TICK_S = 0.02
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Stay:
         opened_ms: the viewer had the answer.
         left_ms: one side was about to close; ``None`` as well if both were cut off.
         gone_ms: the other side knew; if they were cut off, both.
+        way: in which it was left, or "cut off".
     """
 
     name: str
@@ -49,6 +52,7 @@ class Stay:
     opened_ms: float | None = None
     left_ms: float | None = None
     gone_ms: float | None = None
+    way: str = "cut off"
 
 
 def now_ms() -> float:
@@ -107,7 +111,7 @@ class Audience:
         self._seats += [asyncio.create_task(self._take_turns(url, stay_s)) for _ in range(number)]
 
     async def leave(self) -> list[Stay]:
-        """Every stay of which either side knew, as soon as none is left."""
+        """Every stay of which either side knew, as soon as none is left. They take their time, as they did to come."""
         self._is_over.set()
         await asyncio.gather(*self._seats)
         async with asyncio.timeout(60):
@@ -115,9 +119,14 @@ class Audience:
                 await asyncio.sleep(0.02)
         return [stay for stay in self._hosts.stays.values() if stay.reached_ms or stay.opened_ms]
 
+    @property
+    def _spread_s(self) -> float:
+        """Fifty in a second: the machine shall not be busy with their coming and going."""
+        return len(self._seats) / 50
+
     async def _take_turns(self, url: str, stay_s: float) -> None:
         """One seat, and those who sit on it one after the other."""
-        await self._pause(self._random.random())
+        await self._pause(self._spread_s * self._random.random())
         while not self._is_over.is_set():
             number = next(self._numbers)
             host = self._addresses[number % len(self._addresses)]
@@ -147,21 +156,23 @@ class Audience:
                 if now_s >= chat_at_s:
                     chat_at_s += chat_s
                     await viewer.send('{"type":"ping","time":1}')
+            if self._is_over.is_set():
+                await asyncio.sleep(self._spread_s * self._random.random())
             await self._part(viewer, stay)
         except ConnectionClosed:
             stay.gone_ms = max(stay.gone_ms or 0, now_ms())
 
     async def _part(self, viewer: ClientConnection, stay: Stay) -> None:
-        """Tabs are closed, players disconnect, machines vanish, streamers go."""
-        way = self._random.choice(["tab", "disconnect", "abort", "streamer goes", "host dies"])
+        """In one of the ways in which it happens: by the viewer or by the host, with a close or without."""
+        way = stay.way = self._random.choice(WAYS)
         host = self._hosts.open.get(stay.name)
         stay.left_ms = now_ms()
-        if way == "abort":
+        if way == "vanished":
             viewer.transport.abort()
-        elif host is None or way in ("tab", "disconnect"):
-            await viewer.close(1001 if way == "tab" else 1000)
+        elif host is None or way in ("tab closed", "disconnected"):
+            await viewer.close(1001 if way == "tab closed" else 1000)
         else:
-            if way == "host dies":
+            if way == "host dead":
                 host.transport.abort()
             else:
                 await host.close(1001)
@@ -174,10 +185,25 @@ class Audience:
             await asyncio.wait_for(self._is_over.wait(), seconds)
 
 
+class Lag:
+    """How late this process was, at most, to do what was due: so late may any other be, on a machine that is busy."""
+
+    def __init__(self) -> None:
+        self.most_ms = 0.0
+
+    async def watch(self) -> None:
+        while True:
+            begun_ms = now_ms()
+            await asyncio.sleep(_TICK_S)
+            self.most_ms = max(self.most_ms, now_ms() - begun_ms - _TICK_S * 1000)
+
+
 async def perform(addresses: list[str]) -> None:
     """Do what standard input says, up to its end."""
     hosts = Hosts()
     audience = Audience(hosts, addresses)
+    lag = Lag()
+    watching = asyncio.create_task(lag.watch())
     ports = {address: await hosts.listen(address) for address in addresses}
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
@@ -193,8 +219,11 @@ async def perform(addresses: list[str]) -> None:
                 say(len(hosts.open))
             case {"failures": _}:
                 say(audience.failures)
+            case {"lag": _}:
+                say(lag.most_ms)
             case {"leave": _}:
                 say([asdict(stay) for stay in await audience.leave()])
+    watching.cancel()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,55 @@
-"""The stage itself: without a gateway, Epic's frontend plays what a streamer sends."""
+"""Pixel Streaming through ``ps-gateway`` and without: what Epic's frontend plays, and what Payments makes of it."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.edge.pixelstreaming.stage import LISBON, PORTO, Signalling, Streamer, player, stream
+from tests.edge.gateway.gateways import running_gateway
+from tests.edge.pixelstreaming.stage import HOST, LISBON, PORTO, Signalling, Streamer, player, stream
+from tests.harness import JSON, Server
+
+
+@pytest.fixture(scope="module")
+def edge(shared_server: Server, server: Signalling, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a gateway listens that sends everything to the signalling server, also what is below ``/stage``."""
+    folder = tmp_path_factory.mktemp("edge")
+    routes = [{"upstream": server.players}, {"path": "/stage", "upstream": server.players, "strip_path": True}]
+    (folder / "routes.json").write_text(json.dumps({"routes": routes}))
+    shared_server.register(host_public_ip=HOST)
+    with running_gateway(folder, shared_server.url, PS_GATEWAY_ROUTES_PATH=str(folder / "routes.json")) as running:
+        yield running.url.removeprefix("http://")
+
+
+class Sessions:
+    """The sessions that Payments has heard of in this test, oldest first."""
+
+    def __init__(self, payments: Server) -> None:
+        self._payments = payments
+        self._before = {each["session_id"] for each in self._list()}
+
+    def wait(self, *statuses: str, **last: str) -> list[JSON]:
+        """They have these statuses, and the last one these fields: waited for."""
+        deadline_s = time.monotonic() + 20
+        while True:
+            found = [each for each in self._list() if each["session_id"] not in self._before]
+            found.sort(key=lambda each: each["started_at"])
+            if [each["status"] for each in found] == list(statuses) and last.items() <= found[-1].items():
+                return found
+            assert time.monotonic() < deadline_s, found
+            time.sleep(0.05)
+
+    def _list(self) -> list[JSON]:
+        found: list[JSON] = self._payments.get("/api/sessions", limit=2000)["sessions"]
+        return found
+
+
+@pytest.fixture
+def sessions(shared_server: Server) -> Sessions:
+    return Sessions(shared_server)
 
 
 @pytest.mark.parametrize("streamer", [LISBON, PORTO], ids=lambda streamer: streamer.id)
@@ -28,3 +74,88 @@ def test_without_a_gateway_a_player_whose_streamer_goes_is_let_go_with_no_code(
         page.close()
         assert one.closings(1) == [1005]
     assert server.saw("left", id=one.id)["code"] == 1005
+
+
+def test_a_viewer_is_a_session_from_the_upgrade_until_the_tab_closes(
+    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+) -> None:
+    before_s = time.monotonic()
+    with player(browser, server, f"http://{edge}/", StreamerId=LISBON.id) as one:
+        one.check_plays(LISBON)
+        playing_s = time.monotonic()
+        (session,) = sessions.wait("active", streamer_id=LISBON.id)
+        assert f"{session['upstream_addr']}:{session['upstream_port']}" == server.players
+        assert session["orchestrator_id"] == "orch-a"
+        closing_s = time.monotonic()
+    assert server.saw("left", id=one.id)["code"] == 1001
+    closed_s = time.monotonic()
+    (ended,) = sessions.wait("ended")
+    assert ended["session_id"] == session["session_id"]
+    assert (ended["streamer_id"], ended["last_event"]) == (LISBON.id, "end")
+    assert closing_s - playing_s <= ended["billed_ms"] / 1000 <= closed_s - before_s
+
+
+def test_disconnect_ends_the_session_and_connect_begins_another(
+    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+) -> None:
+    with player(browser, server, f"http://{edge}/", StreamerId=LISBON.id) as one:
+        one.check_plays(LISBON)
+        one.do("disconnect()")
+        assert server.saw("left", id=one.id)["code"] == 1000
+        sessions.wait("ended", streamer_id=LISBON.id)
+        one.do("connect()")
+        one.wait_for_connection()
+        one.check_plays(LISBON)
+        sessions.wait("ended", "active")
+    sessions.wait("ended", "ended", streamer_id=LISBON.id)
+
+
+def test_a_tab_that_crashes_ends_its_session(
+    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+) -> None:
+    with player(browser, server, f"http://{edge}/", StreamerId=PORTO.id) as one:
+        one.check_plays(PORTO)
+        one.crash()
+        assert server.saw("left", id=one.id)["code"] == 1001
+        sessions.wait("ended", streamer_id=PORTO.id)
+
+
+def test_a_session_ends_when_its_streamer_goes_and_the_frontend_comes_back_by_itself(
+    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+) -> None:
+    faro = PORTO._replace(id="faro")
+    page = stream(browser, server, faro)
+    with player(browser, server, f"http://{edge}/", StreamerId=faro.id) as one:
+        one.check_plays(faro)
+        page.close()
+        assert one.closings(1) == [1005]
+        sessions.wait("ended", streamer_id=faro.id)
+        page = stream(browser, server, faro)
+        one.wait_for_connection()
+        one.check_plays(faro)
+        sessions.wait("ended", "active")
+    sessions.wait("ended", "ended", streamer_id=faro.id)
+    page.close()
+
+
+def test_a_viewer_who_turns_to_another_streamer_stays_in_one_session(
+    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+) -> None:
+    with player(browser, server, f"http://{edge}/", StreamerId=LISBON.id) as one:
+        one.check_plays(LISBON)
+        sessions.wait("active", streamer_id=LISBON.id)
+        one.do(f"config.setOptionSettingValue('StreamerId', '{PORTO.id}')")
+        one.check_plays(PORTO)
+    sessions.wait("ended", streamer_id=PORTO.id)
+
+
+def test_below_a_path_the_frontend_must_be_told_where_its_signalling_is(
+    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+) -> None:
+    """By itself it asks for ``/`` at the host of the page, whatever the path of that."""
+    with closing(browser.new_page()) as page:
+        page.goto(f"http://{edge}/stage/?AutoConnect=false")
+        assert page.evaluate("pixelStreaming.config.getTextSettingValue('ss')") == f"ws://{edge}"
+    with player(browser, server, f"http://{edge}/stage/", StreamerId=LISBON.id, ss=f"ws://{edge}/stage/") as one:
+        one.check_plays(LISBON)
+    sessions.wait("ended", streamer_id=LISBON.id)
