@@ -31,6 +31,7 @@ _IDLE_S = 20.0
 
 _BACKLOG = 1024
 _WRITE_S = 0.5
+"""What the reporter gets at least, to write down what is to be reported."""
 
 Handler = Callable[[BaseRequest], Awaitable[StreamResponse]]
 
@@ -110,10 +111,10 @@ class Gateway:
         deadline_s = monotonic_s() + self._settings.drain_s
         self._admin.is_stopping = True
         await site.stop()
-        await self._unless_hurried(self._viewers.let_go(), self._settings.drain_s)
+        await self._unless_hurried(self._viewers.let_go(), self._settings.drain_s / 2)
         closed = asyncio.Event()
         loop = asyncio.get_running_loop()
-        left_s = max(0.0, deadline_s - monotonic_s())
+        left_s = max(_WRITE_S, deadline_s - monotonic_s())
 
         def close() -> None:
             self._reporter.close(left_s)
