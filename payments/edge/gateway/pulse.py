@@ -28,7 +28,7 @@ class Pulse:
         self._ping_s = ping_s
         self._look_s = min(_LONGEST_LOOK_S, ping_s / _LOOKS, heartbeat_s / _LOOKS)
         # A heartbeat claims what is known: an answer that came just before it makes that nearly all.
-        self._ahead_s = heartbeat_s - min(_AHEAD_S, heartbeat_s / 4)
+        self._ahead_s = heartbeat_s - min(_AHEAD_S, heartbeat_s * 0.4)
 
     async def look_after(self, links: Collection[Link]) -> None:
         """For ever, those that are in ``links`` at the time."""

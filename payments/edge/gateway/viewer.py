@@ -33,7 +33,7 @@ class Viewers:
         self._meters = meters
         self._seldom = Seldom(monotonic_s)
         self._pulse = Pulse(settings.ping_s, settings.heartbeat_s)
-        self._coming = 0
+        self._coming: set[asyncio.Task[UpstreamSocket]] = set()
         self._is_stopping = False
 
     async def look_after(self) -> None:
@@ -43,6 +43,8 @@ class Viewers:
     async def let_go(self) -> None:
         """Close with all of them, and take no more. Takes as long as a close may take, at most."""
         self._is_stopping = True
+        for connecting in self._coming:
+            connecting.cancel()
         for link in self.links:
             link.finish(Ending("gateway", How.STOPPED, GOING_AWAY))
         deadline_s = monotonic_s() + 2 * CLOSE_S
@@ -53,20 +55,26 @@ class Viewers:
         """Answer the request for a WebSocket, which goes by ``route``, and stay until the session is over."""
         if self._is_stopping:
             return self._refuse("stopping", 503, "the gateway is stopping")
-        if len(self.links) + self._coming >= self._settings.most_viewers:
+        if len(self.links) + len(self._coming) >= self._settings.most_viewers:
             if self._seldom.is_due("full"):
                 log.warning("PS_GATEWAY_MAX_VIEWERS is reached: %d; others get 503", self._settings.most_viewers)
             return self._refuse("full", 503, "too many viewers")
         if not ViewerSocket(None, 0).can_prepare(request):
             return self._refuse("bad_request", 400, "not a request for a WebSocket, version 13")
-        self._coming += 1
+        connecting = asyncio.create_task(self._connect(request, route))
+        self._coming.add(connecting)
         try:
-            upstream = await self._connect(request, route)
+            await asyncio.wait([connecting])
+        finally:
+            self._coming.discard(connecting)
+            connecting.cancel()
+        if connecting.cancelled():
+            return self._refuse("stopping", 503, "the gateway is stopping")
+        try:
+            upstream = connecting.result()
         except Refused as refused:
             self._complain(route.upstream, str(refused))
             return self._refuse("timeout" if refused.status == 504 else "refused", refused.status, str(refused))
-        finally:
-            self._coming -= 1
         return await self._link(request, upstream)
 
     async def _connect(self, request: BaseRequest, route: Route) -> UpstreamSocket:

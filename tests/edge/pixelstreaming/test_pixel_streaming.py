@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Browser
@@ -152,6 +153,9 @@ def test_below_a_path_the_frontend_must_be_told_where_its_signalling_is(
     browser: Browser, server: Signalling, edge: str, sessions: Sessions
 ) -> None:
     """By itself it asks for ``/`` at the host of the page, whatever the path of that."""
+    with closing(browser.new_page()) as page:
+        page.goto(f"http://{edge}/stage/?AutoConnect=false")
+        assert page.evaluate("pixelStreaming.config.getTextSettingValue('ss')") == f"ws://{edge}"
     with player(browser, server, f"http://{edge}/stage/", StreamerId=LISBON.id, ss=f"ws://{edge}/stage/") as one:
         one.check_plays(LISBON)
     sessions.wait("ended", streamer_id=LISBON.id)

@@ -1,0 +1,23 @@
+"""Fixtures of the gateway's tests: Payments as far as an edge sees it, by the real clock."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from payments.clock import now_ms
+from tests.edge.stand_in import StandIn, standing_in
+from tests.harness import Clock
+
+
+class RealClock(Clock):
+    """The system's, for processes have no other."""
+
+    def __call__(self) -> int:
+        return now_ms()
+
+
+@pytest.fixture(scope="module")
+def payments() -> Iterator[StandIn]:
+    """A stand-in for Payments, which all tests of a module share: look for the ids of your own sessions."""
+    with standing_in(RealClock()) as running:
+        yield running

@@ -1,0 +1,85 @@
+"""Game hosts for tests: independent servers of WebSockets, and raw sockets that do as they are told."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from queue import Queue
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection, serve
+
+from tests.edge.gateway.raw import Peer, accepted
+
+Handler = Callable[[ServerConnection], None]
+
+
+def echo(connection: ServerConnection) -> None:
+    """Send back what comes, as it comes."""
+    for message in connection:
+        connection.send(message)
+
+
+class Host:
+    """A game host. ``at``: HOST:PORT; ``connections``: the viewers' connections, in the order in which they came."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.at = f"127.0.0.1:{port}"
+        self.connections: Queue[ServerConnection] = Queue()
+
+
+@contextmanager
+def hosting(handler: Handler = echo, **options: Any) -> Iterator[Host]:
+    """A host made with ``websockets``. It sends no pings of its own unless told to."""
+
+    def handle(connection: ServerConnection) -> None:
+        host.connections.put(connection)
+        with suppress(ConnectionClosed):
+            handler(connection)
+
+    options = {"compression": None, "ping_interval": None, "max_size": 1 << 22, **options}
+    with serve(handle, "127.0.0.1", 0, **options) as server:
+        host = Host(server.socket.getsockname()[1])
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield host
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class RawHost:
+    """A listening socket. ``at``: HOST:PORT."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self.listening = listening
+        self.port: int = listening.getsockname()[1]
+        self.at = f"127.0.0.1:{self.port}"
+
+    def accept(self) -> Peer:
+        """The next connection, as it is."""
+        connection, _ = self.listening.accept()
+        connection.settimeout(20)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return Peer(connection, is_viewer=False)
+
+    def accept_viewer(self, **headers: str) -> Peer:
+        """The next connection, after a WebSocket was asked for and granted."""
+        peer = self.accept()
+        peer.send(accepted(peer.read_head(), **headers))
+        return peer
+
+
+@contextmanager
+def raw_hosting(receive_bytes: int | None = None) -> Iterator[RawHost]:
+    """A host that does nothing by itself. ``receive_bytes``: how much the system takes in for it."""
+    with socket.socket() as listening:
+        if receive_bytes is not None:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(50)
+        listening.settimeout(20)
+        yield RawHost(listening)

@@ -1,0 +1,178 @@
+"""WebSockets by hand, for what no library says: one end of a connection, whose every byte the test decides."""
+
+import base64
+import hashlib
+import os
+import socket
+import struct
+from typing import NamedTuple, Self
+
+CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+
+
+class Frame(NamedTuple):
+    """``first``: its first byte, which holds FIN, the reserved bits and the opcode."""
+
+    first: int
+    payload: bytes
+
+    @property
+    def opcode(self) -> int:
+        return self.first & 0xF
+
+
+class Peer:
+    """One end."""
+
+    def __init__(self, connection: socket.socket, *, is_viewer: bool) -> None:
+        self.socket = connection
+        self._is_viewer = is_viewer
+        self._read = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.reset()
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def say(self, opcode: int, payload: bytes = b"", *, first: int | None = None) -> None:
+        """One frame, whole unless ``first``, its first byte, says otherwise."""
+        self.send(frame(0x80 | opcode if first is None else first, payload, is_masked=self._is_viewer))
+
+    def close(self, code: int | None = None, reason: bytes = b"") -> None:
+        self.say(CLOSE, b"" if code is None else struct.pack(">H", code) + reason)
+
+    def hear(self) -> Frame | None:
+        """The next frame; ``None``: the connection has ended, in order or not."""
+        try:
+            first, second = self.take(2)
+            length = second & 0x7F
+            if length == 126:
+                (length,) = struct.unpack(">H", self.take(2))
+            elif length == 127:
+                (length,) = struct.unpack(">Q", self.take(8))
+            mask = self.take(4) if second & 0x80 else b""
+            payload = self.take(length)
+        except (EOFError, ConnectionError):
+            return None
+        return Frame(first, _masked(payload, mask) if mask else payload)
+
+    def hear_of(self, *opcodes: int) -> Frame | None:
+        """The next frame with one of them, whatever comes before."""
+        while (heard := self.hear()) is not None and heard.opcode not in opcodes:
+            pass
+        return heard
+
+    def take(self, count: int) -> bytes:
+        """The next ``count`` bytes; ``EOFError`` where there are no more so many."""
+        while len(self._read) < count:
+            piece = self.socket.recv(max(65536, count - len(self._read)))
+            if not piece:
+                raise EOFError
+            self._read += piece
+        taken, self._read = self._read[:count], self._read[count:]
+        return taken
+
+    def read_head(self) -> str:
+        """A head of HTTP."""
+        while b"\r\n\r\n" not in self._read:
+            piece = self.socket.recv(65536)
+            if not piece:
+                raise EOFError(self._read)
+            self._read += piece
+        head, _, self._read = self._read.partition(b"\r\n\r\n")
+        return head.decode("latin-1") + "\r\n"
+
+    def rest(self) -> bytes:
+        """All that still comes."""
+        try:
+            while piece := self.socket.recv(65536):
+                self._read += piece
+        except ConnectionError:
+            pass
+        read, self._read = self._read, b""
+        return read
+
+    def reset(self) -> None:
+        """End the connection by a reset, unless it is closed already."""
+        if self.socket.fileno() < 0:
+            return
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+
+def connected(port: int, receive_bytes: int | None = None) -> Peer:
+    """A connection to ``port``, on which nothing was said yet."""
+    connection = socket.socket()
+    if receive_bytes is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    connection.settimeout(20)
+    connection.connect(("127.0.0.1", port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Peer(connection, is_viewer=True)
+
+
+def asking(path: str = "/", **headers: str) -> bytes:
+    """The head of a request for a WebSocket."""
+    said = {
+        "Host": "gateway", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": KEY,
+        "Sec-WebSocket-Version": "13", **{name.replace("_", "-"): value for name, value in headers.items()},
+    }  # fmt: skip
+    return f"GET {path} HTTP/1.1\r\n{_lines(said)}\r\n".encode()
+
+
+def viewing(port: int, path: str = "/", receive_bytes: int | None = None, **headers: str) -> Peer:
+    """A viewer who was taken."""
+    peer = connected(port, receive_bytes)
+    peer.send(asking(path, **headers))
+    head = peer.read_head()
+    assert head.startswith("HTTP/1.1 101 "), head
+    return peer
+
+
+def accepted(head: str, **headers: str) -> bytes:
+    """What grants the WebSocket that ``head`` asks for."""
+    key = header(head, "Sec-WebSocket-Key")
+    digest = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
+    said = {
+        "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": base64.b64encode(digest).decode(),
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }  # fmt: skip
+    return f"HTTP/1.1 101 Switching Protocols\r\n{_lines(said)}\r\n".encode()
+
+
+def header(head: str, name: str) -> str | None:
+    """What ``head`` says under ``name``; several lines joined by commas."""
+    lines = [line.partition(":") for line in head.split("\r\n")[1:]]
+    said = [value.strip() for key, _, value in lines if key.lower() == name.lower()]
+    return ", ".join(said) if said else None
+
+
+def frame(first: int, payload: bytes, *, is_masked: bool) -> bytes:
+    """A frame as it is sent."""
+    length = len(payload)
+    bit = 0x80 if is_masked else 0
+    if length < 126:
+        head = struct.pack(">BB", first, bit | length)
+    elif length < 65536:
+        head = struct.pack(">BBH", first, bit | 126, length)
+    else:
+        head = struct.pack(">BBQ", first, bit | 127, length)
+    if not is_masked:
+        return head + payload
+    mask = os.urandom(4)
+    return head + mask + _masked(payload, mask)
+
+
+def _lines(said: dict[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in said.items())
+
+
+def _masked(payload: bytes, mask: bytes) -> bytes:
+    repeated = mask * (len(payload) // 4 + 1)
+    whole = int.from_bytes(payload, "big") ^ int.from_bytes(repeated[: len(payload)], "big")
+    return whole.to_bytes(len(payload), "big")

@@ -1,0 +1,208 @@
+"""How a connection ends on one side is how it ends on the other, and the session with it."""
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.edge.gateway.gateways import Gateway, running_gateway
+from tests.edge.gateway.hosts import RawHost, raw_hosting
+from tests.edge.gateway.raw import (
+    BINARY,
+    CLOSE,
+    CONTINUED,
+    PING,
+    TEXT,
+    Frame,
+    Peer,
+    asking,
+    connected,
+    frame,
+)
+from tests.edge.gateway.reports import Watch
+from tests.edge.stand_in import StandIn
+from tests.harness import until
+
+
+class Pair(NamedTuple):
+    """Both ends of what the gateway holds together, and the sessions from there on."""
+
+    viewer: Peer
+    host: Peer
+    watch: Watch
+
+    def ends(self, by: str) -> tuple[Peer, Peer]:
+        """The one whom ``by`` names, and the other."""
+        return (self.viewer, self.host) if by == "viewer" else (self.host, self.viewer)
+
+
+@pytest.fixture(scope="module")
+def raw_host() -> Iterator[RawHost]:
+    with raw_hosting() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, raw_host: RawHost, payments: StandIn) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("edge")
+    with running_gateway(folder, payments.url, raw_host.at, PS_GATEWAY_MAX_MESSAGE_BYTES="4096") as running:
+        yield running
+
+
+@pytest.fixture
+def pair(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> Iterator[Pair]:
+    watch = Watch(payments)
+    with connected(gateway.port) as viewer:
+        viewer.send(asking())
+        with raw_host.accept_viewer() as host:
+            assert viewer.read_head().startswith("HTTP/1.1 101 ")
+            yield Pair(viewer, host, watch)
+
+
+def closed(code: int | None, reason: str = "") -> Frame:
+    return Frame(0x80 | CLOSE, b"" if code is None else struct.pack(">H", code) + reason.encode())
+
+
+BOTH_WAYS = pytest.mark.parametrize("by", ["viewer", "host"])
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        pytest.param(None, "", id="no-code"),
+        *(pytest.param(code, "", id=str(code)) for code in (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011)),
+        *(pytest.param(code, "", id=str(code)) for code in (1012, 1013, 1014, 3000, 3999, 4000, 4999)),
+        pytest.param(1000, "Straße zu Ende", id="with-a-reason"),
+        pytest.param(4001, "x" * 123, id="with-the-longest-reason"),
+    ],
+)
+def test_code_and_reason_of_a_close_reach_the_other_side(pair: Pair, by: str, code: int | None, reason: str) -> None:
+    one, other = pair.ends(by)
+    one.close(code, reason.encode())
+    assert other.hear() == closed(code, reason)
+    assert one.hear() == closed(code)
+    other.close(code)
+    assert (one.hear(), other.hear()) == (None, None)
+
+
+@BOTH_WAYS
+def test_what_was_said_before_a_close_arrives_before_it(pair: Pair, by: str) -> None:
+    one, other = pair.ends(by)
+    is_masked = by == "viewer"
+    words = [frame(0x80 | TEXT, str(number).encode(), is_masked=is_masked) for number in range(300)]
+    one.send(b"".join([*words, frame(0x80 | CLOSE, struct.pack(">H", 4000), is_masked=is_masked)]))
+    for number in range(300):
+        assert other.hear() == Frame(0x80 | TEXT, str(number).encode())
+    assert other.hear() == closed(4000)
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("how", ["reset", "fin"])
+def test_an_end_without_a_close_is_one_on_the_other_side(pair: Pair, by: str, how: str) -> None:
+    """1006 there as here."""
+    one, other = pair.ends(by)
+    one.say(BINARY, b"last words")
+    assert other.hear() == Frame(0x80 | BINARY, b"last words")
+    if how == "reset":
+        one.reset()
+    else:
+        one.socket.close()
+    assert other.hear() is None
+    assert pair.watch.ended()[0][-1]["event"] == "end"
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        pytest.param([(0x83, b"")], 1002, id="unknown-opcode"),
+        pytest.param([(0xC1, b"x")], 1002, id="reserved-bit"),
+        pytest.param([(0x80 | CONTINUED, b"x")], 1002, id="continues-nothing"),
+        pytest.param([(TEXT, b"x"), (0x80 | TEXT, b"y")], 1002, id="begins-anew-in-the-middle"),
+        pytest.param([(PING, b"")], 1002, id="ping-in-fragments"),
+        pytest.param([(0x80 | PING, b"x" * 126)], 1002, id="ping-too-long"),
+        pytest.param([(0x80 | CLOSE, b"\x03")], 1002, id="close-of-one-byte"),
+        *(
+            pytest.param([(0x80 | CLOSE, struct.pack(">H", code))], 1002, id=f"close-{code}")
+            for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535)
+        ),
+        pytest.param([(0x80 | CLOSE, b"\x03\xe8\xff")], 1007, id="reason-not-utf8"),
+        pytest.param([(0x80 | TEXT, b"\xff")], 1007, id="text-not-utf8"),
+        pytest.param([(0x80 | TEXT, b"\xed\xa0\x80")], 1007, id="text-with-a-surrogate"),
+        pytest.param([(TEXT, b"\xc4"), (0x80 | CONTINUED, b"x")], 1007, id="text-cut-in-a-letter"),
+        pytest.param([(0x80 | BINARY, b"x" * 4097)], 1009, id="too-large"),
+        pytest.param([(BINARY, b"x" * 4000), (0x80 | CONTINUED, b"x" * 97)], 1009, id="too-large-in-fragments"),
+    ],
+)
+def test_what_is_not_allowed_ends_it(pair: Pair, by: str, frames: list[tuple[int, bytes]], code: int) -> None:
+    """Whoever has said it is told why; the other one that he is gone."""
+    one, other = pair.ends(by)
+    for first, payload in frames:
+        one.say(0, payload, first=first)
+    heard, told = one.hear(), other.hear()
+    assert heard is not None
+    assert told is not None
+    assert (heard.opcode, heard.payload[:2]) == (CLOSE, struct.pack(">H", code))
+    assert told == closed(1001 if by == "viewer" else 1011)
+    other.close(1000)
+
+
+@BOTH_WAYS
+def test_the_largest_message_passes(pair: Pair, by: str) -> None:
+    one, other = pair.ends(by)
+    one.say(BINARY, b"x" * 4096)
+    assert other.hear() == Frame(0x80 | BINARY, b"x" * 4096)
+
+
+def test_one_who_floods_with_what_is_not_allowed_is_told_so(pair: Pair) -> None:
+    """He does not find his connection reset, with the reason lost."""
+    head = struct.pack(">BBQ", 0x82, 0x80 | 127, 1 << 40) + b"mask"
+    pair.viewer.send(head)
+    heard = pair.viewer.hear()
+    pair.viewer.send(b"x" * (1 << 20))
+    assert heard is not None
+    assert heard.payload[:2] == struct.pack(">H", 1009)
+
+
+def test_a_close_that_is_never_answered_is_waited_for_and_no_longer(pair: Pair) -> None:
+    """The session is over at once."""
+    pair.viewer.close(1000)
+    assert pair.watch.ended()[0][-1]["event"] == "end"
+    assert pair.host.hear() == closed(1000)
+    assert pair.host.hear() is None
+
+
+def test_ends_are_counted_by_whose_doing_they_were(tmp_path: Path, payments: StandIn) -> None:
+    with raw_hosting() as host, running_gateway(tmp_path, payments.url, host.at) as gateway:
+        for who, how in (("viewer", "closed"), ("host", "closed"), ("viewer", "aborted"), ("host", "illegal")):
+            with connected(gateway.port) as viewer:
+                viewer.send(asking())
+                with host.accept_viewer() as theirs:
+                    viewer.read_head()
+                    one, other = (viewer, theirs) if who == "viewer" else (theirs, viewer)
+                    if how == "closed":
+                        one.close(1000)
+                    elif how == "illegal":
+                        one.say(3)
+                    else:
+                        one.reset()
+                    other.hear()
+        counted = {
+            'ps_gateway_disconnections_total{by="viewer",how="closed"}': 1,
+            'ps_gateway_disconnections_total{by="upstream",how="closed"}': 1,
+            'ps_gateway_disconnections_total{by="viewer",how="aborted"}': 1,
+            'ps_gateway_disconnections_total{by="upstream",how="illegal"}': 1,
+            "ps_gateway_viewers": 0,
+            "ps_gateway_reporter_sessions_open": 0,
+        }
+        until(lambda: counted.items() <= gateway.metrics().items(), 10)
+        left = [each for each in gateway.logged() if each["message"] == "a viewer has left"]
+        assert [(each["by"], each["how"], each["code"]) for each in left] == [
+            ("viewer", "closed", 1000),
+            ("upstream", "closed", 1000),
+            ("viewer", "aborted", None),
+            ("upstream", "illegal", 1002),
+        ]

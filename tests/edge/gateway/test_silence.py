@@ -1,0 +1,151 @@
+"""Who is gone without a word is found out, and nobody else is taken to be."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.edge.gateway.gateways import Gateway, running_gateway
+from tests.edge.gateway.hosts import RawHost, raw_hosting
+from tests.edge.gateway.raw import BINARY, CLOSE, PING, PONG, Frame, Peer, asking, connected, frame
+from tests.edge.gateway.reports import Watch
+from tests.edge.stand_in import StandIn
+
+SILENT_S = 8 / 3
+"""How long a silence ends a link with a ping a second."""
+
+
+@pytest.fixture(scope="module")
+def raw_host() -> Iterator[RawHost]:
+    with raw_hosting(receive_bytes=65536) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory, raw_host: RawHost, payments: StandIn) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("edge")
+    with running_gateway(folder, payments.url, raw_host.at, PS_GATEWAY_PING_SECONDS="1") as running:
+        yield running
+
+
+def answering(peer: Peer) -> threading.Thread:
+    """Answers every ping until the connection ends."""
+
+    def answer() -> None:
+        with suppress(OSError):
+            while (heard := peer.hear()) is not None and heard.opcode != CLOSE:
+                if heard.opcode == PING:
+                    peer.say(PONG, heard.payload)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    return thread
+
+
+def moment_s(event: dict[str, Any]) -> float:
+    return datetime.fromisoformat(event["occurred_at"]).timestamp()
+
+
+@pytest.mark.parametrize("gone", ["viewer", "host"])
+def test_who_hangs_is_gone_and_the_session_ends_at_the_last_sign_of_life(
+    gateway: Gateway, raw_host: RawHost, payments: StandIn, gone: str
+) -> None:
+    """As by a lost network or a frozen process: the connection stays, and nothing comes."""
+    watch = Watch(payments)
+    with connected(gateway.port) as viewer:
+        viewer.send(asking())
+        with raw_host.accept_viewer() as theirs:
+            viewer.read_head()
+            one, other = (viewer, theirs) if gone == "viewer" else (theirs, viewer)
+            one.say(BINARY, b"last words")
+            last_s = time.time()
+            heard = other.hear_of(BINARY)
+            told: list[Frame | None] = []
+            while (heard := other.hear()) is not None and heard.opcode == PING:
+                other.say(PONG, heard.payload)
+            found_s = time.time() - last_s
+            told.append(heard)
+            other.close(1000)
+            (events,) = watch.ended()
+    assert told == [Frame(0x80 | CLOSE, (1001 if gone == "viewer" else 1011).to_bytes(2, "big"))]
+    assert SILENT_S - 0.1 <= found_s <= SILENT_S * 45 / 40
+    assert abs(moment_s(events[-1]) - last_s) < 0.1
+    assert max(moment_s(each) for each in events) == moment_s(events[-1])
+
+
+def test_who_answers_pings_and_says_nothing_stays(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
+    """And heartbeats claim nearly all of the time: the pings come just before them."""
+    watch = Watch(payments)
+    with connected(gateway.port) as viewer:
+        viewer.send(asking())
+        with raw_host.accept_viewer() as theirs:
+            viewer.read_head()
+            threads = [answering(viewer), answering(theirs)]
+            time.sleep(2 * SILENT_S)
+            (events,) = watch.begun()
+            now_s = time.time()
+            assert now_s - moment_s(events[-1]) < 3
+            viewer.close(1000)
+            for thread in threads:
+                thread.join()
+    (events,) = watch.ended()
+    assert [each["event"] for each in events[:2]] == ["start", "heartbeat"]
+    assert moment_s(events[-1]) - now_s < 0.5
+
+
+def test_who_talks_and_never_answers_a_ping_stays(gateway: Gateway, raw_host: RawHost) -> None:
+    with connected(gateway.port) as viewer:
+        viewer.send(asking())
+        with raw_host.accept_viewer() as theirs:
+            viewer.read_head()
+            end_s = time.monotonic() + 1.5 * SILENT_S
+            while time.monotonic() < end_s:
+                viewer.say(BINARY, b"x")
+                theirs.say(BINARY, b"y")
+                assert (theirs.hear_of(BINARY, CLOSE), viewer.hear_of(BINARY, CLOSE)) == (
+                    Frame(0x82, b"x"),
+                    Frame(0x82, b"y"),
+                )
+                time.sleep(0.2)
+
+
+def test_a_slow_reader_is_not_taken_to_be_gone_nor_is_who_waits_for_him(gateway: Gateway, raw_host: RawHost) -> None:
+    """Pings and their answers are behind what is on its way, for longer than a silence may last."""
+    much = frame(0x82, bytes(1 << 20), is_masked=True) * 40
+    with connected(gateway.port) as viewer:
+        viewer.send(asking())
+        with raw_host.accept_viewer() as theirs:
+            viewer.read_head()
+            viewer.socket.settimeout(2.5 * SILENT_S)
+            sending = threading.Thread(target=with_patience, args=[viewer, much])
+            sending.start()
+            while sending.is_alive():
+                theirs.take(200_000)
+                time.sleep(0.2)
+            assert gateway.metrics()["ps_gateway_viewers"] == 1
+
+
+def with_patience(peer: Peer, data: bytes) -> None:
+    """Send as much of ``data`` as can be sent in time."""
+    with pytest.raises(TimeoutError):
+        peer.send(data)
+
+
+def test_a_game_host_that_takes_nothing_more_is_gone(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
+    """And the viewer, who is held up by it, learns that from the close."""
+    watch = Watch(payments)
+    with connected(gateway.port) as viewer:
+        viewer.send(asking())
+        with raw_host.accept_viewer():
+            viewer.read_head()
+            viewer.socket.settimeout(0.2)
+            with_patience(viewer, frame(0x82, bytes(1 << 20), is_masked=True) * 40)
+            viewer.socket.settimeout(10)
+            heard = viewer.hear_of(CLOSE)
+            assert heard is not None
+            assert heard.payload[:2] == (1011).to_bytes(2, "big")
+    watch.ended()
