@@ -73,8 +73,15 @@ def worker() -> None:
 
 def api_command(*arguments: str) -> list[str]:
     """What runs the API: gunicorn, with the shipped configuration and ``arguments`` of its own."""
-    configuration = Path(str(files("payments"))).parent / "deploy" / "gunicorn.conf.py"
-    return [sys.executable, "-m", "gunicorn", "-c", str(configuration), *arguments, "wsgi:app"]
+    # Beside the code in a checkout; in a release beside the virtual environment that the code is installed in.
+    tops = Path(str(files("payments"))).parent, Path(sys.prefix).parent
+    places = [top / "deploy" / "gunicorn.conf.py" for top in tops]
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise Misconfigured(
+            f"{places[0]}: gunicorn's settings are not there; use the payments of a checkout or a release"
+        )
+    return [sys.executable, "-m", "gunicorn", "-c", str(found), *arguments, "wsgi:app"]
 
 
 def worker_command() -> list[str]:

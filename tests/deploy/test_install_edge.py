@@ -138,6 +138,12 @@ def test_a_second_run_changes_nothing(machine: Machine) -> None:
     assert (pid(machine), what_is_there(machine)) == (before, there)
 
 
+def test_the_demo_runs_from_a_release_as_any_user(machine: Machine) -> None:
+    command = "runuser -u nobody -- /opt/ps-gateway/current/venv/bin/payments demo --seconds 1"
+    assert "everything holds" in machine.run(f"cd / && {command}")
+    assert machine.tried("pgrep -u nobody").stdout == ""
+
+
 def test_a_rollback_runs_the_other_release(machine: Machine) -> None:
     """An upgrade takes the same steps behind the installation, which is the server's: test_install.py."""
     before = pid(machine)

@@ -6,16 +6,19 @@ closed by the host at the very moment that it is used again, and not every reque
 """
 
 import asyncio
+import os
 from typing import Self
 
 from aiohttp import (
     ClientError,
     ClientHandlerType,
+    ClientOSError,
     ClientRequest,
     ClientResponse,
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
+    ServerDisconnectedError,
     TCPConnector,
     WSServerHandshakeError,
 )
@@ -46,7 +49,7 @@ class Upstreams:
         self._most_message_bytes = most_message_bytes
         self._session = ClientSession(
             connector=TCPConnector(limit=0, force_close=True), cookie_jar=DummyCookieJar(), auto_decompress=False,
-            skip_auto_headers=_AUTOMATIC, middlewares=(_no_other_place,), ws_response_class=UpstreamSocket,
+            skip_auto_headers=_AUTOMATIC, middlewares=(_once,), ws_response_class=UpstreamSocket,
             timeout=ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=_SILENT_S),
         )  # fmt: skip
 
@@ -90,9 +93,12 @@ class Upstreams:
             raise Refused(502, _reason(error)) from None
 
 
-async def _no_other_place(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """A redirect instead of a WebSocket would be followed, to wherever it leads."""
-    response = await handler(request)
+async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Left to itself, aiohttp asks again where the connection breaks, and follows a redirect instead of a WebSocket."""
+    try:
+        response = await handler(request)
+    except (ClientOSError, ServerDisconnectedError) as error:
+        raise Refused(502, _reason(error)) from None
     if response.status != 101 and "Upgrade" in request.headers:
         response.close()
         raise WSServerHandshakeError(response.request_info, (), status=response.status)
@@ -109,5 +115,6 @@ def _url(request: BaseRequest, route: Route) -> URL:
 def _reason(error: BaseException) -> str:
     """In a few words."""
     if isinstance(error, OSError) and error.strerror:
-        return f"no connection ({error.strerror})"
+        is_number = error.errno is not None and error.errno > 0
+        return f"no connection ({os.strerror(error.errno or 0) if is_number else error.strerror})"
     return f"no connection ({type(error).__name__})"

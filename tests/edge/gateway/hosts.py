@@ -74,12 +74,13 @@ class RawHost:
 
 
 @contextmanager
-def raw_hosting(receive_bytes: int | None = None) -> Iterator[RawHost]:
+def raw_hosting(receive_bytes: int | None = None, port: int = 0) -> Iterator[RawHost]:
     """A host that does nothing by itself. ``receive_bytes``: how much the system takes in for it."""
     with socket.socket() as listening:
         if receive_bytes is not None:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        listening.bind(("127.0.0.1", 0))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
         listening.listen(50)
         listening.settimeout(20)
         yield RawHost(listening)

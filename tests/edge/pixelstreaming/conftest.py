@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.edge.pixelstreaming.stage import LISBON, PORTO, Signalling, browsing, signalling, stream
+from tests.edge.pixelstreaming.stage import LISBON, PORTO, Signalling, browsing, signalling_server, stream
 
 
 @pytest.fixture(scope="module")
@@ -15,9 +15,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def server(browser: Browser) -> Iterator[Signalling]:
+def signalling(browser: Browser) -> Iterator[Signalling]:
     """The signalling server, with both streamers."""
-    with signalling() as started:
+    with signalling_server() as started:
         for each in (LISBON, PORTO):
             stream(browser, started, each)
         yield started

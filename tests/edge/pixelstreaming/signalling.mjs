@@ -43,12 +43,12 @@ function peer(socket, name) {
     return protocol;
 }
 
-function admitPlayer(socket, request) {
+function admitPlayer(socket) {
     const id = `Player${counted++}`;
     const protocol = peer(socket, id);
     const player = { id, protocol, streamer: null };
     players.set(id, player);
-    tell('player', { id, path: request.url, host: request.headers.host });
+    tell('player', { id });
 
     const pass = (got) => player.streamer?.protocol.sendMessage({ ...got, playerId: id });
     const leave = () => {

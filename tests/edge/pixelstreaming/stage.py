@@ -49,25 +49,35 @@ class Signalling:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._told: Queue[Told | None] = Queue()
         self._past: list[Told] = []
+        self._unclaimed: list[Told] = []
         Thread(target=self._listen, args=(process,), daemon=True).start()
         ports = self.saw("ports")
         self.players, self.streamers = (f"{HOST}:{ports[each]}" for each in ("player", "streamer"))
 
     def saw(self, event: str, **fields: str) -> Told:
-        """The next event of the kind with these fields, waited for; those before it are passed over."""
+        """The first event of the kind with these fields that nobody has been given yet; waited for."""
+        wanted = {"event": event, **fields}
         deadline_s = time.monotonic() + PATIENCE_S
-        with suppress(Empty):
-            while told := self._told.get(timeout=max(0, deadline_s - time.monotonic())):
-                self._past.append(told)
-                if told.items() >= {"event": event, **fields}.items():
+        while True:
+            for told in self._unclaimed:
+                if told.items() >= wanted.items():
+                    self._unclaimed.remove(told)
                     return told
-        raise AssertionError(f"the signalling server has told of no {event} {fields}, but of {self._past}")
+            self._hear(wanted, deadline_s)
 
     def messages(self, player: str) -> list[str]:
         """The types of the messages that came from ``player``; Epic's library must have taken every one."""
         mine = [each for each in self._past if each["event"] == "message" and each["from"] == player]
         assert all(each["sound"] for each in mine), mine
         return [each["type"] for each in mine]
+
+    def _hear(self, wanted: Told, deadline_s: float) -> None:
+        told = None
+        with suppress(Empty):
+            told = self._told.get(timeout=max(0, deadline_s - time.monotonic()))
+        assert told, f"the signalling server has told of no {wanted}, but of {self._past}"
+        self._past.append(told)
+        self._unclaimed.append(told)
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -77,7 +87,7 @@ class Signalling:
 
 
 @contextmanager
-def signalling() -> Iterator[Signalling]:
+def signalling_server() -> Iterator[Signalling]:
     """A signalling server that runs; it ends with its input."""
     node = shutil.which("node")
     assert node, "node is not installed; tests/run.sh installs it"
@@ -102,12 +112,12 @@ def browsing() -> Iterator[Browser]:
             yield browser
 
 
-def stream(browser: Browser, server: Signalling, streamer: Streamer) -> Page:
+def stream(browser: Browser, signalling: Signalling, streamer: Streamer) -> Page:
     """The page of ``streamer``, once the signalling server knows it."""
     page = browser.new_page()
     left, right = (f"rgb({red},{green},{blue})" for red, green, blue in (streamer.left, streamer.right))
-    page.goto(f"http://{server.streamers}/?id={streamer.id}&left={left}&right={right}")
-    server.saw("streamer", id=streamer.id)
+    page.goto(f"http://{signalling.streamers}/?id={streamer.id}&left={left}&right={right}")
+    signalling.saw("streamer", id=streamer.id)
     return page
 
 
@@ -118,14 +128,14 @@ class Player:
         page: the tab. ``id``: what the signalling server calls its present connection.
     """
 
-    def __init__(self, page: Page, server: Signalling) -> None:
+    def __init__(self, page: Page, signalling: Signalling) -> None:
         self.page = page
-        self._server = server
+        self._signalling = signalling
         self.wait_for_connection()
 
     def wait_for_connection(self) -> None:
         """It is connected for the first time, or anew."""
-        self.id: str = self._server.saw("player")["id"]
+        self.id: str = self._signalling.saw("player")["id"]
 
     def do(self, call: str) -> None:
         """Call a method of the frontend."""
@@ -150,10 +160,10 @@ class Player:
 
 
 @contextmanager
-def player(browser: Browser, server: Signalling, base: str, **config: str) -> Iterator[Player]:
+def player(browser: Browser, signalling: Signalling, base: str, **config: str) -> Iterator[Player]:
     """A player at the page ``base``, with these settings of the frontend, until its tab closes."""
     page = browser.new_page()
     # A tab that a failed test leaves would connect again and again.
     with closing(page):
         page.goto(f"{base}?{urlencode(config)}")
-        yield Player(page, server)
+        yield Player(page, signalling)

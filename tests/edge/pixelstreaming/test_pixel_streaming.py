@@ -9,15 +9,15 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.edge.gateway.gateways import running_gateway
-from tests.edge.pixelstreaming.stage import HOST, LISBON, PORTO, Signalling, Streamer, player, stream
+from tests.edge.pixelstreaming.stage import HOST, LISBON, PORTO, Player, Signalling, Streamer, player, stream
 from tests.harness import JSON, Server
 
 
 @pytest.fixture(scope="module")
-def edge(shared_server: Server, server: Signalling, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def edge(shared_server: Server, signalling: Signalling, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where a gateway listens that sends everything to the signalling server, also what is below ``/stage``."""
     folder = tmp_path_factory.mktemp("edge")
-    routes = [{"upstream": server.players}, {"path": "/stage", "upstream": server.players, "strip_path": True}]
+    routes = [{"upstream": signalling.players}, {"path": "/stage", "upstream": signalling.players, "strip_path": True}]
     (folder / "routes.json").write_text(json.dumps({"routes": routes}))
     shared_server.register(host_public_ip=HOST)
     with running_gateway(folder, shared_server.url, PS_GATEWAY_ROUTES_PATH=str(folder / "routes.json")) as running:
@@ -52,43 +52,51 @@ def sessions(shared_server: Server) -> Sessions:
     return Sessions(shared_server)
 
 
-@pytest.mark.parametrize("streamer", [LISBON, PORTO], ids=lambda streamer: streamer.id)
-def test_without_a_gateway_a_player_plays_the_stream_that_it_asks_for(
-    browser: Browser, server: Signalling, streamer: Streamer
-) -> None:
-    with player(browser, server, f"http://{server.players}/", StreamerId=streamer.id) as one:
-        one.check_plays(streamer)
-    assert server.saw("left", id=one.id)["code"] == 1001
-    said = server.messages(one.id)
+def check_wire(signalling: Signalling, one: Player) -> None:
+    """What it said, in the protocol's own words, up to its connection to the streamer."""
+    said = signalling.messages(one.id)
     assert said[:2] == ["listStreamers", "subscribe"]
     assert {"answer", "iceCandidate"} < set(said)
 
 
+@pytest.mark.parametrize("streamer", [LISBON, PORTO], ids=lambda streamer: streamer.id)
+def test_without_a_gateway_a_player_plays_the_stream_that_it_asks_for(
+    browser: Browser, signalling: Signalling, streamer: Streamer
+) -> None:
+    with player(browser, signalling, f"http://{signalling.players}/", StreamerId=streamer.id) as one:
+        one.check_plays(streamer)
+    assert signalling.saw("left", id=one.id)["code"] == 1001
+    check_wire(signalling, one)
+
+
 def test_without_a_gateway_a_player_whose_streamer_goes_is_let_go_with_no_code(
-    browser: Browser, server: Signalling
+    browser: Browser, signalling: Signalling
 ) -> None:
     faro = LISBON._replace(id="faro")
-    page = stream(browser, server, faro)
-    with player(browser, server, f"http://{server.players}/", StreamerId=faro.id, MaxReconnectAttempts="0") as one:
+    page = stream(browser, signalling, faro)
+    with player(
+        browser, signalling, f"http://{signalling.players}/", StreamerId=faro.id, MaxReconnectAttempts="0"
+    ) as one:
         one.check_plays(faro)
         page.close()
         assert one.closings(1) == [1005]
-    assert server.saw("left", id=one.id)["code"] == 1005
+    assert signalling.saw("left", id=one.id)["code"] == 1005
 
 
 def test_a_viewer_is_a_session_from_the_upgrade_until_the_tab_closes(
-    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+    browser: Browser, signalling: Signalling, edge: str, sessions: Sessions
 ) -> None:
     before_s = time.monotonic()
-    with player(browser, server, f"http://{edge}/", StreamerId=LISBON.id) as one:
+    with player(browser, signalling, f"http://{edge}/", StreamerId=LISBON.id) as one:
         one.check_plays(LISBON)
         playing_s = time.monotonic()
         (session,) = sessions.wait("active", streamer_id=LISBON.id)
-        assert f"{session['upstream_addr']}:{session['upstream_port']}" == server.players
+        assert f"{session['upstream_addr']}:{session['upstream_port']}" == signalling.players
         assert session["orchestrator_id"] == "orch-a"
         closing_s = time.monotonic()
-    assert server.saw("left", id=one.id)["code"] == 1001
+    assert signalling.saw("left", id=one.id)["code"] == 1001
     closed_s = time.monotonic()
+    check_wire(signalling, one)
     (ended,) = sessions.wait("ended")
     assert ended["session_id"] == session["session_id"]
     assert (ended["streamer_id"], ended["last_event"]) == (LISBON.id, "end")
@@ -96,12 +104,12 @@ def test_a_viewer_is_a_session_from_the_upgrade_until_the_tab_closes(
 
 
 def test_disconnect_ends_the_session_and_connect_begins_another(
-    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+    browser: Browser, signalling: Signalling, edge: str, sessions: Sessions
 ) -> None:
-    with player(browser, server, f"http://{edge}/", StreamerId=LISBON.id) as one:
+    with player(browser, signalling, f"http://{edge}/", StreamerId=LISBON.id) as one:
         one.check_plays(LISBON)
         one.do("disconnect()")
-        assert server.saw("left", id=one.id)["code"] == 1000
+        assert signalling.saw("left", id=one.id)["code"] == 1000
         sessions.wait("ended", streamer_id=LISBON.id)
         one.do("connect()")
         one.wait_for_connection()
@@ -111,26 +119,26 @@ def test_disconnect_ends_the_session_and_connect_begins_another(
 
 
 def test_a_tab_that_crashes_ends_its_session(
-    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+    browser: Browser, signalling: Signalling, edge: str, sessions: Sessions
 ) -> None:
-    with player(browser, server, f"http://{edge}/", StreamerId=PORTO.id) as one:
+    with player(browser, signalling, f"http://{edge}/", StreamerId=PORTO.id) as one:
         one.check_plays(PORTO)
         one.crash()
-        assert server.saw("left", id=one.id)["code"] == 1001
+        assert signalling.saw("left", id=one.id)["code"] == 1001
         sessions.wait("ended", streamer_id=PORTO.id)
 
 
 def test_a_session_ends_when_its_streamer_goes_and_the_frontend_comes_back_by_itself(
-    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+    browser: Browser, signalling: Signalling, edge: str, sessions: Sessions
 ) -> None:
     faro = PORTO._replace(id="faro")
-    page = stream(browser, server, faro)
-    with player(browser, server, f"http://{edge}/", StreamerId=faro.id) as one:
+    page = stream(browser, signalling, faro)
+    with player(browser, signalling, f"http://{edge}/", StreamerId=faro.id) as one:
         one.check_plays(faro)
         page.close()
         assert one.closings(1) == [1005]
         sessions.wait("ended", streamer_id=faro.id)
-        page = stream(browser, server, faro)
+        page = stream(browser, signalling, faro)
         one.wait_for_connection()
         one.check_plays(faro)
         sessions.wait("ended", "active")
@@ -139,9 +147,9 @@ def test_a_session_ends_when_its_streamer_goes_and_the_frontend_comes_back_by_it
 
 
 def test_a_viewer_who_turns_to_another_streamer_stays_in_one_session(
-    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+    browser: Browser, signalling: Signalling, edge: str, sessions: Sessions
 ) -> None:
-    with player(browser, server, f"http://{edge}/", StreamerId=LISBON.id) as one:
+    with player(browser, signalling, f"http://{edge}/", StreamerId=LISBON.id) as one:
         one.check_plays(LISBON)
         sessions.wait("active", streamer_id=LISBON.id)
         one.do(f"config.setOptionSettingValue('StreamerId', '{PORTO.id}')")
@@ -150,12 +158,12 @@ def test_a_viewer_who_turns_to_another_streamer_stays_in_one_session(
 
 
 def test_below_a_path_the_frontend_must_be_told_where_its_signalling_is(
-    browser: Browser, server: Signalling, edge: str, sessions: Sessions
+    browser: Browser, signalling: Signalling, edge: str, sessions: Sessions
 ) -> None:
     """By itself it asks for ``/`` at the host of the page, whatever the path of that."""
     with closing(browser.new_page()) as page:
         page.goto(f"http://{edge}/stage/?AutoConnect=false")
         assert page.evaluate("pixelStreaming.config.getTextSettingValue('ss')") == f"ws://{edge}"
-    with player(browser, server, f"http://{edge}/stage/", StreamerId=LISBON.id, ss=f"ws://{edge}/stage/") as one:
+    with player(browser, signalling, f"http://{edge}/stage/", StreamerId=LISBON.id, ss=f"ws://{edge}/stage/") as one:
         one.check_plays(LISBON)
     sessions.wait("ended", streamer_id=LISBON.id)
