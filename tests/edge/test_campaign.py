@@ -42,6 +42,15 @@ class Audience:
         self._here.clear()
 
 
+def it_comes_to_rest(server: Server, edge: Member, audience: Audience) -> None:
+    """Payments is back, all viewers leave, and it hears of all of it."""
+    server.start()
+    time.sleep(1)
+    audience.leave_all(edge)
+    settled(edge)
+    assert edge.close(30)
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Server:
     return Server(tmp_path)
@@ -59,11 +68,7 @@ def test_payments_killed_and_brought_back_costs_no_session_more_than_50_ms(tmp_p
         audience.come(edge, VIEWERS // 5)
         time.sleep(OUTAGE_S / 2)
         assert edge.status()["last_error"] is not None
-        server.start()
-        time.sleep(1)
-        audience.leave_all(edge)
-        settled(edge)
-        assert edge.close(30)
+        it_comes_to_rest(server, edge, audience)
         check_credits(server, audience.stays)
         server.stop()
         audit(journal_path(server.data))
@@ -96,11 +101,7 @@ def test_an_edge_killed_and_brought_back_while_payments_is_away_costs_no_session
             audience.are_cut()
         with member(tmp_path, server.url) as edge:
             audience.come(edge, 50)
-            server.start()
-            time.sleep(1)
-            audience.leave_all(edge)
-            settled(edge)
-            assert edge.close(30)
+            it_comes_to_rest(server, edge, audience)
         check_credits(server, audience.stays)
         server.stop()
         audit(journal_path(server.data))

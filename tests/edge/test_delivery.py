@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -398,44 +398,41 @@ def test_the_order_is_kept_over_failures_and_nothing_is_in_flight_twice(life: Ed
     assert stand_in.store.view().sessions[session.session_id].billed_ms == 60_000
 
 
-def test_an_answer_without_an_end_is_given_up(tmp_path: Path, stand_in: StandIn) -> None:
+def trouble_over(answer: Callable[[Handler, threading.Event], object], folder: Path, stand_in: StandIn) -> str | None:
+    """What is said of an ``answer`` that goes on until its event is set; the next one comes in time."""
     stop = threading.Event()
 
-    def drip(call: Call, handler: Handler) -> Reply:
+    def slowly(call: Call, handler: Handler) -> Reply:
+        answer(handler, stop)
+        return Reply(CUT)
+
+    stand_in.script.append(slowly)
+    with edge(folder / "spool", stand_in.url) as life:
+        life.begin()
+        life.write()
+        try:
+            assert life.delivery.step(timeout_s=0.3) == 0.375
+        finally:
+            stop.set()
+        trouble = life.delivery.trouble
+        life.deliver()
+    return trouble
+
+
+def test_an_answer_without_an_end_is_given_up(tmp_path: Path, stand_in: StandIn) -> None:
+    def drip(handler: Handler, stop: threading.Event) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
         while not stop.wait(0.05):
             handler.wfile.write(b" ")
-        return Reply(CUT)
 
-    stand_in.script.append(drip)
-    with edge(tmp_path / "spool", stand_in.url) as life:
-        life.begin()
-        life.write()
-        try:
-            assert life.delivery.step(timeout_s=0.3) == 0.375
-        finally:
-            stop.set()
-        assert life.delivery.trouble == f"{stand_in.url}: no whole answer in time"
-        life.deliver()
+    assert trouble_over(drip, tmp_path, stand_in) == f"{stand_in.url}: no whole answer in time"
 
 
 def test_silence_is_given_up(tmp_path: Path, stand_in: StandIn) -> None:
-    stop = threading.Event()
-
-    def hang(call: Call, handler: Handler) -> Reply:
+    def hang(_: Handler, stop: threading.Event) -> None:
         stop.wait(30)
-        return Reply(CUT)
 
-    stand_in.script.append(hang)
-    with edge(tmp_path / "spool", stand_in.url) as life:
-        life.begin()
-        life.write()
-        try:
-            assert life.delivery.step(timeout_s=0.3) == 0.375
-        finally:
-            stop.set()
-        assert life.delivery.trouble == f"{stand_in.url}: no answer in time"
-        life.deliver()
+    assert trouble_over(hang, tmp_path, stand_in) == f"{stand_in.url}: no answer in time"
 
 
 def test_an_answer_that_is_too_large_is_not_read(life: Edge, stand_in: StandIn) -> None:

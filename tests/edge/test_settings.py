@@ -23,6 +23,9 @@ DEFAULTS: dict[str, object] = {
     "PS_GATEWAY_ROUTES_PATH": None,
     "PS_GATEWAY_ADMIN_LISTEN": Endpoint("127.0.0.1", 9091),
     "PS_GATEWAY_DRAIN_SECONDS": 10,
+    "PS_GATEWAY_PING_SECONDS": 15,
+    "PS_GATEWAY_MAX_VIEWERS": 4000,
+    "PS_GATEWAY_MAX_MESSAGE_BYTES": 1048576,
 }
 
 GOOD: dict[str, list[tuple[str, object]]] = {
@@ -38,6 +41,9 @@ GOOD: dict[str, list[tuple[str, object]]] = {
     "PS_GATEWAY_LISTEN": [("[::]:80", Endpoint("::", 80)), ("localhost:65535", Endpoint("localhost", 65535))],
     "PS_GATEWAY_UPSTREAM": [("203.0.113.10:8888", Endpoint("203.0.113.10", 8888))],
     "PS_GATEWAY_DRAIN_SECONDS": [("0", 0)],
+    "PS_GATEWAY_PING_SECONDS": [("1", 1)],
+    "PS_GATEWAY_MAX_VIEWERS": [("1", 1)],
+    "PS_GATEWAY_MAX_MESSAGE_BYTES": [("1024", 1024)],
 }
 
 BAD: dict[str, list[str]] = {
@@ -53,6 +59,9 @@ BAD: dict[str, list[str]] = {
     "PS_GATEWAY_LISTEN": ["8080", ":8080", "host:", "host:0", "host:65536", "::1:80", "[host]:80", "ho st:80"],
     "PS_GATEWAY_UPSTREAM": ["http://203.0.113.10:8888", "203.0.113.10"],
     "PS_GATEWAY_DRAIN_SECONDS": ["-1", "3601"],
+    "PS_GATEWAY_PING_SECONDS": ["0", "3601"],
+    "PS_GATEWAY_MAX_VIEWERS": ["0"],
+    "PS_GATEWAY_MAX_MESSAGE_BYTES": ["1023", "1073741825"],
 }  # fmt: skip
 
 

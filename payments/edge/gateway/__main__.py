@@ -5,7 +5,7 @@ import asyncio
 import resource
 import sys
 
-from payments.edge.gateway.service import load_routes, serve
+from payments.edge.gateway.service import checked, serve
 from payments.edge.settings import EdgeSettings
 from payments.errors import PaymentsError
 from payments.logs import log_as_json
@@ -33,7 +33,7 @@ def main() -> int:
     try:
         settings = EdgeSettings.load()
         if arguments.check:
-            load_routes(settings)
+            checked(settings)
         else:
             asyncio.run(serve(settings))
     except PaymentsError as error:

@@ -34,7 +34,8 @@ class Pages:
         try:
             return await self._pass(request, route)
         except Refused as refused:
-            if self._seldom.is_due(str(route.upstream)):
+            # Where the viewer has left in the middle of his request, the host is not to blame.
+            if request.transport is not None and self._seldom.is_due(str(route.upstream)):
                 log.warning("%s: the game host serves no pages: %s", route.upstream, refused)
             return self._answer(refused.status, str(refused))
         finally:

@@ -5,11 +5,14 @@ stay as they are. One task looks after all links, for two timers each would cost
 """
 
 import asyncio
+import logging
 import os
 from asyncio import get_running_loop
 from collections.abc import Collection
 
 from payments.edge.gateway.link import Ending, How, Link
+
+log = logging.getLogger(__name__)
 
 _SILENT_PINGS = 8 / 3
 """Silent for so many times as long as from ping to ping, and a side is gone: 40 s by default."""
@@ -26,6 +29,7 @@ class Pulse:
     def __init__(self, ping_s: float, heartbeat_s: float) -> None:
         self.own_ping = b"ps-gateway " + os.urandom(8)
         self._ping_s = ping_s
+        self._silent_s = ping_s * _SILENT_PINGS
         self._look_s = min(_LONGEST_LOOK_S, ping_s / _LOOKS, heartbeat_s / _LOOKS)
         # A heartbeat claims what is known: an answer that came just before it makes that nearly all.
         self._ahead_s = heartbeat_s - min(_AHEAD_S, heartbeat_s * 0.4)
@@ -43,13 +47,23 @@ class Pulse:
                 if is_late:
                     link.viewer.excuse()
                     link.upstream.excuse()
-                await self._look(link, clock())
+                await self._guarded(link, clock())
                 if number % _SHARE == _SHARE - 1:
                     await asyncio.sleep(0)
 
+    async def _guarded(self, link: Link, now_s: float) -> None:
+        try:
+            await self._look(link, now_s)
+        except Exception:
+            # A defect of ours that one viewer brings about must not end the care for all others.
+            log.exception("a defect in the gateway")
+
     async def _look(self, link: Link, now_s: float) -> None:
-        for side, other in ((link.viewer, link.upstream), (link.upstream, link.viewer)):
-            if side.silent_s(other) > self._ping_s * _SILENT_PINGS:
+        both = (link.viewer, link.upstream)
+        for side in both:
+            side.look()
+        for side, other in (both, both[::-1]):
+            if side.silent_s(other, self._silent_s) > self._silent_s:
                 link.finish(Ending(side.name, How.SILENT))
                 return
         told_s, link.told_s = link.told_s, None

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import threading
 import time
@@ -30,6 +31,7 @@ _IDLE_S = 20.0
 
 _BACKLOG = 1024
 _WRITE_S = 0.5
+"""What the reporter gets at least, to write down what is to be reported."""
 
 Handler = Callable[[BaseRequest], Awaitable[StreamResponse]]
 
@@ -48,6 +50,13 @@ def load_routes(settings: EdgeSettings) -> Routes:
     except OSError as error:
         raise Misconfigured(f"PS_GATEWAY_ROUTES_PATH: {settings.routes_path}: {error.strerror}") from None
     return read_routes(text, str(settings.routes_path))
+
+
+def checked(settings: EdgeSettings) -> Routes:
+    """The routes, as ``load_routes`` has them; what is hardly meant is logged."""
+    for doubt in settings.name_doubts():
+        log.warning(doubt)
+    return load_routes(settings)
 
 
 class Gateway:
@@ -102,10 +111,10 @@ class Gateway:
         deadline_s = monotonic_s() + self._settings.drain_s
         self._admin.is_stopping = True
         await site.stop()
-        await self._unless_hurried(self._viewers.let_go(), self._settings.drain_s)
+        await self._unless_hurried(self._viewers.let_go(), self._settings.drain_s / 2)
         closed = asyncio.Event()
         loop = asyncio.get_running_loop()
-        left_s = max(0.0, deadline_s - monotonic_s())
+        left_s = max(_WRITE_S, deadline_s - monotonic_s())
 
         def close() -> None:
             self._reporter.close(left_s)
@@ -130,11 +139,9 @@ class Gateway:
 
 async def serve(settings: EdgeSettings) -> None:
     """Until a signal comes. Raises ``Misconfigured`` where it cannot start."""
-    routes = load_routes(settings)
+    routes = checked(settings)
     # It warns of every viewer who offers what the game host has not chosen.
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
-    for doubt in settings.name_doubts():
-        log.warning(doubt)
     async with Upstreams(settings.most_message_bytes) as upstreams:
         await Gateway(settings, routes, Reporter(settings), upstreams).run()
 
@@ -153,7 +160,7 @@ async def _listen(name: str, at: Endpoint, handler: Handler, opened: AsyncExitSt
     try:
         await site.start()
     except OSError as error:
-        raise Misconfigured(f"{name}: cannot listen on {at} ({error.strerror})") from None
+        raise Misconfigured(f"{name}: cannot listen on {at} ({os.strerror(error.errno or 0)})") from None
     return site
 
 

@@ -78,13 +78,15 @@ class Side:
         written_bytes: of all messages so far.
     """
 
-    __slots__ = ("_accepted_bytes", "_excused_s", "_task", "heard_s", "name", "transport", "written_bytes", "ws")
+    __slots__ = (
+        "_accepted_bytes", "_excused_s", "_moved_s", "_task", "heard_s", "name", "transport", "written_bytes", "ws",
+    )  # fmt: skip
 
     def __init__(self, name: str, ws: ViewerSocket | UpstreamSocket, transport: asyncio.Transport) -> None:
         self.name = name
         self.ws = ws
         self.transport = transport
-        self.heard_s = self._excused_s = get_running_loop().time()
+        self.heard_s = self._excused_s = self._moved_s = get_running_loop().time()
         self.written_bytes = self._accepted_bytes = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -103,17 +105,24 @@ class Side:
         """Do not hold its silence until now against it."""
         self._excused_s = get_running_loop().time()
 
-    def silent_s(self, other: "Side") -> float:
-        """For how long it has given no sign of life, although it was listened to, and had the chance.
-
-        While ``other`` is backed up, what comes from here waits unread. Who takes what is sent is alive, though the
-        answer to a ping may be far behind in the queue.
-        """
+    def look(self) -> None:
+        """Notice whether it takes what is sent: who does so is alive, though the answer to a ping be far behind."""
         accepted_bytes = self.written_bytes - self.transport.get_write_buffer_size()
-        if other.is_backed_up or not self.transport.is_reading() or accepted_bytes > self._accepted_bytes:
+        if accepted_bytes > self._accepted_bytes:
             self.excuse()
+        if accepted_bytes > self._accepted_bytes or not self.is_backed_up:
+            self._moved_s = get_running_loop().time()
         self._accepted_bytes = accepted_bytes
-        return get_running_loop().time() - max(self.heard_s, self._excused_s)
+
+    def silent_s(self, other: "Side", patience_s: float) -> float:
+        """For how long it has given no sign of life, although it could.
+
+        While ``other`` is backed up, what comes from here waits unread; for ``patience_s`` that is the other's fault.
+        """
+        now_s = get_running_loop().time()
+        if other.is_backed_up and now_s - other._moved_s <= patience_s:
+            self.excuse()
+        return now_s - max(self.heard_s, self._excused_s)
 
     async def ping(self, payload: bytes) -> None:
         """Ask for a sign of life; does not wait for it, nor for room to ask in."""

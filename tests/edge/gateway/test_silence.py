@@ -149,3 +149,20 @@ def test_a_game_host_that_takes_nothing_more_is_gone(gateway: Gateway, raw_host:
             assert heard is not None
             assert heard.payload[:2] == (1011).to_bytes(2, "big")
     watch.ended()
+
+
+def test_two_who_both_send_and_take_nothing_are_not_waited_for_for_ever(
+    gateway: Gateway, raw_host: RawHost, payments: StandIn
+) -> None:
+    """Each could be excused by the other one: what he says waits until that one takes something."""
+    watch = Watch(payments)
+    much = frame(0x82, bytes(1 << 20), is_masked=True) * 20
+    with connected(gateway.port, receive_bytes=65536) as viewer:
+        viewer.send(asking())
+        with raw_host.accept_viewer() as theirs:
+            viewer.read_head()
+            for peer in (viewer, theirs):
+                peer.socket.settimeout(0.2)
+            with_patience(viewer, much)
+            with_patience(theirs, frame(0x82, bytes(1 << 20), is_masked=False) * 20)
+            watch.ended(timeout_s=4 * SILENT_S)
