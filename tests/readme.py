@@ -37,10 +37,13 @@ def settings(of: type[Configuration]) -> str:
 def metrics() -> str:
     """What a gateway shows to Prometheus, as a table: name with its labels, and what it says."""
     status = Status(0, 0, 0, 0, 0, 0, None, 0, None)
-    shown = Shown(Meters(), lambda: status, lambda: True)
+    meters = Meters()
+    Shown(meters, lambda: status, lambda: True)
     rows = []
-    for family in shown.collect():
-        labels = sorted({name for sample in family.samples for name in sample.labels})
+    for family in meters.registry.collect():
+        if family.name.startswith("process_"):
+            continue
+        labels = sorted({name for sample in family.samples for name in sample.labels if name != "le"})
         name = family.name + ("_total" if family.type == "counter" else "")
         rows.append((f"``{name}``", ", ".join(f"``{label}``" for label in labels), family.documentation))
     return _table(("metric", "labels", "what it says"), rows)

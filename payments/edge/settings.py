@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 from urllib.parse import urlsplit
 
-from payments.configuration import PATH, TOKEN, Configuration, Kind, is_port, quoted, setting, whole
+from payments.configuration import FLAG, PATH, TOKEN, Configuration, Kind, is_port, quoted, setting, whole
 from payments.envfile import PREFIX
 
 _HOST_NAME = "<host name>"
@@ -117,4 +117,8 @@ class EdgeSettings(Configuration):
     most_message_bytes: int = setting(
         "PS_GATEWAY_MAX_MESSAGE_BYTES", whole("bytes", 1024, 1 << 30), "1048576",
         "how large a message may be; whoever sends a larger one is let go with the code 1009",
+    )  # fmt: skip
+    behind_proxy: bool = setting(
+        "PS_GATEWAY_BEHIND_PROXY", FLAG, "false",
+        "true: believe X-Forwarded-For and -Proto; only where nobody but the proxy can connect",
     )  # fmt: skip

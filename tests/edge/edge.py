@@ -37,6 +37,7 @@ def edge_settings(url: str, spool: Path, **changed: Any) -> EdgeSettings:
         "ping_s": 15,
         "most_viewers": 4000,
         "most_message_bytes": 1 << 20,
+        "behind_proxy": False,
     }
     return EdgeSettings(**{**values, **changed})
 

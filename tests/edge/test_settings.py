@@ -26,6 +26,7 @@ DEFAULTS: dict[str, object] = {
     "PS_GATEWAY_PING_SECONDS": 15,
     "PS_GATEWAY_MAX_VIEWERS": 4000,
     "PS_GATEWAY_MAX_MESSAGE_BYTES": 1048576,
+    "PS_GATEWAY_BEHIND_PROXY": False,
 }
 
 GOOD: dict[str, list[tuple[str, object]]] = {

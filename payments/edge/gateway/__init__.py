@@ -6,6 +6,7 @@ It runs in one process and one event loop, on aiohttp towards both sides; the re
 ``headers``    which headers go on to the other side; pure
 ``subscribe``  finds the streamer in Pixel Streaming's messages; pure
 ``upstream``   connects to a game host, as a viewer's request asks for
+``ending``     how it ends: what a close may say; pure
 ``side``       one of a viewer's two WebSockets: that of the viewer, or that to the game host
 ``link``       both of them, each sending what the other one receives, from the first message to the end
 ``pulse``      asks both sides of every link for signs of life

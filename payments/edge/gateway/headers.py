@@ -1,7 +1,7 @@
 """Which headers go on to the other side. Pure.
 
 What concerns one connection only stays there (RFC 9110, section 7.6.1). What says who has asked, and for what, is
-written anew: nobody can claim to be another one, or to have come another way.
+written anew: nobody can claim to be another one, or to have come another way, but where a proxy in front says so.
 """
 
 from collections.abc import Iterable
@@ -20,11 +20,17 @@ _WRITTEN_ANEW = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "
 Headers = CIMultiDict[str] | CIMultiDictProxy[str]
 
 
-def to_upstream(headers: Headers, viewer_ip: str) -> CIMultiDict[str]:
-    """Those of a viewer's request, as the game host gets them."""
+def to_upstream(headers: Headers, peer_ip: str, *, is_behind_proxy: bool) -> CIMultiDict[str]:
+    """Those of a viewer's request, as the game host gets them.
+
+    ``peer_ip``: whom the gateway is connected to, which is the viewer unless it ``is_behind_proxy``; then that is
+    believed who its viewer is, and whether he came by https.
+    """
     kept = _without(headers, _WRITTEN_ANEW | _OF_ONE_WEBSOCKET)
-    kept["X-Forwarded-For"] = viewer_ip
-    kept["X-Forwarded-Proto"] = "http"
+    before = headers.getall("X-Forwarded-For", []) if is_behind_proxy else []
+    kept["X-Forwarded-For"] = ", ".join([*before, peer_ip])
+    is_https = is_behind_proxy and headers.get("X-Forwarded-Proto", "").lower() == "https"
+    kept["X-Forwarded-Proto"] = "https" if is_https else "http"
     if "Host" in headers:
         kept["X-Forwarded-Host"] = headers["Host"]
     return kept

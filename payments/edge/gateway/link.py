@@ -8,14 +8,14 @@ import asyncio
 import logging
 from asyncio import get_running_loop
 from collections.abc import Coroutine
-from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
-from aiohttp import WebSocketError, WSMsgType
+from aiohttp import WSMsgType
 
 from payments.clock import now_ms
+from payments.edge.gateway.ending import FAILED, GATEWAY, GOING_AWAY, VIEWER, Ending, Frame, How, ended_by
 from payments.edge.gateway.metrics import Meters, Traffic
-from payments.edge.gateway.side import CLOSE_S, Frame, Side, is_close_code
+from payments.edge.gateway.side import CLOSE_S, Side
 from payments.edge.gateway.subscribe import subscribed
 from payments.edge.reporter import ReportedSession
 
@@ -23,36 +23,6 @@ log = logging.getLogger(__name__)
 
 _TURN = 64
 """After so many messages others have their turn: those that have come already would be passed on without a pause."""
-
-
-class How(StrEnum):
-    """In which way a link has ended: a close came, or the end of the connection without one; nothing came for too long;
-    something came that is not allowed; the gateway was told to stop, or has a defect.
-    """
-
-    CLOSED = "closed"
-    ABORTED = "aborted"
-    SILENT = "silent"
-    ILLEGAL = "illegal"
-    STOPPED = "stopped"
-    DEFECT = "defect"
-
-
-GOING_AWAY = Frame(1001)
-_FAILED = Frame(1011)
-
-
-class Ending(NamedTuple):
-    """How a link came to its end.
-
-    Attributes:
-        by: whose doing it was, ``viewer``, ``upstream`` or ``gateway``.
-        frame: what he said, or is told.
-    """
-
-    by: str
-    how: How
-    frame: Frame = Frame()
 
 
 class Link:
@@ -114,13 +84,16 @@ class Link:
         except Exception:
             # A defect of ours that one viewer brings about must not leave him hanging.
             log.exception("a defect in the gateway")
-            self.finish(Ending("gateway", How.DEFECT, _FAILED))
+            self.finish(Ending(GATEWAY, How.DEFECT, FAILED))
 
     async def _pump(self, source: Side, sink: Side, traffic: Traffic, session: ReportedSession | None) -> None:
         """Send to ``sink`` what ``source`` says; ``session``: is told which streamer it subscribes to."""
         receive, send, clock = source.ws.receive, sink.ws.send_frame, self._loop.time
         turn = 0
         while True:
+            turn += 1
+            if turn % _TURN == 0:
+                await asyncio.sleep(0)
             kind, data, _ = message = await receive()
             source.heard_s = clock()
             if kind is WSMsgType.TEXT:
@@ -133,7 +106,7 @@ class Link:
                 if data == self._own_ping:
                     continue
             elif kind is not WSMsgType.BINARY and kind is not WSMsgType.PING:
-                self.finish(_ending(source.name, message))
+                self.finish(ended_by(source.name, message))
                 return
             traffic.messages += 1
             traffic.bytes += len(data)
@@ -145,9 +118,6 @@ class Link:
                 await asyncio.sleep(CLOSE_S)
                 self.finish(Ending(sink.name, How.ABORTED))
                 return
-            turn += 1
-            if turn % _TURN == 0:
-                await asyncio.sleep(0)
 
     async def _see_off(self, ending: Ending, side: Side) -> None:
         """Let ``side`` know how it has ended, as far as it can be told."""
@@ -164,20 +134,7 @@ class Link:
             case How.STOPPED | How.DEFECT:
                 await side.close(ending.frame)
             case _:
-                await side.close(GOING_AWAY if ending.by == "viewer" else _FAILED)
-
-
-def _ending(name: str, message: "tuple[WSMsgType, object, object]") -> Ending:
-    """How ``name`` has ended it, by the last that came from there."""
-    kind, data, extra = message
-    if kind is WSMsgType.CLOSE:
-        assert isinstance(data, int)
-        if data and not is_close_code(data):
-            return Ending(name, How.ILLEGAL, Frame(1002, "no such close code"))
-        return Ending(name, How.CLOSED, Frame(data, str(extra or "")))
-    if kind is WSMsgType.ERROR and isinstance(data, WebSocketError):
-        return Ending(name, How.ILLEGAL, Frame(data.code, ""))
-    return Ending(name, How.ABORTED)
+                await side.close(GOING_AWAY if ending.by == VIEWER else FAILED)
 
 
 def _is_utf8(data: bytes) -> bool:

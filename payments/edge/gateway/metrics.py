@@ -1,7 +1,7 @@
 """What the gateway counts, and how it is shown to Prometheus. No label has more values than are written down here."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from payments.clock import now_ms
+from payments.edge.gateway.ending import ENDINGS
 from payments.edge.reporter import Status
 
 RESULTS = ("accepted", "bad_request", "full", "gone", "no_route", "refused", "stopping", "timeout")
@@ -34,7 +35,7 @@ class Meters:
         self.to_upstream = Traffic()
         self.to_viewer = Traffic()
         self.results: Counter[str] = Counter(dict.fromkeys(RESULTS, 0))
-        self.endings: Counter[tuple[str, str]] = Counter({("viewer", "closed"): 0})
+        self.endings: Counter[tuple[str, str]] = Counter(dict.fromkeys(ENDINGS, 0))
         self.pages: Counter[str] = Counter({"2xx": 0})
         self.registry = CollectorRegistry()
         self.connect_seconds = Histogram(
@@ -61,9 +62,9 @@ class Shown(Collector):
         meters = self._meters
         yield _gauge("ps_gateway_ready", "1: /readyz says so.", self._is_ready())
         yield _gauge("ps_gateway_viewers", "Viewers that are connected.", meters.viewers)
-        text = "WebSockets that viewers have asked for, by what became of it."
+        text = f"WebSockets that viewers have asked for, by what became of it: {', '.join(RESULTS)}."
         yield _counter("ps_gateway_connections", text, ("result",), {(key,): n for key, n in meters.results.items()})
-        text = "Connections that have ended, by whose doing it was, and how."
+        text = "Viewers' connections that have ended, by whose doing it was, and how: " + _words(ENDINGS)
         yield _counter("ps_gateway_disconnections", text, ("by", "how"), meters.endings)
         flows = (("to_upstream", meters.to_upstream), ("to_viewer", meters.to_viewer))
         text = "Messages that were passed on, pings and pongs among them."
@@ -90,6 +91,10 @@ def _reporter(status: Status) -> Iterator[Metric]:
     if status.last_delivered_ms is not None:
         text = "Time since Payments last took an event; not there before the first one."
         yield _gauge(f"{name}_last_delivery_age_seconds", text, (now_ms() - status.last_delivered_ms) / 1000)
+
+
+def _words(pairs: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(" ".join(pair) for pair in pairs) + "."
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

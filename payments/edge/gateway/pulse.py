@@ -10,7 +10,8 @@ import os
 from asyncio import get_running_loop
 from collections.abc import Collection
 
-from payments.edge.gateway.link import Ending, How, Link
+from payments.edge.gateway.ending import Ending, How
+from payments.edge.gateway.link import Link
 
 log = logging.getLogger(__name__)
 

@@ -142,7 +142,7 @@ async def serve(settings: EdgeSettings) -> None:
     routes = checked(settings)
     # It warns of every viewer who offers what the game host has not chosen.
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
-    async with Upstreams(settings.most_message_bytes) as upstreams:
+    async with Upstreams(settings.most_message_bytes, is_behind_proxy=settings.behind_proxy) as upstreams:
         await Gateway(settings, routes, Reporter(settings), upstreams).run()
 
 

@@ -7,13 +7,13 @@ passes is signalling, a few short messages, and a compressor would cost each vie
 
 import asyncio
 from asyncio import get_running_loop
-from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiohttp import ClientResponse, ClientWebSocketResponse, WSMsgType, web
 
 from payments.domain.addresses import canonical_ip
+from payments.edge.gateway.ending import Frame
 from payments.edge.settings import Endpoint
 
 CLOSE_S = 5.0
@@ -56,17 +56,6 @@ class UpstreamSocket(ClientWebSocketResponse[Any]):
 
     async def close(self, **_: Any) -> bool:
         return False
-
-
-class Frame(NamedTuple):
-    """What a close says; ``code`` 0: nothing."""
-
-    code: int = 0
-    reason: str = ""
-
-    @property
-    def payload(self) -> bytes:
-        return self.code.to_bytes(2, "big") + self.reason.encode() if self.code else b""
 
 
 class Side:
@@ -171,11 +160,3 @@ class Side:
     async def _ping(self, payload: bytes) -> None:
         with suppress(ConnectionError):
             await self.ws.ping(payload)
-
-
-def is_close_code(code: int) -> bool:
-    """Whether a close may say ``code`` (RFC 6455, section 7.4)."""
-    return code in _CODES or 3000 <= code < 5000
-
-
-_CODES: Iterable[int] = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})

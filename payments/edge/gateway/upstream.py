@@ -23,6 +23,7 @@ from aiohttp import (
     WSServerHandshakeError,
 )
 from aiohttp.web import BaseRequest
+from multidict import CIMultiDict
 from yarl import URL
 
 from payments.edge.gateway.headers import offered_protocols, to_upstream
@@ -45,8 +46,9 @@ class Refused(Exception):
 class Upstreams:
     """All game hosts. To be used, and closed, in the loop that it was made in."""
 
-    def __init__(self, most_message_bytes: int) -> None:
+    def __init__(self, most_message_bytes: int, *, is_behind_proxy: bool) -> None:
         self._most_message_bytes = most_message_bytes
+        self._is_behind_proxy = is_behind_proxy
         self._session = ClientSession(
             connector=TCPConnector(limit=0, force_close=True), cookie_jar=DummyCookieJar(), auto_decompress=False,
             skip_auto_headers=_AUTOMATIC, middlewares=(_once,), ws_response_class=UpstreamSocket,
@@ -61,7 +63,7 @@ class Upstreams:
 
     async def connect(self, request: BaseRequest, route: Route) -> UpstreamSocket:
         """A WebSocket to the host, which has accepted it. Raises ``Refused``."""
-        headers = to_upstream(request.headers, request.remote or "")
+        headers = self._headers(request)
         headers.popall("Content-Length", None)
         try:
             async with asyncio.timeout(CONNECT_S):
@@ -84,13 +86,16 @@ class Upstreams:
         body = request.content if request.body_exists else None
         try:
             return await self._session.request(
-                request.method, _url(request, route), headers=to_upstream(request.headers, request.remote or ""),
+                request.method, _url(request, route), headers=self._headers(request),
                 data=body, allow_redirects=False,
             )  # fmt: skip
         except TimeoutError:
             raise Refused(504, "no answer in time") from None
         except (ClientError, OSError, ValueError) as error:
             raise Refused(502, _reason(error)) from None
+
+    def _headers(self, request: BaseRequest) -> CIMultiDict[str]:
+        return to_upstream(request.headers, request.remote or "", is_behind_proxy=self._is_behind_proxy)
 
 
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:

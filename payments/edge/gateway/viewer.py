@@ -7,7 +7,8 @@ from asyncio import get_running_loop
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from payments.clock import monotonic_s
-from payments.edge.gateway.link import GOING_AWAY, Ending, How, Link
+from payments.edge.gateway.ending import GATEWAY, GOING_AWAY, UPSTREAM, VIEWER, Ending, How
+from payments.edge.gateway.link import Link
 from payments.edge.gateway.metrics import Meters
 from payments.edge.gateway.pulse import Pulse
 from payments.edge.gateway.routes import Route
@@ -46,7 +47,7 @@ class Viewers:
         for connecting in self._coming:
             connecting.cancel()
         for link in self.links:
-            link.finish(Ending("gateway", How.STOPPED, GOING_AWAY))
+            link.finish(Ending(GATEWAY, How.STOPPED, GOING_AWAY))
         while self.links or self._coming:
             await asyncio.sleep(0.01)
 
@@ -87,7 +88,7 @@ class Viewers:
     async def _link(self, request: BaseRequest, socket: UpstreamSocket) -> StreamResponse:
         answer = ViewerSocket(socket.protocol, self._settings.most_message_bytes)
         transport = request.transport
-        upstream = Side("upstream", socket, socket.transport)
+        upstream = Side(UPSTREAM, socket, socket.transport)
         peer = upstream.peer
         try:
             if transport is None or peer is None or self._is_stopping:
@@ -97,7 +98,7 @@ class Viewers:
             # The viewer has left meanwhile, or the game host has: nothing has begun.
             upstream.hang_up()
             return self._refuse("gone", 502, "the game host is gone")
-        viewer = Side("viewer", answer, transport)
+        viewer = Side(VIEWER, answer, transport)
         link = Link(viewer, upstream, self._pulse.own_ping, self._meters)
         link.next_ping_s = get_running_loop().time() + self._settings.ping_s
         await self._run(link, peer)

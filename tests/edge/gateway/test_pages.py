@@ -165,6 +165,17 @@ def test_a_body_of_unknown_length_and_a_packed_one_are_passed_on(gateway: Gatewa
     assert answer.content == b"POST Content-Type=None Content-Encoding=gzip Expect=None " + packed
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Connection": "upgrade"}, id="nothing-to-upgrade-to"),
+        pytest.param({"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AA"}, id="http2"),
+    ],
+)
+def test_an_upgrade_to_anything_else_is_none(gateway: Gateway, headers: dict[str, str]) -> None:
+    assert ask(gateway, "GET", "/chunks", headers=headers).content == b"onetwo"
+
+
 def test_options_are_passed_on(gateway: Gateway) -> None:
     answer = ask(gateway, "OPTIONS", "/")
     assert (answer.status_code, answer.headers["Allow"], answer.content) == (204, "GET", b"")
