@@ -24,7 +24,7 @@ class Front:
     async def serve(self, request: BaseRequest) -> StreamResponse:
         try:
             return await self._serve(request)
-        except OSError:
+        except ConnectionError:
             # The viewer has left in the middle of it.
             raise
         except Exception:

@@ -1,18 +1,40 @@
 """Plain HTTP goes through to the game host: any request, as it is, and so does the answer, as it comes."""
 
+import asyncio
 import logging
+from collections.abc import AsyncIterator
 
 from aiohttp import ClientError, ClientResponse
-from aiohttp.web import BaseRequest, Response, StreamResponse
+from aiohttp.web import BaseRequest, RequestPayloadError, Response, StreamResponse
 
 from payments.clock import monotonic_s
 from payments.edge.gateway.headers import to_viewer
 from payments.edge.gateway.metrics import Meters
 from payments.edge.gateway.routes import Route
-from payments.edge.gateway.upstream import Refused, Upstreams
+from payments.edge.gateway.upstream import SILENT_S, Refused, Upstreams
 from payments.edge.seldom import Seldom
 
 log = logging.getLogger(__name__)
+
+
+class Body:
+    """What a viewer sends. ``is_broken``: he has not sent all of it, or not what may be sent, or waited too long."""
+
+    def __init__(self, request: BaseRequest) -> None:
+        self.is_broken = False
+        self._content = request.content
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        while True:
+            try:
+                async with asyncio.timeout(SILENT_S):
+                    piece = await self._content.readany()
+            except (RequestPayloadError, OSError):
+                self.is_broken = True
+                raise
+            if not piece:
+                return
+            yield piece
 
 
 class Pages:
@@ -31,20 +53,24 @@ class Pages:
         if self._under_way >= self._most:
             return self._answer(503, "too many requests", {"Retry-After": "1"})
         self._under_way += 1
+        body = Body(request) if request.body_exists else None
         try:
-            return await self._pass(request, route)
+            return await self._pass(request, route, body)
         except Refused as refused:
-            # Where the viewer has left in the middle of his request, the host is not to blame.
-            if request.transport is not None and self._seldom.is_due(str(route.upstream)):
+            if body is not None and body.is_broken:
+                answer = self._answer(400, "the body of the request is broken, or takes too long")
+                answer.force_close()
+                return answer
+            if self._seldom.is_due(str(route.upstream)):
                 log.warning("%s: the game host serves no pages: %s", route.upstream, refused)
             return self._answer(refused.status, str(refused))
         finally:
             self._under_way -= 1
 
-    async def _pass(self, request: BaseRequest, route: Route) -> StreamResponse:
+    async def _pass(self, request: BaseRequest, route: Route, body: "Body | None") -> StreamResponse:
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        async with await self._upstreams.ask(request, route) as theirs:
+        async with await self._upstreams.ask(request, route, None if body is None else body.pieces()) as theirs:
             self._meters.pages[f"{theirs.status // 100}xx"] += 1
             answer = StreamResponse(status=theirs.status, reason=theirs.reason, headers=to_viewer(theirs.headers))
             await answer.prepare(request)
@@ -60,7 +86,8 @@ async def _copy(theirs: ClientResponse, answer: StreamResponse, request: BaseReq
     """The body. Where it breaks off there, it breaks off here."""
     try:
         async for piece in theirs.content.iter_any():
-            await answer.write(piece)
+            async with asyncio.timeout(SILENT_S):
+                await answer.write(piece)
         await answer.write_eof()
     except (ClientError, OSError, TimeoutError):
         answer.force_close()

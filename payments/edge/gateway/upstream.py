@@ -7,6 +7,7 @@ closed by the host at the very moment that it is used again, and not every reque
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from typing import Self
 
 from aiohttp import (
@@ -31,7 +32,9 @@ from payments.edge.gateway.routes import Route
 from payments.edge.gateway.side import UpstreamSocket
 
 CONNECT_S = 10.0
-_SILENT_S = 60.0
+SILENT_S = 60.0
+"""How long either side of a plain request may keep the other one waiting, for a piece of what it sends or takes."""
+
 _AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -52,7 +55,7 @@ class Upstreams:
         self._session = ClientSession(
             connector=TCPConnector(limit=0, force_close=True), cookie_jar=DummyCookieJar(), auto_decompress=False,
             skip_auto_headers=_AUTOMATIC, middlewares=(_once,), ws_response_class=UpstreamSocket,
-            timeout=ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=_SILENT_S),
+            timeout=ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S),
         )  # fmt: skip
 
     async def __aenter__(self) -> Self:
@@ -81,9 +84,8 @@ class Upstreams:
         assert isinstance(socket, UpstreamSocket)
         return socket
 
-    async def ask(self, request: BaseRequest, route: Route) -> ClientResponse:
+    async def ask(self, request: BaseRequest, route: Route, body: AsyncIterator[bytes] | None) -> ClientResponse:
         """The answer to a plain request, its body still to be read. Raises ``Refused``."""
-        body = request.content if request.body_exists else None
         try:
             return await self._session.request(
                 request.method, _url(request, route), headers=self._headers(request),

@@ -189,6 +189,20 @@ def test_a_body_that_waits_to_be_asked_for_is_asked_for(gateway: Gateway) -> Non
         assert client.read_head().startswith("HTTP/1.1 201 ")
 
 
+def test_who_leaves_in_the_middle_of_his_request_is_to_blame_for_it(tmp_path: Path, payments: StandIn) -> None:
+    """The game host is let go, and there is no complaint about it."""
+    with raw_hosting() as host, running_gateway(tmp_path, payments.url, host.at) as gateway:
+        with connected(gateway.port) as client:
+            client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
+            with host.accept() as theirs:
+                theirs.read_head()
+                assert theirs.take(3) == b"abc"
+                client.reset()
+                assert theirs.rest() == b""
+        until(lambda: gateway.metrics()['ps_gateway_pages_total{code="4xx"}'] == 1)
+        assert gateway.messages("WARNING") == []
+
+
 def test_an_answer_that_breaks_off_breaks_off(gateway: Gateway) -> None:
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         ask(gateway, "GET", "/half")
