@@ -54,6 +54,11 @@ EDGE_SESSIONS = "payments/edge/sessions.py"
 EDGE_SPOOL = "payments/edge/spool.py"
 EDGE_THINNING = "payments/edge/thinning.py"
 EDGE_VERDICTS = "payments/edge/verdicts.py"
+GATEWAY_LINK = "payments/edge/gateway/link.py"
+GATEWAY_PULSE = "payments/edge/gateway/pulse.py"
+GATEWAY_SIDE = "payments/edge/gateway/side.py"
+GATEWAY_UPSTREAM = "payments/edge/gateway/upstream.py"
+GATEWAY_VIEWER = "payments/edge/gateway/viewer.py"
 
 MUTANTS = (
     Mutant("data-sync-does-nothing", OPERATIONS, "os.fdatasync(descriptor)", "pass", "tests/disk/test_operations.py"),
@@ -787,5 +792,106 @@ MUTANTS = (
         "streamer-never-told", EDGE_SESSIONS,
         "            self._said = self._said._replace(streamer_id=streamer_id)\n", "            pass\n",
         "tests/edge/test_sessions.py -k streamer",
+    ),
+    Mutant(
+        "no-end-when-a-link-ends", GATEWAY_LINK,
+        "            session.end(self._evidence_ms() if ending.how is How.SILENT else None)\n"
+        "        finally:\n            session.end()\n",
+        "        finally:\n",
+        "tests/edge/gateway/test_closing.py",
+    ),
+    Mutant(
+        "start-before-the-game-host-has-accepted", GATEWAY_VIEWER,
+        "        connecting = asyncio.create_task(self._connect(request, route))\n",
+        "        connecting = asyncio.create_task(self._connect(request, route))\n"
+        "        self._reporter.open(route.upstream.host, route.upstream.port)\n",
+        "tests/edge/gateway/test_refusing.py -k without_a_game_host",
+    ),
+    Mutant(
+        "answers-to-pings-never-missed", GATEWAY_PULSE,
+        "if side.silent_s(other, self._silent_s) > self._silent_s:", "if side.silent_s(other, self._silent_s) is None:",
+        "tests/edge/gateway/test_silence.py -k takes_nothing_more",
+    ),
+    Mutant(
+        "viewers-never-pinged", GATEWAY_PULSE,
+        "            await link.viewer.ping(self.own_ping)\n", "",
+        "tests/edge/gateway/test_silence.py",
+    ),
+    Mutant(
+        "heartbeats-without-evidence", GATEWAY_VIEWER,
+        "self._reporter.open(peer.host, peer.port, evidence=link.evidence)",
+        "self._reporter.open(peer.host, peer.port)",
+        "tests/edge/gateway/test_silence.py",
+    ),
+    Mutant(
+        "silence-paid-until-it-was-found", GATEWAY_LINK,
+        "session.end(self._evidence_ms() if ending.how is How.SILENT else None)", "session.end()",
+        "tests/edge/gateway/test_silence.py",
+    ),
+    Mutant(
+        "gateway-that-slept-takes-all-for-gone", GATEWAY_PULSE,
+        "                if is_late:\n", "                if looked_s < 0:\n",
+        "tests/edge/gateway/test_silence.py -k has_slept",
+    ),
+    Mutant(
+        "slow-reader-taken-for-gone", GATEWAY_SIDE,
+        "        if accepted_bytes > self._accepted_bytes:\n            self.excuse()\n", "",
+        "tests/edge/gateway/test_silence.py -k slow_reader",
+    ),
+    Mutant(
+        "who-waits-for-a-slow-reader-taken-for-gone", GATEWAY_SIDE,
+        "if other.is_backed_up and now_s - other._moved_s <= patience_s:", "if not other.name:",
+        "tests/edge/gateway/test_silence.py -k slow_reader",
+    ),
+    Mutant(
+        "two-who-take-nothing-waited-for-for-ever", GATEWAY_SIDE,
+        "if other.is_backed_up and now_s - other._moved_s <= patience_s:", "if other.is_backed_up:",
+        "tests/edge/gateway/test_silence.py -k for_for_ever",
+    ),
+    Mutant(
+        "close-code-lost", "payments/edge/gateway/ending.py",
+        "How.CLOSED, Frame(code, last.extra or \"\"))", "How.CLOSED, Frame(1000, last.extra or \"\"))",
+        "tests/edge/gateway/test_closing.py",
+    ),
+    Mutant(
+        "abort-told-as-a-proper-close", "payments/edge/gateway/ending.py",
+        "    return Ending(by, How.ABORTED)\n", "    return Ending(by, How.CLOSED, Frame(1000))\n",
+        "tests/edge/gateway/test_closing.py",
+    ),
+    Mutant(
+        "backpressure-lost", GATEWAY_LINK,
+        "                await send(data, kind)\n",
+        "                asyncio.ensure_future(send(data, kind))\n                await asyncio.sleep(0)\n",
+        "tests/edge/gateway/test_flood.py",
+    ),
+    Mutant(
+        "streamer-not-taken", GATEWAY_LINK,
+        "                    session.set_streamer(streamer_id)\n", "                    pass\n",
+        "tests/edge/gateway/test_passing.py -k streamer",
+    ),
+    Mutant(
+        "own-ping-answered-to-the-other-side", GATEWAY_LINK,
+        "                if data == self._own_ping:\n                    continue\n", "                pass\n",
+        "tests/edge/gateway/test_passing.py -k own_pings",
+    ),
+    Mutant(
+        "letters-that-are-none-passed-on", GATEWAY_LINK,
+        "if not data.isascii() and not _is_utf8(data):", "if not data.isascii() and not data:",
+        "tests/edge/gateway/test_closing.py -k not_allowed",
+    ),
+    Mutant(
+        "drain-without-ends", GATEWAY_VIEWER,
+        "            link.finish(Ending(GATEWAY, How.STOPPED, GOING_AWAY))\n", "            pass\n",
+        "tests/edge/gateway/test_service.py -k sigterm",
+    ),
+    Mutant(
+        "a-hundred-viewers-at-most", GATEWAY_UPSTREAM,
+        "TCPConnector(limit=0, force_close=True)", "TCPConnector(force_close=True)",
+        "tests/bench/test_gateway.py",
+    ),
+    Mutant(
+        "redirect-of-a-game-host-followed", GATEWAY_UPSTREAM,
+        'if response.status != 101 and "Upgrade" in request.headers:', "if not response.status:",
+        "tests/edge/gateway/test_refusing.py -k redirect",
     ),
 )  # fmt: skip

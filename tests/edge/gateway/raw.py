@@ -5,9 +5,11 @@ import hashlib
 import os
 import socket
 import struct
+import time
 from typing import NamedTuple, Self
 
 CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+_PATIENCE_S = 20
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
@@ -62,9 +64,10 @@ class Peer:
         return Frame(first, _masked(payload, mask) if mask else payload)
 
     def hear_of(self, *opcodes: int) -> Frame | None:
-        """The next frame with one of them, whatever comes before."""
+        """The next frame with one of them, whatever comes before. Fails when it takes long."""
+        deadline_s = time.monotonic() + _PATIENCE_S
         while (heard := self.hear()) is not None and heard.opcode not in opcodes:
-            pass
+            assert time.monotonic() < deadline_s, heard
         return heard
 
     def take(self, count: int) -> bytes:

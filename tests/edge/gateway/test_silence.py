@@ -1,5 +1,6 @@
 """Who is gone without a word is found out, and nobody else is taken to be."""
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ def raw_host() -> Iterator[RawHost]:
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory, raw_host: RawHost, payments: StandIn) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("edge")
-    with running_gateway(folder, payments.url, raw_host.at, PS_GATEWAY_PING_SECONDS="1") as running:
+    settings = {"PS_GATEWAY_PING_SECONDS": "1", "PS_GATEWAY_MAX_MESSAGE_BYTES": str(4 << 20)}
+    with running_gateway(folder, payments.url, raw_host.at, **settings) as running:
         yield running
 
 
@@ -66,6 +68,7 @@ def test_who_hangs_is_gone_and_the_session_ends_at_the_last_sign_of_life(
             heard = other.hear_of(BINARY)
             told: list[Frame | None] = []
             while (heard := other.hear()) is not None and heard.opcode == PING:
+                assert time.time() - last_s < 20
                 other.say(PONG, heard.payload)
             found_s = time.time() - last_s
             told.append(heard)
@@ -97,6 +100,27 @@ def test_who_answers_pings_and_says_nothing_stays(gateway: Gateway, raw_host: Ra
     assert moment_s(events[-1]) - now_s < 0.5
 
 
+def test_nobody_is_gone_because_the_gateway_has_slept(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
+    """It has asked nobody meanwhile, so nobody has answered."""
+    watch = Watch(payments)
+    with connected(gateway.port) as viewer:
+        viewer.send(asking())
+        with raw_host.accept_viewer() as theirs:
+            viewer.read_head()
+            threads = [answering(viewer), answering(theirs)]
+            watch.begun()
+            gateway.process.send_signal(signal.SIGSTOP)
+            time.sleep(1.3 * SILENT_S)
+            gateway.process.send_signal(signal.SIGCONT)
+            time.sleep(0.5)
+            left_s = time.time()
+            viewer.close(1000)
+            for thread in threads:
+                thread.join()
+    (events,) = watch.ended()
+    assert abs(moment_s(events[-1]) - left_s) < 0.3
+
+
 def test_who_talks_and_never_answers_a_ping_stays(gateway: Gateway, raw_host: RawHost) -> None:
     with connected(gateway.port) as viewer:
         viewer.send(asking())
@@ -114,8 +138,8 @@ def test_who_talks_and_never_answers_a_ping_stays(gateway: Gateway, raw_host: Ra
 
 
 def test_a_slow_reader_is_not_taken_to_be_gone_nor_is_who_waits_for_him(gateway: Gateway, raw_host: RawHost) -> None:
-    """Pings and their answers are behind what is on its way, for longer than a silence may last."""
-    much = frame(0x82, bytes(1 << 20), is_masked=True) * 40
+    """Pings and their answers are behind what is on its way, and so is his next message, for longer than a silence."""
+    much = frame(0x82, bytes(4 << 20), is_masked=True) * 10
     with connected(gateway.port) as viewer:
         viewer.send(asking())
         with raw_host.accept_viewer() as theirs:
