@@ -59,7 +59,7 @@ class Viewers:
             if self._seldom.is_due("full"):
                 log.warning("PS_GATEWAY_MAX_VIEWERS is reached: %d; others get 503", self._settings.most_viewers)
             return self._refuse("full", 503, "too many viewers")
-        if not ViewerSocket(None, 0).can_prepare(request):
+        if request.method != "GET" or not ViewerSocket(None, 0).can_prepare(request):
             return self._refuse("bad_request", 400, "not a request for a WebSocket, version 13")
         connecting = asyncio.create_task(self._connect(request, route))
         self._coming.add(connecting)

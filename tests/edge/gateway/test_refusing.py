@@ -152,6 +152,12 @@ def test_what_is_no_proper_request_is_a_400(gateway: Gateway, headers: dict[str,
     assert refused(gateway, "/host", **headers).startswith("HTTP/1.1 400 ")
 
 
+def test_only_a_get_asks_for_a_websocket(gateway: Gateway) -> None:
+    with connected(gateway.port) as viewer:
+        viewer.send(asking("/host").replace(b"GET", b"POST"))
+        assert viewer.read_head().startswith("HTTP/1.1 400 ")
+
+
 def test_a_game_host_that_hangs_is_a_504(gateway: Gateway, raw_host: RawHost, host: Host, payments: StandIn) -> None:
     watch = Watch(payments)
     with connected(gateway.port) as viewer:
