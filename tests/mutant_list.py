@@ -830,7 +830,7 @@ MUTANTS = (
     ),
     Mutant(
         "gateway-that-slept-takes-all-for-gone", GATEWAY_PULSE,
-        "                if is_late:\n", "                if looked_s < 0:\n",
+        "return clock() - due_s > self._ping_s / 3", "return False",
         "tests/edge/gateway/test_silence.py -k has_slept",
     ),
     Mutant(
