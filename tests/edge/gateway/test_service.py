@@ -22,6 +22,7 @@ from tests.edge.gateway.raw import CLOSE, asking, connected
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn, refusal, standing_in
 from tests.harness import ROOT, until
+from tests.web.test_alerts import promtool
 
 NOBODY = "http://127.0.0.1:1"
 """Payments is away."""
@@ -241,16 +242,7 @@ def test_what_is_asked_of_it_is_answered(tmp_path: Path, host: Host, payments: S
             assert {name: metrics[name] for name in expected} == expected
         until(lambda: gateway.metrics()["ps_gateway_reporter_events_delivered_total"] >= 2)
         assert 0 <= gateway.metrics()["ps_gateway_reporter_last_delivery_age_seconds"] < 30
-        assert promtool(gateway.admin("/metrics").content) == ""
-
-
-def promtool(text: bytes) -> str:
-    """What Prometheus's own tool finds wrong with metrics; nothing where it is not there."""
-    tool = ROOT / ".venv" / "bin" / "promtool"
-    if not tool.exists():
-        return ""
-    run = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, check=False)
-    return (run.stdout + run.stderr).decode()
+        promtool("check", "metrics", text=gateway.admin("/metrics").text)
 
 
 def test_the_service_manager_hears_of_it(tmp_path: Path, host: Host, payments: StandIn) -> None:
