@@ -1,5 +1,6 @@
 """How a connection ends on one side is how it ends on the other, and the session with it."""
 
+import random
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,3 +207,27 @@ def test_ends_are_counted_by_whose_doing_they_were(tmp_path: Path, payments: Sta
             ("viewer", "aborted", None),
             ("upstream", "illegal", 1002),
         ]
+
+
+def test_whatever_either_side_says_there_is_no_defect(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
+    """Random bytes, and random frames: sooner or later it ends, and is counted and reported as ended."""
+    chance = random.Random(11)
+    watch = Watch(payments)
+    rounds = 40
+    for number in range(rounds):
+        with connected(gateway.port) as viewer:
+            viewer.send(asking())
+            with raw_host.accept_viewer() as host:
+                viewer.read_head()
+                one = viewer if number % 2 else host
+                if number % 3:
+                    said = chance.randbytes(chance.randrange(1, 300))
+                else:
+                    said = b"".join(
+                        frame(chance.randrange(256), chance.randbytes(chance.randrange(140)), is_masked=one is viewer)
+                        for _ in range(chance.randrange(1, 9))
+                    )
+                one.send(said)
+    watch.ended(rounds)
+    assert gateway.messages("ERROR") == []
+    until(lambda: gateway.metrics()["ps_gateway_viewers"] == 0, 10)
