@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import socket
+import struct
 from collections.abc import AsyncIterator
 
-from aiohttp import ClientError, ClientResponse
+from aiohttp import ClientError, ClientResponse, HttpVersion11
 from aiohttp.web import BaseRequest, RequestPayloadError, Response, StreamResponse
 
 from payments.clock import monotonic_s
@@ -35,6 +37,20 @@ class Body:
             if not piece:
                 return
             yield piece
+
+
+class Answer(StreamResponse):
+    """What the game host answers. aiohttp would add a type where it gives none, which browsers then go by."""
+
+    def __init__(self, theirs: ClientResponse) -> None:
+        self._kept = to_viewer(theirs.headers)
+        super().__init__(status=theirs.status, reason=theirs.reason, headers=self._kept)
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        for name in ("Content-Type", "Server"):
+            if name not in self._kept:
+                self.headers.pop(name, None)
 
 
 class Pages:
@@ -68,11 +84,11 @@ class Pages:
             self._under_way -= 1
 
     async def _pass(self, request: BaseRequest, route: Route, body: "Body | None") -> StreamResponse:
-        if request.headers.get("Expect", "").lower() == "100-continue":
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         async with await self._upstreams.ask(request, route, None if body is None else body.pieces()) as theirs:
             self._meters.pages[f"{theirs.status // 100}xx"] += 1
-            answer = StreamResponse(status=theirs.status, reason=theirs.reason, headers=to_viewer(theirs.headers))
+            answer = Answer(theirs)
             await answer.prepare(request)
             await _copy(theirs, answer, request)
             return answer
@@ -92,4 +108,8 @@ async def _copy(theirs: ClientResponse, answer: StreamResponse, request: BaseReq
     except (ClientError, OSError, TimeoutError):
         answer.force_close()
         if request.transport is not None:
+            if request.version < HttpVersion11:
+                # There an end in order may be that of the body: only a reset says that something is missing.
+                connection = request.transport.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             request.transport.abort()

@@ -16,6 +16,7 @@ from aiohttp import (
     ClientOSError,
     ClientRequest,
     ClientResponse,
+    ClientResponseError,
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
@@ -82,6 +83,10 @@ class Upstreams:
         except (ClientError, OSError, ValueError) as error:
             raise Refused(502, _reason(error)) from None
         assert isinstance(socket, UpstreamSocket)
+        granted = socket.response.headers
+        if "Sec-WebSocket-Extensions" in granted or socket.protocol != granted.get("Sec-WebSocket-Protocol"):
+            socket.response.close()
+            raise Refused(502, "it grants an extension or a subprotocol that was not asked for")
         return socket
 
     async def ask(self, request: BaseRequest, route: Route, body: AsyncIterator[bytes] | None) -> ClientResponse:
@@ -106,9 +111,13 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
         response = await handler(request)
     except (ClientOSError, ServerDisconnectedError) as error:
         raise Refused(502, _reason(error)) from None
-    if response.status != 101 and "Upgrade" in request.headers:
+    is_socket = "Upgrade" in request.headers
+    if is_socket and response.status != 101:
         response.close()
         raise WSServerHandshakeError(response.request_info, (), status=response.status)
+    if not is_socket and response.status < 200:
+        response.close()
+        raise Refused(502, f"it answers {response.status} to a plain request")
     return response
 
 
@@ -121,6 +130,8 @@ def _url(request: BaseRequest, route: Route) -> URL:
 
 def _reason(error: BaseException) -> str:
     """In a few words."""
+    if isinstance(error, ClientResponseError):
+        return "what it answers is no sound HTTP"
     if isinstance(error, OSError) and error.strerror:
         is_number = error.errno is not None and error.errno > 0
         return f"no connection ({os.strerror(error.errno or 0) if is_number else error.strerror})"

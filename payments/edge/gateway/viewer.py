@@ -4,6 +4,7 @@ import asyncio
 import logging
 from asyncio import get_running_loop
 
+from aiohttp import HttpVersion11
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from payments.clock import monotonic_s
@@ -59,8 +60,10 @@ class Viewers:
             if self._seldom.is_due("full"):
                 log.warning("PS_GATEWAY_MAX_VIEWERS is reached: %d; others get 503", self._settings.most_viewers)
             return self._refuse("full", 503, "too many viewers")
-        if request.method != "GET" or not ViewerSocket(None, 0).can_prepare(request):
-            return self._refuse("bad_request", 400, "not a request for a WebSocket, version 13")
+        if not _is_sound(request):
+            answer = self._refuse("bad_request", 400, "not a request for a WebSocket, version 13, by GET and HTTP/1.1")
+            answer.headers["Sec-WebSocket-Version"] = "13"
+            return answer
         connecting = asyncio.create_task(self._connect(request, route))
         self._coming.add(connecting)
         try:
@@ -139,3 +142,15 @@ class Viewers:
         # What comes behind such a request is no HTTP, so nothing more can be read from there.
         answer.force_close()
         return answer
+
+
+def _is_sound(request: BaseRequest) -> bool:
+    """Whether it asks for a WebSocket as RFC 6455, section 4.1, has it; aiohttp takes drafts of it as well."""
+    return (
+        request.method == "GET"
+        and request.version >= HttpVersion11
+        and request.headers.getall("Sec-WebSocket-Version", []) == ["13"]
+        and request.headers.get("Content-Length", "0") == "0"
+        and "Transfer-Encoding" not in request.headers
+        and bool(ViewerSocket(None, 0).can_prepare(request))
+    )

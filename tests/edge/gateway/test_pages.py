@@ -39,6 +39,12 @@ class Player(BaseHTTPRequestHandler):
             for piece in (b"one", b"two"):
                 self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
             self.wfile.write(b"0\r\n\r\n")
+        elif self.path == "/half-chunked":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"4\r\nhalf\r\n")
+            self.close_connection = True
         elif self.path == "/unchanged":
             self._answer(304, b"", ("ETag", '"1"'))
         elif self.path == "/half":
@@ -176,6 +182,12 @@ def test_an_upgrade_to_anything_else_is_none(gateway: Gateway, headers: dict[str
     assert ask(gateway, "GET", "/chunks", headers=headers).content == b"onetwo"
 
 
+def test_an_answer_without_a_type_gets_none(gateway: Gateway) -> None:
+    """A browser would go by it, and offer to save a page instead of showing it."""
+    answer = ask(gateway, "GET", "/chunks")
+    assert answer.headers.get("Content-Type") is None
+
+
 def test_options_are_passed_on(gateway: Gateway) -> None:
     answer = ask(gateway, "OPTIONS", "/")
     assert (answer.status_code, answer.headers["Allow"], answer.content) == (204, "GET", b"")
@@ -206,6 +218,33 @@ def test_who_leaves_in_the_middle_of_his_request_is_to_blame_for_it(tmp_path: Pa
 def test_an_answer_that_breaks_off_breaks_off(gateway: Gateway) -> None:
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         ask(gateway, "GET", "/half")
+
+
+def test_a_viewer_of_http_1_0_learns_that_an_answer_has_broken_off(gateway: Gateway) -> None:
+    """He knows no lengths of pieces: an end in order would be that of the page."""
+    with connected(gateway.port) as viewer:
+        viewer.send(b"GET /half-chunked HTTP/1.0\r\nHost: x\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            viewer.take(100_000)
+
+
+def test_what_answers_no_page_is_a_502(tmp_path: Path, payments: StandIn) -> None:
+    answers = [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"HTTP/1.1 099 Odd\r\n\r\n"]
+    said = []
+    with raw_hosting() as host, running_gateway(tmp_path, payments.url, host.at) as gateway:
+        for answer in answers:
+            with connected(gateway.port) as client:
+                client.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                with host.accept() as theirs:
+                    theirs.read_head()
+                    theirs.send(answer)
+                    assert client.read_head().startswith("HTTP/1.1 502 ")
+                    said.append(client.rest().decode())
+    assert said == [
+        "what it answers is no sound HTTP\n",
+        "it answers 101 to a plain request\n",
+        "it answers 99 to a plain request\n",
+    ]
 
 
 def test_pieces_are_passed_on_when_they_come(tmp_path: Path, payments: StandIn) -> None:

@@ -103,6 +103,8 @@ def check_nothing_was_reported(gateway: Gateway, watch: Watch, host: Host) -> No
         pytest.param(saying(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"), id="half-an-upgrade"),
         pytest.param(granting(Sec_WebSocket_Accept="s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), id="wrong-key"),
         pytest.param(granting(Upgrade="h2c"), id="another-protocol"),
+        pytest.param(granting(Sec_WebSocket_Extensions="permessage-deflate"), id="extension-not-asked-for"),
+        pytest.param(granting(Sec_WebSocket_Protocol="chat"), id="subprotocol-not-asked-for"),
         pytest.param(lambda peer: peer.reset(), id="reset"),
     ],
 )
@@ -146,10 +148,21 @@ def test_without_a_game_host(gateway: Gateway, host: Host, payments: StandIn, pa
         pytest.param({"Sec_WebSocket_Key": "short"}, id="bad-key"),
         pytest.param({"Sec_WebSocket_Key": ""}, id="no-key"),
         pytest.param({"Connection": "close"}, id="no-connection-upgrade"),
+        pytest.param({"Sec_WebSocket_Version": "8"}, id="a-draft-of-it"),
+        pytest.param({"Content_Length": "5"}, id="with-a-body"),
+        pytest.param({"Transfer_Encoding": "chunked"}, id="with-chunks"),
     ],
 )
 def test_what_is_no_proper_request_is_a_400(gateway: Gateway, headers: dict[str, str]) -> None:
-    assert refused(gateway, "/host", **headers).startswith("HTTP/1.1 400 ")
+    head = refused(gateway, "/host", **headers)
+    assert head.startswith("HTTP/1.1 400 ")
+    assert header(head, "Sec-WebSocket-Version") == "13"
+
+
+def test_http_1_0_knows_no_websockets(gateway: Gateway) -> None:
+    with connected(gateway.port) as viewer:
+        viewer.send(asking("/host").replace(b"HTTP/1.1", b"HTTP/1.0"))
+        assert viewer.read_head().startswith("HTTP/1.0 400 ")
 
 
 def test_only_a_get_asks_for_a_websocket(gateway: Gateway) -> None:
