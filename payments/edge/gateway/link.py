@@ -45,6 +45,11 @@ class Link:
         self._loop = get_running_loop()
         self._ended: asyncio.Future[Ending] = self._loop.create_future()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether both sides are only being seen off."""
+        return self._ended.done()
+
     def evidence(self) -> int:
         """Until when both are known to have been there. Called in the reporter's thread."""
         self.told_s = self._loop.time()

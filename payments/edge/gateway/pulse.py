@@ -67,6 +67,9 @@ class Pulse:
             log.exception("a defect in the gateway")
 
     async def _look(self, link: Link, now_s: float) -> None:
+        if link.has_ended:
+            # Nothing may be said behind a close.
+            return
         both = (link.viewer, link.upstream)
         for side in both:
             side.look()

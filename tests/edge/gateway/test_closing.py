@@ -168,6 +168,20 @@ def test_one_who_floods_with_what_is_not_allowed_is_told_so(pair: Pair) -> None:
     assert heard.payload[:2] == struct.pack(">H", 1009)
 
 
+def test_nothing_is_asked_of_him_who_was_told_to_go(tmp_path: Path, raw_host: RawHost, payments: StandIn) -> None:
+    """He was sent the end of all that is sent, and may stay for some seconds."""
+    with running_gateway(tmp_path, payments.url, raw_host.at, PS_GATEWAY_PING_SECONDS="1") as gateway:
+        with connected(gateway.port) as viewer:
+            viewer.send(asking())
+            with raw_host.accept_viewer():
+                viewer.read_head()
+                viewer.say(TEXT, first=0xC0 | TEXT)
+                assert viewer.hear_of(CLOSE) is not None
+                assert viewer.hear() is None
+                until(lambda: gateway.metrics()["ps_gateway_viewers"] == 0, 10)
+        assert gateway.messages("ERROR") == []
+
+
 def test_a_close_that_is_never_answered_is_waited_for_and_no_longer(pair: Pair) -> None:
     """The session is over at once."""
     pair.viewer.close(1000)
