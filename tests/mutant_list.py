@@ -891,7 +891,7 @@ MUTANTS = (
     ),
     Mutant(
         "redirect-of-a-game-host-followed", GATEWAY_UPSTREAM,
-        "if is_socket and response.status != 101:", "if not response.status:",
+        "if is_socket and response.status != 101:", "if is_socket and not response.status:",
         "tests/edge/gateway/test_refusing.py -k redirect",
     ),
 )  # fmt: skip
