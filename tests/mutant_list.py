@@ -51,6 +51,7 @@ EDGE_DELIVERY = "payments/edge/delivery.py"
 EDGE_FOLDER = "payments/edge/folder.py"
 EDGE_SEGMENTS = "payments/edge/segments.py"
 EDGE_SESSIONS = "payments/edge/sessions.py"
+EDGE_SETTINGS = "payments/edge/settings.py"
 EDGE_SPOOL = "payments/edge/spool.py"
 EDGE_THINNING = "payments/edge/thinning.py"
 EDGE_VERDICTS = "payments/edge/verdicts.py"
@@ -816,6 +817,11 @@ MUTANTS = (
         "viewers-never-pinged", GATEWAY_PULSE,
         "            await link.viewer.ping(self.own_ping)\n", "",
         "tests/edge/gateway/test_silence.py",
+    ),
+    Mutant(
+        "heartbeats-as-rare-as-what-a-kill-may-cost", EDGE_SETTINGS,
+        "return self.heartbeat_s - min(_MOMENTS_S, self.heartbeat_s / 2)", "return self.heartbeat_s",
+        "tests/edge/test_reporter.py -k come_by_themselves",
     ),
     Mutant(
         "heartbeats-without-evidence", GATEWAY_VIEWER,

@@ -78,7 +78,7 @@ class Reporter:
         self._monotonic_s = monotonic
         self._inbox: deque[Spooled] = deque()
         self._sessions = Sessions(
-            settings.edge_id, settings.heartbeat_s, self._put, clock=clock, monotonic=monotonic
+            settings.edge_id, settings.beat_s, self._put, clock=clock, monotonic=monotonic
         )  # fmt: skip
         self._spool = Spool(settings.spool_dir, settings.spool_bytes, clock=clock, monotonic=monotonic, disk=disk)
         self._caller = Caller(settings)

@@ -72,6 +72,7 @@ def test_viewers_who_come_together_share_a_batch(tmp_path: Path, stand_in: Stand
 
 
 def test_heartbeats_come_by_themselves_and_in_batches(tmp_path: Path, stand_in: StandIn) -> None:
+    """Every half second: a kill must cost no session more than the second that is set."""
     with reporting(tmp_path, stand_in.url, heartbeat_s=1) as reporter:
         sessions = [reporter.open(HOST_A, 8888) for _ in range(50)]
         time.sleep(2.2)
@@ -81,7 +82,7 @@ def test_heartbeats_come_by_themselves_and_in_batches(tmp_path: Path, stand_in: 
     for session in sessions:
         said = kinds(stand_in, session.session_id)
         assert (said[0], said[-1], set(said[1:-1])) == (START, END, {HEARTBEAT})
-        assert 1 <= said.count(HEARTBEAT) <= 3
+        assert 3 <= said.count(HEARTBEAT) <= 5
     assert len(stand_in.calls) <= 11
 
 

@@ -21,19 +21,21 @@ _SILENT_PINGS = 8 / 3
 _LOOKS = 16
 _LONGEST_LOOK_S = 1.0
 _SHARE = 25
-_AHEAD_S = 1.0
+_AHEAD_S = 1.5
+"""How long before a heartbeat a ping is sent, or at the next look; with short heartbeats less."""
 
 
 class Pulse:
     """Of all links. ``own_ping``: what its pings say; others pass through, and are not answered here."""
 
-    def __init__(self, ping_s: float, heartbeat_s: float) -> None:
+    def __init__(self, ping_s: float, beat_s: float) -> None:
+        """Seconds from ping to ping, and from heartbeat to heartbeat."""
         self.own_ping = b"ps-gateway " + os.urandom(8)
         self._ping_s = ping_s
         self._silent_s = ping_s * _SILENT_PINGS
-        self._look_s = min(_LONGEST_LOOK_S, ping_s / _LOOKS, heartbeat_s / _LOOKS)
+        self._look_s = min(_LONGEST_LOOK_S, ping_s / _LOOKS, beat_s / _LOOKS)
         # A heartbeat claims what is known: an answer that came just before it makes that nearly all.
-        self._ahead_s = heartbeat_s - min(_AHEAD_S, heartbeat_s * 0.4)
+        self._ahead_s = beat_s - min(_AHEAD_S, beat_s * 0.4)
 
     async def look_after(self, links: Collection[Link]) -> None:
         """For ever, those that are in ``links`` at the time; some at a time, for all at once would hold up messages."""

@@ -34,7 +34,7 @@ class Viewers:
         self._upstreams = upstreams
         self._meters = meters
         self._seldom = Seldom(monotonic_s)
-        self._pulse = Pulse(settings.ping_s, settings.heartbeat_s)
+        self._pulse = Pulse(settings.ping_s, settings.beat_s)
         self._coming: set[asyncio.Task[UpstreamSocket]] = set()
         self._is_stopping = False
 

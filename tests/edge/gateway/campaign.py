@@ -134,10 +134,7 @@ def judge(
         assert session is not _UNHEARD_OF or kill_ms or not stay.opened_ms, f"{stay} has no session"
         assert session is _UNHEARD_OF or session["orchestrator_id"] == HOSTS[stay.host], (stay, session)
         least_ms, most_ms = _bounds_ms(stay, kill_ms)
-        check_time(
-            session, least_ms, most_ms, cut=kill_ms is not None, heartbeat_s=heartbeat_s,
-            late_ms=late_ms(heartbeat_s), lag_ms=lag_ms,
-        )  # fmt: skip
+        check_time(session, least_ms, most_ms, cut=kill_ms is not None, heartbeat_s=heartbeat_s, lag_ms=lag_ms)
         if kill_ms is not None:
             missing_ms.append(least_ms - session["billed_ms"])
         elif stay.opened_ms is not None:
@@ -148,15 +145,6 @@ def judge(
     return Findings(
         len(stays), len(missing_ms) - 1, max(all_ms), median(all_ms), max(quick_ms), max(missing_ms), lag_ms
     )  # fmt: skip
-
-
-def late_ms(heartbeat_s: float) -> float:
-    """How much more than a heartbeat a kill may cost a viewer who says nothing.
-
-    A heartbeat claims no more than the last answer to a ping, which was asked for a second before it at most, at the
-    next look, and earlier with short heartbeats; it may itself be a fifth of a second early; and it is written down.
-    """
-    return 1000 * (min(1.0, heartbeat_s * 0.4) + min(1.0, heartbeat_s / 16) + min(0.2, heartbeat_s / 5) + 0.3)
 
 
 def match(stays: Sequence[Stay], sessions: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
