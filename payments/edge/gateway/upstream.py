@@ -79,7 +79,8 @@ class Upstreams:
         except TimeoutError:
             raise Refused(504, f"no answer within {CONNECT_S:.0f} s") from None
         except WSServerHandshakeError as error:
-            raise Refused(502, f"it answers {error.status} to a WebSocket") from None
+            fault = f" ({error.message})" if error.message else ""
+            raise Refused(502, f"it answers {error.status} to a WebSocket{fault}") from None
         except (ClientError, OSError, ValueError) as error:
             raise Refused(502, _reason(error)) from None
         assert isinstance(socket, UpstreamSocket)

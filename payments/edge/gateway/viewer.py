@@ -146,11 +146,16 @@ class Viewers:
 
 def _is_sound(request: BaseRequest) -> bool:
     """Whether it asks for a WebSocket as RFC 6455, section 4.1, has it; aiohttp takes drafts of it as well."""
+    try:
+        is_handshake = bool(ViewerSocket(None, 0).can_prepare(request))
+    except ValueError:
+        # aiohttp trips over headers that are not ASCII.
+        return False
     return (
-        request.method == "GET"
+        is_handshake
+        and request.method == "GET"
         and request.version >= HttpVersion11
         and request.headers.getall("Sec-WebSocket-Version", []) == ["13"]
         and request.headers.get("Content-Length", "0") == "0"
         and "Transfer-Encoding" not in request.headers
-        and bool(ViewerSocket(None, 0).can_prepare(request))
     )

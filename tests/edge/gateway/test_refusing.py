@@ -147,6 +147,7 @@ def test_without_a_game_host(gateway: Gateway, host: Host, payments: StandIn, pa
         pytest.param({"Sec_WebSocket_Version": "12"}, id="another-version"),
         pytest.param({"Sec_WebSocket_Key": "short"}, id="bad-key"),
         pytest.param({"Sec_WebSocket_Key": ""}, id="no-key"),
+        pytest.param({"Sec_WebSocket_Key": "é" * 16}, id="key-not-ascii"),
         pytest.param({"Connection": "close"}, id="no-connection-upgrade"),
         pytest.param({"Sec_WebSocket_Version": "8"}, id="a-draft-of-it"),
         pytest.param({"Content_Length": "5"}, id="with-a-body"),
@@ -157,6 +158,16 @@ def test_what_is_no_proper_request_is_a_400(gateway: Gateway, headers: dict[str,
     head = refused(gateway, "/host", **headers)
     assert head.startswith("HTTP/1.1 400 ")
     assert header(head, "Sec-WebSocket-Version") == "13"
+
+
+@pytest.mark.parametrize("part", [b"Connection: ", b"Upgrade: web", b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Version: "])
+def test_bytes_that_are_no_text_are_a_400_or_no_websocket(gateway: Gateway, part: bytes) -> None:
+    with connected(gateway.port) as viewer:
+        viewer.send(
+            asking("/closed").replace(part, part + b"\xff", 1).replace(b"Connection: \xffUp", b"Connection: \xff")
+        )
+        assert viewer.read_head()[8:13] in (" 400 ", " 502 ")
+    assert gateway.messages("ERROR") == []
 
 
 def test_http_1_0_knows_no_websockets(gateway: Gateway) -> None:
