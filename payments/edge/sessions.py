@@ -26,10 +26,22 @@ _EARLY_S = 0.2
 
 
 class ReportedSession:
-    """One viewer's connection. Thread-safe; nothing here waits, and nothing raises."""
+    """One viewer's connection. Thread-safe; nothing here waits, and nothing raises.
 
-    def __init__(self, sessions: "Sessions", said: Said, begun_ms: int, evidence: Callable[[], int] | None) -> None:
+    Attributes:
+        first_beat_s: how long after its start its first heartbeat is due; the others follow at the interval.
+    """
+
+    def __init__(
+        self,
+        sessions: "Sessions",
+        said: Said,
+        begun_ms: int,
+        first_beat_s: float,
+        evidence: Callable[[], int] | None,
+    ) -> None:
         self.session_id = said.session_id
+        self.first_beat_s = first_beat_s
         self._sessions = sessions
         self._said = said
         self._evidence = evidence
@@ -104,9 +116,9 @@ class Sessions:
             None if upstream_port is None else _usable("upstream_port", upstream_port),
             None if streamer_id is None else _usable("streamer_id", streamer_id),
         )
-        session = ReportedSession(self, said, self.clock(), evidence)
         # Viewers who come together must not beat together.
         phase_s = self._heartbeat_s * (session_id.int % _PHASES + 1) / _PHASES
+        session = ReportedSession(self, said, self.clock(), phase_s, evidence)
         with self._guard:
             self.open += 1
             heappush(self._due, (self.monotonic_s() + phase_s, session.session_id, session))

@@ -30,7 +30,8 @@ class Link:
 
     Attributes:
         viewer, upstream: the sides.
-        next_ping_s: when they are asked for signs of life next, by the loop's clock.
+        next_ping_s: when they are asked for signs of life next, by the loop's clock; ``beat_ping_s``: and before the
+            next heartbeat, if it is known when that is due.
         told_s: when the reporter last asked until when the viewer is known to have been there.
     """
 
@@ -38,7 +39,7 @@ class Link:
         """Pongs that answer ``own_ping`` are the gateway's own affair."""
         self.viewer = viewer
         self.upstream = upstream
-        self.next_ping_s = 0.0
+        self.next_ping_s = self.beat_ping_s = 0.0
         self.told_s: float | None = None
         self._own_ping = own_ping
         self._meters = meters

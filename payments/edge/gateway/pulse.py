@@ -9,6 +9,7 @@ import logging
 import os
 from asyncio import get_running_loop
 from collections.abc import Collection
+from math import inf
 
 from payments.edge.gateway.ending import Ending, How
 from payments.edge.gateway.link import Link
@@ -34,8 +35,15 @@ class Pulse:
         self._ping_s = ping_s
         self._silent_s = ping_s * _SILENT_PINGS
         self._look_s = min(_LONGEST_LOOK_S, ping_s / _LOOKS, beat_s / _LOOKS)
+        self._beat_s = beat_s
         # A heartbeat claims what is known: an answer that came just before it makes that nearly all.
-        self._ahead_s = beat_s - min(_AHEAD_S, beat_s * 0.4)
+        self._ahead_s = min(_AHEAD_S, beat_s * 0.4)
+
+    def expect(self, link: Link, first_beat_s: float) -> None:
+        """``link`` begins now; the first heartbeat of its session is due in so many seconds."""
+        now_s = get_running_loop().time()
+        link.next_ping_s = now_s + self._ping_s
+        link.beat_ping_s = now_s + first_beat_s - self._ahead_s
 
     async def look_after(self, links: Collection[Link]) -> None:
         """For ever, those that are in ``links`` at the time; some at a time, for all at once would hold up messages."""
@@ -81,8 +89,10 @@ class Pulse:
                 return
         told_s, link.told_s = link.told_s, None
         if told_s is not None:
-            link.next_ping_s = min(link.next_ping_s, told_s + self._ahead_s)
-        if now_s >= link.next_ping_s:
+            link.beat_ping_s = told_s + self._beat_s - self._ahead_s
+        if now_s >= min(link.next_ping_s, link.beat_ping_s):
             link.next_ping_s = now_s + self._ping_s
+            if now_s >= link.beat_ping_s:
+                link.beat_ping_s = inf
             await link.viewer.ping(self.own_ping)
             await link.upstream.ping(self.own_ping)

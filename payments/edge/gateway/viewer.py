@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from asyncio import get_running_loop
 
 from aiohttp import HttpVersion11
 from aiohttp.web import BaseRequest, Response, StreamResponse
@@ -103,7 +102,6 @@ class Viewers:
             return self._refuse("gone", 502, "the game host is gone")
         viewer = Side(VIEWER, answer, transport)
         link = Link(viewer, upstream, self._pulse.own_ping, self._meters)
-        link.next_ping_s = get_running_loop().time() + self._settings.ping_s
         await self._run(link, peer)
         return answer
 
@@ -113,6 +111,7 @@ class Viewers:
         self.links.add(link)
         begun_s = monotonic_s()
         session = self._reporter.open(peer.host, peer.port, evidence=link.evidence)
+        self._pulse.expect(link, session.first_beat_s)
         try:
             ending = await link.run(session)
         finally:

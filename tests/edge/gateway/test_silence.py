@@ -4,9 +4,11 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -98,6 +100,34 @@ def test_who_answers_pings_and_says_nothing_stays(gateway: Gateway, raw_host: Ra
     (events,) = watch.ended()
     assert [each["event"] for each in events[:2]] == ["start", "heartbeat"]
     assert moment_s(events[-1]) - now_s < 0.5
+
+
+def test_every_heartbeat_of_a_viewer_who_says_nothing_claims_nearly_all_of_the_time(
+    tmp_path: Path, raw_host: RawHost, payments: StandIn
+) -> None:
+    """The first one too, whenever that is due: what a kill costs is never much more than what lies between two."""
+    settings = {"PAYMENTS_SESSION_HEARTBEAT_SECONDS": "6", "PS_GATEWAY_PING_SECONDS": "4"}
+    beat_s, ahead_s = 3.5, 1.4
+    watch = Watch(payments)
+    with running_gateway(tmp_path, payments.url, raw_host.at, **settings) as gateway, ExitStack() as opened:
+        threads = []
+        for _ in range(8):
+            viewer = opened.enter_context(connected(gateway.port))
+            viewer.send(asking())
+            theirs = opened.enter_context(raw_host.accept_viewer())
+            viewer.read_head()
+            threads += [answering(viewer), answering(theirs)]
+        time.sleep(2 * beat_s + 1)
+        found = watch.begun(8)
+        assert gateway.stop() == 0
+        for thread in threads:
+            thread.join()
+    for start, *beats in found:
+        first_s = beat_s * (UUID(start["session_id"]).int % 4096 + 1) / 4096
+        assert len(beats) >= 2
+        for number, beat in enumerate(beats):
+            due_s = moment_s(start) + first_s + number * beat_s
+            assert due_s - moment_s(beat) < ahead_s + 0.4
 
 
 def test_nobody_is_gone_because_the_gateway_has_slept(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
