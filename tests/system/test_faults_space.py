@@ -109,6 +109,8 @@ def test_workers_that_fail_or_die_at_cutting_back_lose_nothing_under_load(
     server.register()
     with load(server) as sent:
         for number in range(faults(2)):
+            # The one that died before may not be replaced yet.
+            until(lambda: len(server.workers()) == 2)
             run_short(server, server.workers()[number % 2], how)
             sent.goes_on()
     check(server, sent)
