@@ -32,6 +32,7 @@ RECOVERY = "payments/store/file/recovery.py"
 SHARED = "payments/store/file/shared.py"
 STORE = "payments/store/file/store.py"
 COMMITTER = "payments/store/file/committer.py"
+PROJECTOR = "payments/store/file/projector.py"
 SNAPSHOT = "payments/store/file/snapshot.py"
 VERIFY = "payments/store/file/verify.py"
 BILLING = "payments/domain/billing.py"
@@ -278,6 +279,11 @@ MUTANTS = (
         "projection-before-the-journal-is-synced", STORE,
         "return self._look(copy)", "return copy()",
         "tests/store/file/test_group_commit.py -k no_answer",
+    ),
+    Mutant(
+        "projections-without-a-rest", PROJECTOR,
+        "                self._closing.wait(rest_s)\n", "",
+        "tests/store/file/test_projections.py -k have_time",
     ),
     Mutant(
         "projection-checksum-ignored", SNAPSHOT,

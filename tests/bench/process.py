@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 
 from payments.clock import now_ms
+from payments.disk import Disk
 from payments.domain.sessions import HEARTBEAT
 from payments.store.file import snapshot
+from payments.store.file.snapshot import Paths, Rest, Snapshot
 from payments.store.file.store import FileStore
 from tests.harness import event, file_store
 
@@ -53,13 +55,21 @@ def _report(store: FileStore, until_s: float) -> int:
 
 
 def _time_the_writes(writes: list[tuple[float, float]]) -> None:
-    """Note when each write of the projections began, and how long it took."""
+    """Note when each write of the projections began, and how long it took, without its rests."""
     write = snapshot.write
 
-    def timed(*arguments: object) -> None:
+    def timed(disk: Disk, paths: Paths, shown: Snapshot, credit_unit: str, given_rest: Rest) -> None:
+        rested_s = 0.0
+
+        def rest() -> None:
+            nonlocal rested_s
+            rest_begun_s = time.monotonic()
+            given_rest()
+            rested_s += time.monotonic() - rest_begun_s
+
         begun_s = time.monotonic()
-        write(*arguments)  # type: ignore[arg-type]
-        writes.append((begun_s, time.monotonic() - begun_s))
+        write(disk, paths, shown, credit_unit, rest)
+        writes.append((begun_s, time.monotonic() - begun_s - rested_s))
 
     snapshot.write = timed  # type: ignore[assignment]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import orjson
 
@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 _SLICE = 50
 """Records to a write, between two of which other threads have a turn: some tenths of a millisecond."""
+
+Rest: TypeAlias = Callable[[], object]
+"""Called between two writes."""
 
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
 
@@ -131,7 +134,7 @@ class Shown:
             raise Unusable(f"{self._path} is damaged ({error})") from error
 
 
-def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> None:
+def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str, rest: Rest = lambda: None) -> None:
     """Replace all projections. The journal must be on disk up to ``snapshot.position``. Raises ``OSError``."""
     state = snapshot.state
     shown: Mapping[str, Iterable[Mapping[str, Any]]] = {
@@ -141,7 +144,7 @@ def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> Non
     }
     for path, (name, records) in zip(paths, shown.items(), strict=True):
         disk.make_folder(path.parent)
-        replace_file(disk, path, _document(name, snapshot.position, records))
+        replace_file(disk, path, _document(name, snapshot.position, records, rest))
 
 
 def read(paths: Paths) -> Found:
@@ -205,7 +208,12 @@ def _read_head(path: Path) -> Position:
         return _position(orjson.loads(file.readline().rstrip(b"\n") + b"]}"))
 
 
-def _document(name: str, position: Position, records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+def slices(records: int) -> int:
+    """In how many writes so many are written, about."""
+    return records // _SLICE + 1
+
+
+def _document(name: str, position: Position, records: Iterable[Mapping[str, Any]], rest: Rest) -> Iterator[bytes]:
     head = b'%b,"%b":[\n' % (orjson.dumps({"format": FORMAT, "journal": position._asdict()})[:-1], name.encode())
     yield head
     checksum = sha256(head)
@@ -215,6 +223,7 @@ def _document(name: str, position: Position, records: Iterable[Mapping[str, Any]
         separator = b",\n"
         checksum.update(data)
         yield data
+        rest()
     yield b"\n%b\n" % _end(checksum.hexdigest())
 
 

@@ -5,7 +5,9 @@ import json
 import logging
 import shutil
 import threading
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +136,23 @@ def test_with_many_sessions_no_request_writes_them(tmp_path: Path) -> None:
     until(lambda: shown_seq(tmp_path) == MANY)
     assert writers == {"projector"}
     store.close()
+
+
+def test_with_many_sessions_others_have_time_between_two_pieces(tmp_path: Path) -> None:
+    """Else whoever asks meanwhile has to wait for one piece after the other."""
+
+    class WatchfulDisk(HastyDisk):
+        def write(self, descriptor: int, data: bytes | memoryview) -> int:
+            if threading.current_thread().name == "projector":
+                moments_s.append(time.monotonic())
+            return super().write(descriptor, data)
+
+    moments_s: list[float] = []
+    store = file_store(tmp_path, disk=WatchfulDisk())
+    recorded(store, *(f"s-{number}" for number in range(1000)))
+    until(lambda: shown_seq(tmp_path) == 1000)
+    store.close()
+    assert sum(later_s - sooner_s >= 0.002 for sooner_s, later_s in pairwise(moments_s)) >= 20
 
 
 @pytest.mark.parametrize("disk", [HastyDisk(), None], ids=["without syncs", "with syncs"])
