@@ -1,26 +1,19 @@
 """The alerts and the dashboard, by Prometheus' own judgement and against what ``/metrics`` serves."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from payments.clock import now_ms
 from payments.duty import Duty, Report, SweepReport
+from tests.alerts import alerts, promtool
 from tests.harness import ROOT, Server, journal_path
 from tests.web.helpers import BATCH, an_event, post_event, samples, scrape, send
 
-ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
-CASES = ROOT / "deploy" / "prometheus" / "alerts_test.yml"
+ALERTS = alerts("alerts")
 DASHBOARD = ROOT / "deploy" / "grafana" / "payments.json"
 
 
@@ -55,28 +48,8 @@ def selector(name: str, labels: dict[str, str]) -> str:
     return f"{name}{{{within}}}" if within else name
 
 
-def promtool(*arguments: str, text: str | None = None) -> None:
-    """It must have found nothing to complain of."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    program = shutil.which("promtool", path=path)
-    assert program is not None, "promtool is missing: run tests/run.sh, which fetches it"
-    ran = subprocess.run([program, *arguments], input=text, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-
-
 def names_in(texts: Iterable[str]) -> set[str]:
     return {name for text in texts for name in re.findall(r"\bpayments_[a-z_]+", text)}
-
-
-def rules() -> list[dict[str, Any]]:
-    [group] = yaml.safe_load(ALERTS.read_text())["groups"]
-    found: list[dict[str, Any]] = group["rules"]
-    return found
-
-
-def cases() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = yaml.safe_load(CASES.read_text())["tests"]
-    return found
 
 
 def shown() -> list[str]:
@@ -91,42 +64,34 @@ def test_names_are_conventional(scrapes: tuple[str, str]) -> None:
 
 
 def test_alerts_are_sound() -> None:
-    promtool("check", "rules", "--lint=all", "--lint-fatal", str(ALERTS))
+    promtool("check", "rules", "--lint=all", "--lint-fatal", str(ALERTS.rules_path))
 
 
 def test_every_alert_fires_when_it_should_and_at_no_other_time() -> None:
-    promtool("test", "rules", str(CASES))
+    promtool("test", "rules", str(ALERTS.cases_path))
 
 
 def test_every_alert_has_a_case_that_looks_before_and_when_it_fires() -> None:
-    fire = set()
-    for case in cases():
-        for before, then in pairwise(case["promql_expr_test"]):
-            if "exp_samples" in then:
-                [sample] = then["exp_samples"]
-                assert "exp_samples" not in before
-                assert int(then["eval_time"].removesuffix("m")) == int(before["eval_time"].removesuffix("m")) + 1
-                fire.add(sample["labels"])
-    assert fire == {selector("", {"alertname": rule["alert"]}) for rule in rules()}
+    assert ALERTS.fired() == {selector("", {"alertname": rule["alert"]}) for rule in ALERTS.rules()}
 
 
 def test_cases_are_made_of_what_is_served(served: set[str]) -> None:
-    made = {each["series"] for case in cases() for each in case["input_series"]}
+    made = {each["series"] for case in ALERTS.cases() for each in case["input_series"]}
     assert made - served == {'up{job="payments"}'}
 
 
 def test_whatever_an_alert_watches_is_well_once() -> None:
     """Where a series is missing, its alert is silent for that alone."""
-    well = [each["series"] for each in cases()[0]["input_series"]]
-    assert names_in(rule["expr"] for rule in rules()) - names_in(well) == set()
+    well = [each["series"] for each in ALERTS.cases()[0]["input_series"]]
+    assert names_in(rule["expr"] for rule in ALERTS.rules()) - names_in(well) == set()
 
 
 def test_alerts_say_what_is_wrong_and_how_bad() -> None:
-    for rule in rules():
+    for rule in ALERTS.rules():
         assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert set(rule["annotations"]) == {"summary", "description"}
-    assert len({rule["alert"] for rule in rules()}) == len(rules())
+    assert len({rule["alert"] for rule in ALERTS.rules()}) == len(ALERTS.rules())
 
 
 def test_dashboard_shows_what_is_served(served: set[str], tmp_path: Path) -> None:

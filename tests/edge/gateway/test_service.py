@@ -15,6 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests.alerts import promtool
 from tests.edge.gateway.conftest import RealClock
 from tests.edge.gateway.gateways import Gateway, running_gateway
 from tests.edge.gateway.hosts import Host, hosting, raw_hosting
@@ -22,7 +23,6 @@ from tests.edge.gateway.raw import CLOSE, asking, connected
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn, refusal, standing_in
 from tests.harness import ROOT, until
-from tests.web.test_alerts import promtool
 
 NOBODY = "http://127.0.0.1:1"
 """Payments is away."""
