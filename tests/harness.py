@@ -1,6 +1,7 @@
 """What tests of several rooms need: a settable clock, events, stores, and a real server."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -105,11 +106,30 @@ def campaign(examples: int, **options: Any) -> hypothesis_settings:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on loopback that nobody listens on, and that no other call gives out while this process lives.
+
+    It is none of those that the kernel gives to clients and to whoever asks for any port: one of them may be gone by
+    the time that a server listens, or listens again.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        given_out_by_kernel = int(file.read().split()[0])
+    for port in random.SystemRandom().sample(range(given_out_by_kernel // 2, given_out_by_kernel), 200):
+        # A name that belongs to one process at a time, in this network; the kernel takes it back when that ends.
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0payments-tests-port-{port}")
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+        else:
+            _claimed_ports.append(claim)
+            return port
+    raise AssertionError("no port is free on loopback")
+
+
+_claimed_ports: list[socket.socket] = []
 
 
 class Server:
