@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import runpy
 import shutil
 import socket
 import subprocess
@@ -52,7 +53,7 @@ raw_env = [f"{name}={value}" for name, value in _found["environment"].items()]
 # Two processes share the journal through its lock; more of them than cores only wait for each other.
 workers = 2
 # While the journal is synced for some, others are read and answered; one write and one sync serve all that wait.
-worker_class = "gthread"
+worker_class = runpy.run_path(str(Path(__file__).with_name("journal_worker.py")))["JournalWorker"]
 threads = 8
 # Each process opens the store itself: neither locks nor descriptors may be shared over a fork.
 preload_app = False

@@ -23,9 +23,29 @@ from payments.store.file.export import Export
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
 from payments.store.file.verify import Verification
-from payments.store.protocol import Commit, Observer, Page, Query, Result, Store, unobserved
+from payments.store.protocol import (
+    Commit,
+    Execution,
+    Observer,
+    Page,
+    Query,
+    Result,
+    Store,
+    unobserved,
+)
 
-__all__ = ["Commit", "Observer", "Page", "Query", "Result", "Store", "open_export", "open_store", "open_verification"]
+__all__ = [
+    "Commit",
+    "Execution",
+    "Observer",
+    "Page",
+    "Query",
+    "Result",
+    "Store",
+    "open_export",
+    "open_store",
+    "open_verification",
+]
 
 
 def open_store(

@@ -1,13 +1,22 @@
 """The reference engine, for tests: a list of entries under one lock, gone with the process."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from payments.domain.commands import Command, decide
 from payments.domain.entries import JSON, Entry
 from payments.domain.state import State, evolve
 from payments.errors import Rejected
 from payments.store.protocol import Clock, Page, Query, Result, TermsSource
+
+
+class _Executed(NamedTuple):
+    found: Sequence[Result]
+    due_s: float = 0
+
+    def results(self) -> Sequence[Result]:
+        return self.found
 
 
 class MemoryStore:
@@ -23,6 +32,11 @@ class MemoryStore:
     def execute(self, commands: Sequence[Command]) -> Sequence[Result]:
         with self._lock:
             return [self._execute(command) for command in commands]
+
+    def submit(self, commands: Sequence[Command], when_done: Callable[[], None]) -> "_Executed":
+        executed = _Executed(self.execute(commands))
+        when_done()
+        return executed
 
     def _execute(self, command: Command) -> Result:
         try:

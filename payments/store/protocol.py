@@ -72,6 +72,17 @@ def unobserved(_: Commit) -> None:
     """Nobody keeps count."""
 
 
+class Execution(Protocol):
+    """Commands on their way."""
+
+    @property
+    def due_s(self) -> float:
+        """When ``results`` stops to wait, by ``clock.monotonic_s``."""
+
+    def results(self) -> Sequence[Result]:
+        """One for each command, as ``Store.execute`` has them; waits for them. Raises ``Unavailable``, ``Corrupt``."""
+
+
 class Store(Protocol):
     """The journal, its state, and the one way to change them. Every method may raise ``Unavailable`` or ``Corrupt``."""
 
@@ -79,6 +90,13 @@ class Store(Protocol):
         """Decide ``commands`` one after the other and record what they become; durable when it returns.
 
         A command that is ``Rejected`` gets that as its result and leaves the others alone.
+        """
+
+    def submit(self, commands: Sequence[Command], when_done: Callable[[], None]) -> Execution:
+        """As ``execute``, but for somebody who waits for the results later, or elsewhere.
+
+        ``when_done`` is called, by any thread, as soon as it is known what ``results`` returns or raises: it takes no
+        time, and raises nothing. That may be after ``due_s``, or never.
         """
 
     def view(self) -> State:

@@ -1,6 +1,8 @@
 """Events in, sessions out."""
 
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, request
@@ -13,7 +15,9 @@ from payments.domain.records import session_record
 from payments.domain.sessions import SessionEvent
 from payments.errors import Rejected
 from payments.events import load_event
+from payments.store import Result
 from payments.web.body import BATCH_LIMIT, read_json
+from payments.web.later import Later
 from payments.web.listing import list_sessions, shown
 from payments.web.meters import INVALID, REJECTED, UNREADABLE, count_event
 from payments.web.problems import rejection
@@ -26,17 +30,14 @@ blueprint = Blueprint("sessions", __name__, url_prefix="/api/sessions")
 
 
 @blueprint.post("/events")
-def post_event() -> dict[str, JSON]:
+def post_event() -> Later:
     here = services()
     here.gate.admit_reporter(request)
     event = _load(read_json(request), here.now_ms())
-    result = event if isinstance(event, ValidationError) else here.store.execute([event])[0]
-    count_event(*_counted(event, result))
-    if not isinstance(result, Outcome):
-        raise result
-    record = session_record(result.session)
-    record["outcome"] = result.kind
-    return record
+    if isinstance(event, ValidationError):
+        count_event(UNREADABLE, INVALID)
+        raise event
+    return Later(here.store, [event], partial(_answer, event))
 
 
 @blueprint.post("/events/batch")
@@ -78,6 +79,16 @@ def get_session(session_id: str) -> dict[str, JSON]:
         "unbilled_ms": session.unbilled_ms,
     }
     return {**record, "account": {"from": record["started_at"], "to": record["last_billed_at"], **account}}
+
+
+def _answer(event: SessionEvent, results: Sequence[Result]) -> dict[str, JSON]:
+    (result,) = results
+    count_event(*_counted(event, result))
+    if not isinstance(result, Outcome):
+        raise result
+    record = session_record(result.session)
+    record["outcome"] = result.kind
+    return record
 
 
 def _load(item: Any, received_at_ms: int) -> SessionEvent | ValidationError:

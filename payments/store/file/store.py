@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from payments.clock import monotonic_s
 from payments.disk import Disk
@@ -37,12 +37,29 @@ class _Request(Ticket):
 
     __slots__ = ("commands", "look", "results", "seq")
 
-    def __init__(self, commands: Sequence[Command] = (), look: Look | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        commands: Sequence[Command] = (),
+        look: Look | None = None,
+        when_done: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(when_done)
         self.commands = commands
         self.look = look
         self.results: list[Result] = []
         self.seq = 0
+
+
+class _Execution(NamedTuple):
+    request: _Request
+    results_of: Callable[[_Request], Sequence[Result]]
+
+    @property
+    def due_s(self) -> float:
+        return self.request.due_s
+
+    def results(self) -> Sequence[Result]:
+        return self.results_of(self.request)
 
 
 class FileStore:
@@ -78,9 +95,10 @@ class FileStore:
             raise Misconfigured(_unusable(error, journal_path)) from error
 
     def execute(self, commands: Sequence[Command]) -> Sequence[Result]:
-        request = self._ask(_Request(commands))
-        self._projector.follow(request.seq, self._journal.state.record_count)
-        return request.results
+        return self.submit(commands).results()
+
+    def submit(self, commands: Sequence[Command], when_done: Callable[[], None] | None = None) -> "_Execution":
+        return _Execution(self._queue(_Request(commands, when_done=when_done)), self._results)
 
     def view(self) -> State:
         if not self._journal.is_read_up:
@@ -115,9 +133,20 @@ class FileStore:
         if self._committer.close(LOCK_TIMEOUT_S):
             self._journal.close()
 
-    def _ask(self, request: _Request) -> _Request:
+    def _queue(self, request: _Request) -> _Request:
+        return self._committer.submit(request, LOCK_TIMEOUT_S)
+
+    def _results(self, request: _Request) -> Sequence[Result]:
+        self._wait(request)
+        self._projector.follow(request.seq, self._journal.state.record_count)
+        return request.results
+
+    def _ask(self, request: _Request) -> None:
+        self._wait(self._queue(request))
+
+    def _wait(self, request: _Request) -> None:
         try:
-            return self._committer.submit(request, LOCK_TIMEOUT_S)
+            request.wait()
         except TimedOut:
             why = f"the journal's lock {KEPT}" if self._journal.waits else "storage is busy"
             raise Unavailable(f"{why}; nothing is recorded unless it says so when asked again") from None
