@@ -67,7 +67,7 @@ class Committer(Generic[T]):
         self._thread.start()
 
     def submit(self, ticket: T, timeout_s: float) -> T:
-        """Let ``ticket`` queue up, and return it; whoever waits for it does so for ``timeout_s`` from now on."""
+        """``ticket``, in the queue; whoever waits for it does so until ``timeout_s`` from now."""
         ticket.due_s = monotonic_s() + timeout_s
         self._queue.put(ticket)
         return ticket

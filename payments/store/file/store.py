@@ -98,7 +98,8 @@ class FileStore:
         return self.submit(commands).results()
 
     def submit(self, commands: Sequence[Command], when_done: Callable[[], None] | None = None) -> "_Execution":
-        return _Execution(self._queue(_Request(commands, when_done=when_done)), self._results)
+        request = self._committer.submit(_Request(commands, when_done=when_done), LOCK_TIMEOUT_S)
+        return _Execution(request, self._results)
 
     def view(self) -> State:
         if not self._journal.is_read_up:
@@ -133,16 +134,13 @@ class FileStore:
         if self._committer.close(LOCK_TIMEOUT_S):
             self._journal.close()
 
-    def _queue(self, request: _Request) -> _Request:
-        return self._committer.submit(request, LOCK_TIMEOUT_S)
-
     def _results(self, request: _Request) -> Sequence[Result]:
         self._wait(request)
         self._projector.follow(request.seq, self._journal.state.record_count)
         return request.results
 
     def _ask(self, request: _Request) -> None:
-        self._wait(self._queue(request))
+        self._wait(self._committer.submit(request, LOCK_TIMEOUT_S))
 
     def _wait(self, request: _Request) -> None:
         try:

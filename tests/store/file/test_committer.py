@@ -25,6 +25,13 @@ class Named(Ticket):
 Take = Callable[[], list[Named]]
 
 
+def served(committer: Committer[Named], name: str, timeout_s: float = LONG_S) -> Named:
+    """A ticket of that name when it was served. Raises its error, and ``TimedOut``."""
+    ticket = committer.submit(Named(name), timeout_s)
+    ticket.wait()
+    return ticket
+
+
 class Desk:
     """Serves a committer's tickets, one group for each time that it is let.
 
@@ -47,7 +54,7 @@ class Desk:
             self._outcomes.put(outcome)
 
     def submit(self, name: str, timeout_s: float = LONG_S) -> Named:
-        return self.committer.submit(Named(name), timeout_s)
+        return served(self.committer, name, timeout_s)
 
     def queued(self, count: int) -> None:
         """Returns when so many wait behind those that are served."""
@@ -192,8 +199,8 @@ def test_an_error_of_one_ticket_is_its_own() -> None:
 
     committer = Committer[Named](serve)
     with pytest.raises(ZeroDivisionError):
-        committer.submit(Named("bad"), LONG_S)
-    assert committer.submit(Named("good"), LONG_S).name == "good"
+        served(committer, "bad")
+    assert served(committer, "good").name == "good"
     assert committer.close(LONG_S)
 
 
