@@ -111,8 +111,6 @@ class JournalWorker(ThreadWorker):  # type: ignore[misc]
             call.response, call.environ = wsgi.create(call.request, call, conn.client, conn.server, self.cfg)
             call.environ.update({"wsgi.multithread": True, ANSWERABLE: partial(self._note, call)})
             self._count()
-            if not self.alive or not self.max_keepalived:
-                call.response.force_close()
             call.parts = self.wsgi(call.environ, call.response.start_response)
         except Exception as error:
             self._give_up(call, error)
@@ -143,6 +141,8 @@ class JournalWorker(ThreadWorker):  # type: ignore[misc]
                 self._answer(call)
 
     def _answer(self, call: "_Call") -> None:
+        if not self.alive or not self.max_keepalived:
+            call.response.force_close()
         try:
             call.write_answer(self)
             stays = not call.response.should_close() and call.conn.parser.finish_body()

@@ -1,0 +1,268 @@
+"""gunicorn's worker as it is shipped: events that wait for the journal, and clients that do as they like meanwhile."""
+
+import fcntl
+import json
+import re
+import signal
+import socket
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.audit import audit
+from tests.deploy.raw import Address, an_event, connected, exchanged, post, statuses
+from tests.harness import Server, journal_path, until
+
+CONNECTIONS = 24
+"""How many both workers take; each has eight threads."""
+
+SOON_S = 1.5
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server with an orchestrator; its log must end up without a traceback."""
+    server = Server(tmp_path)
+    try:
+        server.wait_ready()
+        server.register()
+        # Both answer, or one would have all of it.
+        until(lambda: len(pids := server.workers()) == 2 and all(_has_threads(pid) for pid in pids))
+        yield server
+    finally:
+        server.stop()
+    assert "Traceback" not in server.log.read_text()
+
+
+def _has_threads(pid: int) -> bool:
+    return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+
+
+@contextmanager
+def lock_kept(server: Server) -> Iterator[None]:
+    """Nothing gets into the journal meanwhile."""
+    path = journal_path(server.data)
+    with path.with_name(f"{path.name}.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def address(server: Server) -> Address:
+    return "127.0.0.1", server.port
+
+
+def request_for(session_id: str, *headers: str) -> bytes:
+    body = an_event(session_id)
+    return post(body, f"Content-Length: {len(body)}", *headers)
+
+
+def answer_on(link: socket.socket) -> tuple[int, Any]:
+    """Status and JSON of the next answer on ``link``."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        piece = link.recv(1)
+        assert piece, f"closed behind {head!r}"
+        head += piece
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    body = b""
+    while length and len(body) < int(length[1]):
+        body += link.recv(int(length[1]) - len(body))
+    return int(head.split()[1]), json.loads(body) if body else None
+
+
+def session_ids(server: Server) -> list[str]:
+    """Whose entries the journal has, in its order."""
+    return [entry["metadata"]["session_id"] for entry in audit(journal_path(server.data)).entries]
+
+
+@contextmanager
+def events_sent(server: Server, names: Sequence[str]) -> Iterator[list[socket.socket]]:
+    """A connection each, on which an event was sent."""
+    with ExitStack() as opened:
+        links = [opened.enter_context(connected(address(server))) for _ in names]
+        for link, name in zip(links, names, strict=True):
+            link.sendall(request_for(name))
+        yield links
+
+
+def test_events_that_wait_keep_nobody_else_waiting(server: Server) -> None:
+    """More of them than the workers have threads."""
+    names = [f"s-{number}" for number in range(20)]
+    with ExitStack() as opened:
+        with lock_kept(server):
+            links = opened.enter_context(events_sent(server, names))
+            for _ in range(8):
+                begun_s = time.monotonic()
+                assert requests.get(f"{server.url}/healthz", timeout=10).status_code == 200
+                assert time.monotonic() - begun_s < SOON_S
+        answers = [answer_on(link) for link in links]
+    assert [(status, answer["session_id"]) for status, answer in answers] == [(200, name) for name in names]
+    assert sorted(session_ids(server)) == sorted(names)
+
+
+def test_event_that_waits_for_too_long_is_refused_and_not_recorded(server: Server) -> None:
+    with ExitStack() as opened:
+        with lock_kept(server):
+            begun_s = time.monotonic()
+            links = opened.enter_context(events_sent(server, ["late-1", "late-2", "late-3"]))
+            answers = [answer_on(link) for link in links]
+            assert 4.9 < time.monotonic() - begun_s < 8
+        assert {status for status, _ in answers} == {503}
+        assert {problem["type"] for _, problem in answers} == {"urn:payments:problem:unavailable"}
+        assert all("nothing is recorded" in problem["detail"] for _, problem in answers)
+        links[0].sendall(request_for("again"))
+        assert answer_on(links[0])[0] == 200
+    assert session_ids(server) == ["again"]
+
+
+def test_events_sent_ahead_are_answered_in_order(server: Server) -> None:
+    names = [f"s-{number}" for number in range(9)]
+    with connected(address(server)) as link:
+        for _ in range(2):
+            link.sendall(b"".join(map(request_for, names)))
+            assert [answer_on(link)[1]["session_id"] for _ in names] == names
+        with lock_kept(server):
+            link.sendall(request_for("first"))
+            time.sleep(0.2)
+            link.sendall(request_for("second") + b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+            time.sleep(0.2)
+        assert [answer_on(link)[1]["session_id"] for _ in range(2)] == ["first", "second"]
+        assert answer_on(link)[0] == 200
+
+
+@pytest.mark.parametrize("pieces", [[1], [-1], [30, 200, -45]], ids=str)
+def test_event_that_comes_in_pieces_is_one(server: Server, pieces: list[int]) -> None:
+    request = request_for("whole")
+    cuts = [0, *(piece % len(request) for piece in pieces), len(request)]
+    with connected(address(server)) as link:
+        for _ in range(2):
+            for begin, end in pairwise(cuts):
+                link.sendall(request[begin:end])
+                time.sleep(0.05)
+                with connected(address(server)) as other:
+                    other.sendall(request_for("other"))
+                    assert answer_on(other)[0] == 200
+            assert answer_on(link)[1]["session_id"] == "whole"
+
+
+@pytest.mark.parametrize("is_torn", [True, False], ids=["reset", "closed"])
+def test_event_of_a_client_that_is_gone_is_recorded(server: Server, is_torn: bool) -> None:
+    names = [f"s-{number}" for number in range(20)]
+    with lock_kept(server), events_sent(server, names) as links:
+        time.sleep(0.3)
+        for link in links:
+            if is_torn:
+                link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            link.close()
+        time.sleep(0.3)
+    until(lambda: sorted(session_ids(server)) == sorted(names))
+    for _ in range(CONNECTIONS + 1):
+        assert requests.get(f"{server.url}/readyz", timeout=5).status_code == 200
+
+
+def test_client_that_reads_no_answer_is_left_and_holds_up_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    server = Server(tmp_path, {"PAYMENTS_BIND": f"unix:{path}"})
+    try:
+        until(lambda: b" 200 " in _asked(path))
+        slowest_s = 0.0
+        with connected(path) as link, suppress(BrokenPipeError, ConnectionResetError):
+            link.settimeout(5)
+            for number in range(5000):
+                link.sendall(request_for(f"s-{number % 10}"))
+                begun_s = time.monotonic()
+                with connected(path) as other:
+                    other.sendall(request_for("other"))
+                    assert answer_on(other)[0] in (200, 422)
+                slowest_s = max(slowest_s, time.monotonic() - begun_s)
+            raise AssertionError("it was never left")
+        assert slowest_s < SOON_S
+    finally:
+        server.stop()
+    assert "Traceback" not in server.log.read_text()
+
+
+def _asked(path: Path) -> bytes:
+    with suppress(OSError):
+        return exchanged(path, b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    return b""
+
+
+def test_idle_connections_make_room_for_a_newcomer(server: Server) -> None:
+    with events_sent(server, [f"s-{number}" for number in range(CONNECTIONS)]) as idle:
+        assert {answer_on(link)[0] for link in idle} == {200}
+        begun_s = time.monotonic()
+        with connected(address(server)) as newcomer:
+            newcomer.sendall(request_for("new"))
+            assert answer_on(newcomer)[0] == 200
+        assert time.monotonic() - begun_s < 5
+
+
+def test_busy_connections_make_room_too(server: Server) -> None:
+    """They are told so with an answer, and lose nothing."""
+    with events_sent(server, [f"s-{number}" for number in range(CONNECTIONS)]) as links, ExitStack() as opened:
+        busy = those_kept(links)
+        newcomer = opened.enter_context(connected(address(server)))
+        newcomer.sendall(request_for("new"))
+        newcomer.settimeout(0.01)
+        begun_s = time.monotonic()
+        while not is_answered(newcomer):
+            for link in busy:
+                link.sendall(request_for("busy"))
+            busy = those_kept(busy)
+            assert busy
+            assert time.monotonic() - begun_s < 5
+        assert answer_on(newcomer)[0] == 200
+
+
+def is_answered(link: socket.socket) -> bool:
+    with suppress(TimeoutError):
+        return bool(link.recv(1, socket.MSG_PEEK))
+    return False
+
+
+def those_kept(links: Sequence[socket.socket]) -> list[socket.socket]:
+    """Which of ``links`` may be used again, by the answer that each has coming."""
+    answers = [link.recv(65536) for link in links]
+    assert [statuses(answer) for answer in answers] == [[200]] * len(links)
+    return [link for link, answer in zip(links, answers, strict=True) if b"Connection: close" not in answer]
+
+
+def test_client_that_does_not_close_its_side_holds_up_nobody(server: Server) -> None:
+    with ExitStack() as opened:
+        for number in range(6):
+            link = opened.enter_context(connected(address(server)))
+            link.sendall(request_for(f"s-{number}", "Connection: close"))
+            assert answer_on(link)[0] == 200
+        for number in range(10):
+            begun_s = time.monotonic()
+            with connected(address(server)) as other:
+                other.sendall(request_for(f"s-{number}"))
+                assert answer_on(other)[0] == 200
+            assert time.monotonic() - begun_s < SOON_S
+
+
+def test_whoever_asks_whether_to_go_on_is_told_so(server: Server) -> None:
+    answer = exchanged(address(server), request_for("s-1", "Expect: 100-continue", "Connection: close"))
+    assert statuses(answer) == [100, 200]
+
+
+def test_events_that_wait_when_the_server_stops_are_answered(server: Server) -> None:
+    names = [f"s-{number}" for number in range(10)]
+    with ExitStack() as opened:
+        with lock_kept(server):
+            links = opened.enter_context(events_sent(server, names))
+            time.sleep(0.3)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+        assert [answer_on(link)[0] for link in links] == [200] * len(names)
+        assert all(link.recv(1) == b"" for link in links)
+    assert server.process.wait(timeout=20) == 0
+    assert sorted(session_ids(server)) == sorted(names)
