@@ -185,6 +185,16 @@ class Server:
             time.sleep(0.05)
         raise AssertionError(f"the server is not ready:\n{self.log.read_text()}")
 
+    def wait_for_workers(self) -> None:
+        """Returns when both workers have opened the store, not just the one that answered first."""
+        until(lambda: len(pids := self.workers()) == 2 and all(_has_threads(pid) for pid in pids))
+
+    def halt(self) -> None:
+        """Let every command be answered 503 from here on, until it is started again."""
+        # A worker that opened its store later would verify the journal, and so end it.
+        self.wait_for_workers()
+        journal_path(self.data).with_name("ledger-events.log.halted").write_text("a sync failed\n")
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Signal the master, by default to stop cleanly, and return its exit code."""
         if self.process.poll() is None:
@@ -231,6 +241,10 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+
+
+def _has_threads(pid: int) -> bool:
+    return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.harness import ROOT, Server, end, ended, free_port, journal_path, until
+from tests.harness import ROOT, Server, end, ended, free_port
 
 SITE = ROOT / "deploy" / "nginx" / "payments.conf"
 MAIN = """\
@@ -112,17 +112,6 @@ class Proxied(Server):
         behind = {"PAYMENTS_BIND": f"unix:{proxy.socket}", "PAYMENTS_BEHIND_PROXY": "true"}
         super().__init__(folder, {**behind, **(settings or {})})
         self.port, self.url = proxy.port, proxy.url
-
-
-def halt(server: Server) -> None:
-    """Let every event be answered 503 from here on."""
-    # A worker that opened its store later would verify the journal, and so end it. The store's thread is its first.
-    until(lambda: len(workers := server.workers()) == 2 and all(len(_threads(pid)) > 1 for pid in workers))
-    journal_path(server.data).with_name("ledger-events.log.halted").write_text("a sync failed\n")
-
-
-def _threads(pid: int) -> list[Path]:
-    return list(Path(f"/proc/{pid}/task").glob("*"))
 
 
 @contextmanager

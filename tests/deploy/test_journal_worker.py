@@ -33,16 +33,11 @@ def server(tmp_path: Path) -> Iterator[Server]:
     try:
         server.wait_ready()
         server.register()
-        # Both answer, or one would have all of it.
-        until(lambda: len(pids := server.workers()) == 2 and all(_has_threads(pid) for pid in pids))
+        server.wait_for_workers()
         yield server
     finally:
         server.stop()
     assert "Traceback" not in server.log.read_text()
-
-
-def _has_threads(pid: int) -> bool:
-    return len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
 
 
 @contextmanager
@@ -140,7 +135,7 @@ def test_events_sent_ahead_are_answered_in_order(server: Server) -> None:
 @pytest.mark.parametrize("pieces", [[1], [-1], [30, 200, -45]], ids=str)
 def test_event_that_comes_in_pieces_is_one(server: Server, pieces: list[int]) -> None:
     request = request_for("whole")
-    cuts = [0, *(piece % len(request) for piece in pieces), len(request)]
+    cuts = sorted([0, *(piece % len(request) for piece in pieces), len(request)])
     with connected(address(server)) as link:
         for _ in range(2):
             for begin, end in pairwise(cuts):
@@ -167,14 +162,15 @@ def test_event_of_a_client_that_is_gone_is_recorded(server: Server, is_torn: boo
         assert requests.get(f"{server.url}/readyz", timeout=5).status_code == 200
 
 
-def test_client_that_reads_no_answer_is_left_and_holds_up_nobody(tmp_path: Path) -> None:
+def test_client_that_reads_no_answer_holds_up_nobody(tmp_path: Path) -> None:
+    """It is left; or, where it had sent ahead, read no more of."""
     path = tmp_path / "api.sock"
     server = Server(tmp_path, {"PAYMENTS_BIND": f"unix:{path}"})
     try:
         until(lambda: b" 200 " in _asked(path))
         slowest_s = 0.0
-        with connected(path) as link, suppress(BrokenPipeError, ConnectionResetError):
-            link.settimeout(5)
+        with connected(path) as link, suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
+            link.settimeout(2)
             for number in range(5000):
                 link.sendall(request_for(f"s-{number % 10}"))
                 begun_s = time.monotonic()
@@ -182,7 +178,7 @@ def test_client_that_reads_no_answer_is_left_and_holds_up_nobody(tmp_path: Path)
                     other.sendall(request_for("other"))
                     assert answer_on(other)[0] in (200, 422)
                 slowest_s = max(slowest_s, time.monotonic() - begun_s)
-            raise AssertionError("it was never left")
+            raise AssertionError("all was taken")
         assert slowest_s < SOON_S
     finally:
         server.stop()

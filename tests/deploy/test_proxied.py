@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.deploy.proxy import Proxied, halt, running_behind_proxy, running_proxy
+from tests.deploy.proxy import Proxied, running_behind_proxy, running_proxy
 from tests.deploy.raw import call, exchanged, report, statuses
 from tests.harness import journal_lines, journal_path, until
 from tests.web.helpers import BATCH, CALLS, EVENTS, Answer, an_event, check_problem
@@ -151,7 +151,7 @@ def test_failed_call_is_told_in_both_logs_with_the_clients_own_address(tmp_path:
     """Whatever the client says of itself."""
     spoofed = {"x_forwarded_for": "10.9.9.9", "x_forwarded_proto": "https", "x_real_ip": "10.9.9.9"}
     with running_behind_proxy(tmp_path) as server:
-        halt(server)
+        server.halt()
         answer = report(server, an_event("s-2"), OUTSIDER, x_request_id="failed-1", forwarded="for=10.9.9.9", **spoofed)
         check_problem(answer, "unavailable")
         lines = [json.loads(line) for line in server.log.read_text().splitlines()]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.proxy import Proxied, halt
+from tests.deploy.proxy import Proxied
 from tests.deploy.raw import an_event, exchanged, statuses
 from tests.harness import running_server, until
 from tests.web.helpers import EVENTS, send
@@ -79,7 +79,7 @@ def test_socket_of_a_killed_server_is_replaced_and_goes_with_the_next(proxied: P
 def test_forwarded_headers_mean_something_only_behind_a_proxy(tmp_path: Path, is_believed: bool) -> None:
     """Only the last address is believed: the proxy's own word."""
     with running_server(tmp_path, {"PAYMENTS_BEHIND_PROXY": str(is_believed)}) as server:
-        halt(server)
+        server.halt()
         forged = {"x_forwarded_for": "10.1.1.1, 10.2.2.2", "forwarded": "for=10.3.3.3", "x_real_ip": "10.4.4.4"}
         claims = {"x_forwarded_proto": "https", "x_forwarded_host": "evil", "x_forwarded_prefix": "/evil"}
         # gunicorn's own: it would refuse two that contradict each other.

@@ -32,7 +32,7 @@ def scrapes(shared_server: Server) -> tuple[str, str]:
     post_event(shared_server, [an_event("s-1"), {}], BATCH)
     post_event(shared_server, an_event("s-1", "end"))
     well = scrape(shared_server)
-    journal_path(shared_server.data).with_name("ledger-events.log.halted").write_text("a sync failed\n")
+    shared_server.halt()
     assert send(shared_server, "GET", "/readyz").status == 503
     return well, scrape(shared_server)
 

@@ -8,7 +8,7 @@ import pytest
 from payments.settings import Settings
 from payments.web import create_app
 from payments.web.services import close_store
-from tests.harness import Server, journal_path, until
+from tests.harness import Server, until
 from tests.web.helpers import BATCH, an_event, post_admin, post_event, samples, scrape, send
 
 
@@ -113,7 +113,7 @@ def test_folder_of_the_counters_goes_with_the_server_or_with_the_next_one(server
 
 def test_storage_that_fails_shows_and_all_else_is_still_scraped(server: Server) -> None:
     assert value(server, "payments_store_usable") == 1
-    (journal_path(server.data).with_name("ledger-events.log.halted")).write_text("a sync failed\n")
+    server.halt()
     assert post_event(server, an_event("s-1")).status == 503
     found = samples(scrape(server))
     assert found["payments_store_usable", frozenset()] == 0

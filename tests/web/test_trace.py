@@ -5,17 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Server, journal_path
+from tests.harness import Server
 from tests.web.helpers import EVENTS, Answer, an_event, check_problem, post_event, send
 
 
 def logged(server: Server) -> list[dict[str, Any]]:
     """Every line of the log; each must be a JSON object."""
     return [json.loads(line) for line in server.log.read_text().splitlines()]
-
-
-def halt(server: Server) -> None:
-    journal_path(server.data).with_name("ledger-events.log.halted").write_text("a sync failed\n")
 
 
 @pytest.mark.parametrize("given", ["a", "0" * 64, "7f3c-01:x/y=z", '"quoted"', "{}\\"])
@@ -46,7 +42,7 @@ def test_answers_of_every_kind_carry_one(shared_server: Server) -> None:
 
 
 def test_request_that_storage_refuses_is_one_line_of_the_log(server: Server) -> None:
-    halt(server)
+    server.halt()
     before = len(logged(server))
     headers = {"x_request_id": "mine-1"}
     answer = send(server, "POST", EVENTS, json.dumps(an_event("s-1")).encode(), token=server.REPORTER, **headers)
@@ -62,7 +58,7 @@ def test_request_that_storage_refuses_is_one_line_of_the_log(server: Server) -> 
 
 def test_route_in_the_log_is_a_pattern(server: Server) -> None:
     server.register("private")
-    halt(server)
+    server.halt()
     before = len(logged(server))
     path = "/api/orchestrators/private/stats?x=private"
     check_problem(send(server, "GET", path, token=server.VIEWER), "unavailable")
@@ -87,7 +83,7 @@ def test_whole_log_is_json_from_start_to_stop(server: Server) -> None:
 
 
 def test_no_token_gets_into_the_log(server: Server) -> None:
-    halt(server)
+    server.halt()
     for token in (server.REPORTER, server.VIEWER, server.ADMIN):
         for path in (EVENTS, f"/api/sessions/{token}", f"/api/sessions?limit={token}", "/metrics"):
             send(server, "GET", path, token=token, x_admin_token=token, x_session_token=token, cookie=token)
