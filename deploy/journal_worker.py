@@ -14,6 +14,7 @@ import errno
 import re
 import select
 import selectors
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -217,7 +218,9 @@ class _Connection(TConn):  # type: ignore[misc]
 
     def close(self, graceful: bool = False) -> None:
         if graceful:
-            # That waits, for seconds, for the client to close its side.
+            # At once, for the client may be about to ask for more; to wait for it to close its side takes seconds.
+            with suppress(OSError):
+                self.sock.shutdown(socket.SHUT_WR)
             self._pool.submit(super().close, True)
         else:
             super().close()
