@@ -717,7 +717,7 @@ MUTANTS = (
     Mutant(
         "rejects-dropped", EDGE_SPOOL,
         "            self._folder.note(refused, self._clock())\n", "",
-        "tests/edge/test_delivery.py -k refused",
+        "tests/edge/test_delivery_refusals.py -k refused",
     ),
     Mutant(
         "rejects-written-behind-the-cursor", EDGE_FOLDER,
@@ -731,7 +731,7 @@ MUTANTS = (
     Mutant(
         "retry-after-ignored", EDGE_DELIVERY,
         "self._backoff.failed_s(reply.told_s)", "self._backoff.failed_s()",
-        "tests/edge/test_delivery.py -k retry_after",
+        "tests/edge/test_delivery_failures.py -k retry_after",
     ),
     Mutant(
         "sessions-of-the-last-life-left-open", EDGE_SPOOL,
@@ -761,19 +761,19 @@ MUTANTS = (
     Mutant(
         "batch-with-an-item-untaken-counted-as-done", EDGE_VERDICTS,
         "            if not (type(status) is int and 400 <= status < 500):\n                break\n", "",
-        "tests/edge/test_delivery.py -k cannot_be_taken_now",
+        "tests/edge/test_delivery_refusals.py -k cannot_be_taken_now",
     ),
     Mutant(
         "wrong-token-taken-for-a-refusal", EDGE_VERDICTS,
         "if answer.status in (400, 415, 422):\n        return Otherwise.ALONE",
         "if answer.status in (400, 401, 403, 415, 422):\n        return Done(len(events), [])",
-        "tests/edge/test_delivery.py -k whatever_comes_back",
+        "tests/edge/test_delivery_failures.py -k whatever_comes_back",
     ),
     Mutant(
         "stranger-taken-for-payments", EDGE_VERDICTS,
         "if not isinstance(results, list) or len(results) != len(events):",
         "if not isinstance(results, list):\n        return Done(len(events), [])\n    if len(results) != len(events):",
-        "tests/edge/test_delivery.py -k whatever_comes_back",
+        "tests/edge/test_delivery_failures.py -k whatever_comes_back",
     ),
     Mutant(
         "session-time-by-a-clock-that-is-set", EDGE_SESSIONS,
