@@ -9,7 +9,7 @@ import pytest
 from payments.domain.sessions import END, START
 from tests.edge.edge import Edge, edge
 from tests.edge.members import credited, member, settled
-from tests.edge.test_spool import die
+from tests.edge.spools import die
 from tests.harness import Clock, Server, until
 
 HOUR_MS = 3_600_000

@@ -15,8 +15,8 @@ from payments.errors import Misconfigured
 from tests.disk.scripted import HastyDisk
 from tests.edge.conftest import Said
 from tests.edge.edge import edge, edge_settings
+from tests.edge.spools import AWAY, batch
 from tests.edge.stand_in import CUT, Call, Handler, Reply, StandIn, refusal, standing_in
-from tests.edge.test_spool import AWAY, batch
 from tests.harness import HOST_A, Clock, until
 
 
