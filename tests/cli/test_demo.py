@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 import requests
 
-from payments.clock import now_ms
 from payments.domain.ledger import Adjustment
 from payments.domain.money import format_eth, parse_eth
 from tests.audit import audit
 from tests.cli.command import process, refused, run
-from tests.harness import Clock, end, file_store, journal_path, until
+from tests.harness import RealClock, end, file_store, journal_path, until
 
 
 class Demo:
@@ -157,7 +156,7 @@ def test_its_own_sum_is_held_against_the_ledger(tmp_path: Path, monkeypatch: pyt
     kept = tmp_path / "kept"
     with demo(tmp_path, monkeypatch, "--json", "--seconds", "2", "--keep", str(kept)) as shown:
         shown.tells('"what": "ready"')
-        with closing(file_store(kept / "data", clock=Clock(now_ms()))) as store:
+        with closing(file_store(kept / "data", clock=RealClock())) as store:
             shown.tells('"what": "final"')
             store.execute([Adjustment("orch-oslo", 1, "unheard of", "nobody tells of it")])
             told = [json.loads(line) for line in shown.rest()]

@@ -16,13 +16,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.alerts import promtool
-from tests.edge.gateway.conftest import RealClock
 from tests.edge.gateway.gateways import Gateway, running_gateway
 from tests.edge.gateway.hosts import Host, hosting, joined, raw_hosting
 from tests.edge.gateway.raw import CLOSE, connected
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn, refusal, standing_in
-from tests.harness import ROOT, until
+from tests.harness import ROOT, RealClock, until
 
 NOBODY = "http://127.0.0.1:1"
 """Payments is away."""
