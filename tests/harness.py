@@ -17,6 +17,7 @@ from typing import Any
 import requests
 from hypothesis import settings as hypothesis_settings
 
+from payments.clock import now_ms
 from payments.disk import Disk
 from payments.domain.decisions import Terms
 from payments.domain.money import parse_eth
@@ -41,6 +42,13 @@ class Clock:
 
     def __call__(self) -> int:
         return self.now_ms
+
+
+class RealClock(Clock):
+    """The system's, for processes have no other."""
+
+    def __call__(self) -> int:
+        return now_ms()
 
 
 def event(session_id: str = "s-1", kind: str = HEARTBEAT, at_ms: int = NOON_MS, **fields: Any) -> SessionEvent:

@@ -23,6 +23,11 @@ OPERATIONS = "payments/disk/operations.py"
 REPLACEMENT = "payments/disk/replacement.py"
 LOCK = "payments/disk/lock.py"
 CALLS = "payments/cli/calls.py"
+DEMO_HOSTS = "payments/cli/demo/hosts.py"
+DEMO_PARTS = "payments/cli/demo/parts.py"
+DEMO_PLAY = "payments/cli/demo/play.py"
+DEMO_STAGE = "payments/cli/demo/stage.py"
+DEMO_STORY = "payments/cli/demo/story.py"
 CODEC = "payments/store/file/codec.py"
 JOURNAL = "payments/store/file/journal.py"
 GUNICORN = "deploy/gunicorn.conf.py"
@@ -717,7 +722,7 @@ MUTANTS = (
     Mutant(
         "rejects-dropped", EDGE_SPOOL,
         "            self._folder.note(refused, self._clock())\n", "",
-        "tests/edge/test_delivery.py -k refused",
+        "tests/edge/test_delivery_refusals.py -k refused",
     ),
     Mutant(
         "rejects-written-behind-the-cursor", EDGE_FOLDER,
@@ -731,7 +736,7 @@ MUTANTS = (
     Mutant(
         "retry-after-ignored", EDGE_DELIVERY,
         "self._backoff.failed_s(reply.told_s)", "self._backoff.failed_s()",
-        "tests/edge/test_delivery.py -k retry_after",
+        "tests/edge/test_delivery_failures.py -k retry_after",
     ),
     Mutant(
         "sessions-of-the-last-life-left-open", EDGE_SPOOL,
@@ -761,19 +766,19 @@ MUTANTS = (
     Mutant(
         "batch-with-an-item-untaken-counted-as-done", EDGE_VERDICTS,
         "            if not (type(status) is int and 400 <= status < 500):\n                break\n", "",
-        "tests/edge/test_delivery.py -k cannot_be_taken_now",
+        "tests/edge/test_delivery_refusals.py -k cannot_be_taken_now",
     ),
     Mutant(
         "wrong-token-taken-for-a-refusal", EDGE_VERDICTS,
         "if answer.status in (400, 415, 422):\n        return Otherwise.ALONE",
         "if answer.status in (400, 401, 403, 415, 422):\n        return Done(len(events), [])",
-        "tests/edge/test_delivery.py -k whatever_comes_back",
+        "tests/edge/test_delivery_failures.py -k whatever_comes_back",
     ),
     Mutant(
         "stranger-taken-for-payments", EDGE_VERDICTS,
         "if not isinstance(results, list) or len(results) != len(events):",
         "if not isinstance(results, list):\n        return Done(len(events), [])\n    if len(results) != len(events):",
-        "tests/edge/test_delivery.py -k whatever_comes_back",
+        "tests/edge/test_delivery_failures.py -k whatever_comes_back",
     ),
     Mutant(
         "session-time-by-a-clock-that-is-set", EDGE_SESSIONS,
@@ -905,5 +910,56 @@ MUTANTS = (
         "redirect-of-a-game-host-followed", GATEWAY_UPSTREAM,
         "if is_socket and response.status != 101:", "if is_socket and not response.status:",
         "tests/edge/gateway/test_refusing.py -k redirect",
+    ),
+    Mutant(
+        "demo-sum-not-held-against-verify", DEMO_PLAY,
+        'if found["owed"] != owed:', 'if not found["owed"]:',
+        "tests/cli/test_demo.py -k own_sum",
+    ),
+    Mutant(
+        "demo-guardian-that-ends-nobody", DEMO_PARTS,
+        'kill -TERM 0\nsleep 3\nrm -rf -- "$@"\nkill -KILL 0\n', 'rm -rf -- "$@"\n',
+        "tests/cli/test_demo.py -k kill_9",
+    ),
+    Mutant(
+        "demo-guardian-that-leaves-files", DEMO_PARTS,
+        'rm -rf -- "$@"\n', "",
+        "tests/cli/test_demo.py -k kill_9",
+    ),
+    Mutant(
+        "demo-entry-told-twice", DEMO_PLAY,
+        'if entry["seq"] > self._story.last_seq:', 'if entry["seq"]:',
+        "tests/cli/test_demo.py -k it_shows",
+    ),
+    Mutant(
+        "demo-last-entries-not-told", DEMO_PLAY,
+        "        await self._catch_up()\n        await self._parts.stop(self._api, 20)\n",
+        "        await self._parts.stop(self._api, 20)\n",
+        "tests/cli/test_demo.py -k ctrl_c",
+    ),
+    Mutant(
+        "demo-by-the-settings-that-are-here", DEMO_STAGE,
+        '_OURS = ("PAYMENTS_", "PS_GATEWAY_", "LISTEN_")', '_OURS = ("PAYMENTS_", "LISTEN_")',
+        "tests/cli/test_demo.py -k it_shows",
+    ),
+    Mutant(
+        "demo-host-awake-for-ever", DEMO_HOSTS,
+        "AWAKE if self.is_awake else SLEEPING", "AWAKE",
+        "tests/cli/test_demo.py -k it_shows",
+    ),
+    Mutant(
+        "demo-session-that-earned-its-last-interval", DEMO_STORY,
+        "session.earned_wei += wei", "session.earned_wei = wei",
+        "tests/cli/test_demo_story.py",
+    ),
+    Mutant(
+        "demo-milliseconds-without-zeros", DEMO_STORY,
+        "{milliseconds % 1000:03d} s", "{milliseconds % 1000} s",
+        "tests/cli/test_demo_story.py",
+    ),
+    Mutant(
+        "demo-amount-in-wei", DEMO_STORY,
+        '"power_time": format_eth(account.power_wei)', '"power_time": str(account.power_wei)',
+        "tests/cli/test_demo_story.py",
     ),
 )  # fmt: skip

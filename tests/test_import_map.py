@@ -107,6 +107,17 @@ def test_library_is_imported_in_its_place_only(library: str) -> None:
     assert importers
 
 
+def test_nobody_imports_from_a_test_module() -> None:
+    """What tests share is in a helper module or a conftest beside them."""
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for name in sorted(_names(path))
+        if any(part.startswith("test_") for part in name.split("."))
+    ]
+    assert found == []
+
+
 def _module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
@@ -125,4 +136,14 @@ def _imports(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
+    return found
+
+
+def _names(path: Path) -> set[str]:
+    """What ``path`` imports, modules and what is taken from them alike."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            of = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            found |= {".".join([*of, alias.name]) for alias in node.names}
     return found

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 import requests
 
+from payments.domain.ledger import Adjustment
+from payments.domain.money import format_eth, parse_eth
 from tests.audit import audit
 from tests.cli.command import process, refused, run
-from tests.harness import end, journal_path, until
+from tests.harness import RealClock, end, file_store, journal_path, until
 
 
 class Demo:
@@ -25,6 +27,7 @@ class Demo:
 
     Attributes:
         process: the command; ``said``: what it has printed so far, line by line.
+        group: the process group of its parts, once ``pid`` was asked for one.
     """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
@@ -35,6 +38,7 @@ class Demo:
         monkeypatch.setenv("PAYMENTS_BIND", "no address at all")
         monkeypatch.setenv("PS_GATEWAY_UPSTREAM", "192.0.2.7:8888")
         self.said: list[str] = []
+        self.group: int | None = None
         self.process = process(
             "demo", *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, cwd=folder
         )
@@ -62,11 +66,26 @@ class Demo:
 
     def pid(self, part: str) -> int:
         """The process of ``part``, which it has said to have started."""
-        return int(self.tells(rf"starting the {part} \(process (\d+)\)")[1])
+        pid = int(self.tells(rf"starting the {part} \(process (\d+)\)")[1])
+        self.group = os.getpgid(pid)
+        return pid
 
-    def leaves_nothing(self, group: int) -> bool:
-        """Whether neither a process of ``group`` is left, nor a file."""
-        return _members(group) == [] and list(self.temporary.iterdir()) == []
+    def members(self) -> list[int]:
+        """Its parts that still run; not those that have ended, and that nobody has asked about yet."""
+        members = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
+            except OSError:
+                continue
+            if int(group) == self.group and state != "Z":
+                members.append(int(stat.parent.name))
+        return members
+
+    def leaves_nothing(self) -> bool:
+        """Whether neither a process of its group is left, nor a file."""
+        assert self.group is not None
+        return self.members() == [] and list(self.temporary.iterdir()) == []
 
 
 @contextmanager
@@ -76,36 +95,24 @@ def demo(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Iter
         yield running
     finally:
         end(running.process)
+        for pid in running.members():
+            os.kill(pid, signal.SIGKILL)
         for stream in (running.process.stdout, running.process.stderr):
             assert stream is not None
             stream.close()
-
-
-def _members(group: int) -> list[int]:
-    """The processes of a group; not those that have ended, and that nobody has asked about yet."""
-    members = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, owner = stat.read_text().rpartition(")")[2].split()[:3]
-        except OSError:
-            continue
-        if int(owner) == group and state != "Z":
-            members.append(int(stat.parent.name))
-    return members
 
 
 def test_it_shows_sessions_power_and_balances_until_its_time_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with demo(tmp_path, monkeypatch, "--seconds", "6", "--viewers", "5") as shown:
-        api = shown.pid("API")
-        group = os.getpgid(api)
-        assert group != os.getpgid(shown.process.pid)
+        shown.pid("API")
+        assert shown.group != os.getpgid(shown.process.pid)
         shown.tells("is sleeping: powered-on time earns nothing")
         shown.tells("what each orchestrator has earned:")
         said = "\n".join(shown.rest())
         assert (shown.process.returncode, shown.complaint()) == (0, "")
-        assert shown.leaves_nothing(group)
+        assert shown.leaves_nothing()
     assert re.search(r"a viewer is connected to (lisbon|oslo|quito) \(127\.0\.0\.[234]\): session [0-9a-f]{8}\n", said)
     assert re.search(r"session \w{8} on \w+ \(streamer \w+Streamer\) has ended: \d+\.\d{3} s earned 0\.0\d+ ETH", said)
     session_ids = [re.findall(rf"session (\w{{8}}).*{what}", said) for what in ("", "has ended")]
@@ -144,24 +151,42 @@ def test_ctrl_c_ends_every_session_and_what_is_kept_can_be_audited(
     assert Decimal(told[-1]["owed"]) == sum(balances.values())
 
 
+def test_its_own_sum_is_held_against_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody books an adjustment when all has been told, and the ledger is about to be verified."""
+    kept = tmp_path / "kept"
+    with demo(tmp_path, monkeypatch, "--json", "--seconds", "2", "--keep", str(kept)) as shown:
+        shown.tells('"what": "ready"')
+        with closing(file_store(kept / "data", clock=RealClock())) as store:
+            shown.tells('"what": "final"')
+            store.execute([Adjustment("orch-oslo", 1, "unheard of", "nobody tells of it")])
+            told = [json.loads(line) for line in shown.rest()]
+        complaint = shown.complaint()
+    (final,) = [each["balances"] for each in told if each["what"] == "final"]
+    owed_wei = sum(parse_eth(each["balance"]) for each in final)
+    assert shown.process.returncode == 1
+    assert complaint == (
+        f"payments: the entries that were told add up to {format_eth(owed_wei)} ETH, "
+        f"and ledger verify finds {format_eth(owed_wei + 1)}\n"
+    )
+
+
 def test_sigterm_ends_it_before_it_has_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with demo(tmp_path, monkeypatch) as shown:
-        group = os.getpgid(shown.pid("gateway"))
+        shown.pid("gateway")
         shown.process.terminate()
         assert shown.rest()[-1].endswith("told to end before all of them were ready")
         assert (shown.process.returncode, shown.complaint()) == (0, "")
-        assert shown.leaves_nothing(group)
+        assert shown.leaves_nothing()
 
 
 def test_a_part_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with demo(tmp_path, monkeypatch) as shown:
         worker = shown.pid("worker")
-        group = os.getpgid(worker)
         shown.tells("is awake: powered-on time earns")
         os.kill(worker, signal.SIGKILL)
         said = "\n".join(shown.rest())
         assert shown.process.returncode == 1
-        assert shown.leaves_nothing(group)
+        assert shown.leaves_nothing()
         complaint = shown.complaint()
     assert complaint.startswith(
         "payments: the demo's worker has ended (killed by SIGKILL); the last of its log:\n    {"
@@ -172,11 +197,11 @@ def test_a_part_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path, monke
 
 def test_kill_9_leaves_no_process_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with demo(tmp_path, monkeypatch) as shown:
-        group = os.getpgid(shown.pid("API"))
+        shown.pid("API")
         shown.tells("ready")
-        assert len(_members(group)) >= 5
+        assert len(shown.members()) >= 5
         shown.process.kill()
-        until(lambda: shown.leaves_nothing(group), timeout_s=20)
+        until(shown.leaves_nothing, timeout_s=20)
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

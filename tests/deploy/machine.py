@@ -87,6 +87,11 @@ class Machine:
         """A path in it, as it is reached from outside."""
         return Path(f"/proc/{self._leader}/root{path}")
 
+    def listing(self, *paths: str) -> list[str]:
+        """All that is at ``paths`` and in the checkout: names, modes, owners, sizes, times, and where links lead to."""
+        found = self.run(f"find {' '.join(paths)} {self.CHECKOUT} 2>/dev/null -printf '%p %m %u %s %T@ %l\\n' || true")
+        return sorted(found.splitlines())
+
     def call(self, method: str, path: str, body: Any = None, token: str = "", timeout_s: float = 20) -> Answer:
         """One request through the socket, as nginx sends it."""
         connection = HTTPConnection("payments", timeout=timeout_s)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.harness import ROOT, Server, end, ended, free_port
+from tests.harness import ROOT, Server, end, ended, free_port, journal_lines
 
 SITE = ROOT / "deploy" / "nginx" / "payments.conf"
 MAIN = """\
@@ -112,6 +112,11 @@ class Proxied(Server):
         behind = {"PAYMENTS_BIND": f"unix:{proxy.socket}", "PAYMENTS_BEHIND_PROXY": "true"}
         super().__init__(folder, {**behind, **(settings or {})})
         self.port, self.url = proxy.port, proxy.url
+
+
+def recorded(server: Server, session_id: str) -> int:
+    """How many entries of the journal are about that session."""
+    return sum(f'"{session_id}"'.encode() in line for line in journal_lines(server.data))
 
 
 @contextmanager

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.proxy import Proxied
+from tests.deploy.proxy import Proxied, recorded
 from tests.deploy.raw import Address, an_event, chunked, exchanged, post, statuses
-from tests.deploy.test_proxied import recorded
 from tests.harness import Server
 from tests.web.helpers import EVENTS
 

@@ -31,12 +31,12 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield machine
 
 
-def what_is_there(machine: Machine) -> str:
+def what_is_there(machine: Machine) -> list[str]:
     """Everything that the scripts may touch."""
-    return machine.run(
-        "find /opt /etc/payments /etc/systemd /etc/nginx /etc/passwd /etc/group /usr/local/bin /var/lib/payments "
-        f"/run/payments {Machine.CHECKOUT} 2>/dev/null -printf '%p %m %u %s %T@ %l\\n' | sort || true"
-    )
+    return machine.listing(
+        "/opt", "/etc/payments", "/etc/systemd", "/etc/nginx", "/etc/passwd", "/etc/group", "/usr/local/bin",
+        "/var/lib/payments", "/run/payments",
+    )  # fmt: skip
 
 
 def test_a_dry_run_changes_nothing(bare: Machine) -> None:
@@ -220,9 +220,9 @@ def test_an_upgrade_and_a_rollback_fail_no_request(machine: Machine) -> None:
     assert are_active(machine)
 
 
-def _settled(found: str) -> list[str]:
+def _settled(found: list[str]) -> list[str]:
     """Without what the running services write."""
-    return [line for line in found.splitlines() if not line.startswith("/var/lib/payments")]
+    return [line for line in found if not line.startswith("/var/lib/payments")]
 
 
 def test_a_copy_is_taken_while_it_runs_and_restored_when_it_is_stopped(machine: Machine) -> None:

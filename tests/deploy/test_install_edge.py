@@ -29,12 +29,12 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         yield machine
 
 
-def what_is_there(machine: Machine) -> str:
+def what_is_there(machine: Machine) -> list[str]:
     """Everything that the scripts may touch."""
-    return machine.run(
-        "find /opt /etc/payments /etc/systemd /etc/passwd /etc/group /usr/local/bin /var/lib/ps-gateway "
-        f"{Machine.CHECKOUT} 2>/dev/null -printf '%p %m %u %s %T@ %l\\n' | grep -v ^/var/lib/ps-gateway/ | sort || true"
+    found = machine.listing(
+        "/opt", "/etc/payments", "/etc/systemd", "/etc/passwd", "/etc/group", "/usr/local/bin", "/var/lib/ps-gateway"
     )
+    return [line for line in found if not line.startswith("/var/lib/ps-gateway/")]
 
 
 def test_a_dry_run_changes_nothing(bare: Machine) -> None:

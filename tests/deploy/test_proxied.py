@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import requests
 
-from tests.deploy.proxy import Proxied, running_behind_proxy, running_proxy
+from tests.deploy.proxy import Proxied, recorded, running_behind_proxy, running_proxy
 from tests.deploy.raw import call, exchanged, report, statuses
-from tests.harness import journal_lines, journal_path, until
+from tests.harness import journal_path, until
 from tests.web.helpers import BATCH, CALLS, EVENTS, Answer, an_event, check_problem
 
 OUTSIDER = "127.0.0.2"
@@ -24,11 +24,6 @@ def problem(answer: Answer, status: int, kind: str) -> Any:
     assert said["title"]
     assert said["detail"]
     return said
-
-
-def recorded(server: Proxied, session_id: str) -> int:
-    """How many entries of the journal are about that session."""
-    return sum(f'"{session_id}"'.encode() in line for line in journal_lines(server.data))
 
 
 def test_event_is_recorded_and_answered(proxied: Proxied) -> None:

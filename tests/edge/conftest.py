@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.edge.edge import Edge, edge
 from tests.edge.stand_in import StandIn, standing_in
 from tests.harness import Clock
 
@@ -14,6 +16,13 @@ def stand_in(clock: Clock) -> Iterator[StandIn]:
     """A stand-in for Payments that has the test's clock."""
     with standing_in(clock) as running:
         yield running
+
+
+@pytest.fixture
+def life(tmp_path: Path, stand_in: StandIn) -> Iterator[Edge]:
+    """An edge that sends to the stand-in and goes by its clock."""
+    with edge(tmp_path / "spool", stand_in.url, stand_in.clock) as made:
+        yield made
 
 
 class Said:

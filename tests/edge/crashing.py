@@ -14,9 +14,9 @@ from payments.events import load_event
 from payments.store.memory import MemoryStore
 from tests.disk.scripted import HastyDisk
 from tests.edge.edge import ROOM, Edge, edge
+from tests.edge.spools import AWAY
 from tests.harness import NOON_MS, Clock, memory_store
 
-NOWHERE = "http://127.0.0.1:9"
 SMALL = 1 << 13
 """A spool that is soon full: files of 512 bytes, 13 heartbeats in all."""
 
@@ -131,7 +131,7 @@ class Story:
 
     def live(self, disk: Disk) -> None:
         """A life with all that can happen: deliveries, an absence that fills the spool, ends and starts."""
-        life = Edge(self.folder, NOWHERE, self.clock, disk, SMALL)
+        life = Edge(self.folder, AWAY, self.clock, disk, SMALL)
         try:
             life.spool.open()
             sessions = [life.begin() for _ in range(3)]
@@ -158,7 +158,7 @@ class Story:
 
     def live_on(self) -> None:
         """The life after it: everything is delivered."""
-        with edge(self.folder, NOWHERE, self.clock, most_bytes=SMALL) as life:
+        with edge(self.folder, AWAY, self.clock, most_bytes=SMALL) as life:
             life.write()
             self._deliver(life, 1000)
             assert life.spool.pending == 0

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from payments.clock import now_ms
 from payments.domain.sessions import END, START
 from tests.edge.edge import Edge, edge
 from tests.edge.members import credited, member, settled
-from tests.edge.test_spool import die
+from tests.edge.spools import die
 from tests.harness import Clock, Server, until
 
 HOUR_MS = 3_600_000
@@ -23,7 +24,7 @@ def open_server(tmp_path: Path, server: Server) -> Server:
 
 
 def an_hour_ago() -> Clock:
-    return Clock(time.time_ns() // 1_000_000 - 2 * HOUR_MS)
+    return Clock(now_ms() - 2 * HOUR_MS)
 
 
 def entitled(life: Edge, server: Server) -> None:

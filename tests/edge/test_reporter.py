@@ -15,20 +15,15 @@ from payments.errors import Misconfigured
 from tests.disk.scripted import HastyDisk
 from tests.edge.conftest import Said
 from tests.edge.edge import edge, edge_settings
+from tests.edge.spools import AWAY, batch
 from tests.edge.stand_in import CUT, Call, Handler, Reply, StandIn, refusal, standing_in
-from tests.edge.test_spool import AWAY, batch
-from tests.harness import HOST_A, Clock, until
+from tests.harness import HOST_A, RealClock, until
 
 
 @pytest.fixture
 def stand_in() -> Iterator[StandIn]:
     """A stand-in whose clock is the system's, as the reporter's is."""
-
-    class Now(Clock):
-        def __call__(self) -> int:
-            return time.time_ns() // 1_000_000
-
-    with standing_in(Now()) as running:
+    with standing_in(RealClock()) as running:
         yield running
 
 

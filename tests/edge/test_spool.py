@@ -10,36 +10,9 @@ from payments.errors import Misconfigured
 from tests.disk.scripted import HastyDisk, ScriptedDisk
 from tests.edge.conftest import Said
 from tests.edge.edge import ROOM, Edge, edge
+from tests.edge.spools import AWAY, batch, deliver_all, die, files
 from tests.edge.stand_in import StandIn
 from tests.harness import NOON_MS, Clock
-
-AWAY = "http://127.0.0.1:9"
-"""Where nobody ever answers."""
-
-
-def batch(life: Edge) -> list[tuple[str, str, int]]:
-    """What would be sent next: session, event and moment after the clock's begin; nothing comes of it."""
-    events = life.spool.batch(1000, ROOM)
-    life.spool.settle(events, [], [])
-    return [(each.session_id, each.kind, each.occurred_ms - NOON_MS) for each in events]
-
-
-def deliver_all(life: Edge) -> None:
-    events = life.spool.batch(1000, ROOM)
-    life.spool.settle(events, events, [])
-
-
-def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def die(life: Edge) -> None:
-    """What is left of a process that is killed: its files, and nobody's lock."""
-    lock = life.spool._folder._lock
-    assert lock is not None
-    lock.close()
-    life.spool._is_closed = True
-    life.caller.close()
 
 
 def test_nothing_may_be_sent_before_it_is_synced(tmp_path: Path) -> None:

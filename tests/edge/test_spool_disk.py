@@ -13,7 +13,7 @@ from payments.edge.rejects import Reject
 from tests.disk.scripted import Fail, ScriptedDisk, Take
 from tests.edge.conftest import Said
 from tests.edge.edge import ROOM, Edge, edge
-from tests.edge.test_spool import AWAY, batch, deliver_all, die, files
+from tests.edge.spools import AWAY, batch, deliver_all, die, files
 from tests.harness import Clock
 
 FIRST, SECOND = "events-00000000000000000001.jsonl", "events-00000000000000000002.jsonl"

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from payments.domain.decisions import Terms
 from payments.domain.entries import Entry
+from payments.domain.state import State
 from payments.store import Query, Store
 from payments.store.file.store import FileStore
 from payments.store.memory import MemoryStore
 from tests.harness import TERMS, Clock, journal_path, projections
+from tests.store.accounts import check_accounts
 
 MINUTE_MS = 60_000
 
@@ -76,3 +79,15 @@ def pages(store: Store, query: Query, limit: int) -> Iterator[list[Entry]]:
             return
         assert before is None or page.before < before, "a reader would go round in circles"
         before = page.before
+
+
+def kinds(results: Any) -> list[str]:
+    """Each result in a word."""
+    return [result.kind for result in results]
+
+
+def audited(store: Store) -> State:
+    """The state of ``store``, after its accounts have been checked from the entries up."""
+    state = store.view()
+    check_accounts(all_entries(store)[::-1], state)
+    return state

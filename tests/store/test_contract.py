@@ -15,22 +15,9 @@ from payments.domain.state import State
 from payments.errors import Rejected
 from payments.store import Query, Result, Store
 from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, event
-from tests.store.accounts import check_accounts
-from tests.store.house import MINUTE_MS, House, all_entries
+from tests.store.house import MINUTE_MS, House, all_entries, audited, kinds
 
 MINUTE_WEI = TERMS.rate_wei_per_minute
-
-
-def kinds(results: Any) -> list[str]:
-    """Each result in a word."""
-    return [result.kind for result in results]
-
-
-def audited(store: Store) -> State:
-    """The state of ``store``, after its accounts have been checked from the entries up."""
-    state = store.view()
-    check_accounts(all_entries(store)[::-1], state)
-    return state
 
 
 def test_new_store_is_empty(store: Store) -> None:

@@ -13,8 +13,7 @@ from payments.domain.sessions import END, HEARTBEAT, START
 from payments.domain.upkeep import Forget, Reap
 from payments.store import Query, Store
 from tests.harness import HOST_B, NOON_MS, TERMS, event, projections
-from tests.store.house import MINUTE_MS, House, all_entries
-from tests.store.test_contract import audited, kinds
+from tests.store.house import MINUTE_MS, House, all_entries, audited, kinds
 
 MINUTE_WEI = TERMS.rate_wei_per_minute
 POWERED = TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI)

@@ -160,8 +160,8 @@ class _Performance:
         if found["owed"] != owed:
             raise Corrupt(f"the entries that were told add up to {owed} ETH, and ledger verify finds {found['owed']}")
         text = (
-            f"ledger verify: {found['entries']} entries, {found['sessions']} sessions, {owed} ETH owed, all of it "
-            f"session time and power; everything holds"
+            f"ledger verify: {found['entries']} entries, {found['sessions']} sessions, {owed} ETH owed, as the entries "
+            f"that were told add up; everything holds"
         )
         self._teller.tell(Beat("verified", text, {**found, "compared": sorted(found["compared"])}))
 

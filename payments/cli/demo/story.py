@@ -49,16 +49,18 @@ class Story:
     def __init__(self, places: Sequence[Place]) -> None:
         self._accounts = {place.orchestrator_id: _Account(place) for place in places}
         self._open: dict[str, _Open] = {}
+        self._owed_wei = 0
         self.last_seq = 0
 
     def hear(self, entry: Mapping[str, Any]) -> Iterator[Beat]:
         """What ``entry``, the one that follows in the journal, says that is worth telling."""
         self.last_seq = entry["seq"]
+        wei = parse_signed_eth(entry.get("delta", "0"))
+        self._owed_wei += wei
         account = self._accounts.get(entry["orchestrator_id"])
         if account is None:
             # Somebody has reported a session on another host.
             return
-        wei = parse_signed_eth(entry.get("delta", "0"))
         if "balance" in entry:
             account.balance_wei = parse_signed_eth(entry["balance"])
         if entry["reason"] == POWER_TIME:
@@ -68,7 +70,7 @@ class Story:
         said = entry["metadata"]
         if "session_id" in said:
             yield from self._hear_of_session(entry["reason"], account, said, wei)
-        elif said["state"] != account.power:
+        elif said.get("state", account.power) != account.power:
             account.power = said["state"]
             yield _power(account)
 
@@ -89,8 +91,8 @@ class Story:
         ]
 
     def owed_wei(self) -> int:
-        """What all of them together have earned, added up entry by entry."""
-        return sum(each.session_wei + each.power_wei for each in self._accounts.values())
+        """What is owed in all, added up entry by entry, whatever it is owed for."""
+        return self._owed_wei
 
     def _hear_of_session(self, reason: str, account: _Account, said: Mapping[str, Any], wei: int) -> Iterator[Beat]:
         session_id, place = said["session_id"], account.place

@@ -4,16 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from payments.clock import now_ms
 from tests.edge.stand_in import StandIn, standing_in
-from tests.harness import Clock
-
-
-class RealClock(Clock):
-    """The system's, for processes have no other."""
-
-    def __call__(self) -> int:
-        return now_ms()
+from tests.harness import RealClock
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from tests.edge.gateway.raw import Peer, accepted
+from tests.edge.gateway.raw import Peer, accepted, asking, connected
 
 Handler = Callable[[ServerConnection], None]
 
@@ -84,3 +84,17 @@ def raw_hosting(receive_bytes: int | None = None, port: int = 0) -> Iterator[Raw
         listening.listen(50)
         listening.settimeout(20)
         yield RawHost(listening)
+
+
+@contextmanager
+def joined(port: int, host: RawHost, path: str = "/", receive_bytes: int | None = None) -> Iterator[tuple[Peer, Peer]]:
+    """A viewer and his connection at ``host``: both ends of what the gateway at ``port`` holds together.
+
+    ``receive_bytes``: how much the system takes in for the viewer.
+    """
+    with connected(port, receive_bytes) as viewer:
+        viewer.send(asking(path))
+        with host.accept_viewer() as theirs:
+            head = viewer.read_head()
+            assert head.startswith("HTTP/1.1 101 "), head
+            yield viewer, theirs

@@ -9,19 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.edge.gateway.gateways import Gateway, running_gateway
-from tests.edge.gateway.hosts import RawHost, raw_hosting
-from tests.edge.gateway.raw import (
-    BINARY,
-    CLOSE,
-    CONTINUED,
-    PING,
-    TEXT,
-    Frame,
-    Peer,
-    asking,
-    connected,
-    frame,
-)
+from tests.edge.gateway.hosts import RawHost, joined, raw_hosting
+from tests.edge.gateway.raw import BINARY, CLOSE, CONTINUED, PING, TEXT, Frame, Peer, frame
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn
 from tests.harness import until
@@ -55,11 +44,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, raw_host: RawHost, payment
 @pytest.fixture
 def pair(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> Iterator[Pair]:
     watch = Watch(payments)
-    with connected(gateway.port) as viewer:
-        viewer.send(asking())
-        with raw_host.accept_viewer() as host:
-            assert viewer.read_head().startswith("HTTP/1.1 101 ")
-            yield Pair(viewer, host, watch)
+    with joined(gateway.port, raw_host) as (viewer, host):
+        yield Pair(viewer, host, watch)
 
 
 def closed(code: int | None, reason: str = "") -> Frame:
@@ -171,14 +157,11 @@ def test_one_who_floods_with_what_is_not_allowed_is_told_so(pair: Pair) -> None:
 def test_nothing_is_asked_of_him_who_was_told_to_go(tmp_path: Path, raw_host: RawHost, payments: StandIn) -> None:
     """He was sent the end of all that is sent, and may stay for some seconds."""
     with running_gateway(tmp_path, payments.url, raw_host.at, PS_GATEWAY_PING_SECONDS="1") as gateway:
-        with connected(gateway.port) as viewer:
-            viewer.send(asking())
-            with raw_host.accept_viewer():
-                viewer.read_head()
-                viewer.say(TEXT, first=0xC0 | TEXT)
-                assert viewer.hear_of(CLOSE) is not None
-                assert viewer.hear() is None
-                until(lambda: gateway.metrics()["ps_gateway_viewers"] == 0, 10)
+        with joined(gateway.port, raw_host) as (viewer, _):
+            viewer.say(TEXT, first=0xC0 | TEXT)
+            assert viewer.hear_of(CLOSE) is not None
+            assert viewer.hear() is None
+            until(lambda: gateway.metrics()["ps_gateway_viewers"] == 0, 10)
         assert gateway.messages("ERROR") == []
 
 
@@ -193,18 +176,15 @@ def test_a_close_that_is_never_answered_is_waited_for_and_no_longer(pair: Pair) 
 def test_ends_are_counted_by_whose_doing_they_were(tmp_path: Path, payments: StandIn) -> None:
     with raw_hosting() as host, running_gateway(tmp_path, payments.url, host.at) as gateway:
         for who, how in (("viewer", "closed"), ("host", "closed"), ("viewer", "aborted"), ("host", "illegal")):
-            with connected(gateway.port) as viewer:
-                viewer.send(asking())
-                with host.accept_viewer() as theirs:
-                    viewer.read_head()
-                    one, other = (viewer, theirs) if who == "viewer" else (theirs, viewer)
-                    if how == "closed":
-                        one.close(1000)
-                    elif how == "illegal":
-                        one.say(3)
-                    else:
-                        one.reset()
-                    other.hear()
+            with joined(gateway.port, host) as (viewer, theirs):
+                one, other = (viewer, theirs) if who == "viewer" else (theirs, viewer)
+                if how == "closed":
+                    one.close(1000)
+                elif how == "illegal":
+                    one.say(3)
+                else:
+                    one.reset()
+                other.hear()
         counted = {
             'ps_gateway_disconnections_total{by="viewer",how="closed"}': 1,
             'ps_gateway_disconnections_total{by="upstream",how="closed"}': 1,
@@ -229,19 +209,16 @@ def test_whatever_either_side_says_there_is_no_defect(gateway: Gateway, raw_host
     watch = Watch(payments)
     rounds = 40
     for number in range(rounds):
-        with connected(gateway.port) as viewer:
-            viewer.send(asking())
-            with raw_host.accept_viewer() as host:
-                viewer.read_head()
-                one = viewer if number % 2 else host
-                if number % 3:
-                    said = chance.randbytes(chance.randrange(1, 300))
-                else:
-                    said = b"".join(
-                        frame(chance.randrange(256), chance.randbytes(chance.randrange(140)), is_masked=one is viewer)
-                        for _ in range(chance.randrange(1, 9))
-                    )
-                one.send(said)
+        with joined(gateway.port, raw_host) as (viewer, host):
+            one = viewer if number % 2 else host
+            if number % 3:
+                said = chance.randbytes(chance.randrange(1, 300))
+            else:
+                said = b"".join(
+                    frame(chance.randrange(256), chance.randbytes(chance.randrange(140)), is_masked=one is viewer)
+                    for _ in range(chance.randrange(1, 9))
+                )
+            one.send(said)
     watch.ended(rounds)
     assert gateway.messages("ERROR") == []
     until(lambda: gateway.metrics()["ps_gateway_viewers"] == 0, 10)

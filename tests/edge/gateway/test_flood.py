@@ -11,7 +11,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.edge.gateway.gateways import Gateway, running_gateway
-from tests.edge.gateway.hosts import Host, RawHost, hosting, raw_hosting
+from tests.edge.gateway.hosts import Host, RawHost, hosting, joined, raw_hosting
 from tests.edge.gateway.raw import Peer, asking, connected, frame
 from tests.edge.stand_in import StandIn
 
@@ -61,14 +61,11 @@ def test_others_have_their_answers_in_time(tmp_path: Path, payments: StandIn, bl
         raw_hosting() as flooded,
         hosting() as calm,
         flooded_and_calm(tmp_path, payments, flooded, calm) as gateway,
-        connected(gateway.port) as flood,
     ):
-        flood.send(asking("/flooded"))
         with (
-            flooded.accept_viewer() as theirs,
+            joined(gateway.port, flooded, "/flooded") as (flood, theirs),
             connect(f"{gateway.ws_url}/calm", ping_interval=None, compression=None) as viewer,
         ):
-            flood.read_head()
             threads = [
                 threading.Thread(target=pour, args=[flood, block, over]),
                 threading.Thread(target=drain, args=[theirs]),

@@ -10,7 +10,7 @@ from websockets.sync.server import ServerConnection
 from websockets.typing import Subprotocol
 
 from tests.edge.gateway.gateways import Gateway, running_gateway
-from tests.edge.gateway.hosts import Host, hosting, raw_hosting
+from tests.edge.gateway.hosts import Host, hosting, joined, raw_hosting
 from tests.edge.gateway.raw import BINARY, CONTINUED, PING, PONG, TEXT, asking, connected, header, viewing
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn
@@ -148,11 +148,8 @@ def test_pings_and_pongs_pass_both_ways(tmp_path: Path, payments: StandIn) -> No
     with (
         raw_hosting() as host,
         running_gateway(tmp_path, payments.url, host.at) as gateway,
-        connected(gateway.port) as viewer,
+        joined(gateway.port, host) as (viewer, theirs),
     ):
-        viewer.send(asking())
-        theirs = host.accept_viewer()
-        viewer.read_head()
         for one, other in ((viewer, theirs), (theirs, viewer)):
             one.say(PING, b"")
             one.say(PING, b"x" * 125)
@@ -161,18 +158,14 @@ def test_pings_and_pongs_pass_both_ways(tmp_path: Path, payments: StandIn) -> No
             assert heard == [(0x80 | PING, b""), (0x80 | PING, b"x" * 125), (0x80 | PONG, b"nobody asked")]
             other.say(PONG, b"x" * 125)
             assert one.hear_of(PING, PONG) == (0x80 | PONG, b"x" * 125)
-        theirs.reset()
 
 
 def test_own_pings_are_answered_to_the_gateway_and_go_no_further(tmp_path: Path, payments: StandIn) -> None:
     with (
         raw_hosting() as host,
         running_gateway(tmp_path, payments.url, host.at, PS_GATEWAY_PING_SECONDS="1") as gateway,
-        connected(gateway.port) as viewer,
+        joined(gateway.port, host) as (viewer, theirs),
     ):
-        viewer.send(asking())
-        theirs = host.accept_viewer()
-        viewer.read_head()
         for side in (viewer, theirs):
             ping = side.hear()
             assert ping is not None
@@ -180,7 +173,6 @@ def test_own_pings_are_answered_to_the_gateway_and_go_no_further(tmp_path: Path,
             side.say(PONG, ping.payload)
             side.say(BINARY, b"behind")
         assert [viewer.hear_of(PONG, BINARY), theirs.hear_of(PONG, BINARY)] == [(0x80 | BINARY, b"behind")] * 2
-        theirs.reset()
 
 
 def test_streamer_is_taken_from_the_subscribe_message(gateway: Gateway, payments: StandIn) -> None:

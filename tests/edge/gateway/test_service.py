@@ -16,13 +16,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.alerts import promtool
-from tests.edge.gateway.conftest import RealClock
 from tests.edge.gateway.gateways import Gateway, running_gateway
-from tests.edge.gateway.hosts import Host, hosting, raw_hosting
-from tests.edge.gateway.raw import CLOSE, asking, connected
+from tests.edge.gateway.hosts import Host, hosting, joined, raw_hosting
+from tests.edge.gateway.raw import CLOSE, connected
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn, refusal, standing_in
-from tests.harness import ROOT, until
+from tests.harness import ROOT, RealClock, until
 
 NOBODY = "http://127.0.0.1:1"
 """Payments is away."""
@@ -66,22 +65,19 @@ def test_while_it_drains_it_is_not_ready_and_takes_nobody(tmp_path: Path, paymen
     with (
         raw_hosting() as host,
         running_gateway(tmp_path, payments.url, host.at) as gateway,
-        connected(gateway.port) as viewer,
+        joined(gateway.port, host) as (viewer, theirs),
     ):
-        viewer.send(asking())
-        with host.accept_viewer() as theirs:
-            viewer.read_head()
-            gateway.process.terminate()
-            # The viewer does not answer the close: for as long the gateway is here.
-            assert viewer.hear_of(CLOSE) is not None
-            assert theirs.hear_of(CLOSE) is not None
-            assert gateway.admin("/readyz").status_code == 503
-            assert gateway.admin("/readyz").json()["why"] == "the gateway is stopping"
-            with pytest.raises(ConnectionRefusedError):
-                connected(gateway.port)
-            viewer.close(1001)
-            theirs.close(1001)
-            assert gateway.process.wait(timeout=10) == 0
+        gateway.process.terminate()
+        # The viewer does not answer the close: for as long the gateway is here.
+        assert viewer.hear_of(CLOSE) is not None
+        assert theirs.hear_of(CLOSE) is not None
+        assert gateway.admin("/readyz").status_code == 503
+        assert gateway.admin("/readyz").json()["why"] == "the gateway is stopping"
+        with pytest.raises(ConnectionRefusedError):
+            connected(gateway.port)
+        viewer.close(1001)
+        theirs.close(1001)
+        assert gateway.process.wait(timeout=10) == 0
 
 
 def test_a_second_signal_hurries_and_what_is_not_delivered_is_by_the_next_start(

@@ -13,8 +13,8 @@ from uuid import UUID
 import pytest
 
 from tests.edge.gateway.gateways import Gateway, running_gateway
-from tests.edge.gateway.hosts import RawHost, raw_hosting
-from tests.edge.gateway.raw import BINARY, CLOSE, PING, PONG, Frame, Peer, asking, connected, frame
+from tests.edge.gateway.hosts import RawHost, joined, raw_hosting
+from tests.edge.gateway.raw import BINARY, CLOSE, PING, PONG, Frame, Peer, frame
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn
 
@@ -57,20 +57,17 @@ def moment_s(event: dict[str, Any]) -> float:
 def found_s(gateway: Gateway, raw_host: RawHost, payments: StandIn, gone: str) -> float:
     """After how long a side that says no more is found to be gone, by what the other one is told."""
     watch = Watch(payments)
-    with connected(gateway.port) as viewer:
-        viewer.send(asking())
-        with raw_host.accept_viewer() as theirs:
-            viewer.read_head()
-            one, other = (viewer, theirs) if gone == "viewer" else (theirs, viewer)
-            one.say(BINARY, b"last words")
-            last_s = time.time()
-            heard = other.hear_of(BINARY)
-            while (heard := other.hear()) is not None and heard.opcode == PING:
-                assert time.time() - last_s < 20
-                other.say(PONG, heard.payload)
-            passed_s = time.time() - last_s
-            other.close(1000)
-            (events,) = watch.ended()
+    with joined(gateway.port, raw_host) as (viewer, theirs):
+        one, other = (viewer, theirs) if gone == "viewer" else (theirs, viewer)
+        one.say(BINARY, b"last words")
+        last_s = time.time()
+        heard = other.hear_of(BINARY)
+        while (heard := other.hear()) is not None and heard.opcode == PING:
+            assert time.time() - last_s < 20
+            other.say(PONG, heard.payload)
+        passed_s = time.time() - last_s
+        other.close(1000)
+        (events,) = watch.ended()
     assert heard == Frame(0x80 | CLOSE, (1001 if gone == "viewer" else 1011).to_bytes(2, "big"))
     assert abs(moment_s(events[-1]) - last_s) < 0.1
     assert max(moment_s(each) for each in events) == moment_s(events[-1])
@@ -93,18 +90,15 @@ def test_who_hangs_is_gone_and_the_session_ends_at_the_last_sign_of_life(
 def test_who_answers_pings_and_says_nothing_stays(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
     """And heartbeats claim nearly all of the time: the pings come just before them."""
     watch = Watch(payments)
-    with connected(gateway.port) as viewer:
-        viewer.send(asking())
-        with raw_host.accept_viewer() as theirs:
-            viewer.read_head()
-            threads = [answering(viewer), answering(theirs)]
-            time.sleep(2 * SILENT_S)
-            (events,) = watch.begun()
-            now_s = time.time()
-            assert now_s - moment_s(events[-1]) < 3
-            viewer.close(1000)
-            for thread in threads:
-                thread.join()
+    with joined(gateway.port, raw_host) as (viewer, theirs):
+        threads = [answering(viewer), answering(theirs)]
+        time.sleep(2 * SILENT_S)
+        (events,) = watch.begun()
+        now_s = time.time()
+        assert now_s - moment_s(events[-1]) < 3
+        viewer.close(1000)
+        for thread in threads:
+            thread.join()
     (events,) = watch.ended()
     assert [each["event"] for each in events[:2]] == ["start", "heartbeat"]
     assert moment_s(events[-1]) - now_s < 0.5
@@ -120,11 +114,8 @@ def test_every_heartbeat_of_a_viewer_who_says_nothing_claims_nearly_all_of_the_t
     with running_gateway(tmp_path, payments.url, raw_host.at, **settings) as gateway, ExitStack() as opened:
         threads = []
         for _ in range(8):
-            viewer = opened.enter_context(connected(gateway.port))
-            viewer.send(asking())
-            theirs = opened.enter_context(raw_host.accept_viewer())
-            viewer.read_head()
-            threads += [answering(viewer), answering(theirs)]
+            both = opened.enter_context(joined(gateway.port, raw_host))
+            threads += [answering(each) for each in both]
         time.sleep(2 * beat_s + 1)
         found = watch.begun(8)
         assert gateway.stop() == 0
@@ -141,54 +132,45 @@ def test_every_heartbeat_of_a_viewer_who_says_nothing_claims_nearly_all_of_the_t
 def test_nobody_is_gone_because_the_gateway_has_slept(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
     """It has asked nobody meanwhile, so nobody has answered."""
     watch = Watch(payments)
-    with connected(gateway.port) as viewer:
-        viewer.send(asking())
-        with raw_host.accept_viewer() as theirs:
-            viewer.read_head()
-            threads = [answering(viewer), answering(theirs)]
-            watch.begun()
-            gateway.process.send_signal(signal.SIGSTOP)
-            time.sleep(1.3 * SILENT_S)
-            gateway.process.send_signal(signal.SIGCONT)
-            time.sleep(0.5)
-            left_s = time.time()
-            viewer.close(1000)
-            for thread in threads:
-                thread.join()
+    with joined(gateway.port, raw_host) as (viewer, theirs):
+        threads = [answering(viewer), answering(theirs)]
+        watch.begun()
+        gateway.process.send_signal(signal.SIGSTOP)
+        time.sleep(1.3 * SILENT_S)
+        gateway.process.send_signal(signal.SIGCONT)
+        time.sleep(0.5)
+        left_s = time.time()
+        viewer.close(1000)
+        for thread in threads:
+            thread.join()
     (events,) = watch.ended()
     assert abs(moment_s(events[-1]) - left_s) < 0.3
 
 
 def test_who_talks_and_never_answers_a_ping_stays(gateway: Gateway, raw_host: RawHost) -> None:
-    with connected(gateway.port) as viewer:
-        viewer.send(asking())
-        with raw_host.accept_viewer() as theirs:
-            viewer.read_head()
-            end_s = time.monotonic() + 1.5 * SILENT_S
-            while time.monotonic() < end_s:
-                viewer.say(BINARY, b"x")
-                theirs.say(BINARY, b"y")
-                assert (theirs.hear_of(BINARY, CLOSE), viewer.hear_of(BINARY, CLOSE)) == (
-                    Frame(0x82, b"x"),
-                    Frame(0x82, b"y"),
-                )
-                time.sleep(0.2)
+    with joined(gateway.port, raw_host) as (viewer, theirs):
+        end_s = time.monotonic() + 1.5 * SILENT_S
+        while time.monotonic() < end_s:
+            viewer.say(BINARY, b"x")
+            theirs.say(BINARY, b"y")
+            assert (theirs.hear_of(BINARY, CLOSE), viewer.hear_of(BINARY, CLOSE)) == (
+                Frame(0x82, b"x"),
+                Frame(0x82, b"y"),
+            )
+            time.sleep(0.2)
 
 
 def test_a_slow_reader_is_not_taken_to_be_gone_nor_is_who_waits_for_him(gateway: Gateway, raw_host: RawHost) -> None:
     """Pings and their answers are behind what is on its way, and so is his next message, for longer than a silence."""
     much = frame(0x82, bytes(4 << 20), is_masked=True) * 10
-    with connected(gateway.port) as viewer:
-        viewer.send(asking())
-        with raw_host.accept_viewer() as theirs:
-            viewer.read_head()
-            viewer.socket.settimeout(2.5 * SILENT_S)
-            sending = threading.Thread(target=with_patience, args=[viewer, much])
-            sending.start()
-            while sending.is_alive():
-                theirs.take(200_000)
-                time.sleep(0.2)
-            assert gateway.metrics()["ps_gateway_viewers"] == 1
+    with joined(gateway.port, raw_host) as (viewer, theirs):
+        viewer.socket.settimeout(2.5 * SILENT_S)
+        sending = threading.Thread(target=with_patience, args=[viewer, much])
+        sending.start()
+        while sending.is_alive():
+            theirs.take(200_000)
+            time.sleep(0.2)
+        assert gateway.metrics()["ps_gateway_viewers"] == 1
 
 
 def with_patience(peer: Peer, data: bytes) -> None:
@@ -200,16 +182,13 @@ def with_patience(peer: Peer, data: bytes) -> None:
 def test_a_game_host_that_takes_nothing_more_is_gone(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
     """And the viewer, who is held up by it, learns that from the close."""
     watch = Watch(payments)
-    with connected(gateway.port) as viewer:
-        viewer.send(asking())
-        with raw_host.accept_viewer():
-            viewer.read_head()
-            viewer.socket.settimeout(0.2)
-            with_patience(viewer, frame(0x82, bytes(1 << 20), is_masked=True) * 40)
-            viewer.socket.settimeout(10)
-            heard = viewer.hear_of(CLOSE)
-            assert heard is not None
-            assert heard.payload[:2] == (1011).to_bytes(2, "big")
+    with joined(gateway.port, raw_host) as (viewer, _):
+        viewer.socket.settimeout(0.2)
+        with_patience(viewer, frame(0x82, bytes(1 << 20), is_masked=True) * 40)
+        viewer.socket.settimeout(10)
+        heard = viewer.hear_of(CLOSE)
+        assert heard is not None
+        assert heard.payload[:2] == (1011).to_bytes(2, "big")
     watch.ended()
 
 
@@ -219,12 +198,9 @@ def test_two_who_both_send_and_take_nothing_are_not_waited_for_for_ever(
     """Each could be excused by the other one: what he says waits until that one takes something."""
     watch = Watch(payments)
     much = frame(0x82, bytes(1 << 20), is_masked=True) * 20
-    with connected(gateway.port, receive_bytes=65536) as viewer:
-        viewer.send(asking())
-        with raw_host.accept_viewer() as theirs:
-            viewer.read_head()
-            for peer in (viewer, theirs):
-                peer.socket.settimeout(0.2)
-            with_patience(viewer, much)
-            with_patience(theirs, frame(0x82, bytes(1 << 20), is_masked=False) * 20)
-            watch.ended(timeout_s=4 * SILENT_S)
+    with joined(gateway.port, raw_host, receive_bytes=65536) as (viewer, theirs):
+        for peer in (viewer, theirs):
+            peer.socket.settimeout(0.2)
+        with_patience(viewer, much)
+        with_patience(theirs, frame(0x82, bytes(1 << 20), is_masked=False) * 20)
+        watch.ended(timeout_s=4 * SILENT_S)

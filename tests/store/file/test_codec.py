@@ -32,7 +32,7 @@ from payments.store.file.codec import (
 )
 from tests import audit as audit_of
 from tests.audit import audit
-from tests.domain.test_records import entries
+from tests.domain.strategies import entries
 from tests.harness import NOON_MS, campaign, journal_path
 from tests.store.file.history import AWKWARD, History, lay
 
