@@ -91,10 +91,10 @@ class _Overlay(dict[str, V]):
         self._gone: set[str] = set()
 
     def get(self, key: str, default: V | None = None) -> V | None:  # type: ignore[override]
-        found = super().get(key)
-        if found is None:
-            return default if key in self._gone else self._below.get(key, default)
-        return found
+        # Not super(): that takes longer than the look-ups, of which each event makes four.
+        if key in self:
+            return self[key]
+        return default if key in self._gone else self._below.get(key, default)
 
     def pop(self, key: str, default: V | None = None) -> V | None:  # type: ignore[override]
         self._gone.add(key)

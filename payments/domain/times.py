@@ -8,14 +8,13 @@ _RFC3339 = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])((?:[01]\d|2[0-3]):[0-5]\d))", re.ASCII
 )
 _LAST_SECOND = 253_402_300_799
+_MILLISECONDS = tuple(f".{ms:03d}Z" for ms in range(1000))
 _COMPLAINT = '"{}" is not an RFC 3339 time such as 2026-01-31T12:00:00.000Z'
 
 
-@lru_cache(maxsize=8192)
 def format_time(moment_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds and ``Z``."""
-    second, ms = divmod(moment_ms, 1000)
-    return f"{_format_second(second)}.{ms:03d}Z"
+    return _format_second(moment_ms // 1000) + _MILLISECONDS[moment_ms % 1000]
 
 
 def read_time(text: str) -> int:

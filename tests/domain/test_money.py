@@ -1,10 +1,12 @@
 """Amounts in and out of text, and rule 4.2: what an interval earns, to the wei."""
 
+from decimal import Context, Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.domain.money import WEI_PER_ETH, accrue, format_eth, parse_eth, parse_rate, parse_signed_eth
+from payments.domain.money import WEI_PER_ETH, accrue, format_eth, parse_eth, parse_rate, parse_signed_eth, read_eth
 from payments.domain.sessions import HEARTBEAT, START
 from tests.domain.book import Book
 from tests.harness import NOON_MS, TERMS, campaign, event
@@ -82,8 +84,24 @@ def test_amount_is_written_in_its_shortest_exact_form(wei: int, text: str) -> No
 @given(AMOUNTS_WEI)
 @campaign(200)
 def test_amount_reads_back_as_it_was_written(wei: int) -> None:
-    assert parse_eth(format_eth(wei)) == wei
+    assert parse_eth(format_eth(wei)) == read_eth(format_eth(wei)) == wei
+    assert read_eth(format_eth(-wei)) == -wei
     assert parse_signed_eth(format_eth(-wei)) == -wei
+
+
+@given(AMOUNTS_WEI)
+@campaign(200)
+def test_amount_is_written_as_decimal_arithmetic_writes_it(wei: int) -> None:
+    expected = Decimal(wei).scaleb(-18, Context(prec=60))
+    text = format_eth(wei)
+    assert Decimal(text) == expected
+    assert text == (f"{expected:f}".rstrip("0").rstrip(".") if wei % WEI_PER_ETH else str(wei // WEI_PER_ETH))
+
+
+@pytest.mark.parametrize("text", ["", "-", ".", "one", "1.5.5", "1e3", "0.0000000000000000001"])
+def test_what_no_amount_was_written_as_is_not_read(text: str) -> None:
+    with pytest.raises(ValueError, match=r"invalid literal|more decimals than the 18"):
+        read_eth(text)
 
 
 @given(whole=st.text("0123456789", min_size=1, max_size=12), decimals=st.text("0123456789", min_size=1, max_size=18))

@@ -1,7 +1,8 @@
 """Entry <-> line, checksum and chain. Pure; the format is specified in the package's docstring."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -9,7 +10,7 @@ import msgspec
 import orjson
 from isal.isal_zlib import crc32
 
-from payments.domain.entries import Entry
+from payments.domain.entries import JSON, Entry
 from payments.domain.money import read_eth
 from payments.domain.readings import PowerState
 from payments.domain.records import entry_record
@@ -25,6 +26,9 @@ SESSION_MARK, POWER_MARK = b',"session":[', b',"power":['
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 _CRC_LENGTH = len(',"crc":"00000000"}\n')
+
+# The entries of a group have one time.
+_read_recorded = lru_cache(maxsize=1)(read_time)
 
 S = TypeVar("S", Session, PowerState)
 
@@ -101,38 +105,47 @@ def subject_of(line: bytes, at: int) -> bytes:
 def decode(line: bytes) -> tuple[Entry, int]:
     """The entry in ``line``, wherever that stands, and its ``durable``. Raises ``BadLine``, ``UnknownVersion``."""
     record = parse(line)
-    return _entry(record), record.durable
+    return _entry(record, record.metadata), record.durable
+
+
+def decode_to_fold(line: bytes) -> Entry:
+    """As ``decode``, but of the metadata only what ``evolve`` asks for: making all of it takes longer than the rest."""
+    record = parse(line, _LINE_TO_FOLD)
+    return _entry_to_fold(record)
 
 
 def decode_next(line: bytes, position: Position) -> tuple[Entry, Position, int]:
-    """The entry in the line at ``position``, the position behind it, and the line's ``durable``.
+    """The entry in the line at ``position``, to be folded, the position behind it, and the line's ``durable``.
 
     Raises ``BadLine``, ``UnknownVersion``.
     """
-    record = parse(line)
+    record = parse(line, _LINE_TO_FOLD)
     if record.prev != position.hash:
         raise BadLine("it does not continue the chain: the line before it is not the one that it was written after")
     if record.seq != position.seq + 1:
         raise BadLine(f"it has seq {record.seq} where {position.seq + 1} must stand")
-    return _entry(record), position.behind(line), record.durable
+    return _entry_to_fold(record), position.behind(line), record.durable
 
 
 class _Line(msgspec.Struct, gc=False):
-    """A line as it stands there, but for ``crc``; amounts and times are text in it."""
+    """A line as it stands there, but for ``crc``, and for what depends on the reader; amounts and times are text."""
 
     seq: int
     timestamp: str
     event: str
     reason: str
     orchestrator_id: str | None
-    metadata: dict[str, Any]
     v: int
     durable: int
     prev: str
     delta: str | None = None
     balance: str | None = None
-    session: msgspec.Struct | None = None
-    power: msgspec.Struct | None = None
+
+
+class _ToFold(msgspec.Struct, gc=False):
+    """Of the metadata, what the state depends on."""
+
+    booked_as: Any = None
 
 
 def _wei_of(kind: type[msgspec.Struct]) -> Sequence[int]:
@@ -143,31 +156,30 @@ def _wei_of(kind: type[msgspec.Struct]) -> Sequence[int]:
     return [place for place, name in enumerate(kind.__struct_fields__) if name.endswith("_wei")]
 
 
-def _row_of(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
+def _row_of(kind: type[msgspec.Struct]) -> Any:
     """How ``kind`` stands in a line: an array of its attributes."""
-    fields = [
-        (field.name, str if field.name.endswith("_wei") else field.type) for field in msgspec.structs.fields(kind)
-    ]
-    return msgspec.defstruct(f"{kind.__name__}Row", fields, array_like=True, forbid_unknown_fields=True, gc=False)
+    types = [str if field.name.endswith("_wei") else field.type for field in msgspec.structs.fields(kind)]
+    return tuple.__class_getitem__(tuple(types))
+
+
+def _decoder(metadata: type) -> msgspec.json.Decoder[Any]:
+    """Reads a line, with so much of its metadata."""
+    fields = [("session", _row_of(Session) | None, None), ("power", _row_of(PowerState) | None, None)]
+    return msgspec.json.Decoder(
+        msgspec.defstruct("_Line", [("metadata", metadata), *fields], bases=(_Line,), gc=False, kw_only=True)
+    )
 
 
 _SESSION_WEI, _POWER_WEI = _wei_of(Session), _wei_of(PowerState)
-_LINE = msgspec.json.Decoder(
-    msgspec.defstruct(
-        "_Line",
-        [("session", _row_of(Session) | None, None), ("power", _row_of(PowerState) | None, None)],
-        bases=(_Line,),
-        gc=False,
-    )
-)
+_LINE, _LINE_TO_FOLD = _decoder(dict[str, Any]), _decoder(_ToFold)
 
 
-def parse(line: bytes) -> Any:
+def parse(line: bytes, decoder: msgspec.json.Decoder[Any] = _LINE) -> Any:
     """What stands in ``line``, whole and of a version that this code knows. Raises ``BadLine``, ``UnknownVersion``."""
     if not is_whole(line):
         raise BadLine("its checksum does not fit its content")
     try:
-        record: Any = _LINE.decode(line)
+        record = decoder.decode(line)
     except ValueError as error:
         raise _misfit(line, error) from error
     if record.v != VERSION:
@@ -188,18 +200,23 @@ def _unknown(version: object) -> UnknownVersion:
     return UnknownVersion(f"format version {version} is not known here; a newer Payments wrote it: upgrade first")
 
 
-def _entry(record: Any) -> Entry:
+def _entry_to_fold(record: Any) -> Entry:
+    booked_as = record.metadata.booked_as
+    return _entry(record, {} if booked_as is None else {"booked_as": booked_as})
+
+
+def _entry(record: Any, metadata: Mapping[str, JSON]) -> Entry:
     delta, balance = record.delta, record.balance
     try:
         return Entry(
             record.seq,
-            read_time(record.timestamp),
+            _read_recorded(record.timestamp),
             record.event,
             record.reason,
             record.orchestrator_id,
             None if delta is None else read_eth(delta),
             None if balance is None else read_eth(balance),
-            record.metadata,
+            metadata,
             None if record.session is None else _subject(Session, record.session, _SESSION_WEI),
             None if record.power is None else _subject(PowerState, record.power, _POWER_WEI),
         )
@@ -214,8 +231,8 @@ def _row(subject: msgspec.Struct, wei: Sequence[int]) -> Sequence[Any]:
     return row
 
 
-def _subject(kind: type[S], row: msgspec.Struct, wei: Sequence[int]) -> S:
-    values = list(msgspec.structs.astuple(row))
+def _subject(kind: type[S], row: Sequence[Any], wei: Sequence[int]) -> S:
+    values = list(row)
     for place in wei:
         values[place] = int(values[place])
     return kind(*values)

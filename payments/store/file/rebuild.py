@@ -8,7 +8,7 @@ decoded.
 
 from payments.domain.state import State, evolve
 from payments.errors import Corrupt
-from payments.store.file.codec import BadLine, Position, decode, decode_next, is_whole, subject_at, subject_of
+from payments.store.file.codec import BadLine, Position, decode_next, decode_to_fold, is_whole, subject_at, subject_of
 
 _STANDING_LINES = 20_000
 
@@ -71,7 +71,7 @@ class Rebuild:
     def _fold(self) -> None:
         for seq, line in sorted(set(self._standing.values())):
             try:
-                evolve(self._state, decode(line)[0])
+                evolve(self._state, decode_to_fold(line))
             except BadLine as error:
                 raise Corrupt(f"the journal's entry with seq {seq} cannot be read: {error}") from error
         self._standing.clear()

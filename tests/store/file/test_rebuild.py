@@ -16,7 +16,7 @@ from payments.domain.state import State, evolve
 from payments.domain.upkeep import Forget, Reap
 from payments.errors import Corrupt
 from payments.store.file import rebuild as engine
-from payments.store.file.codec import BadLine, Position, decode, decode_next, encode, line_hash
+from payments.store.file.codec import BadLine, Position, decode_next, decode_to_fold, encode, line_hash
 from payments.store.file.rebuild import Rebuild
 from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, campaign, event
 
@@ -142,12 +142,12 @@ def test_what_is_wrong_with_a_line_is_said_as_ever() -> None:
 def test_of_the_readings_of_one_orchestrator_the_last_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A meter writes a line a minute for years; of each orchestrator one decides."""
 
-    def noted(line: bytes) -> tuple[Entry, int]:
+    def noted(line: bytes) -> Entry:
         decoded.append(line)
-        return decode(line)
+        return decode_to_fold(line)
 
     decoded: list[bytes] = []
-    monkeypatch.setattr(engine, "decode", noted)
+    monkeypatch.setattr(engine, "decode_to_fold", noted)
     lines = lines_of(history([("s-1", READING, host, 1000, False) for host in (HOST_A, HOST_B) * 5]))
     assert sorted(rebuilt(lines).power) == ["orch-a", "orch-b"]
     assert decoded == lines[-2:]
