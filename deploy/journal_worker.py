@@ -119,7 +119,7 @@ class JournalWorker(ThreadWorker):  # type: ignore[misc]
             if call.response.status is not None:
                 self._answer(call)
             else:
-                call.due_s = time.monotonic() + call.environ[WITHIN]
+                call.due_s = time.monotonic() + call.environ.get(WITHIN, 0.0)
 
     def _count(self) -> None:
         self.nr += 1
