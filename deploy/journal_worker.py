@@ -46,7 +46,7 @@ def _future(result: bool) -> "Future[bool]":
 _KEPT, _ENDED = _future(True), _future(False)
 
 
-class JournalWorker(ThreadWorker):  # type: ignore[misc]
+class JournalWorker(ThreadWorker):
     """``gthread``; but a request that is an event, and is here as a whole, is handled without a thread of its own."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -60,7 +60,7 @@ class JournalWorker(ThreadWorker):  # type: ignore[misc]
     @property
     def max_keepalived(self) -> int:
         """How many idle connections there may be before one that is answered is closed: gunicorn asks, each time."""
-        return 0 if self._is_full() and self._is_awaited() else self.worker_connections
+        return 0 if self._lacks_room() else self.worker_connections
 
     @max_keepalived.setter
     def max_keepalived(self, _: int) -> None:
@@ -75,7 +75,10 @@ class JournalWorker(ThreadWorker):  # type: ignore[misc]
                 raise
             return
         self.nr_conns += 1
-        self._await_request(_Connection(self.cfg, sock, address, listener.getsockname(), self.tpool))
+        conn = _Connection(self.cfg, sock, address, listener.getsockname(), self.tpool)
+        conn.set_timeout()
+        self.keepalived_conns.append(conn)
+        self.poller.register(sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
 
     def on_client_socket_readable(self, conn: TConn, client: Any) -> None:
         call = self._calls.get(conn)
@@ -92,17 +95,14 @@ class JournalWorker(ThreadWorker):  # type: ignore[misc]
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         super().wait_for_and_dispatch_events(timeout)
         now_s = time.monotonic()
-        for call in list(self._calls.values()):
-            if now_s < call.due_s:
-                break
+        # The oldest comes first.
+        while self._calls and (call := next(iter(self._calls.values()))).due_s <= now_s:
             self._answer(call)
-        if self.alive and self._is_full():
-            self._make_room(now_s)
-
-    def _await_request(self, conn: TConn) -> None:
-        conn.set_timeout()
-        self.keepalived_conns.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_client_socket_readable, conn))
+        if self.alive and self.keepalived_conns and self._lacks_room():
+            longest = self.keepalived_conns[0]
+            if now_s - (longest.timeout - self.cfg.keepalive) > _IDLE_S:
+                # gunicorn closes next whoever has been idle for too long.
+                longest.timeout = now_s
 
     def _begin(self, conn: TConn) -> None:
         call = self._calls[conn] = _Call(conn)
@@ -169,26 +169,12 @@ class JournalWorker(ThreadWorker):  # type: ignore[misc]
             self.poller.unregister(conn.sock)
         self.finish_request(conn, _KEPT if stays else _ENDED)
 
-    def _is_full(self) -> bool:
-        return bool(self.nr_conns >= self.worker_connections)
-
-    def _is_awaited(self) -> bool:
-        """Whether somebody waits to be accepted."""
-        return bool(select.select(self.sockets, (), (), 0)[0])
-
-    def _make_room(self, now_s: float) -> None:
-        """Close the connection that has been idle for the longest, if that is long enough, and somebody wants it."""
-        if not self.keepalived_conns:
-            return
-        conn = self.keepalived_conns[0]
-        if now_s - (conn.timeout - self.cfg.keepalive) > _IDLE_S and self._is_awaited():
-            self.keepalived_conns.popleft()
-            self.poller.unregister(conn.sock)
-            self.nr_conns -= 1
-            conn.close()
+    def _lacks_room(self) -> bool:
+        """Whether there is no place for another connection, and somebody waits for one."""
+        return self.nr_conns >= self.worker_connections and bool(select.select(self.sockets, (), (), 0)[0])
 
 
-class _Connection(TConn):  # type: ignore[misc]
+class _Connection(TConn):
     """A client's, which never keeps the thread that waits for all of them."""
 
     def __init__(self, cfg: Any, sock: Any, client: Any, server: Any, pool: Any) -> None:
