@@ -1,11 +1,6 @@
 """The application factory."""
 
-import json
-from typing import Any
-
-import orjson
-from flask import Flask, Response
-from flask.json.provider import JSONProvider
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
@@ -14,24 +9,12 @@ from payments.registry import Registry, bootstrap
 from payments.settings import Settings
 from payments.store import open_store
 from payments.web import health, ledger, metrics, orchestrators, power, problems, sessions
+from payments.web.answers import Orjson
 from payments.web.meters import observe_commit
 from payments.web.openapi import views as openapi
 from payments.web.services import Services, attach
 from payments.web.tokens import Gate
 from payments.web.trace import follow_requests
-
-
-class _Orjson(JSONProvider):
-    """Answers are written by orjson; requests are read by ``payments.web.body``, which is stricter."""
-
-    def response(self, *args: Any, **_: Any) -> Response:
-        return Response(_to_json(args[0]), content_type="application/json")
-
-    def dumps(self, obj: Any, **_: Any) -> str:
-        return _to_json(obj).decode()
-
-    def loads(self, s: str | bytes, **_: Any) -> Any:
-        return orjson.loads(s)
 
 
 class _Anything(BaseConverter):
@@ -40,14 +23,6 @@ class _Anything(BaseConverter):
     part_isolating = False
     regex = ".+?"
     weight = 200
-
-
-def _to_json(obj: Any) -> bytes:
-    try:
-        return orjson.dumps(obj)
-    except TypeError:
-        # A lone surrogate, quoted from a request: only an escape can say it.
-        return json.dumps(obj).encode()
 
 
 def create_app(settings: Settings) -> Flask:
@@ -61,7 +36,7 @@ def create_app(settings: Settings) -> Flask:
     store = open_store(settings, registry.attribution, observe_commit)
 
     app = Flask("payments", static_folder=None)
-    app.json = _Orjson(app)
+    app.json = Orjson(app)
     app.url_map.merge_slashes = False
     app.url_map.converters["anything"] = _Anything
     attach(app, Services(settings, store, registry, Gate(settings), now_ms))

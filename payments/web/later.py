@@ -13,6 +13,7 @@ from flask import Flask, Response, current_app, request
 from payments.clock import monotonic_s
 from payments.domain.commands import Command
 from payments.store import Execution, Result, Store
+from payments.web.answers import to_json
 from payments.web.trace import keep_route
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Later(Response):
 
     def _parts(self, app: Flask, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterator[bytes]:
         try:
-            data = app.json.dumps(self._answer(self._execution.results())).encode()
+            data = to_json(self._answer(self._execution.results()))
         except Exception as error:
             # As a view's would be.
             with app.request_context(environ):
