@@ -23,16 +23,7 @@ from payments.store.file.export import Export
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
 from payments.store.file.verify import Verification
-from payments.store.protocol import (
-    Commit,
-    Execution,
-    Observer,
-    Page,
-    Query,
-    Result,
-    Store,
-    unobserved,
-)
+from payments.store.protocol import Commit, Execution, Observer, Page, Query, Result, Store, unobserved
 
 __all__ = [
     "Commit",

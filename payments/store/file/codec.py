@@ -110,8 +110,7 @@ def decode(line: bytes) -> tuple[Entry, int]:
 
 def decode_to_fold(line: bytes) -> Entry:
     """As ``decode``, but of the metadata only what ``evolve`` asks for: making all of it takes longer than the rest."""
-    record = parse(line, _LINE_TO_FOLD)
-    return _entry_to_fold(record)
+    return _entry_to_fold(parse(line, _LINE_TO_FOLD))
 
 
 def decode_next(line: bytes, position: Position) -> tuple[Entry, Position, int]:

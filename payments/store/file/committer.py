@@ -23,14 +23,14 @@ class Ticket:
         error: why the caller was not served; raised where it waits.
     """
 
-    __slots__ = ("_answered", "_when_answered", "due_s", "error", "given_up")
+    __slots__ = ("_answered", "_when_done", "due_s", "error", "given_up")
 
-    def __init__(self, when_answered: Callable[[], None] | None = None) -> None:
-        """``when_answered`` is called by the thread that serves: it takes no time, and raises nothing."""
+    def __init__(self, when_done: Callable[[], None] | None = None) -> None:
+        """``when_done`` is called by the thread that serves: it takes no time, and raises nothing."""
         self.due_s = 0.0
         self.error: Exception | None = None
         self.given_up = False
-        self._when_answered = when_answered
+        self._when_done = when_done
         # Not an Event: this is a tenth of its cost.
         self._answered = threading.Lock()
         self._answered.acquire()
@@ -46,8 +46,8 @@ class Ticket:
     def answer(self) -> None:
         """Let the caller go on."""
         self._answered.release()
-        if self._when_answered is not None:
-            self._when_answered()
+        if self._when_done is not None:
+            self._when_done()
 
 
 class Committer(Generic[T]):
