@@ -14,6 +14,9 @@ from tests.web.helpers import EVENTS, Answer
 
 Address = tuple[str, int] | Path
 
+LAST = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+"""Behind each probe: who has not closed the connection over it closes it over this."""
+
 
 @contextmanager
 def connected(address: Address, source: str = "127.0.0.1") -> Iterator[socket.socket]:
@@ -41,6 +44,14 @@ def exchanged(address: Address, request: bytes, source: str = "127.0.0.1") -> by
 def statuses(answer: bytes) -> list[int]:
     """The status of every answer in ``answer``."""
     return [int(each) for each in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answer)]
+
+
+def is_served(address: Address) -> bool:
+    """Whether somebody listens there, and is well."""
+    try:
+        return statuses(exchanged(address, LAST)) == [200]
+    except (ConnectionRefusedError, FileNotFoundError):
+        return False
 
 
 def post(body: bytes, *headers: str, path: str = EVENTS, version: str = "1.1") -> bytes:

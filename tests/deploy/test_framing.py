@@ -5,12 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.proxy import Proxied, recorded
-from tests.deploy.raw import Address, an_event, chunked, exchanged, post, statuses
+from tests.deploy.raw import LAST, Address, an_event, chunked, exchanged, post, statuses
 from tests.harness import Server
 from tests.web.helpers import EVENTS
-
-LAST = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-"""Behind each probe: who has not closed the connection over it closes it over this."""
 
 
 def hidden(session_id: str) -> bytes:

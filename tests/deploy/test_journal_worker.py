@@ -17,8 +17,8 @@ import pytest
 import requests
 
 from tests.audit import audit
-from tests.deploy.raw import Address, an_event, connected, exchanged, post, statuses
-from tests.harness import Server, journal_path, until
+from tests.deploy.raw import Address, an_event, connected, exchanged, is_served, post, statuses
+from tests.harness import Server, journal_path, running_server, until
 
 CONNECTIONS = 24
 """How many both workers take; each has eight threads."""
@@ -28,15 +28,11 @@ SOON_S = 1.5
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A server with an orchestrator; its log must end up without a traceback."""
-    server = Server(tmp_path)
-    try:
-        server.wait_ready()
+    """A server with an orchestrator, and both workers up; its log must end up without a traceback."""
+    with running_server(tmp_path) as server:
         server.register()
         server.wait_for_workers()
         yield server
-    finally:
-        server.stop()
     assert "Traceback" not in server.log.read_text()
 
 
@@ -167,7 +163,7 @@ def test_client_that_reads_no_answer_holds_up_nobody(tmp_path: Path) -> None:
     path = tmp_path / "api.sock"
     server = Server(tmp_path, {"PAYMENTS_BIND": f"unix:{path}"})
     try:
-        until(lambda: b" 200 " in _asked(path))
+        until(lambda: is_served(path))
         slowest_s = 0.0
         with connected(path) as link, suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
             link.settimeout(2)
@@ -183,12 +179,6 @@ def test_client_that_reads_no_answer_holds_up_nobody(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert "Traceback" not in server.log.read_text()
-
-
-def _asked(path: Path) -> bytes:
-    with suppress(OSError):
-        return exchanged(path, b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-    return b""
 
 
 def test_idle_connections_make_room_for_a_newcomer(server: Server) -> None:

@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.proxy import Proxied
-from tests.deploy.raw import an_event, exchanged, statuses
+from tests.deploy.raw import an_event, is_served
 from tests.harness import running_server, until
 from tests.web.helpers import EVENTS, send
-
-LAST = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 
 CONNECT_AS_NOBODY = """
 import os, socket, sys
@@ -28,13 +26,6 @@ try:
 except OSError as error:
     print(type(error).__name__)
 """
-
-
-def is_served(path: Path) -> bool:
-    try:
-        return statuses(exchanged(path, LAST)) == [200]
-    except (ConnectionRefusedError, FileNotFoundError):
-        return False
 
 
 def test_socket_is_for_its_owner_and_group_only(proxied: Proxied) -> None:
