@@ -31,6 +31,8 @@ DEMO_STORY = "payments/cli/demo/story.py"
 CODEC = "payments/store/file/codec.py"
 JOURNAL = "payments/store/file/journal.py"
 GUNICORN = "deploy/gunicorn.conf.py"
+JOURNAL_WORKER = "deploy/journal_worker.py"
+LATER = "payments/web/later.py"
 READER = "payments/store/file/reader.py"
 REBUILD = "payments/store/file/rebuild.py"
 RECOVERY = "payments/store/file/recovery.py"
@@ -961,5 +963,50 @@ MUTANTS = (
         "demo-amount-in-wei", DEMO_STORY,
         '"power_time": format_eth(account.power_wei)', '"power_time": str(account.power_wei)',
         "tests/cli/test_demo_story.py",
+    ),
+    Mutant(
+        "event-that-says-not-when-it-is-answered", LATER,
+        '"payments.answer_within_s"', '"payments.answers_within_s"',
+        "tests/deploy/test_journal_worker.py -k keep_nobody",
+    ),
+    Mutant(
+        "event-whose-answer-nobody-is-told-of", LATER,
+        '"payments.answerable"', '"payments.answered"',
+        "tests/deploy/test_journal_worker.py -k sent_ahead",
+    ),
+    Mutant(
+        "event-with-a-thread-of-its-own", JOURNAL_WORKER,
+        '_BEGIN = b"POST ', '_BEGIN = b"PUT ',
+        "tests/deploy/test_journal_worker.py -k keep_nobody",
+    ),
+    Mutant(
+        "answer-that-wakes-nobody", JOURNAL_WORKER,
+        "            self.method_queue.defer(self._answer_all)\n", "",
+        "tests/deploy/test_journal_worker.py -k sent_ahead",
+    ),
+    Mutant(
+        "event-begun-before-its-body-is-here", JOURNAL_WORKER,
+        "len(data) >= end + int(length[1])", "len(data) >= end",
+        "tests/deploy/test_journal_worker.py -k in_pieces",
+    ),
+    Mutant(
+        "event-sent-ahead-forgotten", JOURNAL_WORKER,
+        "return bool(self.parser.unreader.buf.getvalue())", "return False",
+        "tests/deploy/test_journal_worker.py -k sent_ahead",
+    ),
+    Mutant(
+        "idle-connections-make-no-room", JOURNAL_WORKER,
+        "                longest.timeout = now_s\n", "                pass\n",
+        "tests/deploy/test_journal_worker.py -k idle_connections",
+    ),
+    Mutant(
+        "busy-connections-make-no-room", JOURNAL_WORKER,
+        "return 0 if self._lacks_room() else self.worker_connections", "return self.worker_connections",
+        "tests/deploy/test_journal_worker.py -k busy_connections",
+    ),
+    Mutant(
+        "closing-in-the-thread-that-polls", JOURNAL_WORKER,
+        "self._pool.submit(super().close, True)", "super().close(True)",
+        "tests/deploy/test_journal_worker.py -k does_not_close",
     ),
 )  # fmt: skip
