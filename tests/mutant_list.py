@@ -972,7 +972,7 @@ MUTANTS = (
     Mutant(
         "event-whose-answer-nobody-is-told-of", LATER,
         '"payments.answerable"', '"payments.answered"',
-        "tests/deploy/test_journal_worker.py -k sent_ahead",
+        "tests/deploy/test_journal_worker.py -k once_it_is_recorded",
     ),
     Mutant(
         "event-with-a-thread-of-its-own", JOURNAL_WORKER,
@@ -982,7 +982,7 @@ MUTANTS = (
     Mutant(
         "answer-that-wakes-nobody", JOURNAL_WORKER,
         "            self.method_queue.defer(self._answer_all)\n", "",
-        "tests/deploy/test_journal_worker.py -k sent_ahead",
+        "tests/deploy/test_journal_worker.py -k once_it_is_recorded",
     ),
     Mutant(
         "event-begun-before-its-body-is-here", JOURNAL_WORKER,
