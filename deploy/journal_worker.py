@@ -86,6 +86,9 @@ class JournalWorker(ThreadWorker):
             # It says more, or hangs up, before it has its answer. That is looked at afterwards.
             self.poller.unregister(client)
             call.is_watched = False
+        elif conn not in self.keepalived_conns:
+            # The poller spoke of it together with its answer, and behind that it was ended, or went to a thread.
+            return
         elif self._is_plain and conn.has_event():
             self.keepalived_conns.remove(conn)
             self._begin(conn)

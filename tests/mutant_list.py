@@ -1009,4 +1009,9 @@ MUTANTS = (
         "self._pool.submit(super().close, True)", "super().close(True)",
         "tests/deploy/test_journal_worker.py -k does_not_close",
     ),
+    Mutant(
+        "connection-that-is-ended-heard-of", JOURNAL_WORKER,
+        "elif conn not in self.keepalived_conns:", "elif False:",
+        "tests/deploy/test_journal_worker.py -k moment",
+    ),
 )  # fmt: skip

@@ -2,23 +2,29 @@
 
 import fcntl
 import json
+import os
 import re
+import selectors
 import signal
 import socket
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import pytest
 import requests
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 
 from tests.audit import audit
 from tests.deploy.raw import Address, an_event, connected, exchanged, is_served, post, statuses
-from tests.harness import Server, journal_path, running_server, until
+from tests.harness import ROOT, Server, journal_path, running_server, until
 
 CONNECTIONS = 24
 """How many both workers take; each has eight threads."""
@@ -251,6 +257,82 @@ def test_client_that_does_not_close_its_side_holds_up_nobody(server: Server) -> 
             with soon(), connected(address(server)) as other:
                 other.sendall(request_for(f"s-{number}"))
                 assert answer_on(other)[0] == 200
+
+
+@pytest.mark.parametrize("more", [request_for("ahead"), b"", None], ids=["whole", "half-closed", "gone"])
+@pytest.mark.parametrize("header", [(), ("Connection: close",)], ids=["kept", "closed"])
+def test_client_heard_of_in_the_moment_of_its_answer_stops_no_worker(
+    header: Sequence[str], more: bytes | None, tmp_path: Path
+) -> None:
+    """The poller says of both at once, of the answer first; by then the connection may be ended, or a thread's."""
+    with polling_worker(tmp_path) as (worker, path, answerable), connected(path) as link:
+        link.sendall(request_for("s-1", *header))
+        turn(worker, lambda: answerable)
+        # Once more, for the poller to forget that there was something: it speaks first of whom it heard of first.
+        worker.wait_for_and_dispatch_events(0.01)
+        answerable.pop()()
+        if more is None:
+            link.close()
+        elif more:
+            link.sendall(more)
+        else:
+            link.shutdown(socket.SHUT_WR)
+        worker.wait_for_and_dispatch_events(0.01)
+        if more and not header:
+            # Nothing of what was sent ahead is lost.
+            turn(worker, lambda: answerable)
+            answerable.pop()()
+            worker.wait_for_and_dispatch_events(0.01)
+            assert [answer_on(link)[0] for _ in range(2)] == [200, 200]
+        else:
+            turn(worker, lambda: worker.nr_conns == 0)
+        assert answerable == []
+
+
+def turn(worker: Any, has_come: Callable[[], object]) -> None:
+    """Let ``worker`` look after its connections, once and again until it ``has_come``."""
+
+    def is_so() -> bool:
+        worker.wait_for_and_dispatch_events(0.01)
+        return bool(has_come())
+
+    until(is_so)
+
+
+@contextmanager
+def polling_worker(folder: Path) -> Iterator[tuple[Any, Path, list[Callable[[], None]]]]:
+    """A worker whose poller is asked by the test alone, where it listens, and what says that an event is answerable."""
+    answerable: list[Callable[[], None]] = []
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        environ["payments.answer_within_s"] = 5.0
+        answerable.append(environ["payments.answerable"])
+
+        def answer() -> Iterator[bytes]:
+            start_response("200 OK", [("Content-Length", "2")])
+            yield b"{}"
+
+        return answer()
+
+    path = folder / "api.sock"
+    with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor(2) as pool:
+        listener.bind(str(path))
+        listener.listen()
+        cfg = Config()
+        worker = run_path(str(ROOT / "deploy" / "journal_worker.py"))["JournalWorker"](
+            1, os.getpid(), [listener], None, 30, cfg, Logger(cfg)
+        )
+        worker.tpool, worker.poller, worker.wsgi = pool, selectors.DefaultSelector(), app
+        worker.method_queue.init()
+        worker.poller.register(worker.method_queue.fileno(), selectors.EVENT_READ, worker.method_queue.run_callbacks)
+        worker.set_accept_enabled(True)
+        try:
+            yield worker, path, answerable
+        finally:
+            worker.murder_keepalived(force=True)
+            worker.poller.close()
+            worker.method_queue.close()
+            worker.tmp.close()
 
 
 def test_whoever_asks_whether_to_go_on_is_told_so(server: Server) -> None:
