@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -287,6 +288,12 @@ def end(process: subprocess.Popen[bytes], patience_s: float = 20) -> None:
 def journal_lines(folder: Path) -> list[bytes]:
     """The lines of the journal in data folder ``folder``, newlines included."""
     return journal_path(folder).read_bytes().splitlines(keepends=True)
+
+
+def stamps(folder: Path) -> dict[Path, Sequence[int]]:
+    """Of all that is in ``folder``, what tells of a change; not when it was last read, for to look here is to read."""
+    found = {path: path.stat() for path in folder.rglob("*")}
+    return {path: (*status[: stat.ST_ATIME], status.st_mtime_ns, status.st_ctime_ns) for path, status in found.items()}
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 30, pause_s: float = 0.002) -> None:

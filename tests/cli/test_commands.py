@@ -15,7 +15,7 @@ import pytest
 from payments.cli.output import FAILED, FAULTY
 from payments.settings import Settings
 from tests.cli.command import done, records, refused, run, settle
-from tests.harness import HOST_A, ROOT, Server, file_store, journal_path, running_server
+from tests.harness import HOST_A, ROOT, Server, file_store, journal_path, running_server, stamps
 
 SETTINGS = {"PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.001"}
 
@@ -57,10 +57,10 @@ def test_root_keeps_its_hands_off_another_users_files(folder: Path) -> None:
     done("orchestrators", "add", "orch-a", "--host-public-ip", HOST_A)
     for path in (folder, *folder.rglob("*")):
         os.chown(path, 65534, 65534)
-    before = {path: path.stat() for path in folder.rglob("*")}
+    before = stamps(folder)
     for command in (["orchestrators", "add", "orch-b"], ["ledger", "balances"]):
         assert "belongs to nobody" in refused(*command)
-    assert {path: path.stat() for path in folder.rglob("*")} == before
+    assert stamps(folder) == before
 
 
 def test_orchestrators_are_imported_all_or_none(folder: Path, tmp_path: Path) -> None:
