@@ -197,12 +197,12 @@ MUTANTS = (
     ),
     Mutant(
         "chain-ignored", CODEC,
-        "if record.prev != position.hash:", "if not record.prev:",
+        "if record.prev != prev:", "if not record.prev:",
         "tests/store/file/test_codec.py",
     ),
     Mutant(
         "seq-ignored", CODEC,
-        "if record.seq != position.seq + 1:", "if not record.seq:",
+        "if record.seq != seq + 1:", "if not record.seq:",
         "tests/store/file/test_codec.py",
     ),
     Mutant(
@@ -548,12 +548,12 @@ MUTANTS = (
     ),
     Mutant("any-token-fits", TOKENS, "if not any(fits):", "if not fits:", "tests/web/test_tokens.py"),
     Mutant(
-        "rebuild-without-the-checksum", REBUILD, "            and is_whole(line)\n", "",
+        "rebuild-without-the-checksum", REBUILD, "        and is_whole(line)\n", "",
         "tests/store/file/test_rebuild.py tests/store/file/test_damage_bits.py",
     ),
     Mutant(
         "rebuild-without-the-chain", REBUILD,
-        "            and line[-_PREV_BYTES:-_AFTER_PREV_BYTES] == position.hash.encode()\n", "",
+        "        and line[-_PREV_BYTES:-_AFTER_PREV_BYTES] == position.hash.encode()\n", "",
         "tests/store/file/test_rebuild.py",
     ),
     Mutant(

@@ -60,8 +60,24 @@ class Position(NamedTuple):
         return Position(self.seq + 1, self.offset + len(line), line_hash(line), self.segment)
 
 
-Decode: TypeAlias = Callable[[bytes, Position], tuple[Entry | None, Position, int]]
-"""How the line at a position is read: its entry, if it is wanted now, the position behind it, and its ``durable``."""
+class Decoded(NamedTuple):
+    """What was read of lines that follow each other, up to the first that is wrong.
+
+    Attributes:
+        entries: of the sound lines, in their order, as far as they are wanted now.
+        position: behind the last sound line.
+        durable: the highest that a sound line says.
+        error: what is wrong with the line at ``position``; ``None`` where all are sound.
+    """
+
+    entries: Sequence[Entry]
+    position: Position
+    durable: int
+    error: "BadLine | UnknownVersion | None" = None
+
+
+Decode: TypeAlias = Callable[[Sequence[bytes], Position], Decoded]
+"""How lines that begin at a position are read."""
 
 
 def encode(entry: Entry, durable_seq: int, prev: str) -> bytes:
@@ -113,17 +129,33 @@ def decode_to_fold(line: bytes) -> Entry:
     return _entry_to_fold(parse(line, _LINE_TO_FOLD))
 
 
-def decode_next(line: bytes, position: Position) -> tuple[Entry, Position, int]:
-    """The entry in the line at ``position``, to be folded, the position behind it, and the line's ``durable``.
+def decode_lines(lines: Sequence[bytes], position: Position) -> Decoded:
+    """The entries in ``lines``, to be folded, if the first stands at ``position``: a ``Decode``.
 
-    Raises ``BadLine``, ``UnknownVersion``.
+    One loop, for every process goes through it with every line that another has written.
     """
-    record = parse(line, _LINE_TO_FOLD)
-    if record.prev != position.hash:
-        raise BadLine("it does not continue the chain: the line before it is not the one that it was written after")
-    if record.seq != position.seq + 1:
-        raise BadLine(f"it has seq {record.seq} where {position.seq + 1} must stand")
-    return _entry_to_fold(record), position.behind(line), record.durable
+    seq, offset, prev, segment = position
+    entries: list[Entry] = []
+    durable = 0
+    error: BadLine | UnknownVersion | None = None
+    for line in lines:
+        try:
+            record = parse(line, _LINE_TO_FOLD)
+            if record.prev != prev:
+                raise BadLine(
+                    "it does not continue the chain: the line before it is not the one that it was written after"
+                )
+            if record.seq != seq + 1:
+                raise BadLine(f"it has seq {record.seq} where {seq + 1} must stand")
+            entries.append(_entry_to_fold(record))
+        except (BadLine, UnknownVersion) as why:
+            error = why
+            break
+        seq += 1
+        offset += len(line)
+        prev = line_hash(line)
+        durable = max(durable, record.durable)
+    return Decoded(entries, Position(seq, offset, prev, segment), durable, error)
 
 
 class _Line(msgspec.Struct, gc=False):

@@ -11,7 +11,7 @@ from payments.disk import Disk
 from payments.disk.operations import write_all
 from payments.domain.entries import Entry
 from payments.errors import Corrupt, Unavailable
-from payments.store.file.codec import BadLine, Decode, Position, UnknownVersion, decode_next, encode, line_hash, parse
+from payments.store.file.codec import BadLine, Decode, Position, UnknownVersion, decode_lines, encode, line_hash, parse
 from payments.store.file.lines import BadTail, damaged, read_lines
 from payments.store.file.segments import (
     PlainSegment,
@@ -57,7 +57,7 @@ class Journal:
         self.path = path
         self.position = Position()
         self.durable_seq = 0
-        self.decode: Decode = decode_next
+        self.decode: Decode = decode_lines
         self._segment_bytes = segment_bytes
         disk.make_folder(path.parent)
         self.descriptor = self._open()
@@ -108,8 +108,8 @@ class Journal:
         if begin_seq != self.position.segment:
             raise Corrupt(f"{self.path}: the segment before it is missing, {sealed_path(self.path, begin_seq)}")
 
-    def read_sealed(self) -> Iterator[Entry]:
-        """The entries behind ``position`` in sealed segments, all of them. Raises ``Corrupt``."""
+    def read_sealed(self) -> Iterator[Sequence[Entry]]:
+        """The entries behind ``position`` in sealed segments, all of them, some at a time. Raises ``Corrupt``."""
         for first_seq, path in sealed_segments(self.path):
             if first_seq < self.position.segment:
                 continue
@@ -124,12 +124,12 @@ class Journal:
                 segment.close()
             self._enter_next_segment()
 
-    def read_on(self) -> Iterator[Entry]:
+    def read_on(self) -> Iterator[Sequence[Entry]]:
         """The entries behind ``position`` in the active file. Raises ``BadTail`` where they do not end in a line."""
         self._open_segment = self.position.segment
         return self._read(self._active(self.path))
 
-    def take_up_next(self) -> Iterator[Entry]:
+    def take_up_next(self) -> Iterator[Sequence[Entry]]:
         """What is behind ``position`` in the file that another process has sealed, and in those sealed since.
 
         Then opens the active one. If it fails half-way, it goes on from there the next time.
@@ -250,19 +250,18 @@ class Journal:
     def _enter_next_segment(self) -> None:
         self.position = self.position._replace(offset=0, segment=self.position.seq + 1)
 
-    def _read_to_the_end(self, segment: Segment) -> Iterator[Entry]:
+    def _read_to_the_end(self, segment: Segment) -> Iterator[Sequence[Entry]]:
         try:
             yield from self._read(segment)
         except BadTail as bad:
             # All of a sealed segment was on disk before it was sealed: nothing in it can be a torn tail.
             raise damaged(segment.path, bad) from bad
 
-    def _read(self, segment: Segment) -> Iterator[Entry]:
-        for entry, position, durable_seq in read_lines(segment, self.position, self.decode):
-            self.position = position
-            self.durable_seq = max(self.durable_seq, durable_seq)
-            if entry is not None:
-                yield entry
+    def _read(self, segment: Segment) -> Iterator[Sequence[Entry]]:
+        for read in read_lines(segment, self.position, self.decode):
+            self.position = read.position
+            self.durable_seq = max(self.durable_seq, read.durable)
+            yield read.entries
 
 
 def _complaint(path: Path, error: OSError) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from payments.domain.entries import Entry
 from payments.errors import Corrupt
-from payments.store.file.codec import BadLine, Decode, Position, UnknownVersion, decode_next
+from payments.store.file.codec import BadLine, Decode, Decoded, Position, decode_lines
 from payments.store.file.segments import Segment
 
 _CHUNK = 1 << 20
@@ -19,27 +18,23 @@ class BadTail(Exception):
         self.position = position
 
 
-def read_lines(
-    segment: Segment, position: Position, decode: Decode = decode_next
-) -> Iterator[tuple[Entry | None, Position, int]]:
-    """What ``decode`` makes of the lines of ``segment`` behind ``position``, one after the other.
+def read_lines(segment: Segment, position: Position, decode: Decode = decode_lines) -> Iterator[Decoded]:
+    """What ``decode`` makes of the lines of ``segment`` behind ``position``, some at a time.
 
     Raises ``BadTail`` where they do not end in a line, and ``Corrupt``.
     """
     while segment.size() > position.offset:
-        chunk = segment.read(_CHUNK, position.offset)
-        lines = chunk.split(b"\n")
-        rest = lines.pop()
+        lines = segment.read(_CHUNK, position.offset).splitlines(keepends=True)
+        rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
         if not lines:
             raise BadTail(position, f"{len(rest)} bytes without the newline that ends a line")
-        for line in lines:
-            try:
-                entry, position, durable_seq = decode(line + b"\n", position)
-            except BadLine as error:
-                raise BadTail(position, str(error)) from error
-            except UnknownVersion as error:
-                raise Corrupt(f"{place(segment.path, position)}: {error}") from error
-            yield entry, position, durable_seq
+        decoded = decode(lines, position)
+        yield decoded
+        position, error = decoded.position, decoded.error
+        if isinstance(error, BadLine):
+            raise BadTail(position, str(error)) from error
+        if error is not None:
+            raise Corrupt(f"{place(segment.path, position)}: {error}") from error
 
 
 def damaged(path: Path, bad: BadTail) -> Corrupt:

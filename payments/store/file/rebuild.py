@@ -6,9 +6,20 @@ only the last decides the balance; the others are checked, as every line is, for
 decoded.
 """
 
+from collections.abc import Sequence
+
 from payments.domain.state import State, evolve
 from payments.errors import Corrupt
-from payments.store.file.codec import BadLine, Position, decode_next, decode_to_fold, is_whole, subject_at, subject_of
+from payments.store.file.codec import (
+    BadLine,
+    Decoded,
+    Position,
+    decode_lines,
+    decode_to_fold,
+    is_whole,
+    subject_at,
+    subject_of,
+)
 
 _STANDING_LINES = 20_000
 
@@ -29,29 +40,21 @@ class Rebuild:
         self._state = state
         self._standing: dict[bytes, tuple[int, bytes]] = {}
 
-    def take(self, line: bytes, position: Position) -> tuple[None, Position, int]:
-        """Note the line at ``position``: a ``Decode`` that keeps the entry to itself.
-
-        Raises ``BadLine`` and ``UnknownVersion``.
-        """
-        seq = position.seq + 1
-        tail = line.rfind(_VERSION)
-        is_plain = (
-            tail > 0
-            and line.startswith(b'{"seq":%d,' % seq)
-            and line[-_PREV_BYTES:-_AFTER_PREV_BYTES] == position.hash.encode()
-            and line[-_PREV_BYTES - len(_PREV) : -_PREV_BYTES] == _PREV
-            and is_whole(line)
-        )
-        if is_plain:
-            self._note(seq, line)
-        else:
-            # Says what is wrong with it, or what else it is.
-            decode_next(line, position)
-            self._standing[b"%d" % seq] = seq, line
+    def take(self, lines: Sequence[bytes], position: Position) -> Decoded:
+        """Note ``lines``: a ``Decode`` that keeps the entries to itself."""
+        error = None
+        for line in lines:
+            seq = position.seq + 1
+            if _is_plain(line, position):
+                self._note(seq, line)
+            elif (error := decode_lines([line], position).error) is None:
+                self._standing[b"%d" % seq] = seq, line
+            else:
+                break
+            position = position.behind(line)
         if len(self._standing) > _STANDING_LINES:
             self._fold()
-        return None, position.behind(line), 0
+        return Decoded((), position, 0, error)
 
     def settle(self) -> None:
         """Bring the state up to the last line. Raises ``Corrupt`` where a line is sound and yet no entry."""
@@ -75,3 +78,14 @@ class Rebuild:
             except BadLine as error:
                 raise Corrupt(f"the journal's entry with seq {seq} cannot be read: {error}") from error
         self._standing.clear()
+
+
+def _is_plain(line: bytes, position: Position) -> bool:
+    """Whether ``line`` can stand at ``position`` and is, in what is looked at here, as the encoder writes it."""
+    return (
+        line.rfind(_VERSION) > 0
+        and line.startswith(b'{"seq":%d,' % (position.seq + 1))
+        and line[-_PREV_BYTES:-_AFTER_PREV_BYTES] == position.hash.encode()
+        and line[-_PREV_BYTES - len(_PREV) : -_PREV_BYTES] == _PREV
+        and is_whole(line)
+    )

@@ -13,7 +13,7 @@ from payments.domain.entries import Entry
 from payments.domain.state import State, evolve
 from payments.errors import Corrupt, Unavailable
 from payments.store.file import halt, snapshot
-from payments.store.file.codec import Position, decode_next
+from payments.store.file.codec import Position, decode_lines
 from payments.store.file.journal import Journal, SyncFailed
 from payments.store.file.lines import BadTail
 from payments.store.file.rebuild import Rebuild
@@ -148,8 +148,7 @@ class SharedJournal:
             self._halted = f"{self._mark} exists: a sync failed"
             self._check_not_halted()
         while (size := self.journal.current_size()) is None and self.journal.is_sealed():
-            for entry in self.journal.take_up_next():
-                evolve(self.state, entry)
+            self._fold(self.journal.take_up_next())
         if size is None or size < self.journal.position.offset:
             raise Unavailable(f"{self._path} was removed or cut short under a running process; restore it, and restart")
         if size > self.journal.position.offset:
@@ -204,11 +203,10 @@ class SharedJournal:
         """Bring the state from where it stands to the journal's end."""
         rebuild = Rebuild(self.state)
         self.journal.decode = rebuild.take
-        for entry in self.journal.read_sealed():
-            evolve(self.state, entry)
+        self._fold(self.journal.read_sealed())
         self._catch_up()
         rebuild.settle()
-        self.journal.decode = decode_next
+        self.journal.decode = decode_lines
 
     def _check_reflected(self, path: Path, position: Position) -> None:
         if not self.journal.names(position):
@@ -218,11 +216,15 @@ class SharedJournal:
                 f"here; or, if this one is right, remove {path} and start again"
             )
 
+    def _fold(self, read: Iterator[Sequence[Entry]]) -> None:
+        for entries in read:
+            for entry in entries:
+                evolve(self.state, entry)
+
     def _catch_up(self) -> None:
         while True:
             try:
-                for entry in self.journal.read_on():
-                    evolve(self.state, entry)
+                self._fold(self.journal.read_on())
                 return
             except BadTail as bad:
                 reflected = snapshot.read(self._projections).reflected.values()

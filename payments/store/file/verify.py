@@ -22,11 +22,9 @@ from payments.errors import Corrupt, Unavailable
 from payments.store.file import snapshot
 from payments.store.file.codec import (
     VERSION,
-    BadLine,
     Position,
-    UnknownVersion,
     decode,
-    decode_next,
+    decode_lines,
     is_whole,
 )
 from payments.store.file.lines import place
@@ -285,11 +283,7 @@ class _Check:
 
 def _refusal(file: JournalFile, line: bytes, before: Position, fault: ValueError) -> Corrupt:
     """What is wrong with ``line``, which stands at ``before``: what every reader would say, else ``fault``."""
-    what: Exception = fault
-    try:
-        decode_next(line, before)
-    except (BadLine, UnknownVersion) as error:
-        what = error
+    what = decode_lines([line], before).error or fault
     where = place(file.segment.path, before)
     return Corrupt(f"{where}: {what}. Keep a copy of the file, and compare it with a backup")
 

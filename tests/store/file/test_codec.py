@@ -25,7 +25,7 @@ from payments.store.file.codec import (
     Position,
     UnknownVersion,
     decode,
-    decode_next,
+    decode_lines,
     encode,
     is_whole,
     line_hash,
@@ -142,13 +142,26 @@ def test_no_text_breaks_a_line(session_id: str, reason: str, metadata: dict[str,
     assert b"\0" not in line
 
 
-def test_a_line_continues_the_one_before_it(history: History) -> None:
-    position = Position()
-    for number, line in enumerate(history.lines, start=1):
-        entry, position, durable = decode_next(line, position)
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_a_line_continues_the_one_before_it(at_once: int, history: History) -> None:
+    position, before = Position(), 0
+    for begin in range(0, len(history.lines), at_once):
+        lines = history.lines[begin : begin + at_once]
+        entries, position, durable, error = decode_lines(lines, position)
+        assert error is None
+        number = before + len(lines)
         offset = len(b"".join(history.lines[:number]))
-        assert (entry.seq, position) == (number, Position(number, offset, sha256(line).hexdigest()))
-        assert durable == number - 1
+        assert [entry.seq for entry in entries] == list(range(before + 1, number + 1))
+        assert (position, durable) == (Position(number, offset, sha256(lines[-1]).hexdigest()), number - 1)
+        before = number
+
+
+def test_lines_are_read_up_to_the_first_that_is_wrong(history: History) -> None:
+    first, second, third = history.lines[:3]
+    entries, position, durable, error = decode_lines([first, second, third[:-2], third], Position())
+    assert [entry.seq for entry in entries] == [1, 2]
+    assert (position, durable) == (Position(2, len(first + second), line_hash(second)), 1)
+    assert isinstance(error, BadLine)
 
 
 def test_an_auditor_that_knows_only_the_specification_agrees(history: History, tmp_path: Path) -> None:
@@ -185,10 +198,14 @@ def test_part_of_a_line_is_no_line(cut: int, history: History) -> None:
 
 def test_a_line_out_of_its_place_is_refused(history: History) -> None:
     first, second = history.lines[:2]
-    with pytest.raises(BadLine, match="does not continue the chain"):
-        decode_next(second, Position())
-    with pytest.raises(BadLine, match="it has seq 2 where 3 must stand"):
-        decode_next(second, Position(2, len(first), line_hash(first)))
+    for position, complaint in (
+        (Position(), "does not continue the chain"),
+        (Position(2, len(first), line_hash(first)), "it has seq 2 where 3 must stand"),
+    ):
+        entries, reached, _, error = decode_lines([second], position)
+        assert (list(entries), reached) == ([], position)
+        assert isinstance(error, BadLine)
+        assert complaint in str(error)
 
 
 @pytest.mark.parametrize("version", [0, 2, 10**9, "1", None])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from payments.errors import Corrupt
-from payments.store.file.codec import BadLine, Position, decode_next
+from payments.store.file.codec import Position, decode_lines
 from payments.store.file.recovery import looks_torn
 from payments.store.protocol import Query
 from tests.disk.scripted import HastyDisk
@@ -40,9 +40,7 @@ def line_at(history: History, offset: int) -> int:
 @pytest.mark.parametrize("number", range(1, ENTRIES + 1))
 def test_no_flipped_bit_passes_for_a_line_or_for_a_torn_tail(number: int, history: History) -> None:
     """Every bit of a line, as recovery sees it that has come to that line: all that follows it is behind it."""
-    position = Position()
-    for line in history.lines[: number - 1]:
-        _, position, _ = decode_next(line, position)
+    position = decode_lines(history.lines[: number - 1], Position()).position
     tail = bytearray(history.journal[position.offset :])
     passed = []
     for bit in range(8 * len(history.lines[number - 1])):
@@ -55,11 +53,7 @@ def test_no_flipped_bit_passes_for_a_line_or_for_a_torn_tail(number: int, histor
 
 def is_line(data: bytearray, position: Position) -> bool:
     """Whether ``data`` is a line that may stand at ``position``."""
-    try:
-        decode_next(bytes(data), position)
-    except BadLine:
-        return False
-    return True
+    return decode_lines([bytes(data)], position).error is None
 
 
 def test_a_store_refuses_a_flipped_bit_naming_file_and_line(history: History, tmp_path: Path) -> None:

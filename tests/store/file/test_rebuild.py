@@ -1,7 +1,6 @@
 """A rebuild comes to the state that folding every entry comes to, and refuses what that refuses."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import pytest
 from hypothesis import given
@@ -16,7 +15,7 @@ from payments.domain.state import State, evolve
 from payments.domain.upkeep import Forget, Reap
 from payments.errors import Corrupt
 from payments.store.file import rebuild as engine
-from payments.store.file.codec import BadLine, Position, decode_next, decode_to_fold, encode, line_hash
+from payments.store.file.codec import BadLine, Position, decode_lines, decode_to_fold, encode, line_hash
 from payments.store.file.rebuild import Rebuild
 from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, campaign, event
 
@@ -78,7 +77,7 @@ def rebuilt(lines: Sequence[bytes], state: State | None = None) -> State:
     state = state or State()
     rebuild, position = Rebuild(state), Position()
     for line in lines:
-        _, position, _ = rebuild.take(line, position)
+        position = rebuild.take([line], position).position
     rebuild.settle()
     return state
 
@@ -128,15 +127,10 @@ def test_what_is_wrong_with_a_line_is_said_as_ever() -> None:
         "nothing": b"\n",
     }
     for line in damaged.values():
-        rebuild, position = Rebuild(State()), Position()
-        for sound in lines[:2]:
-            _, position, _ = rebuild.take(sound, position)
-        complaints = []
-        for read in (partial(rebuild.take, line, position), partial(decode_next, line, position)):
-            with pytest.raises(BadLine) as refusal:
-                read()
-            complaints.append(str(refusal.value))
-        assert complaints[0] == complaints[1]
+        read = [*lines[:2], line, lines[2]]
+        noted, decoded = Rebuild(State()).take(read, Position()), decode_lines(read, Position())
+        assert (noted.position, str(noted.error)) == (decoded.position, str(decoded.error))
+        assert isinstance(noted.error, BadLine)
 
 
 def test_of_the_readings_of_one_orchestrator_the_last_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
