@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, with a way of its own for the one call that comes thousands of times a second.
+"""gunicorn's threaded worker, with a way of its own for events: alone they come thousands of times a second.
 
 An event is answered when its entry is on disk, and several are written and synced at once. In ``gthread`` every one of
 them has a thread wait for that: of 680 µs that an event cost there, 240 went into changing threads. Here the thread
@@ -31,10 +31,11 @@ ANSWERABLE, WITHIN = "payments.answerable", "payments.answer_within_s"
 """In the environ of a call: what the application may call, in any thread, as soon as it need not wait for the answer
 any more; and what it then sets before it returns: in how many seconds at most it will answer in any case."""
 
-_BEGIN = b"POST /api/sessions/events "
+_BEGIN = (b"POST /api/sessions/events ", b"POST /api/sessions/events/batch ")
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,5})\r\n", re.IGNORECASE)
-_MOST_BYTES = 8192
+_MOST_BYTES = 32768
 _IDLE_S = 1.0
+_PATIENCE_S = 5.0
 
 
 def _future(result: bool) -> "Future[bool]":
@@ -47,7 +48,7 @@ _KEPT, _ENDED = _future(True), _future(False)
 
 
 class JournalWorker(ThreadWorker):
-    """``gthread``; but a request that is an event, and is here as a whole, is handled without a thread of its own."""
+    """``gthread``; but a request that brings events, and is here as a whole, is handled without a thread of its own."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -89,7 +90,7 @@ class JournalWorker(ThreadWorker):
         elif conn not in self.keepalived_conns:
             # The poller spoke of it together with its answer, and behind that it was ended, or went to a thread.
             return
-        elif self._is_plain and conn.has_event():
+        elif self._is_plain and conn.has_events():
             self.keepalived_conns.remove(conn)
             self._begin(conn)
         else:
@@ -148,12 +149,24 @@ class JournalWorker(ThreadWorker):
         if not self.alive or not self.max_keepalived:
             call.response.force_close()
         try:
-            call.write_answer(self)
+            unsent = call.write_answer(self)
             stays = not call.response.should_close() and call.conn.parser.finish_body()
         except Exception as error:
             self._give_up(call, error)
         else:
-            self._end(call, stays)
+            if unsent:
+                self._send_on(call, unsent, stays)
+            else:
+                self._end(call, stays)
+
+    def _send_on(self, call: "_Call", unsent: bytes, stays: bool) -> None:
+        """Have a thread wait for one that does not take all of its answer at once."""
+        conn = call.conn
+        del self._calls[conn]
+        if call.is_watched:
+            self.poller.unregister(conn.sock)
+        sent = self.tpool.submit(conn.send_on, unsent, stays)
+        sent.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
 
     def _give_up(self, call: "_Call", error: Exception) -> None:
         # One who is gone, or does not read his answers, is not told.
@@ -184,8 +197,8 @@ class _Connection(TConn):
         super().__init__(cfg, sock, client, server)
         self._pool = pool
 
-    def has_event(self) -> bool:
-        """Whether its next request is an event, and is here as a whole. What there is, is read, and kept."""
+    def has_events(self) -> bool:
+        """Whether its next request brings events, and is here as a whole. What there is, is read, and kept."""
         if not self.initialized:
             self.init()
             self.sock.setblocking(False)
@@ -204,6 +217,12 @@ class _Connection(TConn):
     def has_read_ahead(self) -> bool:
         """Whether more was read of it than its last request."""
         return bool(self.parser.unreader.buf.getvalue())
+
+    def send_on(self, data: bytes, stays: bool) -> bool:
+        """``stays``, once ``data`` is sent. ``OSError``: the client does not take it."""
+        self.sock.settimeout(_PATIENCE_S)
+        self.sock.sendall(data)
+        return stays
 
     def close(self, graceful: bool = False) -> None:
         if graceful:
@@ -241,13 +260,17 @@ class _Call:
 
     send: Callable[[bytes], None] = sendall
 
-    def write_answer(self, worker: ThreadWorker) -> None:
-        """Ask the application for the answer, and send it in one piece. ``OSError``: the client does not take it."""
+    def write_answer(self, worker: ThreadWorker) -> bytes:
+        """Ask the application for the answer, send it, and return what the client has no room for yet.
+
+        ``OSError``: it takes nothing.
+        """
         try:
             for part in self.parts:
                 self.response.write(part)
             self.response.close()
-            self.conn.sock.sendall(b"".join(self._written))
+            answer = b"".join(self._written)
+            return answer[self.conn.sock.send(answer) :]
         finally:
             seconds = timedelta(seconds=time.monotonic() - self._begun_s)
             worker.log.access(self.response, self.request, self.environ, seconds)

@@ -976,8 +976,18 @@ MUTANTS = (
     ),
     Mutant(
         "event-with-a-thread-of-its-own", JOURNAL_WORKER,
-        '_BEGIN = b"POST ', '_BEGIN = b"PUT ',
-        "tests/deploy/test_journal_worker.py -k keep_nobody",
+        'b"POST /api/sessions/events "', 'b"PUT /api/sessions/events "',
+        "tests/deploy/test_journal_worker.py -k events_that_wait_keep_nobody",
+    ),
+    Mutant(
+        "batch-with-a-thread-of-its-own", JOURNAL_WORKER,
+        'b"POST /api/sessions/events/batch "', 'b"PUT /api/sessions/events/batch "',
+        "tests/deploy/test_journal_worker.py -k batches_that_wait_keep_nobody",
+    ),
+    Mutant(
+        "rest-of-an-answer-forgotten", JOURNAL_WORKER,
+        "            if unsent:\n", "            if False:\n",
+        "tests/deploy/test_journal_worker.py -k long_answer_in_pieces",
     ),
     Mutant(
         "answer-that-wakes-nobody", JOURNAL_WORKER,

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from flask import Blueprint, request
 from marshmallow import ValidationError
@@ -26,6 +26,8 @@ from payments.web.services import services
 
 BATCH_EVENTS = 1000
 
+_BatchAnswer: TypeAlias = dict[str, list[dict[str, JSON]]]
+
 blueprint = Blueprint("sessions", __name__, url_prefix="/api/sessions")
 
 
@@ -41,7 +43,7 @@ def post_event() -> Later:
 
 
 @blueprint.post("/events/batch")
-def post_batch() -> dict[str, Any]:
+def post_batch() -> Later | _BatchAnswer:
     here = services()
     here.gate.admit_reporter(request)
     items = read_json(request, BATCH_LIMIT)
@@ -50,11 +52,8 @@ def post_batch() -> dict[str, Any]:
     received_at_ms = here.now_ms()
     loaded = [_load(item, received_at_ms) for item in items]
     events = [event for event in loaded if isinstance(event, SessionEvent)]
-    executed = iter(here.store.execute(events) if events else ())
-    results = [_result(event, executed) for event in loaded]
-    for (kind, outcome), count in Counter(map(_counted, loaded, results)).items():
-        count_event(kind, outcome, count)
-    return {"results": list(map(_item, items, results))}
+    answer = partial(_answer_batch, items, loaded)
+    return Later(here.store, events, answer) if events else answer(())
 
 
 @blueprint.get("")
@@ -91,6 +90,17 @@ def _answer(event: SessionEvent, results: Sequence[Result]) -> dict[str, JSON]:
     return record
 
 
+def _answer_batch(
+    items: Sequence[Any], loaded: Sequence[SessionEvent | ValidationError], executed: Sequence[Result]
+) -> _BatchAnswer:
+    """What became of every item; those that are no events were not executed."""
+    remaining = iter(executed)
+    results = [event if isinstance(event, ValidationError) else next(remaining) for event in loaded]
+    for (kind, outcome), count in Counter(map(_counted, loaded, results)).items():
+        count_event(kind, outcome, count)
+    return {"results": list(map(_item, items, results))}
+
+
 def _load(item: Any, received_at_ms: int) -> SessionEvent | ValidationError:
     try:
         return load_event(item, received_at_ms)
@@ -103,11 +113,6 @@ def _counted(event: SessionEvent | ValidationError, result: Outcome | Rejected |
     if isinstance(event, ValidationError):
         return UNREADABLE, INVALID
     return event.event, result.kind if isinstance(result, Outcome) else REJECTED
-
-
-def _result(event: SessionEvent | ValidationError, results: Any) -> Outcome | Rejected | ValidationError:
-    result: Outcome | Rejected | ValidationError = event if isinstance(event, ValidationError) else next(results)
-    return result
 
 
 def _item(item: Any, result: Outcome | Rejected | ValidationError) -> dict[str, JSON]:

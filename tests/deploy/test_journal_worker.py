@@ -25,6 +25,7 @@ from gunicorn.glogging import Logger
 from tests.audit import audit
 from tests.deploy.raw import Address, an_event, connected, exchanged, is_served, post, statuses
 from tests.harness import ROOT, Server, journal_path, running_server, until
+from tests.web.helpers import BATCH
 
 CONNECTIONS = 24
 """How many both workers take; each has eight threads."""
@@ -58,6 +59,11 @@ def address(server: Server) -> Address:
 def request_for(session_id: str, *headers: str) -> bytes:
     body = an_event(session_id)
     return post(body, f"Content-Length: {len(body)}", *headers)
+
+
+def batch_for(*session_ids: str) -> bytes:
+    body = b"[%b]" % b",".join(map(an_event, session_ids))
+    return post(body, f"Content-Length: {len(body)}", path=BATCH)
 
 
 def answer_on(link: socket.socket) -> tuple[int, Any]:
@@ -109,6 +115,23 @@ def test_events_that_wait_keep_nobody_else_waiting(server: Server) -> None:
         answers = [answer_on(link) for link in links]
     assert [(status, answer["session_id"]) for status, answer in answers] == [(200, name) for name in names]
     assert sorted(session_ids(server)) == sorted(names)
+
+
+def test_batches_that_wait_keep_nobody_else_waiting(server: Server) -> None:
+    names = [[f"s-{number}", f"t-{number}"] for number in range(20)]
+    with ExitStack() as opened:
+        links = [opened.enter_context(connected(address(server))) for _ in names]
+        with lock_kept(server):
+            for link, both in zip(links, names, strict=True):
+                link.sendall(batch_for(*both))
+            for _ in range(8):
+                with soon():
+                    assert requests.get(f"{server.url}/healthz", timeout=10).status_code == 200
+        answers = [answer_on(link) for link in links]
+    assert [(status, [item["session_id"] for item in answer["results"]]) for status, answer in answers] == [
+        (200, both) for both in names
+    ]
+    assert sorted(session_ids(server)) == sorted(name for both in names for name in both)
 
 
 def test_event_is_answered_once_it_is_recorded(server: Server) -> None:
@@ -259,6 +282,24 @@ def test_client_that_does_not_close_its_side_holds_up_nobody(server: Server) -> 
                 assert answer_on(other)[0] == 200
 
 
+def test_client_that_takes_a_long_answer_in_pieces_gets_all_of_it_and_holds_up_nobody(tmp_path: Path) -> None:
+    text = "long" * 500_000
+    with polling_worker(tmp_path, json.dumps(text).encode()) as (worker, path, answerable), connected(path) as link:
+        for _ in range(2):
+            link.sendall(request_for("s-1"))
+            turn(worker, lambda: answerable)
+            answerable.pop()()
+            worker.wait_for_and_dispatch_events(0.01)
+            with connected(path) as other:
+                other.sendall(request_for("other"))
+                turn(worker, lambda: answerable)
+            answerable.pop()()
+            reading = worker.tpool.submit(answer_on, link)
+            turn(worker, reading.done)
+            assert reading.result() == (200, text)
+        assert worker.nr_conns == 1
+
+
 @pytest.mark.parametrize("more", [request_for("ahead"), b"", None], ids=["whole", "half-closed", "gone"])
 @pytest.mark.parametrize("header", [(), ("Connection: close",)], ids=["kept", "closed"])
 def test_client_heard_of_in_the_moment_of_its_answer_stops_no_worker(
@@ -300,7 +341,7 @@ def turn(worker: Any, has_come: Callable[[], object]) -> None:
 
 
 @contextmanager
-def polling_worker(folder: Path) -> Iterator[tuple[Any, Path, list[Callable[[], None]]]]:
+def polling_worker(folder: Path, body: bytes = b"{}") -> Iterator[tuple[Any, Path, list[Callable[[], None]]]]:
     """A worker whose poller is asked by the test alone, where it listens, and what says that an event is answerable."""
     answerable: list[Callable[[], None]] = []
 
@@ -309,8 +350,8 @@ def polling_worker(folder: Path) -> Iterator[tuple[Any, Path, list[Callable[[], 
         answerable.append(environ["payments.answerable"])
 
         def answer() -> Iterator[bytes]:
-            start_response("200 OK", [("Content-Length", "2")])
-            yield b"{}"
+            start_response("200 OK", [("Content-Length", str(len(body)))])
+            yield body
 
         return answer()
 
