@@ -28,6 +28,7 @@ DEMO_PARTS = "payments/cli/demo/parts.py"
 DEMO_PLAY = "payments/cli/demo/play.py"
 DEMO_STAGE = "payments/cli/demo/stage.py"
 DEMO_STORY = "payments/cli/demo/story.py"
+AHEAD = "payments/store/file/ahead.py"
 CODEC = "payments/store/file/codec.py"
 JOURNAL = "payments/store/file/journal.py"
 GUNICORN = "deploy/gunicorn.conf.py"
@@ -101,9 +102,9 @@ MUTANTS = (
     ),
     Mutant(
         "look-before-its-sync", STORE,
-        "        self._journal.sync()\n        if entries:\n",
+        "        self._journal.sync()\n        if count",
         "        for request in requests:\n            _look(request)\n"
-        "        self._journal.sync()\n        if entries:\n",
+        "        self._journal.sync()\n        if count",
         "tests/store/file/test_group_commit.py -k look",
     ),
     Mutant(
@@ -563,6 +564,36 @@ MUTANTS = (
     Mutant(
         "rebuild-in-another-order", REBUILD, "        self._state.restore_order()\n", "",
         "tests/store/file/test_rebuild.py",
+    ),
+    Mutant(
+        "read-ahead-taken-as-it-was", AHEAD,
+        " and piece.lines == lines[begin : begin + len(piece.lines)]:", ":",
+        "tests/store/file/test_ahead.py",
+    ),
+    Mutant(
+        "read-ahead-for-nothing", AHEAD,
+        "        self._pieces[self._position] = ", "        _ = ",
+        "tests/store/file/test_ahead.py",
+    ),
+    Mutant(
+        "read-ahead-without-end", LOCK,
+        "pauses < 0 or time.monotonic() >= deadline_s", "pauses < 0",
+        "tests/store/file/test_ahead.py",
+    ),
+    Mutant(
+        "group-never-in-pieces", STORE,
+        "if len(entries) >= PIECE_ENTRIES:", "if False:",
+        "tests/store/file/test_pieces.py",
+    ),
+    Mutant(
+        "pieces-of-a-group-that-fails-stay", SHARED,
+        "                self.journal.cut_back(self._begin)\n", "",
+        "tests/store/file/test_pieces.py",
+    ),
+    Mutant(
+        "pieces-cut-off-but-not-on-disk", SHARED,
+        "                # Before anything is written behind it, as in ``record``.\n                self._sync()\n", "",
+        "tests/store/file/test_pieces.py",
     ),
     Mutant(
         "failed-folder-sync-tried-again", SHARED,

@@ -59,8 +59,10 @@ How it is written
 =================
 
 All writers hold ``<journal>.lock`` while they read on, decide and write; they sync outside it. A sync covers every line
-before it, whoever wrote it, and no answer leaves before the sync that covers what it rests on. Whoever compresses holds
-``<journal>.compress.lock`` and nothing else: a sealed segment is written by nobody, and who has it open keeps it.
+before it, whoever wrote it, and no answer leaves before the sync that covers what it rests on. Who has much to write
+writes it in pieces, and cuts all of them off again where one fails; who waits for the lock decodes them meanwhile, but
+goes by what is there when it has the lock. Whoever compresses holds ``<journal>.compress.lock`` and nothing else: a
+sealed segment is written by nobody, and who has it open keeps it.
 
 How anyone can check it
 =======================

@@ -12,7 +12,7 @@ from payments.disk.operations import write_all
 from payments.domain.entries import Entry
 from payments.errors import Corrupt, Unavailable
 from payments.store.file.codec import BadLine, Decode, Position, UnknownVersion, decode_lines, encode, line_hash, parse
-from payments.store.file.lines import BadTail, damaged, read_lines
+from payments.store.file.lines import BadTail, damaged, read_lines, whole_lines
 from payments.store.file.segments import (
     PlainSegment,
     Segment,
@@ -129,6 +129,10 @@ class Journal:
         self._open_segment = self.position.segment
         return self._read(self._active(self.path))
 
+    def peek(self, position: Position) -> list[bytes]:
+        """Lines behind ``position`` in the file that is open here; without the lock, they may be cut off again."""
+        return whole_lines(self._active(self.path), position.offset)
+
     def take_up_next(self) -> Iterator[Sequence[Entry]]:
         """What is behind ``position`` in the file that another process has sealed, and in those sealed since.
 
@@ -184,6 +188,12 @@ class Journal:
             raise Unavailable(_complaint(self.path, error), retry_after_s=5) from error
         offset = self.position.offset + len(data)
         self.position = Position(entries[-1].seq, offset, prev, self.position.segment)
+
+    def cut_back(self, position: Position) -> None:
+        """Take back what was appended behind ``position``. If that fails, it is read on as anybody's would be."""
+        self.position = position
+        with suppress(OSError):
+            self.disk.truncate(self.descriptor, position.offset)
 
     def sync(self) -> None:
         """Returns when all that was read and written is on disk, whoever wrote it. Raises ``OSError``."""

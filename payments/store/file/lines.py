@@ -37,6 +37,12 @@ def read_lines(segment: Segment, position: Position, decode: Decode = decode_lin
             raise Corrupt(f"{place(segment.path, position)}: {error}") from error
 
 
+def whole_lines(segment: Segment, offset: int) -> list[bytes]:
+    """Those behind byte ``offset``, some of them, without what follows the last newline."""
+    data = segment.read(_CHUNK, offset)
+    return data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+
+
 def damaged(path: Path, bad: BadTail) -> Corrupt:
     """What to tell the operator of a line that cannot be read and cannot be set aside."""
     return Corrupt(

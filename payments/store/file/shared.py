@@ -13,7 +13,8 @@ from payments.domain.entries import Entry
 from payments.domain.state import State, evolve
 from payments.errors import Corrupt, Unavailable
 from payments.store.file import halt, snapshot
-from payments.store.file.codec import Position, decode_lines
+from payments.store.file.ahead import Ahead
+from payments.store.file.codec import Position
 from payments.store.file.journal import Journal, SyncFailed
 from payments.store.file.lines import BadTail
 from payments.store.file.rebuild import Rebuild
@@ -53,6 +54,8 @@ class SharedJournal:
         self._recorded: State | None = None
         self.waits = False
         self.state = State()
+        self._begin = Position()
+        self._ahead = Ahead()
         with ExitStack() as opened:
             self.journal = Journal(disk, path, segment_bytes)
             opened.callback(self.journal.close)
@@ -80,10 +83,11 @@ class SharedJournal:
 
         Raises ``Unavailable`` and ``Corrupt``.
         """
-        self._acquire(self._lock.acquire)
+        self._acquire(lambda: self._ahead.acquire(self._lock, self.journal))
         try:
             self._check_ground()
-            yield
+            with self._all_or_nothing():
+                yield
         except SyncFailed as error:
             self._halt(error)
         except OSError as error:
@@ -92,15 +96,18 @@ class SharedJournal:
             self._lock.release()
 
     def record(self, entries: Sequence[Entry], after: State) -> None:
-        """Append ``entries``; within ``turn``. Neither on disk nor in the state before ``sync``.
+        """Append ``entries``; within ``turn``, once or more often. Neither on disk nor in the state before ``sync``.
 
-        ``after``: a draft of the state, with the entries folded into it.
+        ``after``: a draft of the state, with the entries folded into it. If anything fails behind it in the same
+        ``turn``, all that was recorded there is cut off again.
         """
         if not entries:
             return
-        if self.journal.is_full():
-            self.sync()
-            self.journal.seal()
+        if self._recorded is None:
+            if self.journal.is_full():
+                self.sync()
+                self.journal.seal()
+            self._begin = self.journal.position
         try:
             self.journal.append(entries)
         except Unavailable:
@@ -130,6 +137,18 @@ class SharedJournal:
     def close(self) -> None:
         self._lock.close()
         self.journal.close()
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            if self._recorded is not None:
+                self._recorded = None
+                self.journal.cut_back(self._begin)
+                # Before anything is written behind it, as in ``record``.
+                self._sync()
+            raise
 
     def _acquire(self, acquire: Callable[[], None]) -> None:
         self.waits = True
@@ -206,7 +225,7 @@ class SharedJournal:
         self._fold(self.journal.read_sealed())
         self._catch_up()
         rebuild.settle()
-        self.journal.decode = decode_lines
+        self.journal.decode = self._ahead.decode
 
     def _check_reflected(self, path: Path, position: Position) -> None:
         if not self.journal.names(position):

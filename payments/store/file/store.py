@@ -13,6 +13,7 @@ from payments.domain.entries import JSON, Entry
 from payments.domain.state import State, evolve
 from payments.errors import Misconfigured, Rejected, Unavailable
 from payments.store.file import reader
+from payments.store.file.ahead import PIECE_ENTRIES
 from payments.store.file.committer import Committer, Ticket, TimedOut
 from payments.store.file.compression import compress_sealed
 from payments.store.file.projector import Projector
@@ -163,13 +164,19 @@ class FileStore:
             requests = take()
             begun_s = monotonic_s()
             draft, terms, now_ms = self._journal.state.draft(), self._terms(), self._clock()
+            first_seq = draft.seq
             for request in requests:
-                request.results = [_decide(command, draft, terms, now_ms, entries) for command in request.commands]
+                for command in request.commands:
+                    request.results.append(_decide(command, draft, terms, now_ms, entries))
+                    if len(entries) >= PIECE_ENTRIES:
+                        # Those who wait for the lock decode them meanwhile.
+                        self._journal.record(entries, draft)
+                        entries.clear()
                 request.seq = draft.seq
             self._journal.record(entries, draft)
         self._journal.sync()
-        if entries:
-            self._observe(Commit(len(entries), begun_s - asked_s, monotonic_s() - begun_s))
+        if count := draft.seq - first_seq:
+            self._observe(Commit(count, begun_s - asked_s, monotonic_s() - begun_s))
         for request in requests:
             _look(request)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
+from unittest.mock import patch
 
 from payments.domain.commands import Command
 from payments.domain.entries import SESSION_FORGOTTEN, SESSION_REAPED, Entry
@@ -14,6 +15,7 @@ from payments.domain.readings import AWAKE, UNKNOWN, Reading
 from payments.domain.sessions import END, HEARTBEAT, START
 from payments.domain.upkeep import Forget, Reap
 from payments.errors import Unavailable
+from payments.store.file import store as engine
 from payments.store.file.store import FileStore
 from tests.harness import HOST_A, HOST_B, TERMS, Clock, event, file_store, journal_path
 from tests.store.file.crash.recording import Operation, RecordingDisk
@@ -21,6 +23,7 @@ from tests.store.file.crash.recording import Operation, RecordingDisk
 WRITERS = 3
 TURNS = 5
 SEGMENT_BYTES = 8000
+PIECE_ENTRIES = 2
 
 
 class Recorded(NamedTuple):
@@ -206,7 +209,8 @@ def record(
             baton.pass_on()
 
     disk.before_sync = pass_on_unless_locked
-    baton.run([lambda writer=writer: work(writer) for writer in writers])  # type: ignore[misc]
+    with patch.object(engine, "PIECE_ENTRIES", PIECE_ENTRIES):
+        baton.run([lambda writer=writer: work(writer) for writer in writers])  # type: ignore[misc]
     for store in stores:
         store.close()
     sent = {name: at for writer in writers for name, at in writer.sent.items()}
