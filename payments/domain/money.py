@@ -12,6 +12,8 @@ MOST_WEI = 10**12 * WEI_PER_ETH
 
 _WEI_BY_DECIMALS: dict[int, int] = {decimals: 10 ** (18 - decimals) for decimals in range(19)}
 
+_BELOW_ONE = [f"0.{'0' * (18 - digits)}" for digits in range(19)]
+
 _ETH = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,18}))?")
 
 
@@ -36,7 +38,10 @@ def format_eth(wei: int) -> str:
     """The exact decimal string in ETH of ``wei``, without trailing zeros: ``0.00025``, ``-1.5``, ``0``."""
     if wei < 0:
         return f"-{format_eth(-wei)}"
-    digits = str(wei).rjust(19, "0")
+    digits = str(wei)
+    if len(digits) < 19:
+        # Most amounts; every event has several.
+        return (_BELOW_ONE[len(digits)] + digits).rstrip("0") if wei else "0"
     return f"{digits[:-18]}.{digits[-18:]}".rstrip("0").rstrip(".")
 
 

@@ -4,7 +4,6 @@ One shape for the journal, for the projections and for HTTP, so that what an ope
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from payments.domain.entries import JSON, Entry
@@ -13,9 +12,6 @@ from payments.domain.money import format_eth, read_eth
 from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
 from payments.domain.times import format_time, read_time
-
-# The entries of a group have one time.
-_format_recorded = lru_cache(maxsize=1)(format_time)
 
 
 def session_record(session: Session) -> dict[str, JSON]:
@@ -156,7 +152,7 @@ def entry_record(entry: Entry) -> dict[str, JSON]:
     """``entry`` without its session and power state. Only money has ``amount``, ``delta`` and ``balance``."""
     record: dict[str, JSON] = {
         "seq": entry.seq,
-        "timestamp": _format_recorded(entry.timestamp_ms),
+        "timestamp": format_time(entry.timestamp_ms),
         "event": entry.event,
         "reason": entry.reason,
         "orchestrator_id": entry.orchestrator_id,

@@ -12,6 +12,7 @@ _MILLISECONDS = tuple(f".{ms:03d}Z" for ms in range(1000))
 _COMPLAINT = '"{}" is not an RFC 3339 time such as 2026-01-31T12:00:00.000Z'
 
 
+@lru_cache(maxsize=4096)
 def format_time(moment_ms: int) -> str:
     """RFC 3339 in UTC with milliseconds and ``Z``."""
     return _format_second(moment_ms // 1000) + _MILLISECONDS[moment_ms % 1000]
