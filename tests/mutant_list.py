@@ -197,6 +197,11 @@ MUTANTS = (
         "tests/store/file/test_codec.py",
     ),
     Mutant(
+        "checksum-asked-of-no-line", CODEC,
+        "            if following[_PREV] != digest.encode():\n", "            if False:\n",
+        "tests/store/file/test_codec.py",
+    ),
+    Mutant(
         "chain-ignored", CODEC,
         "if record.prev != prev:", "if not record.prev:",
         "tests/store/file/test_codec.py",

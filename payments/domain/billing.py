@@ -116,7 +116,7 @@ def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now
     length_ms = max(0, event.evidence_ms - session.last_billed_at_ms)
     until_ms = session.last_billed_at_ms + length_ms
     unbilled_ms = _unbilled(event, session, state, terms, length_ms)
-    billed_ms = length_ms - sum(unbilled_ms.values())
+    billed_ms = length_ms - sum(unbilled_ms.values()) if unbilled_ms else length_ms
     credit_wei, remainder = accrue(terms.rate_wei_per_minute, billed_ms, session.remainder)
     upstream_addr = event.upstream_addr or session.upstream_addr
     # By position, as the fields stand in Session: by name takes four times as long, and this is done for every event.

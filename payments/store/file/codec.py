@@ -26,6 +26,7 @@ SESSION_MARK, POWER_MARK = b',"session":[', b',"power":['
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 _CRC_LENGTH = len(',"crc":"00000000"}\n')
+_PREV = slice(-64 - len('"') - _CRC_LENGTH, -len('"') - _CRC_LENGTH)
 
 # The entries of a group have one time.
 _read_recorded = lru_cache(maxsize=1)(read_time)
@@ -105,6 +106,12 @@ def is_whole(line: bytes) -> bool:
     return line.endswith(b',"crc":"%08x"}\n' % crc32(line[:-_CRC_LENGTH]))
 
 
+def check_whole(line: bytes) -> None:
+    """Raises ``BadLine`` unless ``is_whole(line)``."""
+    if not is_whole(line):
+        raise BadLine("its checksum does not fit its content")
+
+
 def subject_at(line: bytes, begin: int = 0) -> int:
     """Where in ``line``, behind ``begin``, the session or power state begins that its entry is about; -1: nowhere."""
     at = line.find(SESSION_MARK, begin)
@@ -132,15 +139,19 @@ def decode_to_fold(line: bytes) -> Entry:
 def decode_lines(lines: Sequence[bytes], position: Position) -> Decoded:
     """The entries in ``lines``, to be folded, if the first stands at ``position``: a ``Decode``.
 
-    One loop, for every process goes through it with every line that another has written.
+    One loop, for every process goes through it with every line that another has written. A line whose SHA-256 stands in
+    the next one is whole; only where it does not, the checksum is asked.
     """
     seq, offset, prev, segment = position
     entries: list[Entry] = []
     durable = 0
     error: BadLine | UnknownVersion | None = None
-    for line in lines:
+    for line, following in zip(lines, [*lines[1:], b""], strict=False):
+        digest = line_hash(line)
         try:
-            record = parse(line, _LINE_TO_FOLD)
+            if following[_PREV] != digest.encode():
+                check_whole(line)
+            record = _parse(line, _LINE_TO_FOLD)
             if record.prev != prev:
                 raise BadLine(
                     "it does not continue the chain: the line before it is not the one that it was written after"
@@ -153,7 +164,7 @@ def decode_lines(lines: Sequence[bytes], position: Position) -> Decoded:
             break
         seq += 1
         offset += len(line)
-        prev = line_hash(line)
+        prev = digest
         durable = max(durable, record.durable)
     return Decoded(entries, Position(seq, offset, prev, segment), durable, error)
 
@@ -207,8 +218,11 @@ _LINE, _LINE_TO_FOLD = _decoder(dict[str, Any]), _decoder(_ToFold)
 
 def parse(line: bytes, decoder: msgspec.json.Decoder[Any] = _LINE) -> Any:
     """What stands in ``line``, whole and of a version that this code knows. Raises ``BadLine``, ``UnknownVersion``."""
-    if not is_whole(line):
-        raise BadLine("its checksum does not fit its content")
+    check_whole(line)
+    return _parse(line, decoder)
+
+
+def _parse(line: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
         record = decoder.decode(line)
     except ValueError as error:

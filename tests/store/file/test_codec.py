@@ -164,6 +164,16 @@ def test_lines_are_read_up_to_the_first_that_is_wrong(history: History) -> None:
     assert isinstance(error, BadLine)
 
 
+def test_a_flipped_bit_ends_what_is_read_at_its_own_line(history: History) -> None:
+    """Though a line that others follow is known by its hash, not by its checksum."""
+    first, second, third = history.lines[:3]
+    for bit in range(8 * len(second)):
+        flipped = bytearray(second)
+        flipped[bit // 8] ^= 1 << bit % 8
+        _, position, _, error = decode_lines([first, bytes(flipped), third], Position())
+        assert (position.seq, str(error)) == (1, "its checksum does not fit its content"), f"bit {bit}"
+
+
 def test_an_auditor_that_knows_only_the_specification_agrees(history: History, tmp_path: Path) -> None:
     lay(tmp_path, history.journal)
     entries, balances = audit(journal_path(tmp_path))
