@@ -36,6 +36,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,5})\r\n", re.IGNORECAS
 _MOST_BYTES = 32768
 _IDLE_S = 1.0
 _PATIENCE_S = 5.0
+_NOTIFY_EACH_S = 0.5
 
 
 def _future(result: bool) -> "Future[bool]":
@@ -55,6 +56,8 @@ class JournalWorker(ThreadWorker):
         self._calls: dict[TConn, _Call] = {}
         self._answerable: deque[_Call] = deque()
         self._is_woken = False
+        self._notify_s = 0.0
+        self._room_checked: bool | None = None
         # What is encrypted, or HTTP/2, does not arrive as it is read here.
         self._is_plain = not self.cfg.is_ssl and self.cfg.http_protocols == ["h1"]
 
@@ -96,7 +99,14 @@ class JournalWorker(ThreadWorker):
         else:
             super().on_client_socket_readable(conn, client)
 
+    def notify(self) -> None:
+        """Say that this worker is alive; gunicorn asks for it whenever anything happened, and wants it in seconds."""
+        if (now_s := time.monotonic()) >= self._notify_s:
+            self._notify_s = now_s + _NOTIFY_EACH_S
+            super().notify()
+
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        self._room_checked = None
         super().wait_for_and_dispatch_events(timeout)
         now_s = time.monotonic()
         # The oldest comes first.
@@ -150,7 +160,8 @@ class JournalWorker(ThreadWorker):
             call.response.force_close()
         try:
             unsent = call.write_answer(self)
-            stays = not call.response.should_close() and call.conn.parser.finish_body()
+            stays = not call.response.should_close()
+            call.conn.forget_body()
         except Exception as error:
             self._give_up(call, error)
         else:
@@ -187,7 +198,11 @@ class JournalWorker(ThreadWorker):
 
     def _lacks_room(self) -> bool:
         """Whether there is no place for another connection, and somebody waits for one."""
-        return self.nr_conns >= self.worker_connections and bool(select.select(self.sockets, (), (), 0)[0])
+        if self.nr_conns < self.worker_connections:
+            return False
+        if self._room_checked is None:
+            self._room_checked = bool(select.select(self.sockets, (), (), 0)[0])
+        return self._room_checked
 
 
 class _Connection(TConn):
@@ -213,6 +228,11 @@ class _Connection(TConn):
         end = data.find(b"\r\n\r\n") + 4
         length = _LENGTH.search(data, 0, end)
         return length is not None and len(data) >= end + int(length[1])
+
+    def forget_body(self) -> None:
+        """Read what is left of a body that is here as a whole; gunicorn would set the socket's timeout for that."""
+        self.parser.mesg.body.read()
+        self.parser.mesg = None
 
     def has_read_ahead(self) -> bool:
         """Whether more was read of it than its last request."""

@@ -1036,6 +1036,16 @@ MUTANTS = (
         "tests/deploy/test_journal_worker.py -k in_pieces",
     ),
     Mutant(
+        "body-that-nobody-read-left-there", JOURNAL_WORKER,
+        "        self.parser.mesg.body.read()\n", "",
+        "tests/deploy/test_journal_worker.py -k nobody_read",
+    ),
+    Mutant(
+        "worker-that-seems-dead", JOURNAL_WORKER,
+        "            super().notify()\n", "            pass\n",
+        "tests/deploy/test_journal_worker.py -k alive",
+    ),
+    Mutant(
         "event-sent-ahead-forgotten", JOURNAL_WORKER,
         "return bool(self.parser.unreader.buf.getvalue())", "return False",
         "tests/deploy/test_journal_worker.py -k sent_ahead",

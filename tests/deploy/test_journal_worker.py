@@ -173,6 +173,16 @@ def test_events_sent_ahead_are_answered_in_order(server: Server) -> None:
         assert answer_on(link)[0] == 200
 
 
+def test_body_that_nobody_read_is_not_taken_for_the_next_request(server: Server) -> None:
+    refused = request_for("refused").replace(Server.REPORTER.encode(), b"no token")
+    with connected(address(server)) as link:
+        for _ in range(2):
+            link.sendall(refused)
+            assert answer_on(link)[0] == 401
+        link.sendall(request_for("taken"))
+        assert answer_on(link)[1]["session_id"] == "taken"
+
+
 @pytest.mark.parametrize("pieces", [[1], [-1], [30, 200, -45]], ids=str)
 def test_event_that_comes_in_pieces_is_one(server: Server, pieces: list[int]) -> None:
     request = request_for("whole")
@@ -374,6 +384,19 @@ def polling_worker(folder: Path, body: bytes = b"{}") -> Iterator[tuple[Any, Pat
             worker.poller.close()
             worker.method_queue.close()
             worker.tmp.close()
+
+
+def test_worker_says_twice_a_second_that_it_is_alive(tmp_path: Path) -> None:
+    """Not with every event: that costs the thread that answers them all."""
+    with polling_worker(tmp_path) as (worker, _, _):
+        worker.notify()
+        begun_s = worker.tmp.last_update()
+        assert begun_s > 0
+        worker.notify()
+        assert worker.tmp.last_update() == begun_s
+        time.sleep(0.6)
+        worker.notify()
+        assert worker.tmp.last_update() >= begun_s + 0.5
 
 
 def test_whoever_asks_whether_to_go_on_is_told_so(server: Server) -> None:

@@ -23,8 +23,9 @@ def read_lines(segment: Segment, position: Position, decode: Decode = decode_lin
 
     Raises ``BadTail`` where they do not end in a line, and ``Corrupt``.
     """
-    while segment.size() > position.offset:
-        lines = segment.read(_CHUNK, position.offset).splitlines(keepends=True)
+    end = segment.size()
+    while position.offset < end:
+        lines = segment.read(min(_CHUNK, end - position.offset), position.offset).splitlines(keepends=True)
         rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
         if not lines:
             raise BadTail(position, f"{len(rest)} bytes without the newline that ends a line")
@@ -39,7 +40,7 @@ def read_lines(segment: Segment, position: Position, decode: Decode = decode_lin
 
 def whole_lines(segment: Segment, offset: int) -> list[bytes]:
     """Those behind byte ``offset``, some of them, without what follows the last newline."""
-    data = segment.read(_CHUNK, offset)
+    data = segment.read(min(_CHUNK, max(0, segment.size() - offset)), offset)
     return data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
 
 
