@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import astuple, replace
 
 START, HEARTBEAT, END = "start", "heartbeat", "end"
 EVENTS = (START, HEARTBEAT, END)
@@ -17,7 +17,7 @@ TIMEOUT = "timeout"
 GAP, EXPIRED, UNATTRIBUTED, UNPRICED, ASLEEP = "gap", "expired", "unattributed", "unpriced", "asleep"
 
 
-class SessionEvent(NamedTuple):
+class SessionEvent(Struct, frozen=True, gc=False):
     """One claim of an edge, checked for form (SPEC.md section 3, "An event").
 
     Attributes:
@@ -51,8 +51,8 @@ class SessionEvent(NamedTuple):
 
     def digest(self) -> str:
         """A fingerprint of what the edge said, leaving out when it arrived: equal for a retry, only then."""
-        said = self._replace(received_at_ms=0, event_id=None)
-        return sha256(repr(tuple(said)).encode()).hexdigest()[:32]
+        said = replace(self, received_at_ms=0, event_id=None)
+        return sha256(repr(astuple(said)).encode()).hexdigest()[:32]
 
 
 class Session(Struct, frozen=True, gc=False):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from payments.domain.sessions import END, EVENTS, HEARTBEAT, START
 from payments.errors import Rejected
@@ -26,7 +27,7 @@ def test_last_event_again_is_a_duplicate_with_the_same_answer(kind: str) -> None
     said = event(kind=kind, at_ms=at(60), event_id="e-1", seq=1, edge_id="edge-a", occurred_at_ms=at(50))
     first = book.tell(said)
     count = len(book.entries)
-    again = [book.tell(said._replace(received_at_ms=at(second))) for second in (60, 90, 9000)]
+    again = [book.tell(replace(said, received_at_ms=at(second))) for second in (60, 90, 9000)]
     assert [outcome.kind for outcome in (first, *again)] == ["recorded", "duplicate", "duplicate", "duplicate"]
     assert all(outcome.session == first.session for outcome in again)
     assert len(book.entries) == count
@@ -153,7 +154,7 @@ def test_edge_that_sends_neither_cannot_bill_a_moment_twice() -> None:
     book = Book()
     book.report(START, 0)
     said = event(kind=HEARTBEAT, at_ms=at(60), occurred_at_ms=at(60))
-    outcomes = [book.tell(said._replace(received_at_ms=at(second))).kind for second in (60, 70, 80)]
+    outcomes = [book.tell(replace(said, received_at_ms=at(second))).kind for second in (60, 70, 80)]
     assert outcomes == ["recorded"] * 3
     assert book.credits_wei() == [MINUTE_WEI]
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from payments.domain.decisions import RECORDED
 from payments.domain.entries import Entry
@@ -68,7 +69,7 @@ class Lifecycle(RuleBasedStateMachine):
         for kind, host, later_ms in reports:
             self.now_ms += later_ms
             said = SessionEvent(f"s-{number}", kind, self.now_ms, host)
-            self.tell(said._replace(occurred_at_ms=self.occurred_at_ms(None)))
+            self.tell(replace(said, occurred_at_ms=self.occurred_at_ms(None)))
 
     @rule(
         number=NUMBERS,
@@ -93,13 +94,13 @@ class Lifecycle(RuleBasedStateMachine):
         known = self.known.get(said.session_id)
         last_seq = (known and known.last_seq) or 0
         seq = None if seq_step is None else max(0, last_seq + seq_step)
-        self.tell(said._replace(seq=seq, occurred_at_ms=self.occurred_at_ms(offset_ms)))
+        self.tell(replace(said, seq=seq, occurred_at_ms=self.occurred_at_ms(offset_ms)))
 
     @once_begun
     @rule(back=st.integers(0, 5))
     def repeat(self, back: int) -> None:
         """An event that is delivered again."""
-        self.tell(self.sent[-1 - back % len(self.sent)]._replace(received_at_ms=self.now_ms))
+        self.tell(replace(self.sent[-1 - back % len(self.sent)], received_at_ms=self.now_ms))
 
     @once_begun
     @rule(step_ms=STEPS_MS)
@@ -141,7 +142,7 @@ class Lifecycle(RuleBasedStateMachine):
             return
         if result.kind == RECORDED:
             # A server dates the receipt by its own clock, and says so.
-            heard = said._replace(received_at_ms=result.session.last_seen_at_ms)
+            heard = replace(said, received_at_ms=result.session.last_seen_at_ms)
             check_answer(before, heard, result.session, self.attribution, self.covered_ms(before, result.session))
             self.known[said.session_id] = result.session
             self.count += 1

@@ -15,6 +15,7 @@ import requests
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from msgspec.structs import replace
 
 from payments.domain.decisions import RECORDED, Outcome
 from payments.domain.entries import Entry
@@ -100,7 +101,7 @@ class ServerLifecycle(Lifecycle):
     @rule(number=st.integers(1, 3), kind=st.sampled_from(EVENTS), host=st.sampled_from([HOST_A, HOST_B, HOST_C]))
     def report_over_four_connections_at_once(self, number: int, kind: str, host: str) -> None:
         said = SessionEvent(f"s-{number}", kind, 0, host, occurred_at_ms=self.now_ms)
-        said = said._replace(event_id=f"once-{len(self.sent)}")
+        said = replace(said, event_id=f"once-{len(self.sent)}")
         self.sent.append(said)
         with ThreadPoolExecutor(4) as connections:
             results = list(connections.map(self.world.report, [said] * 4))

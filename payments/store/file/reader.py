@@ -12,6 +12,7 @@ from payments.errors import Corrupt
 from payments.store.file.blocks import PLAIN_BYTES
 from payments.store.file.codec import BadLine, UnknownVersion, decode, is_whole
 from payments.store.file.journal import End
+from payments.store.file.lines import split_lines
 from payments.store.file.segments import CompressedSegment, PlainSegment, Segment, open_sealed, sealed_segments
 from payments.store.protocol import Page, Query
 
@@ -41,7 +42,7 @@ def read_page(end: End, query: Query, before: int | None, limit: int) -> Page:
         spent_us += block.cost_us
         if all(text in block.data for text in texts):
             spent_us += _LINES_US
-            for line in filter(may_match, reversed(block.data.splitlines(keepends=True))):
+            for line in filter(may_match, reversed(split_lines(block.data))):
                 entry = _decode(block.file, line)
                 spent_us += _ENTRY_US
                 if query.matches(entry):
@@ -145,7 +146,7 @@ def _file_backwards(file: _File, before: int | None) -> Iterator[_Block]:
         if whole := data[first : data.rfind(b"\n") + 1]:
             # A compressed block has a checksum of its own.
             if not is_checked:
-                for line in whole.splitlines(keepends=True):
+                for line in split_lines(whole):
                     if not is_whole(line):
                         _decode(file, line)
             yield _Block(file, whole, _COMPRESSED_US if is_checked else _PLAIN_US)

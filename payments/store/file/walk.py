@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from payments.disk import Disk
 from payments.errors import Corrupt
+from payments.store.file.lines import split_lines
 from payments.store.file.segments import PlainSegment, Segment, open_sealed, sealed_segments
 
 _CHUNK = 1 << 17
@@ -61,7 +62,7 @@ def blocks(file: JournalFile, progress: Callable[[int], object]) -> Iterator[tup
         if not chunk:
             raise Corrupt(f"{file.segment.path}: it ends at byte {read}, and had {file.end} bytes a moment ago")
         read += len(chunk)
-        lines = (rest + chunk).splitlines(keepends=True)
+        lines = split_lines(rest + chunk)
         rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
         yield offset, lines
         offset = read - len(rest)
