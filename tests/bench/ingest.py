@@ -4,7 +4,8 @@ import json
 import os
 import statistics
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from tests.harness import Server
 CONNECTIONS, BATCH = 16, 100
 FEW, ORCHESTRATORS = 1_000, 50
 _SCRIPT = Path(__file__).with_name("events.lua")
+_SETTLED_WITHIN_S = 30
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -30,7 +32,12 @@ class Run(NamedTuple):
 
 
 class Ingest(NamedTuple):
-    """Medians over the rounds, and the latency at half of the rate of ``single``."""
+    """Medians over the rounds, and the latency at half of the rate of ``single``.
+
+    Attributes:
+        single_ratio: the median of what ``single`` is to ``null`` in each round, for from one round to the next the
+            machine may be another; so are ``many_ratio``, to ``single``, and ``batch_ratio``, of events to requests.
+    """
 
     null: Run
     single: Run
@@ -38,6 +45,9 @@ class Ingest(NamedTuple):
     batch: Run
     null_half: Run
     single_half: Run
+    single_ratio: float
+    many_ratio: float
+    batch_ratio: float
     bytes_per_session: float
 
 
@@ -52,17 +62,28 @@ def measure(folder: Path, many: int, seconds: float, rounds: int) -> Ingest:
                 (
                     _wrk(null, seconds),
                     _wrk(few, seconds),
-                    _wrk(busy, seconds, sessions=many),
+                    _settled(busy, _wrk(busy, seconds, sessions=many)),
                     _wrk(few, seconds, batch=BATCH),
                 )
                 for _ in range(rounds)
             ]
-            null_run, single, single_many, batch = (_median(each) for each in zip(*runs, strict=True))
+            nulls, singles, manies, batches = zip(*runs, strict=True)
             bytes_per_session = (_memory_bytes(busy) - _memory_bytes(few)) / (many - FEW)
-        half = single.rate / 2
+        half = _median(singles).rate / 2
         calm = [(_wrk(null, seconds, rate=half), _wrk(few, seconds, rate=half)) for _ in range(rounds)]
         null_half, single_half = (_median(each) for each in zip(*calm, strict=True))
-    return Ingest(null_run, single, single_many, batch, null_half, single_half, bytes_per_session)
+    return Ingest(
+        _median(nulls),
+        _median(singles),
+        _median(manies),
+        _median(batches),
+        null_half,
+        single_half,
+        _ratio(singles, nulls),
+        _ratio(manies, singles),
+        _ratio(batches, nulls) * BATCH,
+        bytes_per_session,
+    )
 
 
 @contextmanager
@@ -105,8 +126,20 @@ def _wrk(server: Server, seconds: float, *, sessions: int = FEW, batch: int = 1,
     return Run(seen["requests"] / seen["duration_us"] * 1e6, seen["p99_us"] / 1000, cpu_us)
 
 
-def _median(runs: tuple[Run, ...]) -> Run:
+def _settled(server: Server, run: Run) -> Run:
+    """``run``, once ``server`` has written the projections that are due: that is nothing for the next to pay for."""
+    ticks, deadline_s = -1.0, time.monotonic() + _SETTLED_WITHIN_S
+    while ticks != (ticks := _cpu_us(server)) and time.monotonic() < deadline_s:
+        time.sleep(1)
+    return run
+
+
+def _median(runs: Sequence[Run]) -> Run:
     return Run(*(statistics.median(values) for values in zip(*runs, strict=True)))
+
+
+def _ratio(runs: Sequence[Run], others: Sequence[Run]) -> float:
+    return statistics.median(run.rate / other.rate for run, other in zip(runs, others, strict=True))
 
 
 def _cpu_us(server: Server) -> float:
