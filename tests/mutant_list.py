@@ -269,7 +269,7 @@ MUTANTS = (
     ),
     Mutant(
         "short-write-not-cut-back", JOURNAL,
-        "                self.disk.truncate(self.descriptor, self.position.offset)\n", "                pass\n",
+        "            self.disk.truncate(self.descriptor, position.offset)\n", "            pass\n",
         "tests/store/file/test_faults_writing.py",
     ),
     Mutant(
@@ -596,8 +596,14 @@ MUTANTS = (
         "tests/store/file/test_pieces.py",
     ),
     Mutant(
+        "pieces-cut-off-taken-for-on-disk", SHARED,
+        "                self.journal.cut_back(self._begin)\n",
+        "                self._sync()\n                self.journal.cut_back(self._begin)\n",
+        "tests/store/file/test_pieces.py",
+    ),
+    Mutant(
         "pieces-cut-off-but-not-on-disk", SHARED,
-        "                # Before anything is written behind it, as in ``record``.\n                self._sync()\n", "",
+        "was cut off.\n                self._sync()\n", "was cut off.\n",
         "tests/store/file/test_pieces.py",
     ),
     Mutant(

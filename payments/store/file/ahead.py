@@ -42,7 +42,7 @@ class Ahead:
 
     def decode(self, lines: Sequence[bytes], position: Position) -> Decoded:
         """As ``decode_lines``, but what was read ahead, and stands there still, is not decoded again."""
-        self._expects_pieces = len(lines) >= PIECE_ENTRIES
+        self._expects_pieces |= len(lines) >= PIECE_ENTRIES
         entries: list[Entry] = []
         durable = 0
         begin = 0

@@ -170,7 +170,7 @@ class Journal:
     def append(self, entries: Sequence[Entry]) -> None:
         """Write ``entries`` behind ``position``, in one write; they are not on disk before ``sync``.
 
-        Raises ``Unavailable`` with the file as it was: a full disk is the operator's and passes.
+        Raises ``Unavailable``, for a full disk is the operator's and passes; then some may be written: ``cut_back``.
         """
         lines = []
         prev = self.position.hash
@@ -182,16 +182,14 @@ class Journal:
         try:
             write_all(self.disk, self.descriptor, data)
         except OSError as error:
-            # If cutting back fails too, the next turn under the lock finds the rest and deals with it.
-            with suppress(OSError):
-                self.disk.truncate(self.descriptor, self.position.offset)
             raise Unavailable(_complaint(self.path, error), retry_after_s=5) from error
         offset = self.position.offset + len(data)
         self.position = Position(entries[-1].seq, offset, prev, self.position.segment)
 
     def cut_back(self, position: Position) -> None:
-        """Take back what was appended behind ``position``. If that fails, it is read on as anybody's would be."""
+        """Take back what was appended behind ``position``."""
         self.position = position
+        # If this fails too, the next turn under the lock finds the rest and deals with it.
         with suppress(OSError):
             self.disk.truncate(self.descriptor, position.offset)
 

@@ -27,7 +27,7 @@ def read_lines(segment: Segment, position: Position, decode: Decode = decode_lin
     end = segment.size()
     while position.offset < end:
         lines = split_lines(segment.read(min(_CHUNK, end - position.offset), position.offset))
-        rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
+        rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
         if not lines:
             raise BadTail(position, f"{len(rest)} bytes without the newline that ends a line")
         decoded = decode(lines, position)

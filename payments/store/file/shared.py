@@ -98,8 +98,8 @@ class SharedJournal:
     def record(self, entries: Sequence[Entry], after: State) -> None:
         """Append ``entries``; within ``turn``, once or more often. Neither on disk nor in the state before ``sync``.
 
-        ``after``: a draft of the state, with the entries folded into it. If anything fails behind it in the same
-        ``turn``, all that was recorded there is cut off again.
+        ``after``: a draft of the state, with the entries folded into it. If this fails, or anything behind it in the
+        same ``turn``, all that was recorded there is cut off again. Raises ``Unavailable``.
         """
         if not entries:
             return
@@ -108,13 +108,8 @@ class SharedJournal:
                 self.sync()
                 self.journal.seal()
             self._begin = self.journal.position
-        try:
-            self.journal.append(entries)
-        except Unavailable:
-            # On disk before anything is written behind it: else a crash could bring back what was cut off.
-            self._sync()
-            raise
         self._recorded = after
+        self.journal.append(entries)
 
     def sync(self) -> None:
         """Returns when all of the state is on disk, and what was recorded is too and in it.
@@ -146,7 +141,7 @@ class SharedJournal:
             if self._recorded is not None:
                 self._recorded = None
                 self.journal.cut_back(self._begin)
-                # Before anything is written behind it, as in ``record``.
+                # On disk before anything is written behind it: else a crash could bring back what was cut off.
                 self._sync()
             raise
 

@@ -9,6 +9,9 @@ import pytest
 
 from payments.domain.sessions import START
 from payments.errors import Corrupt, Misconfigured, Unavailable
+from payments.store.file.codec import Position
+from payments.store.file.lines import BadTail, read_lines
+from payments.store.file.segments import PlainSegment
 from payments.store.file.store import FileStore
 from payments.store.protocol import Query
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
@@ -88,3 +91,20 @@ def test_a_refused_start_leaves_no_file_open(history: History, tmp_path: Path) -
     with pytest.raises(Corrupt):
         file_store(tmp_path)
     assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_file_that_is_cut_while_it_is_read_ends_where_it_was_cut(history: History, tmp_path: Path) -> None:
+    class Cut(PlainSegment):
+        def size(self) -> int:
+            return len(history.journal)
+
+    lay(tmp_path, b"".join(history.lines[:2]))
+    path = journal_path(tmp_path)
+    disk = HastyDisk()
+    segment = Cut(disk, path, disk.open(path, os.O_RDONLY))
+    read = read_lines(segment, Position())
+    assert [entry.seq for entry in next(read).entries] == [1, 2]
+    with pytest.raises(BadTail) as end:
+        next(read)
+    assert end.value.position.seq == 2
+    segment.close()

@@ -12,6 +12,7 @@ from payments.domain.decisions import Decision, Outcome
 from payments.domain.sessions import HEARTBEAT, START, SessionEvent
 from payments.errors import Unavailable
 from payments.store.file import store as engine
+from payments.store.file.codec import decode
 from payments.store.file.store import FileStore
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk, Step, Take
 from tests.harness import NOON_MS, event, file_store, journal_lines, journal_path
@@ -79,6 +80,18 @@ def test_a_group_whose_later_piece_fails_is_not_recorded(
     assert journal_path(tmp_path).read_bytes() == before
     assert facts(store) == known
     check_recorded_once(store, tmp_path, GROUP)
+
+
+def test_what_was_cut_off_is_not_taken_for_on_disk(store: FileStore, disk: ScriptedDisk, tmp_path: Path) -> None:
+    """Else what is written in its place would need no sync, and say that it had been synced."""
+    disk.script("write", JOURNAL, None, NO_SPACE)
+    with pytest.raises(Unavailable, match="no room"):
+        store.execute(GROUP)
+    disk.log.clear()
+    store.execute(GROUP[:1])
+    assert [operation for operation, name in disk.log if name == JOURNAL] == ["write", "sync"]
+    assert decode(journal_lines(tmp_path)[-1])[1] == 1
+    store.close()
 
 
 def test_a_group_that_a_fault_ends_is_not_recorded(

@@ -125,9 +125,14 @@ class _Writer:
             self._disk.room_bytes = self._dice.randrange(4000)
             self._disk.can_cut = self._dice.random() < 0.5
         try:
-            while not self._is_acknowledged(batch):
-                # The next to write behind what was cut back is whoever the dice say, with other lines.
-                self._baton.pass_on()
+            sent = batch
+            while sent:
+                if self._is_acknowledged(sent):
+                    batch = batch[len(sent) :]
+                else:
+                    # The next to write behind what was cut back is whoever the dice say, with other lines.
+                    self._baton.pass_on()
+                sent = batch[: self._dice.randint(1, 6)]
         finally:
             self._disk.room_bytes, self._disk.can_cut = None, True
 
