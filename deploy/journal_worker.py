@@ -239,9 +239,12 @@ class _Connection(TConn):
         return bool(self.parser.unreader.buf.getvalue())
 
     def send_on(self, data: bytes, stays: bool) -> bool:
-        """``stays``, once ``data`` is sent. ``OSError``: the client does not take it."""
+        """``stays``, once ``data`` is sent. ``OSError``: the client has stopped taking it."""
         self.sock.settimeout(_PATIENCE_S)
-        self.sock.sendall(data)
+        rest = memoryview(data)
+        # Not sendall: that must be done in that time, however steadily the client takes it.
+        while rest:
+            rest = rest[self.sock.send(rest) :]
         return stays
 
     def close(self, graceful: bool = False) -> None:

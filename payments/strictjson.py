@@ -5,6 +5,7 @@ not JSON, other encodings than UTF-8, and nesting that exhausts the stack. May i
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -44,8 +45,7 @@ def _decode(decoder: json.JSONDecoder, data: bytes) -> Any:
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     items = dict(pairs)
     if len(items) < len(pairs):
-        names = [name for name, _ in pairs]
-        doubled = next(name for name in names if names.count(name) > 1)
+        doubled = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise ValueError(f"the name {doubled!a} stands twice in one object")
     return items
 

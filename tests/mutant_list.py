@@ -42,6 +42,7 @@ STORE = "payments/store/file/store.py"
 COMMITTER = "payments/store/file/committer.py"
 PROJECTOR = "payments/store/file/projector.py"
 SNAPSHOT = "payments/store/file/snapshot.py"
+WALK = "payments/store/file/walk.py"
 VERIFY = "payments/store/file/verify.py"
 BILLING = "payments/domain/billing.py"
 MONEY = "payments/domain/money.py"
@@ -1040,6 +1041,21 @@ MUTANTS = (
         "event-begun-before-its-body-is-here", JOURNAL_WORKER,
         "len(data) >= end + int(length[1])", "len(data) >= end",
         "tests/deploy/test_journal_worker.py -k in_pieces",
+    ),
+    Mutant(
+        "slow-client-given-up", JOURNAL_WORKER,
+        "        while rest:\n            rest = rest[self.sock.send(rest) :]\n", "        self.sock.sendall(rest)\n",
+        "tests/deploy/test_journal_worker.py -k long_answer_slowly",
+    ),
+    Mutant(
+        "end-of-the-journal-within-a-group", WALK,
+        '    with nobody_holding(journal_path.with_name(f"{journal_path.name}.lock"), _WITHIN_S):\n', "    if True:\n",
+        "tests/store/file/test_export.py -k cut_off_again",
+    ),
+    Mutant(
+        "projections-waited-for-again-and-again", PROJECTOR,
+        " and not self._failing:", ":",
+        "tests/store/file/test_projections.py -k in_vain",
     ),
     Mutant(
         "body-that-nobody-read-left-there", JOURNAL_WORKER,

@@ -38,6 +38,34 @@ def brief_lock(path: Path, timeout_s: float) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def nobody_holding(path: Path, timeout_s: float) -> Iterator[None]:
+    """Wait until nobody has the lock ``path``, at most for so long, and let nobody have it for a moment.
+
+    Needs no more than to read the lock file; where there is none, or none that may be read, it waits for nothing.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield
+        return
+    try:
+        deadline_s = time.monotonic() + timeout_s
+        while not _share(descriptor) and time.monotonic() < deadline_s:
+            time.sleep(_POLL_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _share(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 class HotLock:
     """A lock taken thousands of times a second by several processes; one thread of each at a time (the caller's care).
 

@@ -310,6 +310,33 @@ def test_client_that_takes_a_long_answer_in_pieces_gets_all_of_it_and_holds_up_n
         assert worker.nr_conns == 1
 
 
+@pytest.mark.parametrize("is_steady", [True, False], ids=["slow", "stopped"])
+def test_client_that_takes_a_long_answer_slowly_is_waited_for_while_it_takes_any(
+    is_steady: bool, tmp_path: Path
+) -> None:
+    text = "long" * 500_000
+    with polling_worker(tmp_path, json.dumps(text).encode()) as (worker, path, answerable), connected(path) as link:
+        type(worker)._send_on.__globals__["_PATIENCE_S"] = 0.3
+
+        def take() -> bytes:
+            taken = link.recv(200_000)
+            while is_steady and not taken.endswith(b'"'):
+                time.sleep(0.05)
+                taken += link.recv(65536)
+            return taken
+
+        link.sendall(request_for("s-1"))
+        turn(worker, lambda: answerable)
+        answerable.pop()()
+        taking = worker.tpool.submit(take)
+        turn(worker, taking.done)
+        if is_steady:
+            assert taking.result().endswith(text.encode() + b'"')
+            assert worker.nr_conns == 1
+        else:
+            turn(worker, lambda: worker.nr_conns == 0)
+
+
 @pytest.mark.parametrize("more", [request_for("ahead"), b"", None], ids=["whole", "half-closed", "gone"])
 @pytest.mark.parametrize("header", [(), ("Connection: close",)], ids=["kept", "closed"])
 def test_client_heard_of_in_the_moment_of_its_answer_stops_no_worker(

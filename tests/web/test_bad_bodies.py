@@ -2,11 +2,13 @@
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
 
+from payments.strictjson import read_strictly
 from tests.harness import Server
 from tests.web.helpers import (
     BATCH,
@@ -151,6 +153,16 @@ def test_declared_size_is_refused_before_the_body_is_sent(shared_server: Server)
 def test_json_that_is_no_object_is_invalid(shared_server: Server, method: str, path: str, body: str) -> None:
     answer = call(shared_server, method, path, body.encode())
     assert wrong_fields(answer) == ["body"]
+
+
+def test_body_of_many_names_of_which_the_last_stands_twice_holds_up_nobody() -> None:
+    """One that may be sent by the hundred, to the thread that answers everybody."""
+    names = [*range(20_000), 19_999]
+    body = b"{%b}" % b",".join(b'"%d":1' % name for name in names)
+    begun_s = time.monotonic()
+    with pytest.raises(ValueError, match="'19999' stands twice"):
+        read_strictly(body)
+    assert time.monotonic() - begun_s < 0.5
 
 
 def test_after_all_of_that_an_event_is_recorded(shared_server: Server) -> None:

@@ -140,7 +140,8 @@ def decode_lines(lines: Sequence[bytes], position: Position) -> Decoded:
     """The entries in ``lines``, to be folded, if the first stands at ``position``: a ``Decode``.
 
     One loop, for every process goes through it with every line that another has written. A line whose SHA-256 stands in
-    the next one is whole; only where it does not, the checksum is asked.
+    the next one is as it was written; only where it does not, the checksum is asked. (One that was wrong before its
+    writer hashed it is found by a start and by ``verify``, which ask every checksum.)
     """
     seq, offset, prev, segment = position
     entries: list[Entry] = []

@@ -1,7 +1,8 @@
 """Reading the whole journal, oldest entry first, beside everything else: for what hands it on to other programs.
 
-It takes no lock and needs no memory to speak of, however long the journal. Each line's checksum and ``seq`` are
-checked, the chain and the sums are not: that is what ``verify`` is for. Only what is shown of a line is parsed.
+It asks for the lock only to see where the journal ends, and needs no memory to speak of, however long the journal. Each
+line's checksum and ``seq`` are checked, the chain and the sums are not: that is what ``verify`` is for. Only what is
+shown of a line is parsed.
 """
 
 import os

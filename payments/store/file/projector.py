@@ -48,7 +48,8 @@ class Projector:
 
     def follow(self, seq: int, record_count: int) -> None:
         """See to it that the projections show the entries up to ``seq``: at once while that is cheap, else soon."""
-        if record_count <= PROMPT_RECORDS:
+        # Whoever could not write them may have waited for seconds: the next time that is not the caller's.
+        if record_count <= PROMPT_RECORDS and not self._failing:
             self.write(seq)
             return
         if self._thread is None:

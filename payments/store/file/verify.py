@@ -1,8 +1,8 @@
 """Whether the journal holds together, from its first line to its last, and whether the projections show what it says.
 
 What a start checks (checksum, chain, ``seq``), and what it takes for granted: that balances are the sums of what moved
-them, that no moment of a session, or of a host's power, is in two intervals. It takes no lock and writes nothing, so it
-may run beside everything else.
+them, that no moment of a session, or of a host's power, is in two intervals. It writes nothing, and asks for the lock
+only to see where the journal ends, so it may run beside everything else.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,7 @@
 """Walking through the whole journal, oldest line first, beside whoever writes it: its files, and their lines in chunks.
 
-Without a lock, and without decoding anything. ``lines`` reads one file as it grows; this, all of them as they are now.
+Without a lock, but for a moment, and without decoding anything. ``lines`` reads one file as it grows; this, all of them
+as they are now.
 """
 
 import os
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from payments.disk import Disk
+from payments.disk.lock import nobody_holding
 from payments.errors import Corrupt
 from payments.store.file.lines import split_lines
 from payments.store.file.segments import PlainSegment, Segment, open_sealed, sealed_segments
 
 _CHUNK = 1 << 17
+_WITHIN_S = 5.0
 
 
 class JournalFile(NamedTuple):
@@ -39,7 +42,9 @@ def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
         if files := _sealed_files(disk, journal_path, b""):
             return files
         raise
-    end = active.size()
+    # Whoever has the lock may write a group in pieces, and cut them off again.
+    with nobody_holding(journal_path.with_name(f"{journal_path.name}.lock"), _WITHIN_S):
+        end = active.size()
     return [*_sealed_files(disk, journal_path, active.read(64, 0)), JournalFile(active, None, end)]
 
 

@@ -1,12 +1,15 @@
 """The whole journal, oldest entry first, from its files: every segment in either form, beside whoever writes."""
 
+import gzip
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from payments.disk.lock import HotLock
 from payments.domain.ledger import Adjustment, Payout
 from payments.domain.records import entry_record
 from payments.errors import Corrupt, Misconfigured, Unavailable
@@ -15,6 +18,7 @@ from payments.store.file import halt
 from payments.store.file.export import Export
 from payments.store.file.segments import sealed_path, sealed_segments
 from payments.store.file.store import FileStore
+from payments.store.file.verify import Verification
 from tests.disk.scripted import HastyDisk
 from tests.harness import HOST_A, HOST_B, JSON, NOON_MS, Clock, event, file_store, journal_path, projections
 from tests.store.house import all_entries
@@ -165,4 +169,28 @@ def test_progress_adds_up_to_the_size(tmp_path: Path) -> None:
     progress: list[int] = []
     assert len(list(journal.records(Query(), money_only=False, progress=progress.append))) == 38
     assert (len(progress), sum(progress)) == (len(sealed_segments(journal_path(tmp_path))) + 1, journal.size)
+    journal.close()
+
+
+@pytest.mark.parametrize("opened", [Export, Verification], ids=["export", "verify"])
+def test_group_that_is_cut_off_again_is_never_seen(
+    opened: Callable[..., Export | Verification], tmp_path: Path
+) -> None:
+    """Whoever has the lock writes a long one in pieces, and one may fail."""
+    lived(tmp_path).close()
+    path = journal_path(tmp_path)
+    whole = path.read_bytes()
+    writer = HotLock(path.with_name(f"{path.name}.lock"))
+    writer.acquire()
+    path.write_bytes(whole + whole)
+    with ThreadPoolExecutor(1) as threads:
+        opening = threads.submit(opened, HastyDisk(), path, projections(tmp_path))
+        with pytest.raises(TimeoutError):
+            opening.result(0.2)
+        os.truncate(path, len(whole))
+        writer.close()
+        journal = opening.result(30)
+    sealed = sum(len(gzip.decompress(each.read_bytes())) for each in path.parent.glob("*.gz"))
+    sealed += sum(each.stat().st_size for each in path.parent.glob(f"{path.name}.0*") if each.suffix != ".gz")
+    assert journal.size == sealed + len(whole)
     journal.close()
