@@ -164,7 +164,7 @@ MUTANTS = (
     ),
     Mutant(
         "folder-sync-at-start-left-out", SHARED,
-        "            self._disk.sync_folder(self._path.parent)\n", "",
+        "                self._disk.sync_folder(self._path.parent)\n", "",
         "tests/store/file/test_waiting.py",
     ),
     Mutant(
@@ -585,6 +585,16 @@ MUTANTS = (
         "read-ahead-without-end", LOCK,
         "pauses < 0 or time.monotonic() >= deadline_s", "pauses < 0",
         "tests/store/file/test_ahead.py",
+    ),
+    Mutant(
+        "unsettled-folded-without-the-lock", AHEAD,
+        "[: max(0, settled_seq - position.seq)]", "",
+        "tests/store/file/test_approach.py",
+    ),
+    Mutant(
+        "all-read-on-under-the-lock", SHARED,
+        "        if monotonic_s() - self._turned_s >= _LONG_S:\n", "        if False:\n",
+        "tests/store/file/test_approach.py",
     ),
     Mutant(
         "group-never-in-pieces", STORE,

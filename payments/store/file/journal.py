@@ -129,9 +129,9 @@ class Journal:
         self._open_segment = self.position.segment
         return self._read(self._active(self.path))
 
-    def peek(self, position: Position) -> list[bytes]:
-        """Lines behind ``position`` in the file that is open here; without the lock, they may be cut off again."""
-        return whole_lines(self._active(self.path), position.offset)
+    def peek(self, offset: int) -> list[bytes]:
+        """Lines behind byte ``offset`` of the file that is open here; without the lock, they may be cut off again."""
+        return whole_lines(self._active(self.path), offset)
 
     def take_up_next(self) -> Iterator[Sequence[Entry]]:
         """What is behind ``position`` in the file that another process has sealed, and in those sealed since.

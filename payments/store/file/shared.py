@@ -4,17 +4,18 @@ import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from payments.clock import monotonic_s
 from payments.disk import Disk
 from payments.disk.lock import HotLock, LockTimeout
 from payments.domain.entries import Entry
 from payments.domain.state import State, evolve
 from payments.errors import Corrupt, Unavailable
 from payments.store.file import halt, snapshot
-from payments.store.file.ahead import Ahead
-from payments.store.file.codec import Position
+from payments.store.file.ahead import Ahead, read_settled
+from payments.store.file.codec import BadLine, Position, UnknownVersion
 from payments.store.file.journal import Journal, SyncFailed
 from payments.store.file.lines import BadTail
 from payments.store.file.rebuild import Rebuild
@@ -30,6 +31,7 @@ OPEN_TIMEOUT_S = 120.0
 KEPT = "is held by another process for too long; is one stopped?"
 
 _MIN_FREE_BYTES = 1 << 20
+_LONG_S = 1.0
 
 
 class SharedJournal:
@@ -55,6 +57,7 @@ class SharedJournal:
         self.waits = False
         self.state = State()
         self._begin = Position()
+        self._turned_s = monotonic_s()
         self._ahead = Ahead()
         with ExitStack() as opened:
             self.journal = Journal(disk, path, segment_bytes)
@@ -83,6 +86,7 @@ class SharedJournal:
 
         Raises ``Unavailable`` and ``Corrupt``.
         """
+        self._approach()
         self._acquire(lambda: self._ahead.acquire(self._lock, self.journal))
         try:
             self._check_ground()
@@ -94,6 +98,7 @@ class SharedJournal:
             raise Unavailable(f"{self._path}: cannot be read or mended ({error.strerror})", retry_after_s=5) from error
         finally:
             self._lock.release()
+            self._turned_s = monotonic_s()
 
     def record(self, entries: Sequence[Entry], after: State) -> None:
         """Append ``entries``; within ``turn``, once or more often. Neither on disk nor in the state before ``sync``.
@@ -145,6 +150,13 @@ class SharedJournal:
                 self._sync()
             raise
 
+    def _approach(self) -> None:
+        """After a long time without a turn, bring the state near to what it is by now, while others have theirs."""
+        if monotonic_s() - self._turned_s >= _LONG_S:
+            # What is wrong is said by the turn, which comes upon it again.
+            with suppress(OSError, BadLine, BadTail, UnknownVersion, Corrupt):
+                self._fold(read_settled(self.journal))
+
     def _acquire(self, acquire: Callable[[], None]) -> None:
         self.waits = True
         try:
@@ -188,30 +200,32 @@ class SharedJournal:
         self._check_not_halted()
 
     def _recover(self) -> bool:
-        self._acquire(lambda: self._lock.acquire_within(OPEN_TIMEOUT_S))
-        try:
-            # Not only when this process made the journal: whoever did may have died before it synced the name.
-            self._disk.sync_folder(self._path.parent)
-            self.journal.open_anew()
-            halted = self._disk.exists(self._mark)
-            if halted:
-                self._disk.forget_cache(self.journal.descriptor)
-            with _collector_at_rest():
-                found = snapshot.read(self._projections)
+        with _collector_at_rest():
+            # Each is replaced as a whole, and what is recorded meanwhile is behind it: this needs no lock, and takes
+            # seconds where there are many sessions.
+            found = snapshot.read(self._projections)
+            self._acquire(lambda: self._lock.acquire_within(OPEN_TIMEOUT_S))
+            try:
+                # Not only when this process made the journal: whoever did may have died before it synced the name.
+                self._disk.sync_folder(self._path.parent)
+                self.journal.open_anew()
+                halted = self._disk.exists(self._mark)
+                if halted:
+                    self._disk.forget_cache(self.journal.descriptor)
                 for path, position in found.reflected.items():
                     self._check_reflected(path, position)
                 if found.snapshot is not None and not halted:
                     self.state, self.journal.position = found.snapshot
                 self.journal.check_sealed()
                 self._rebuild()
-            # What was read may be another process's, written and not yet synced: nothing rests on it before it is.
-            self._sync()
-            if halted:
-                log.warning("%s: verified from disk up to seq %d after a failed sync", self._path, self.state.seq)
-                halt.clear_mark(self._disk, self._path)
-            return found.snapshot is None
-        finally:
-            self._lock.release()
+                # What was read may be another process's, written and not yet synced: nothing rests on it before it is.
+                self._sync()
+                if halted:
+                    log.warning("%s: verified from disk up to seq %d after a failed sync", self._path, self.state.seq)
+                    halt.clear_mark(self._disk, self._path)
+                return found.snapshot is None
+            finally:
+                self._lock.release()
 
     def _rebuild(self) -> None:
         """Bring the state from where it stands to the journal's end."""

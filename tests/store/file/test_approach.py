@@ -1,0 +1,154 @@
+"""Whoever has had no turn for long reads what was recorded meanwhile before it asks for the lock, not under it."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from payments.disk.lock import HotLock
+from payments.domain.sessions import START
+from payments.store.file import ahead, shared, snapshot
+from payments.store.file.shared import SharedJournal
+from payments.store.file.snapshot import Paths
+from payments.store.file.store import FileStore
+from tests.disk.scripted import HastyDisk
+from tests.harness import Clock, event, file_store, journal_path, projections, until
+
+COMMANDS = 60
+SEGMENT_BYTES = [pytest.param(1 << 28, id="one segment"), pytest.param(12_000, id="several segments")]
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A moment is long, and a few lines are many."""
+    monkeypatch.setattr(shared, "_LONG_S", 0.0)
+    monkeypatch.setattr(ahead, "_FEW_BYTES", 2000)
+
+
+def joined(folder: Path, segment_bytes: int = 1 << 28) -> SharedJournal:
+    """The journal in ``folder``, as a process has it that is about to have no turn for long."""
+    return SharedJournal(HastyDisk(), journal_path(folder), projections(folder), Clock(), segment_bytes)
+
+
+def record(store: FileStore, count: int = COMMANDS) -> None:
+    for number in range(count):
+        store.execute([event(f"s-{number}", START)])
+
+
+@contextmanager
+def turn_wanted(journal: SharedJournal) -> Iterator[None]:
+    """Meanwhile ``journal`` wants a turn, and another process has the lock."""
+
+    def take() -> None:
+        with journal.turn():
+            pass
+
+    path = journal_path(folder_of(journal))
+    holder = HotLock(path.with_name(f"{path.name}.lock"))
+    holder.acquire()
+    with ThreadPoolExecutor(1) as threads:
+        try:
+            turn = threads.submit(take)
+            until(lambda: journal.waits)
+            yield
+        finally:
+            holder.close()
+        turn.result(30)
+
+
+def folder_of(journal: SharedJournal) -> Path:
+    return journal.journal.path.parent.parent
+
+
+@pytest.mark.parametrize("segment_bytes", SEGMENT_BYTES)
+def test_what_is_settled_is_folded_while_another_has_the_lock(segment_bytes: int, tmp_path: Path) -> None:
+    store = file_store(tmp_path, disk=HastyDisk(), segment_bytes=segment_bytes)
+    journal = joined(tmp_path, segment_bytes)
+    record(store)
+    with turn_wanted(journal):
+        assert journal.state.seq >= COMMANDS - 4
+    assert journal.state == store.view()
+    assert journal.state.seq == COMMANDS
+    store.close()
+    journal.close()
+
+
+def test_whoever_had_a_turn_just_now_reads_on_under_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "_LONG_S", 60.0)
+    store = file_store(tmp_path, disk=HastyDisk())
+    journal = joined(tmp_path)
+    record(store)
+    with turn_wanted(journal):
+        assert journal.state.seq == 0
+    assert journal.state.seq == COMMANDS
+    store.close()
+    journal.close()
+
+
+def test_what_may_yet_be_cut_off_is_not_folded(tmp_path: Path) -> None:
+    """A group that is being written: no line says of any of it that it is on disk."""
+    store = file_store(tmp_path / "here", disk=HastyDisk())
+    record(store, 5)
+    store.close()
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    other = file_store(tmp_path / "there", disk=HastyDisk())
+    other.execute([event(f"t-{number}", START) for number in range(50)])
+    other.close()
+    journal = joined(tmp_path / "here")
+    path = journal_path(tmp_path / "here")
+    before = path.read_bytes()
+    path.write_bytes(journal_path(tmp_path / "there").read_bytes())
+    with turn_wanted(journal):
+        assert journal.state.seq == 5
+        path.write_bytes(before)
+    assert journal.state.seq == 5
+    assert sorted(journal.state.sessions) == [f"s-{number}" for number in range(5)]
+    journal.close()
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 512, b"half a line"], ids=["zeros", "half"])
+def test_what_cannot_be_read_is_left_to_the_turn(tail: bytes, tmp_path: Path) -> None:
+    store = file_store(tmp_path, disk=HastyDisk())
+    journal = joined(tmp_path)
+    record(store)
+    with journal_path(tmp_path).open("ab") as file:
+        file.write(tail)
+    with turn_wanted(journal):
+        pass
+    assert journal.state.seq == COMMANDS
+    store.close()
+    journal.close()
+
+
+@pytest.mark.parametrize("segment_bytes", SEGMENT_BYTES)
+def test_a_start_reads_the_projections_while_another_has_the_lock(
+    segment_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = file_store(tmp_path, disk=HastyDisk(), segment_bytes=segment_bytes)
+    record(store)
+    are_read = threading.Event()
+
+    def read(paths: Paths) -> snapshot.Found:
+        found = usual(paths)
+        are_read.set()
+        return found
+
+    usual = snapshot.read
+    monkeypatch.setattr(snapshot, "read", read)
+    path = journal_path(tmp_path)
+    holder = HotLock(path.with_name(f"{path.name}.lock"))
+    holder.acquire()
+    with ThreadPoolExecutor(1) as threads:
+        starting = threads.submit(joined, tmp_path, segment_bytes)
+        assert are_read.wait(30)
+        assert not starting.done()
+        holder.release()
+        journal = starting.result(30)
+    assert journal.state == store.view()
+    holder.close()
+    store.close()
+    journal.close()
