@@ -76,7 +76,8 @@ class Ahead:
 def read_settled(journal: Journal) -> Iterator[Sequence[Entry]]:
     """The entries behind the position of ``journal`` that nobody will cut off any more, but for the last few.
 
-    They need no lock: somebody knew them to be on disk, and said so in a later line.
+    They need no lock: somebody knew them to be on disk, and said so in a later line. Not those of a file that is not
+    open yet: which one that is, nobody can be sure of without the lock.
     """
     while (size := journal.current_size()) is None or size - journal.position.offset > _FEW_BYTES:
         if size is not None:
@@ -89,7 +90,7 @@ def read_settled(journal: Journal) -> Iterator[Sequence[Entry]]:
             journal.position = read.position
             journal.durable_seq = max(journal.durable_seq, read.position.seq)
             yield read.entries
-        elif journal.is_sealed():
-            yield from journal.take_up_next()
         else:
+            if journal.is_sealed():
+                yield from journal.read_behind_seal()
             return

@@ -134,9 +134,14 @@ class Journal:
         return whole_lines(self._active(self.path), offset)
 
     def take_up_next(self) -> Iterator[Sequence[Entry]]:
+        """As ``read_behind_seal``, and then opens the active file: under the lock, for else another may follow first."""
+        yield from self.read_behind_seal()
+        self._open_next()
+
+    def read_behind_seal(self) -> Iterator[Sequence[Entry]]:
         """What is behind ``position`` in the file that another process has sealed, and in those sealed since.
 
-        Then opens the active one. If it fails half-way, it goes on from there the next time.
+        If it fails half-way, it goes on from there the next time.
         """
         if self.position.segment == self._open_segment:
             yield from self._read_to_the_end(self._active(sealed_path(self.path, self._open_segment)))
@@ -144,7 +149,6 @@ class Journal:
         yield from self.read_sealed()
         # Whoever sealed them synced them first.
         self.durable_seq = max(self.durable_seq, self.position.seq)
-        self._open_next()
 
     def end(self) -> End:
         """The journal as it is now; within a turn, for the position must be in the file that is open."""

@@ -156,6 +156,17 @@ class SharedJournal:
             # What is wrong is said by the turn, which comes upon it again.
             with suppress(OSError, BadLine, BadTail, UnknownVersion, Corrupt):
                 self._fold(read_settled(self.journal))
+                if self.journal.current_size() is None:
+                    self._open_next()
+                    self._fold(read_settled(self.journal))
+
+    def _open_next(self) -> None:
+        self._acquire(self._lock.acquire)
+        try:
+            if self.journal.current_size() is None and self.journal.is_sealed():
+                self._fold(self.journal.take_up_next())
+        finally:
+            self._lock.release()
 
     def _acquire(self, acquire: Callable[[], None]) -> None:
         self.waits = True

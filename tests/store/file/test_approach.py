@@ -152,3 +152,20 @@ def test_a_start_reads_the_projections_while_another_has_the_lock(
     holder.close()
     store.close()
     journal.close()
+
+
+def test_segments_that_are_sealed_meanwhile_are_all_read(tmp_path: Path) -> None:
+    """Every few entries one, while somebody reads on all the time, without the lock and with it."""
+    store = file_store(tmp_path, disk=HastyDisk(), segment_bytes=2000)
+    journal = joined(tmp_path, 2000)
+    with ThreadPoolExecutor(1) as threads:
+        recording = threads.submit(record, store, 1500)
+        while not recording.done():
+            with journal.turn():
+                assert journal.state.seq == journal.journal.position.seq
+        recording.result()
+    with journal.turn():
+        assert journal.state == store.view()
+    assert journal.state.seq == 1500
+    store.close()
+    journal.close()
