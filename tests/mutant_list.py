@@ -592,6 +592,11 @@ MUTANTS = (
         "tests/store/file/test_approach.py",
     ),
     Mutant(
+        "next-segment-opened-without-the-lock", AHEAD,
+        "yield from journal.read_behind_seal()", "yield from journal.take_up_next()",
+        "tests/store/file/test_approach.py",
+    ),
+    Mutant(
         "all-read-on-under-the-lock", SHARED,
         "        if monotonic_s() - self._turned_s >= _LONG_S:\n", "        if False:\n",
         "tests/store/file/test_approach.py",

@@ -134,7 +134,7 @@ class Journal:
         return whole_lines(self._active(self.path), offset)
 
     def take_up_next(self) -> Iterator[Sequence[Entry]]:
-        """As ``read_behind_seal``, and then opens the active file: under the lock, for else another may follow first."""
+        """As ``read_behind_seal``, and then opens the active file: under the lock, else another may follow first."""
         yield from self.read_behind_seal()
         self._open_next()
 
