@@ -40,6 +40,5 @@ install_modules tests/edge/pixelstreaming
 .venv/bin/ruff format --check --quiet .
 .venv/bin/ruff check --quiet .
 .venv/bin/mypy
-# Three at a time, though there be two cores, because many of them wait: for a time-out, for a process to start. A
-# module's tests stay together.
-exec .venv/bin/pytest --numprocesses 3 --dist loadfile "$@"
+# Two at a time, because many of them wait: for a time-out, for a process to start. A module's tests stay together.
+exec .venv/bin/pytest --numprocesses 2 --dist loadfile "$@"
