@@ -1068,11 +1068,6 @@ MUTANTS = (
         "tests/store/file/test_export.py -k cut_off_again",
     ),
     Mutant(
-        "projections-waited-for-again-and-again", PROJECTOR,
-        " and not self._failing:", ":",
-        "tests/store/file/test_projections.py -k in_vain",
-    ),
-    Mutant(
         "body-that-nobody-read-left-there", JOURNAL_WORKER,
         "        self.parser.mesg.body.read()\n", "",
         "tests/deploy/test_journal_worker.py -k nobody_read",

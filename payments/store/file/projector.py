@@ -42,16 +42,13 @@ class Projector:
         self._written_seq = -1
         self._took_s = 0.0
         self._failing = False
-        self._is_cheap = False
         self._news = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
     def follow(self, seq: int, record_count: int) -> None:
         """See to it that the projections show the entries up to ``seq``: at once while that is cheap, else soon."""
-        self._is_cheap = record_count <= PROMPT_RECORDS
-        # Whoever could not write them may have waited for seconds: the next time that is not the caller's.
-        if self._is_cheap and not self._failing:
+        if record_count <= PROMPT_RECORDS:
             self.write(seq)
             return
         if self._thread is None:
@@ -120,8 +117,6 @@ class Projector:
 
     def _pause_s(self) -> float:
         """How long to wait so that the writing, this process's and the others', keeps to its share."""
-        if self._is_cheap:
-            return 0.0
         try:
             age_s = max(0.0, time.time() - self._paths.sessions.stat().st_mtime)
         except OSError:

@@ -7,19 +7,16 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from payments.disk.lock import LockTimeout
 from payments.domain.decisions import RECORDED, Outcome
 from payments.domain.readings import AWAKE, UNKNOWN, Reading
 from payments.domain.records import balance_record, power_record, session_record
 from payments.domain.sessions import HEARTBEAT, START
-from payments.store.file import projector
 from payments.store.file.projector import PROMPT_RECORDS
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
@@ -236,35 +233,7 @@ def test_a_full_disk_below_a_projection_fails_no_event(name: str, operation: str
     assert list(tmp_path.glob("*.new")) == []
     disk.broken.clear()
     recorded(store, "s-3")
-    until(lambda: shown_seq(tmp_path) == 4)
     check_shown(store, tmp_path)
-    # And from then on at once again.
-    recorded(store, "s-4")
-    check_shown(store, tmp_path)
-    store.close()
-
-
-def test_who_waited_in_vain_to_write_them_does_not_wait_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody who stopped keeps their lock: every answer of a process would take 5 s, one after the other."""
-
-    @contextmanager
-    def kept(path: Path, timeout_s: float) -> Iterator[None]:
-        waiters.append(threading.current_thread().name)
-        raise LockTimeout(str(path))
-        yield
-
-    waiters: list[str] = []
-    store = file_store(tmp_path, disk=HastyDisk())
-    # However long the last time took: what is cheap has no share of the time to keep to.
-    monkeypatch.setattr(projector, "SHARE", 1e-9)
-    with monkeypatch.context() as patch:
-        patch.setattr(projector, "brief_lock", kept)
-        for number in range(3):
-            recorded(store, f"s-{number}")
-        until(lambda: "projector" in waiters)
-    assert waiters.count(threading.current_thread().name) == 1
-    recorded(store, "s-3")
-    until(lambda: shown_seq(tmp_path) == 4)
     store.close()
 
 
