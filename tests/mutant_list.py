@@ -598,7 +598,7 @@ MUTANTS = (
     ),
     Mutant(
         "all-read-on-under-the-lock", SHARED,
-        "        if monotonic_s() - self._turned_s >= _LONG_S:\n", "        if False:\n",
+        "        if monotonic_s() - self._turned_s >= _LONG_S and self._fold_settled():\n", "        if False:\n",
         "tests/store/file/test_approach.py",
     ),
     Mutant(
@@ -608,24 +608,24 @@ MUTANTS = (
     ),
     Mutant(
         "pieces-of-a-group-that-fails-stay", SHARED,
-        "                self.journal.cut_back(self._begin)\n", "",
+        "            self.journal.cut_back(self._begin)\n", "",
         "tests/store/file/test_pieces.py",
     ),
     Mutant(
         "pieces-cut-off-taken-for-on-disk", SHARED,
-        "                self.journal.cut_back(self._begin)\n",
-        "                self._sync()\n                self.journal.cut_back(self._begin)\n",
+        "            self.journal.cut_back(self._begin)\n",
+        "            self._sync()\n            self.journal.cut_back(self._begin)\n",
         "tests/store/file/test_pieces.py",
     ),
     Mutant(
         "pieces-cut-off-but-not-on-disk", SHARED,
-        "was cut off.\n                self._sync()\n", "was cut off.\n",
+        "was cut off.\n            self._sync()\n", "was cut off.\n",
         "tests/store/file/test_pieces.py",
     ),
     Mutant(
         "failed-folder-sync-tried-again", SHARED,
         "        except SyncFailed as error:\n            self._halt(error)\n", "",
-        "tests/store/file/test_rotation.py",
+        "tests/store/file/test_rotation.py tests/store/file/test_approach.py",
     ),
     Mutant(
         "refused-addresses-are-asked", DIAL,

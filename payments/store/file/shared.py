@@ -87,18 +87,13 @@ class SharedJournal:
         Raises ``Unavailable`` and ``Corrupt``.
         """
         self._approach()
-        self._acquire(lambda: self._ahead.acquire(self._lock, self.journal))
-        try:
+        with self._held(lambda: self._ahead.acquire(self._lock, self.journal)):
             self._check_ground()
-            with self._all_or_nothing():
+            try:
                 yield
-        except SyncFailed as error:
-            self._halt(error)
-        except OSError as error:
-            raise Unavailable(f"{self._path}: cannot be read or mended ({error.strerror})", retry_after_s=5) from error
-        finally:
-            self._lock.release()
-            self._turned_s = monotonic_s()
+            except BaseException:
+                self._cut_back()
+                raise
 
     def record(self, entries: Sequence[Entry], after: State) -> None:
         """Append ``entries``; within ``turn``, once or more often. Neither on disk nor in the state before ``sync``.
@@ -138,35 +133,41 @@ class SharedJournal:
         self._lock.close()
         self.journal.close()
 
-    @contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            if self._recorded is not None:
-                self._recorded = None
-                self.journal.cut_back(self._begin)
-                # On disk before anything is written behind it: else a crash could bring back what was cut off.
-                self._sync()
-            raise
-
     def _approach(self) -> None:
         """After a long time without a turn, bring the state near to what it is by now, while others have theirs."""
-        if monotonic_s() - self._turned_s >= _LONG_S:
-            # What is wrong is said by the turn, which comes upon it again.
-            with suppress(OSError, BadLine, BadTail, UnknownVersion, Corrupt):
-                self._fold(read_settled(self.journal))
-                if self.journal.current_size() is None:
-                    self._open_next()
-                    self._fold(read_settled(self.journal))
+        if monotonic_s() - self._turned_s >= _LONG_S and self._fold_settled():
+            with self._held(self._lock.acquire):
+                self._take_up_next()
+            self._fold_settled()
 
-    def _open_next(self) -> None:
-        self._acquire(self._lock.acquire)
+    def _fold_settled(self) -> bool:
+        """Fold what needs no lock; whether more of it is in a file that is not open yet."""
+        # What is wrong is said by the turn, which comes upon it again. Nothing is synced here.
+        with suppress(OSError, BadLine, BadTail, UnknownVersion, Corrupt):
+            self._fold(read_settled(self.journal))
+            return self.journal.current_size() is None
+        return False
+
+    @contextmanager
+    def _held(self, acquire: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock. Raises ``Unavailable``, for what fails meanwhile too; a folder that was not synced halts."""
+        self._acquire(acquire)
         try:
-            if self.journal.current_size() is None and self.journal.is_sealed():
-                self._fold(self.journal.take_up_next())
+            yield
+        except SyncFailed as error:
+            self._halt(error)
+        except OSError as error:
+            raise Unavailable(f"{self._path}: cannot be read or mended ({error.strerror})", retry_after_s=5) from error
         finally:
             self._lock.release()
+            self._turned_s = monotonic_s()
+
+    def _cut_back(self) -> None:
+        if self._recorded is not None:
+            self._recorded = None
+            self.journal.cut_back(self._begin)
+            # On disk before anything is written behind it: else a crash could bring back what was cut off.
+            self._sync()
 
     def _acquire(self, acquire: Callable[[], None]) -> None:
         self.waits = True
@@ -180,16 +181,21 @@ class SharedJournal:
             self.waits = False
 
     def _check_ground(self) -> None:
+        size = self._take_up_next()
+        if size is None or size < self.journal.position.offset:
+            raise Unavailable(f"{self._path} was removed or cut short under a running process; restore it, and restart")
+        if size > self.journal.position.offset:
+            self._catch_up()
+
+    def _take_up_next(self) -> int | None:
+        """Go on in the file that is written now, if others have sealed the one that is open here; its size."""
         self._check_not_halted()
         if self._disk.exists(self._mark):
             self._halted = f"{self._mark} exists: a sync failed"
             self._check_not_halted()
         while (size := self.journal.current_size()) is None and self.journal.is_sealed():
             self._fold(self.journal.take_up_next())
-        if size is None or size < self.journal.position.offset:
-            raise Unavailable(f"{self._path} was removed or cut short under a running process; restore it, and restart")
-        if size > self.journal.position.offset:
-            self._catch_up()
+        return size
 
     def _check_not_halted(self) -> None:
         if self._halted is not None:

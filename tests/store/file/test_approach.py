@@ -1,5 +1,6 @@
 """Whoever has had no turn for long reads what was recorded meanwhile before it asks for the lock, not under it."""
 
+import errno
 import shutil
 import threading
 from collections.abc import Iterator
@@ -9,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from payments.disk import Disk
 from payments.disk.lock import HotLock
 from payments.domain.sessions import START
+from payments.errors import Unavailable
 from payments.store.file import ahead, shared, snapshot
 from payments.store.file.shared import SharedJournal
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
-from tests.disk.scripted import HastyDisk
+from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
 from tests.harness import Clock, event, file_store, journal_path, projections, until
 
 COMMANDS = 60
@@ -29,9 +32,9 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "_FEW_BYTES", 2000)
 
 
-def joined(folder: Path, segment_bytes: int = 1 << 28) -> SharedJournal:
+def joined(folder: Path, segment_bytes: int = 1 << 28, disk: Disk | None = None) -> SharedJournal:
     """The journal in ``folder``, as a process has it that is about to have no turn for long."""
-    return SharedJournal(HastyDisk(), journal_path(folder), projections(folder), Clock(), segment_bytes)
+    return SharedJournal(disk or HastyDisk(), journal_path(folder), projections(folder), Clock(), segment_bytes)
 
 
 def record(store: FileStore, count: int = COMMANDS) -> None:
@@ -107,6 +110,20 @@ def test_what_may_yet_be_cut_off_is_not_folded(tmp_path: Path) -> None:
         path.write_bytes(before)
     assert journal.state.seq == 5
     assert sorted(journal.state.sessions) == [f"s-{number}" for number in range(5)]
+    journal.close()
+
+
+def test_a_folder_that_cannot_be_synced_before_the_turn_stops_this_writer_too(tmp_path: Path) -> None:
+    """To open the next file takes that; what a second sync says would prove nothing."""
+    store = file_store(tmp_path, disk=HastyDisk(), segment_bytes=12_000)
+    disk = ScriptedDisk()
+    journal = joined(tmp_path, 12_000, disk)
+    record(store)
+    disk.script("sync_folder", "audit", Fail(errno.EIO))
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="a sync failed"), journal.turn():
+            pass
+    store.close()
     journal.close()
 
 
