@@ -165,19 +165,7 @@ class JournalWorker(ThreadWorker):
         except Exception as error:
             self._give_up(call, error)
         else:
-            if unsent:
-                self._send_on(call, unsent, stays)
-            else:
-                self._end(call, stays)
-
-    def _send_on(self, call: "_Call", unsent: bytes, stays: bool) -> None:
-        """Have a thread wait for one that does not take all of its answer at once."""
-        conn = call.conn
-        del self._calls[conn]
-        if call.is_watched:
-            self.poller.unregister(conn.sock)
-        sent = self.tpool.submit(conn.send_on, unsent, stays)
-        sent.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+            self._end(call, stays, unsent)
 
     def _give_up(self, call: "_Call", error: Exception) -> None:
         # One who is gone, or does not read his answers, is not told.
@@ -185,16 +173,21 @@ class JournalWorker(ThreadWorker):
             self.handle_error(call.request, call.conn.sock, call.conn.client, error)
         self._end(call, stays=False)
 
-    def _end(self, call: "_Call", stays: bool) -> None:
+    def _end(self, call: "_Call", stays: bool, unsent: bytes = b"") -> None:
         conn = call.conn
         del self._calls[conn]
-        if stays and call.is_watched and self.alive and not conn.has_read_ahead():
+        if not unsent and stays and call.is_watched and self.alive and not conn.has_read_ahead():
             conn.set_timeout()
             self.keepalived_conns.append(conn)
             return
         if call.is_watched:
             self.poller.unregister(conn.sock)
-        self.finish_request(conn, _KEPT if stays else _ENDED)
+        if unsent:
+            # A thread waits for one that does not take all of its answer at once.
+            sent = self.tpool.submit(conn.send_on, unsent, stays)
+            sent.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+        else:
+            self.finish_request(conn, _KEPT if stays else _ENDED)
 
     def _lacks_room(self) -> bool:
         """Whether there is no place for another connection, and somebody waits for one."""

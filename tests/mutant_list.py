@@ -199,7 +199,7 @@ MUTANTS = (
     ),
     Mutant(
         "checksum-asked-of-no-line", CODEC,
-        "            if following[_PREV] != digest.encode():\n", "            if False:\n",
+        "            if following[PREV] != digest.encode():\n", "            if False:\n",
         "tests/store/file/test_codec.py",
     ),
     Mutant(
@@ -560,7 +560,7 @@ MUTANTS = (
     ),
     Mutant(
         "rebuild-without-the-chain", REBUILD,
-        "        and line[-_PREV_BYTES:-_AFTER_PREV_BYTES] == position.hash.encode()\n", "",
+        "        and line[PREV] == position.hash.encode()\n", "",
         "tests/store/file/test_rebuild.py",
     ),
     Mutant(
@@ -1044,7 +1044,7 @@ MUTANTS = (
     ),
     Mutant(
         "rest-of-an-answer-forgotten", JOURNAL_WORKER,
-        "            if unsent:\n", "            if False:\n",
+        "            self._end(call, stays, unsent)\n", "            self._end(call, stays)\n",
         "tests/deploy/test_journal_worker.py -k long_answer_in_pieces",
     ),
     Mutant(
@@ -1064,7 +1064,7 @@ MUTANTS = (
     ),
     Mutant(
         "end-of-the-journal-within-a-group", WALK,
-        '    with nobody_holding(journal_path.with_name(f"{journal_path.name}.lock"), _WITHIN_S):\n', "    if True:\n",
+        '    with nobody_holding(lock_path(journal_path), _WITHIN_S):\n', "    if True:\n",
         "tests/store/file/test_export.py -k cut_off_again",
     ),
     Mutant(

@@ -50,12 +50,20 @@ def nobody_holding(path: Path, timeout_s: float) -> Iterator[None]:
         yield
         return
     try:
-        deadline_s = time.monotonic() + timeout_s
-        while not _share(descriptor) and time.monotonic() < deadline_s:
-            time.sleep(_POLL_S)
+        _poll(lambda: _share(descriptor), timeout_s)
         yield
     finally:
         os.close(descriptor)
+
+
+def _poll(attempt: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether ``attempt`` succeeds in time, made again and again."""
+    deadline_s = time.monotonic() + timeout_s
+    while not attempt():
+        if time.monotonic() >= deadline_s:
+            return False
+        time.sleep(_POLL_S)
+    return True
 
 
 def _share(descriptor: int) -> bool:
@@ -107,11 +115,8 @@ class HotLock:
 
     def acquire_within(self, timeout_s: float) -> None:
         """As ``acquire``, by polling, for whoever has no thread to spare. Raises ``LockTimeout`` too."""
-        deadline_s = time.monotonic() + timeout_s
-        while not self.acquire_now():
-            if time.monotonic() >= deadline_s:
-                raise LockTimeout(self._path)
-            time.sleep(_POLL_S)
+        if not _poll(self.acquire_now, timeout_s):
+            raise LockTimeout(self._path)
 
     def acquire_now(self) -> bool:
         """Whether the lock was to be had, and is held now."""

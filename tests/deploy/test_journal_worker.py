@@ -316,7 +316,7 @@ def test_client_that_takes_a_long_answer_slowly_is_waited_for_while_it_takes_any
 ) -> None:
     text = "long" * 500_000
     with polling_worker(tmp_path, json.dumps(text).encode()) as (worker, path, answerable), connected(path) as link:
-        type(worker)._send_on.__globals__["_PATIENCE_S"] = 0.3
+        type(worker)._end.__globals__["_PATIENCE_S"] = 0.3
 
         def take() -> bytes:
             taken = link.recv(200_000)

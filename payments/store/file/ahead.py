@@ -19,7 +19,6 @@ PIECE_ENTRIES = 64
 A piece takes 1 ms or 2.
 """
 
-
 # A thousand lines: that many are soon read under the lock.
 _FEW_BYTES = 1 << 20
 
@@ -79,18 +78,15 @@ def read_settled(journal: Journal) -> Iterator[Sequence[Entry]]:
     They need no lock: somebody knew them to be on disk, and said so in a later line. Not those of a file that is not
     open yet: which one that is, nobody can be sure of without the lock.
     """
-    while (size := journal.current_size()) is None or size - journal.position.offset > _FEW_BYTES:
-        if size is not None:
-            position = journal.position
-            latest = journal.peek(max(0, size - _FEW_BYTES))
-            settled_seq = int(parse(latest[-1]).durable) if latest else 0
-            read = decode_lines(journal.peek(position.offset)[: max(0, settled_seq - position.seq)], position)
-            if not read.entries:
-                return
-            journal.position = read.position
-            journal.durable_seq = max(journal.durable_seq, read.position.seq)
-            yield read.entries
-        else:
-            if journal.is_sealed():
-                yield from journal.read_behind_seal()
+    while (size := journal.current_size()) is not None and size - journal.position.offset > _FEW_BYTES:
+        position = journal.position
+        latest = journal.peek(max(0, size - _FEW_BYTES))
+        settled_seq = int(parse(latest[-1]).durable) if latest else 0
+        read = decode_lines(journal.peek(position.offset)[: max(0, settled_seq - position.seq)], position)
+        if not read.entries:
             return
+        journal.position = read.position
+        journal.durable_seq = max(journal.durable_seq, read.position.seq)
+        yield read.entries
+    if size is None and journal.is_sealed():
+        yield from journal.read_behind_seal()

@@ -26,7 +26,8 @@ SESSION_MARK, POWER_MARK = b',"session":[', b',"power":['
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 _CRC_LENGTH = len(',"crc":"00000000"}\n')
-_PREV = slice(-64 - len('"') - _CRC_LENGTH, -len('"') - _CRC_LENGTH)
+PREV = slice(-64 - len('"') - _CRC_LENGTH, -len('"') - _CRC_LENGTH)
+"""Where in a line the hash of the one before it stands."""
 
 # The entries of a group have one time.
 _read_recorded = lru_cache(maxsize=1)(read_time)
@@ -150,7 +151,7 @@ def decode_lines(lines: Sequence[bytes], position: Position) -> Decoded:
     for line, following in zip(lines, [*lines[1:], b""], strict=False):
         digest = line_hash(line)
         try:
-            if following[_PREV] != digest.encode():
+            if following[PREV] != digest.encode():
                 check_whole(line)
             record = _parse(line, _LINE_TO_FOLD)
             if record.prev != prev:

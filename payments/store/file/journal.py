@@ -1,4 +1,7 @@
-"""The journal file: reading on, appending, syncing. One thread of a process; it holds the lock, but for ``sync``."""
+"""The journal file: reading on, appending, syncing. One thread of a process, which holds the lock.
+
+But for ``sync``, and for what no writer changes any more, or nothing rests on: ``read_behind_seal``, ``peek``.
+"""
 
 import errno
 import os

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from payments.domain.state import State, evolve
 from payments.errors import Corrupt
 from payments.store.file.codec import (
+    PREV,
     BadLine,
     Decoded,
     Position,
@@ -26,8 +27,6 @@ _STANDING_LINES = 20_000
 # As the encoder writes them. Quotation marks within a string are escaped, so none of these can be a part of one.
 _ORCHESTRATOR, _AMOUNT, _METADATA = b'"orchestrator_id":', b',"amount":', b',"metadata":'
 _VERSION, _PREV = b',"v":1,"durable":', b',"prev":"'
-_AFTER_PREV_BYTES = len(b'","crc":"00000000"}\n')
-_PREV_BYTES = 64 + _AFTER_PREV_BYTES
 
 
 class Rebuild:
@@ -85,7 +84,7 @@ def _is_plain(line: bytes, position: Position) -> bool:
     return (
         line.rfind(_VERSION) > 0
         and line.startswith(b'{"seq":%d,' % (position.seq + 1))
-        and line[-_PREV_BYTES:-_AFTER_PREV_BYTES] == position.hash.encode()
-        and line[-_PREV_BYTES - len(_PREV) : -_PREV_BYTES] == _PREV
+        and line[PREV] == position.hash.encode()
+        and line.endswith(_PREV, 0, PREV.start)
         and is_whole(line)
     )

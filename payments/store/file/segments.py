@@ -100,6 +100,11 @@ class CompressedSegment:
         return self._disk.read(self._descriptor, length, offset)
 
 
+def lock_path(journal_path: Path) -> Path:
+    """Whose holder reads on in the journal, and writes."""
+    return journal_path.with_name(f"{journal_path.name}.lock")
+
+
 def sealed_path(journal_path: Path, first_seq: int) -> Path:
     """Where the segment that begins with ``first_seq`` is once it is sealed."""
     return journal_path.with_name(f"{journal_path.name}.{first_seq:020d}")

@@ -20,6 +20,7 @@ from payments.store.file.journal import Journal, SyncFailed
 from payments.store.file.lines import BadTail
 from payments.store.file.rebuild import Rebuild
 from payments.store.file.recovery import mend_tail
+from payments.store.file.segments import lock_path
 from payments.store.file.snapshot import Paths
 from payments.store.protocol import Clock
 
@@ -62,7 +63,7 @@ class SharedJournal:
         with ExitStack() as opened:
             self.journal = Journal(disk, path, segment_bytes)
             opened.callback(self.journal.close)
-            self._lock = HotLock(path.with_name(f"{path.name}.lock"))
+            self._lock = HotLock(lock_path(path))
             opened.callback(self._lock.close)
             self.rebuilt = self._recover()
             opened.pop_all()

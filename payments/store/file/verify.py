@@ -20,13 +20,7 @@ from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
 from payments.errors import Corrupt, Unavailable
 from payments.store.file import snapshot
-from payments.store.file.codec import (
-    VERSION,
-    Position,
-    decode,
-    decode_lines,
-    is_whole,
-)
+from payments.store.file.codec import VERSION, Position, decode, decode_lines, is_whole
 from payments.store.file.lines import place
 from payments.store.file.snapshot import Paths, Shown, Unusable
 from payments.store.file.walk import JournalFile, blocks, journal_files

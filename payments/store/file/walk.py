@@ -13,7 +13,7 @@ from payments.disk import Disk
 from payments.disk.lock import nobody_holding
 from payments.errors import Corrupt
 from payments.store.file.lines import split_lines
-from payments.store.file.segments import PlainSegment, Segment, open_sealed, sealed_segments
+from payments.store.file.segments import PlainSegment, Segment, lock_path, open_sealed, sealed_segments
 
 _CHUNK = 1 << 17
 _WITHIN_S = 5.0
@@ -43,7 +43,7 @@ def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
             return files
         raise
     # Whoever has the lock may write a group in pieces, and cut them off again.
-    with nobody_holding(journal_path.with_name(f"{journal_path.name}.lock"), _WITHIN_S):
+    with nobody_holding(lock_path(journal_path), _WITHIN_S):
         end = active.size()
     return [*_sealed_files(disk, journal_path, active.read(64, 0)), JournalFile(active, None, end)]
 
