@@ -285,6 +285,11 @@ def end(process: subprocess.Popen[bytes], patience_s: float = 20) -> None:
             process.wait()
 
 
+def lock_path(folder: Path) -> Path:
+    """Where the lock of that journal is."""
+    return journal_path(folder).with_name("ledger-events.log.lock")
+
+
 def journal_lines(folder: Path) -> list[bytes]:
     """The lines of the journal in data folder ``folder``, newlines included."""
     return journal_path(folder).read_bytes().splitlines(keepends=True)

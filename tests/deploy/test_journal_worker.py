@@ -24,7 +24,7 @@ from gunicorn.glogging import Logger
 
 from tests.audit import audit
 from tests.deploy.raw import Address, an_event, connected, exchanged, is_served, post, statuses
-from tests.harness import ROOT, Server, journal_path, running_server, until
+from tests.harness import ROOT, Server, journal_path, lock_path, running_server, until
 from tests.web.helpers import BATCH
 
 CONNECTIONS = 24
@@ -46,8 +46,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 @contextmanager
 def lock_kept(server: Server) -> Iterator[None]:
     """Nothing gets into the journal meanwhile."""
-    path = journal_path(server.data)
-    with path.with_name(f"{path.name}.lock").open() as lock:
+    with lock_path(server.data).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -19,7 +19,7 @@ from payments.store.file.shared import SharedJournal
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import Clock, event, file_store, journal_path, projections, until
+from tests.harness import Clock, event, file_store, journal_path, lock_path, projections, until
 
 COMMANDS = 60
 SEGMENT_BYTES = [pytest.param(1 << 28, id="one segment"), pytest.param(12_000, id="several segments")]
@@ -50,8 +50,7 @@ def turn_wanted(journal: SharedJournal) -> Iterator[None]:
         with journal.turn():
             pass
 
-    path = journal_path(folder_of(journal))
-    holder = HotLock(path.with_name(f"{path.name}.lock"))
+    holder = HotLock(lock_path(journal.journal.path.parent.parent))
     holder.acquire()
     with ThreadPoolExecutor(1) as threads:
         try:
@@ -61,10 +60,6 @@ def turn_wanted(journal: SharedJournal) -> Iterator[None]:
         finally:
             holder.close()
         turn.result(30)
-
-
-def folder_of(journal: SharedJournal) -> Path:
-    return journal.journal.path.parent.parent
 
 
 @pytest.mark.parametrize("segment_bytes", SEGMENT_BYTES)
@@ -156,8 +151,7 @@ def test_a_start_reads_the_projections_while_another_has_the_lock(
 
     usual = snapshot.read
     monkeypatch.setattr(snapshot, "read", read)
-    path = journal_path(tmp_path)
-    holder = HotLock(path.with_name(f"{path.name}.lock"))
+    holder = HotLock(lock_path(tmp_path))
     holder.acquire()
     with ThreadPoolExecutor(1) as threads:
         starting = threads.submit(joined, tmp_path, segment_bytes)

@@ -18,7 +18,7 @@ from payments.store.file.segments import compressed_path, sealed_segments
 from payments.store.file.store import FileStore
 from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk, Take
-from tests.harness import NOON_MS, event, file_store, journal_path, projections
+from tests.harness import NOON_MS, event, file_store, journal_path, lock_path, projections
 from tests.store.file.history import facts
 from tests.store.house import all_entries
 
@@ -230,7 +230,7 @@ def test_who_comes_while_another_compresses_leaves_at_once(tmp_path: Path) -> No
 def test_the_journals_lock_is_not_needed(tmp_path: Path) -> None:
     store = opened(tmp_path)
     beat(store, range(EVENTS))
-    lock = HotLock(journal_path(tmp_path).with_name(f"{JOURNAL}.lock"))
+    lock = HotLock(lock_path(tmp_path))
     lock.acquire()
     store.maintain()
     assert {path.suffix for path in sealed(tmp_path)} == {".gz"}

@@ -20,7 +20,7 @@ from payments.store.file.segments import sealed_path, sealed_segments
 from payments.store.file.store import FileStore
 from payments.store.file.verify import Verification
 from tests.disk.scripted import HastyDisk
-from tests.harness import HOST_A, HOST_B, JSON, NOON_MS, Clock, event, file_store, journal_path, projections
+from tests.harness import HOST_A, HOST_B, JSON, NOON_MS, Clock, event, file_store, journal_path, lock_path, projections
 from tests.store.house import all_entries
 
 SEGMENT_BYTES = 8192
@@ -180,7 +180,7 @@ def test_group_that_is_cut_off_again_is_never_seen(
     lived(tmp_path).close()
     path = journal_path(tmp_path)
     whole = path.read_bytes()
-    writer = HotLock(path.with_name(f"{path.name}.lock"))
+    writer = HotLock(lock_path(tmp_path))
     writer.acquire()
     path.write_bytes(whole + whole)
     with ThreadPoolExecutor(1) as threads:

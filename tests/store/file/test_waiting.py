@@ -17,17 +17,13 @@ from payments.store.file.store import FileStore
 from payments.store.protocol import Query
 from tests.audit import audit
 from tests.disk.scripted import GatedDisk, HastyDisk, ScriptedDisk, held_sync
-from tests.harness import TERMS, Clock, event, file_store, journal_path, projections, until
+from tests.harness import TERMS, Clock, event, file_store, journal_path, lock_path, projections, until
 
 THREADS = 4
 CALLS: dict[str, Callable[[FileStore], object]] = {
     "execute": lambda store: store.execute([event("late", START)]),
     "check": lambda store: store.check(),
 }
-
-
-def lock_path(folder: Path) -> Path:
-    return journal_path(folder).with_name("ledger-events.log.lock")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from payments.domain.upkeep import Forget, Reap
 from payments.errors import Unavailable
 from payments.store.file import store as engine
 from payments.store.file.store import FileStore
-from tests.harness import HOST_A, HOST_B, TERMS, Clock, event, file_store, journal_path
+from tests.harness import HOST_A, HOST_B, TERMS, Clock, event, file_store, lock_path
 from tests.store.file.crash.recording import Operation, RecordingDisk
 
 WRITERS = 3
@@ -199,7 +199,7 @@ def record(
     writers = [
         _Writer(f"w{number}", store, disk, clock=clock, dice=dice, baton=baton) for number, store in enumerate(stores)
     ]
-    locks = [journal_path(folder).with_name("ledger-events.log.lock"), folder / "sessions.json.lock"]
+    locks = [lock_path(folder), folder / "sessions.json.lock"]
 
     def pass_on_unless_locked() -> None:
         # A thread that stops while it holds a lock would stop the others for good.
