@@ -43,6 +43,8 @@ COMMITTER = "payments/store/file/committer.py"
 PROJECTOR = "payments/store/file/projector.py"
 SNAPSHOT = "payments/store/file/snapshot.py"
 WALK = "payments/store/file/walk.py"
+SAID = "payments/store/file/said.py"
+TALLY = "payments/store/file/tally.py"
 VERIFY = "payments/store/file/verify.py"
 BILLING = "payments/domain/billing.py"
 MONEY = "payments/domain/money.py"
@@ -678,23 +680,53 @@ MUTANTS = (
         "tests/store/file/test_rotation.py",
     ),
     Mutant(
-        "chain-ignored-by-verify", VERIFY,
-        " or said.prev != prev:", ":",
+        "chain-ignored-by-verify", SAID,
+        "if [each.prev for each in said] != [prev, *hashes[:-1]]:", "if not said:",
         "tests/store/file/test_verify.py",
     ),
     Mutant(
-        "seq-ignored-by-verify", VERIFY,
-        "if said.seq != seq + 1 or", "if",
+        "seq-ignored-by-verify", SAID,
+        "if [each.seq for each in said] != list(range(seq + 1, seq + 1 + len(lines))):", "if not said:",
         "tests/store/file/test_verify.py",
     ),
     Mutant(
-        "checksum-ignored-by-verify", VERIFY,
-        "if not is_whole(line):", "if not line:",
+        "checksum-ignored-by-verify", SAID,
+        "    _check_whole(lines)\n", "",
         "tests/store/file/test_verify.py",
     ),
     Mutant(
-        "version-ignored-by-verify", VERIFY,
-        "if said.v != VERSION:", "if not said.v:",
+        "version-ignored-by-verify", SAID,
+        "if any(each.v != VERSION for each in said):", "if not said:",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "spelling-of-deltas-ignored-by-verify", SAID,
+        "if not _AMOUNTS.fullmatch(listed) or listed.count(\",\") != len(deltas):", "if not listed and deltas:",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "spelling-of-balances-ignored-by-verify", TALLY,
+        "if not AMOUNT.fullmatch(balance) or Decimal(balance) != total:", "if Decimal(balance) != total:",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "exponent-in-a-balance-ignored-by-verify", TALLY,
+        ' or "E" in balance:', ":",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "second-fault-named-by-verify", TALLY,
+        "raise min(faults", "raise max(faults",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "another-last-line-kept-by-verify", TALLY,
+        'subject.line = line if end == subject.shown_end else b""', "subject.line = subject.line or line",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "projections-compared-behind-a-chunk-by-verify", VERIFY,
+        "self._due[0][1].position.seq - position.seq if self._due else len(rest)", "len(rest)",
         "tests/store/file/test_verify.py",
     ),
     Mutant(

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from hashlib import sha256
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
@@ -69,17 +70,25 @@ class Unusable(ValueError):
 
 
 class _Form(NamedTuple):
-    """What a projection shows: its ``name`` there, by which member they are known, and how one of them is read."""
+    """What a projection shows.
+
+    Attributes:
+        name: of all of them there.
+        key: by which member one is known.
+        last: which member tells of what line it is made: of the interval that ends there, or with that ``seq``.
+        read: how one is read.
+    """
 
     name: str
     key: str
+    last: str
     read: Callable[[Mapping[str, Any]], Any]
 
 
 _FORMS = (
-    _Form("sessions", "session_id", read_session),
-    _Form("balances", "orchestrator_id", read_balance),
-    _Form("power", "orchestrator_id", read_power),
+    _Form("sessions", "session_id", "last_billed_at", read_session),
+    _Form("balances", "orchestrator_id", "seq", read_balance),
+    _Form("power", "orchestrator_id", "metered_to", read_power),
 )
 
 
@@ -105,13 +114,20 @@ class Shown:
 
     def subjects(self) -> Iterator[tuple[str, Any]]:
         """Its sessions, balances or power states, each with its id. Raises ``OSError`` and ``Unusable``."""
+        return self._each(self._form.read)
+
+    def lasts(self) -> Iterator[tuple[str, Any]]:
+        """Of each, with its id, what tells of which line it is made, unread. Raises as ``subjects``."""
+        return self._each(itemgetter(self._form.last))
+
+    def _each(self, read: Callable[[Mapping[str, Any]], Any]) -> Iterator[tuple[str, Any]]:
         self._file.seek(0)
         self._file.readline()
         try:
             for line in self._file:
                 if line.startswith(b"{"):
                     record = orjson.loads(line.rstrip(b",\n"))
-                    yield record[self._form.key], self._form.read(record)
+                    yield record[self._form.key], read(record)
         except _DAMAGE as error:
             raise Unusable(f"{self._path} is damaged ({error})") from error
 

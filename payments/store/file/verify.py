@@ -5,24 +5,23 @@ them, that no moment of a session, or of a host's power, is in two intervals. It
 only to see where the journal ends, so it may run beside everything else.
 """
 
-from collections.abc import Callable, Mapping
-from hashlib import sha256
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from decimal import localcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from payments.disk import Disk
-from payments.domain.entries import CREDIT, DEBIT, SESSION_FORGOTTEN
-from payments.domain.ledger import Balance, Booked
-from payments.domain.money import format_eth, read_eth
+from payments.domain.ledger import Balance
 from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
 from payments.errors import Corrupt, Unavailable
 from payments.store.file import snapshot
-from payments.store.file.codec import VERSION, Position, decode, decode_lines, is_whole
+from payments.store.file.codec import Position, decode_lines, decode_subject, decode_to_fold
 from payments.store.file.lines import place
+from payments.store.file.said import read_chunk
 from payments.store.file.snapshot import Paths, Shown, Unusable
+from payments.store.file.tally import EXACTLY, Account, Fault, Tally, Timed
 from payments.store.file.walk import JournalFile, blocks, journal_files
 
 _REMEDY = "Nothing is lost: remove the file, and the next start makes it again"
@@ -76,13 +75,17 @@ class Verification:
             if file.first_seq not in (None, position.segment):
                 raise Corrupt(f"{file.segment.path}: the segment before it, with seq {position.segment}, is missing")
             try:
-                position = check.walk(file, position, progress)
+                with localcontext(EXACTLY):
+                    position = check.walk(file, position, progress)
             except OSError as error:
                 raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
         check.finish()
         for unsound in self._unsound:
             raise Corrupt(f"{unsound}. {_REMEDY}")
-        return Verified(position.seq, len(self._files), len(check.sessions), check.balances_wei, check.compared)
+        sessions = sum(session.is_known for session in check.tally.sessions.values())
+        accounts = check.tally.accounts.items()
+        balances_wei = {name: account.balance_wei for name, account in accounts if account.is_known}
+        return Verified(position.seq, len(self._files), sessions, balances_wei, check.compared)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -95,147 +98,64 @@ class Verification:
             shown.close()
 
 
-class _Fault(ValueError):
-    """What is wrong with a line that was written as it stands."""
-
-
-class _Misplaced(ValueError):
-    """The line does not continue the one before it."""
-
-
-class _Named(msgspec.Struct, array_like=True, gc=False):
-    """Of a session or a power state, the name."""
-
-    id: str
-
-
-class _Interval(msgspec.Struct, gc=False):
-    """Of the metadata, what is compared."""
-
-    interval_start: str | None = None
-    interval_end: str | None = None
-    booked_as: str | None = None
-
-
-class _Said(msgspec.Struct, gc=False):
-    """Of a line, what is compared; the rest is passed over, which takes a third of the time of reading it."""
-
-    seq: int
-    event: str
-    reason: str
-    orchestrator_id: str | None
-    metadata: _Interval
-    v: int
-    prev: str
-    amount: str | None = None
-    delta: str | None = None
-    balance: str | None = None
-    session: _Named | None = None
-    power: _Named | None = None
-
-
-_SAID = msgspec.json.Decoder(_Said)
-
-
-def _read(line: bytes) -> _Said:
-    """What ``line``, whole and of a version that is known here, says; ``ValueError`` where it is not."""
-    if not is_whole(line):
-        raise _Fault("its checksum does not fit its content")
-    said = _SAID.decode(line)
-    if said.v != VERSION:
-        raise _Fault(f"format version {said.v}")
-    return said
-
-
 class _Check:
-    """What the lines so far say.
-
-    The whole of a session is of interest in the last line about each, and only where a projection is compared.
+    """What the lines so far add up to, held against the projections.
 
     Attributes:
-        balances_wei, compared: as in ``Verified``.
-        sessions: the last line about each that is not forgotten.
+        tally: what they add up to.
+        compared: as in ``Verified``.
     """
 
     def __init__(self, projections: Paths, shown: Mapping[Path, Shown]) -> None:
-        self.balances_wei: dict[str, int] = {}
+        self.tally = Tally()
         self.compared: dict[Path, int] = {}
-        self.sessions: dict[str, bytes] = {}
-        self._readings: dict[str, bytes] = {}
-        self._moved: dict[str, bytes] = {}
-        self._booked: dict[str, dict[str, Booked]] = {}
-        # Up to where the time of each session, and of each host's power, is accounted for.
-        self._told: dict[str, str] = {}
-        self._metered: dict[str, str] = {}
-        self._projections = projections
+        self._subjects: Mapping[Path, dict[str, Any]] = {
+            projections.sessions: self.tally.sessions,
+            projections.balances: self.tally.accounts,
+            projections.power_meter: self.tally.power,
+        }
         self._due = sorted(shown.items(), key=lambda due: due[1].position.seq)
+        for path, each in shown.items():
+            kind = Account if path == projections.balances else Timed
+            # Where it is damaged, that is said when it is compared.
+            with suppress(Unusable):
+                self._subjects[path].update((name, kind(last)) for name, last in each.lasts())
         self._compare_due(0)
 
-    def walk(self, file: JournalFile, begin: Position, progress: Callable[[int], None]) -> Position:
-        """``begin``, the position before the lines of ``file``, with ``seq`` and ``hash`` of the last of them."""
-        seq, prev = begin.seq, begin.hash
-        for offset, lines in blocks(file, progress):
-            first_seq = seq
-            for line in lines:
-                try:
-                    said = _read(line)
-                    if said.seq != seq + 1 or said.prev != prev:
-                        raise _Misplaced
-                    self._check(line, said)
-                except ValueError as fault:
-                    at = offset + sum(map(len, lines[: seq - first_seq]))
-                    raise _refusal(file, line, Position(seq, at, prev, begin.segment), fault) from fault
-                seq += 1
-                prev = sha256(line).hexdigest()
-                if self._due and self._due[0][1].position.seq == seq:
-                    self._compare_due(seq)
-        return begin._replace(seq=seq, hash=prev)
+    def walk(self, file: JournalFile, position: Position, progress: Callable[[int], None]) -> Position:
+        """The place behind all lines of ``file``, which begins at ``position``."""
+        for _, lines in blocks(file, progress):
+            rest = lines
+            while rest:
+                # A projection is compared between two lines.
+                count = self._due[0][1].position.seq - position.seq if self._due else len(rest)
+                position = self._go_on(file, rest[:count], position)
+                self._compare_due(position.seq)
+                rest = rest[count:]
+        return position
 
     def finish(self) -> None:
         """No more lines. Raises ``Corrupt`` where a projection shows more than there is."""
         for path, shown in self._due:
             raise Corrupt(f"{path} shows entry {shown.position.seq}, which the journal does not have")
 
-    def _check(self, line: bytes, said: _Said) -> None:
-        """Whether what ``line`` says fits what those before it said."""
-        if said.delta is not None:
-            self._check_money(line, said)
-        if said.session is not None:
-            session_id = said.session.id
-            self._check_interval(session_id, self._told, said.metadata)
-            if said.reason == SESSION_FORGOTTEN:
-                self.sessions.pop(session_id, None)
-            else:
-                self.sessions[session_id] = line
-        elif said.power is not None:
-            self._check_interval(said.power.id, self._metered, said.metadata)
-            self._readings[said.power.id] = line
-
-    def _check_interval(self, name: str, accounted: dict[str, str], interval: _Interval) -> None:
-        """``accounted``: up to where each is accounted for; times as text stand in the order of the moments."""
-        begin, end = interval.interval_start, interval.interval_end
-        if begin is None or end is None:
-            raise _Fault("it is about a session or a host's power, and has no interval")
-        if begin < end:
-            if begin < accounted.get(name, ""):
-                raise _Fault(f"its interval begins at {begin}; {name} is accounted for until {accounted[name]}")
-            accounted[name] = end
-
-    def _check_money(self, line: bytes, said: _Said) -> None:
-        earner, delta = said.orchestrator_id, said.delta
-        if earner is None or delta is None or said.balance is None:
-            raise _Fault("it moves money, and does not say whose, or what the balance is then")
-        delta_wei = read_eth(delta)
-        balance_wei = self.balances_wei.get(earner, 0) + delta_wei
-        if read_eth(said.balance) != balance_wei:
-            raise _Fault(f"its balance is {said.balance}; the entries add up to {format_eth(balance_wei)}")
-        event, amount = (DEBIT, delta[1:]) if delta_wei < 0 else (CREDIT, delta)
-        if said.amount != amount or said.event != event:
-            raise _Fault(f"a {said.event} of {said.amount} that changes the balance by {delta}")
-        self.balances_wei[earner] = balance_wei
-        self._moved[earner] = line
-        if said.metadata.booked_as is not None:
-            self._booked.setdefault(earner, {})[said.metadata.booked_as] = Booked(said.seq, delta_wei)
+    def _go_on(self, file: JournalFile, lines: Sequence[bytes], position: Position) -> Position:
+        """The place behind ``lines``, which begin at ``position``."""
+        try:
+            said, last_hash = read_chunk(lines, position.seq, position.hash)
+        except ValueError as error:
+            if len(lines) == 1:
+                raise _refusal(file, lines[0], position, error) from error
+            for line in lines:
+                position = self._go_on(file, [line], position)
+            return position
+        try:
+            self.tally.add(lines, said)
+        except Fault as fault:
+            index = fault.seq - position.seq - 1
+            at = Position(fault.seq - 1, position.offset + _size(lines[:index]), said[index].prev, position.segment)
+            raise _refusal(file, lines[index], at, fault) from fault
+        return Position(position.seq + len(lines), position.offset + _size(lines), last_hash, position.segment)
 
     def _compare_due(self, seq: int) -> None:
         """Compare what the projections of this very position show with what the lines up to it fold into."""
@@ -245,10 +165,11 @@ class _Check:
             self.compared[path] = seq
 
     def _compare(self, path: Path, shown: Shown) -> None:
-        missing, folded = self._folded(path)
+        subjects = self._subjects[path]
+        missing = {name for name, subject in subjects.items() if subject.is_known}
         try:
             for name, subject in shown.subjects():
-                if name not in missing or folded(name) != subject:
+                if name not in missing or _folded(name, subjects[name]) != subject:
                     raise _differs(path, name, shown.position.seq)
                 missing.remove(name)
         except Unusable as error:
@@ -256,23 +177,15 @@ class _Check:
         if missing:
             raise _differs(path, min(missing), shown.position.seq)
 
-    def _folded(self, path: Path) -> tuple[set[str], Callable[[str], Any]]:
-        """What the projection at ``path`` must show after the lines so far: the names, and what it shows of each."""
-        if path == self._projections.sessions:
-            return set(self.sessions), self._session
-        if path == self._projections.power_meter:
-            return set(self._readings), self._power
-        return set(self.balances_wei), self._balance
 
-    def _session(self, session_id: str) -> Session | None:
-        return decode(self.sessions[session_id])[0].session
-
-    def _power(self, orchestrator_id: str) -> PowerState | None:
-        return decode(self._readings[orchestrator_id])[0].power
-
-    def _balance(self, name: str) -> Balance:
-        last, _ = decode(self._moved[name])
-        return Balance(name, self.balances_wei[name], last.timestamp_ms, last.seq, self._booked.get(name, {}))
+def _folded(name: str, subject: Timed | Account) -> Session | PowerState | Balance | None:
+    """What a projection must show of it after the lines so far; ``None``: something else than it does."""
+    if not subject.line:
+        return None
+    if isinstance(subject, Timed):
+        return decode_subject(subject.line)
+    recorded_ms = decode_to_fold(subject.line).timestamp_ms
+    return Balance(name, subject.balance_wei, recorded_ms, subject.seq, subject.booked)
 
 
 def _refusal(file: JournalFile, line: bytes, before: Position, fault: ValueError) -> Corrupt:
@@ -284,3 +197,7 @@ def _refusal(file: JournalFile, line: bytes, before: Position, fault: ValueError
 
 def _differs(path: Path, name: str, seq: int) -> Corrupt:
     return Corrupt(f"{path} does not show {name} as the journal has it at entry {seq}. {_REMEDY}")
+
+
+def _size(lines: Sequence[bytes]) -> int:
+    return sum(map(len, lines))

@@ -12,10 +12,11 @@ from typing import NamedTuple
 from payments.disk import Disk
 from payments.disk.lock import nobody_holding
 from payments.errors import Corrupt
+from payments.store.file.blocks import PLAIN_BYTES
 from payments.store.file.lines import split_lines
 from payments.store.file.segments import PlainSegment, Segment, lock_path, open_sealed, sealed_segments
 
-_CHUNK = 1 << 17
+_CHUNK = 2 * PLAIN_BYTES
 _WITHIN_S = 5.0
 
 

@@ -77,7 +77,11 @@ def forge(folder: Path, number: int, change: Callable[[dict[str, Any]], None]) -
         prev = sha256(lines[-1]).hexdigest()
     path.write_bytes(b"".join(lines))
     for projection in projections(folder):
-        projection.unlink()
+        projection.unlink(missing_ok=True)
+
+
+def lines_of(folder: Path) -> list[bytes]:
+    return journal_path(folder).read_bytes().splitlines(keepends=True)
 
 
 @pytest.fixture
@@ -114,7 +118,7 @@ def test_a_line_that_is_being_written_is_left_for_later(folder: Path) -> None:
 
 def test_a_flipped_bit_is_named_by_its_line(folder: Path) -> None:
     path = journal_path(folder)
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = lines_of(folder)
     lines[4] = lines[4].replace(b'"awake"', b'"aware"', 1)
     path.write_bytes(b"".join(lines))
     begin = len(b"".join(lines[:4]))
@@ -123,9 +127,9 @@ def test_a_flipped_bit_is_named_by_its_line(folder: Path) -> None:
 
 def test_a_line_that_was_written_anew_breaks_the_chain(folder: Path) -> None:
     path = journal_path(folder)
-    before = path.read_bytes().splitlines(keepends=True)
+    before = lines_of(folder)
     forge(folder, 7, lambda record: record["metadata"].update(note="other"))
-    after = path.read_bytes().splitlines(keepends=True)
+    after = lines_of(folder)
     path.write_bytes(b"".join([*after[:7], *before[7:]]))
     assert f"{path}, line 8 (byte {len(b''.join(after[:7]))}): it does not continue the chain: " in fault(folder)
 
@@ -138,7 +142,7 @@ def test_a_line_of_a_version_that_is_not_known_asks_for_an_upgrade(folder: Path)
 
 def test_a_line_that_was_taken_out_breaks_the_chain(folder: Path) -> None:
     path = journal_path(folder)
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = lines_of(folder)
     path.write_bytes(b"".join(lines[:6] + lines[7:]))
     assert f"{path}, line 7 (byte " in fault(folder)
 
@@ -168,6 +172,53 @@ def test_money_that_does_not_add_up_is_named(
 ) -> None:
     forge(folder, 2, change)
     assert fault(folder).endswith(f": {complaint}. {REMEDY}")
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "2.5E-4",
+        "0.00_025",
+        " 0.00025",
+        "0.00025 ",
+        "+0.00025",
+        ".00025",
+        "NaN",
+        "",
+        "0.00025,0",
+        "0.0002500000000000000",
+    ],
+)
+@pytest.mark.parametrize("names", [("delta", "amount"), ("balance",)], ids=["delta", "balance"])
+def test_an_amount_that_only_some_readers_would_read_is_named(
+    folder: Path, names: tuple[str, ...], spelled: str
+) -> None:
+    forge(folder, 2, lambda record: record.update(dict.fromkeys(names, spelled)))
+    assert "line 2 (byte " in fault(folder)
+
+
+def test_a_balance_below_a_millionth_is_not_spelled_with_an_exponent(folder: Path) -> None:
+    tiny = dict.fromkeys(("delta", "amount", "balance"), "0.0000001")
+    forge(folder, 2, lambda record: record.update(tiny))
+    assert "line 5 (byte " in fault(folder), "line 2 is sound; in line 5 the sum is not what it was"
+    forge(folder, 2, lambda record: record.update(balance="1E-7"))
+    assert "line 2 (byte " in fault(folder)
+
+
+def test_an_amount_that_is_a_number_is_named(folder: Path) -> None:
+    forge(folder, 2, lambda record: record.update(delta=0.00025))
+    assert "line 2 (byte " in fault(folder)
+
+
+def test_of_a_fault_in_money_and_one_in_time_the_first_is_named(folder: Path) -> None:
+    """Whichever of them is looked for first."""
+    until = "2027-01-15T09:00:00.000Z"
+    forge(folder, 8, grow("balance"))
+    forge(folder, 2, lambda record: record["metadata"].update(interval_end=until))
+    assert f"line 6 (byte {len(b''.join(lines_of(folder)[:5]))}): its interval begins at " in fault(folder)
+    forge(folder, 2, grow("balance"))
+    assert "line 2 (byte 0)" not in fault(folder)
+    assert f"line 2 (byte {len(lines_of(folder)[0])}): its balance is " in fault(folder)
 
 
 @pytest.mark.parametrize(
@@ -236,9 +287,28 @@ def test_a_projection_that_no_start_would_read_is_named(folder: Path, data: byte
     assert path.read_bytes() == data
 
 
+def test_projections_that_are_behind_are_compared_with_what_they_show(folder: Path) -> None:
+    """Each of another position, all of them within what is read at once."""
+    store = file_store(folder, METERED, Clock())
+    for count, path in enumerate(projections(folder), start=1):
+        shown = path.read_bytes()
+        store.execute([event(f"s-{count}0", START, NOON_MS), event(f"s-{count}0", HEARTBEAT, NOON_MS + STEP_MS)])
+        path.with_suffix(".kept").write_bytes(shown)
+    store.close()
+    for path in projections(folder):
+        path.with_suffix(".kept").replace(path)
+    found = verified(folder)
+    assert found.entries == LINES + 6
+    assert list(found.compared.values()) == [LINES, LINES + 2, LINES + 4]
+    rewrite(folder / "balances.json", lambda shown: shown.replace(b'"balance":"', b'"balance":"1', 1))
+    assert fault(folder).startswith(
+        f"{folder / 'balances.json'} does not show orch-a as the journal has it at entry 16"
+    )
+
+
 def test_a_projection_of_a_longer_journal_is_named(folder: Path) -> None:
     path = journal_path(folder)
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    path.write_bytes(b"".join(lines_of(folder)[:-1]))
     assert fault(folder) == f"{folder / 'sessions.json'} shows entry 14, which the journal does not have"
 
 
