@@ -196,7 +196,7 @@ MUTANTS = (
     ),
     Mutant(
         "checksum-ignored", CODEC,
-        """return line.endswith(b',"crc":"%08x"}\\n' % crc32(line[:-_CRC_LENGTH]))""", "return bool(line)",
+        """return line.endswith(b',"crc":"%08x"}\\n' % crc32(line[:-CRC_LENGTH]))""", "return bool(line)",
         "tests/store/file/test_codec.py",
     ),
     Mutant(
