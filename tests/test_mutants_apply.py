@@ -3,13 +3,12 @@
 import pytest
 
 from tests.harness import ROOT
-from tests.mutant_list import MUTANTS, Mutant
-from tests.mutants import mutated
+from tests.mutants import MUTANTS, Mutant
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_defect_can_be_planted(mutant: Mutant) -> None:
-    planted, sound = mutated(mutant), (ROOT / mutant.path).read_text()
+    planted, sound = mutant.planted(ROOT), (ROOT / mutant.path).read_text()
     assert compile(planted, mutant.path, "exec") != compile(sound, mutant.path, "exec")
     assert (ROOT / mutant.tests.split()[0]).is_file()
 

@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.mutant_list import MUTANTS, Mutant
+from tests.mutants import MUTANTS, Mutant, NotPlanted
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 COPIED = (
     "payments", "worker", "tests", "deploy", "wsgi.py", "setup.cfg", "setup.py", "README.rst", ".env.example",
     ".ruff.toml",
@@ -26,19 +26,6 @@ COPIED = (
 SURVIVED = "SURVIVED"
 _TIMEOUT_S = 300
 _FIRST_FAILURE = re.compile(r"^(?:FAILED|ERROR) (tests/.+?)(?: - |$)", re.MULTILINE)
-
-
-class NotPlanted(Exception):
-    """The text to replace is not in the file exactly once."""
-
-
-def mutated(mutant: Mutant, root: Path = ROOT) -> str:
-    """The source with the defect in it. Raises ``NotPlanted``."""
-    source = (root / mutant.path).read_text()
-    count = source.count(mutant.old)
-    if count != 1:
-        raise NotPlanted(f"{mutant.path} has {count} times {mutant.old!r}")
-    return source.replace(mutant.old, mutant.new)
 
 
 def main(names: list[str]) -> int:
@@ -82,7 +69,7 @@ def _noticed(mutant: Mutant, root: Path) -> bool:
     target = root / mutant.path
     original = target.read_text()
     try:
-        _put(target, mutated(mutant, root))
+        _put(target, mutant.planted(root))
         verdict = _verdict(root, mutant.tests)
     except NotPlanted as error:
         verdict = f"{SURVIVED}: {error}"

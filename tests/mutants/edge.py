@@ -1,0 +1,266 @@
+"""Defects in the gateway and what reports for it."""
+
+from tests.mutants.mutant import Mutant
+
+EDGE_BACKLOG = "payments/edge/backlog.py"
+EDGE_DELIVERY = "payments/edge/delivery.py"
+EDGE_FOLDER = "payments/edge/folder.py"
+EDGE_SEGMENTS = "payments/edge/segments.py"
+EDGE_SESSIONS = "payments/edge/sessions.py"
+EDGE_SETTINGS = "payments/edge/settings.py"
+EDGE_SPOOL = "payments/edge/spool.py"
+EDGE_THINNING = "payments/edge/thinning.py"
+EDGE_VERDICTS = "payments/edge/verdicts.py"
+GATEWAY_LINK = "payments/edge/gateway/link.py"
+GATEWAY_PULSE = "payments/edge/gateway/pulse.py"
+GATEWAY_SIDE = "payments/edge/gateway/side.py"
+GATEWAY_UPSTREAM = "payments/edge/gateway/upstream.py"
+GATEWAY_VIEWER = "payments/edge/gateway/viewer.py"
+
+MUTANTS = (
+    Mutant(
+        "spool-never-synced", EDGE_SEGMENTS,
+        "            self._disk.sync(self._descriptor)\n", "            pass\n",
+        "tests/edge/test_spool.py -k then_synced",
+    ),
+    Mutant(
+        "spool-file-whose-name-is-not-synced", EDGE_SEGMENTS,
+        "                self._disk.sync_folder(self._folder)\n", "                pass\n",
+        "tests/edge/test_spool.py -k then_synced",
+    ),
+    Mutant(
+        "event-sent-before-it-is-on-disk", EDGE_SPOOL,
+        "return self.trouble is not None or 0 < event.position <= self._folder.durable", "return True",
+        "tests/edge/test_spool.py -k before_it_is_synced",
+    ),
+    Mutant(
+        "spool-sync-that-failed-tried-again", EDGE_SEGMENTS,
+        "        except OSError:\n            self.seal()\n            raise\n        self._is_synced = True",
+        "        except OSError:\n            raise\n        self._is_synced = True",
+        "tests/edge/test_spool_disk.py -k sync_that_fails",
+    ),
+    Mutant(
+        "spool-of-another-reporter-used", EDGE_FOLDER,
+        "if lock.acquire_now():", "if lock.acquire_now() or True:",
+        "tests/edge/test_spool.py -k second_reporter",
+    ),
+    Mutant(
+        "spool-without-a-bound", EDGE_SPOOL,
+        "if kept_bytes > self._thin_above_bytes:", "if kept_bytes < 0:",
+        "tests/edge/test_spool.py -k below_the_bound",
+    ),
+    Mutant(
+        "start-thinned", EDGE_THINNING,
+        "if event.kind == HEARTBEAT and not event.in_flight and", "if not event.in_flight and",
+        "tests/edge/test_thinning.py",
+    ),
+    Mutant(
+        "end-thinned", EDGE_THINNING,
+        "and not event.in_flight and chain.later[index] != _NONE",
+        "and not event.in_flight and chain.later[index] != _NONE or event.kind not in (HEARTBEAT, \"start\")",
+        "tests/edge/test_thinning.py",
+    ),
+    Mutant(
+        "last-evidence-thinned-first", EDGE_THINNING,
+        "(chain.newest[event.session_id] == index, chain.silence_ms(index), index)",
+        "(chain.newest[event.session_id] != index, chain.silence_ms(index), index)",
+        "tests/edge/test_thinning.py",
+    ),
+    Mutant(
+        "event-in-flight-thinned", EDGE_THINNING,
+        "if event.kind == HEARTBEAT and not event.in_flight and", "if event.kind == HEARTBEAT and",
+        "tests/edge/test_thinning.py",
+    ),
+    Mutant(
+        "rejects-dropped", EDGE_SPOOL,
+        "            self._folder.note(refused, self._clock())\n", "",
+        "tests/edge/test_delivery_refusals.py -k refused",
+    ),
+    Mutant(
+        "rejects-written-behind-the-cursor", EDGE_FOLDER,
+        "        self._rejects.write()\n        self._segments.mend()\n"
+        "        if self._cursor_is_behind:\n            self._cursor.move(self._settled)\n",
+        "        self._segments.mend()\n"
+        "        if self._cursor_is_behind:\n            self._cursor.move(self._settled)\n"
+        "        self._rejects.write()\n        if self._cursor_is_behind:\n",
+        "tests/edge/test_spool_disk.py -k before_the_cursor_passes",
+    ),
+    Mutant(
+        "retry-after-ignored", EDGE_DELIVERY,
+        "self._backoff.failed_s(reply.told_s)", "self._backoff.failed_s()",
+        "tests/edge/test_delivery_failures.py -k retry_after",
+    ),
+    Mutant(
+        "sessions-of-the-last-life-left-open", EDGE_SPOOL,
+        "        self._end_all([event for event in found.events if event.is_kept])\n", "",
+        "tests/edge/test_spool.py -k crash",
+    ),
+    Mutant(
+        "sessions-of-the-last-life-forgotten-once-delivered", EDGE_BACKLOG,
+        "return event.is_pending or (not self.is_over and event in (self.last, self.safe))", "return event.is_pending",
+        "tests/edge/test_spool.py -k of_which_all_is_delivered",
+    ),
+    Mutant(
+        "replayed-in-another-order", EDGE_BACKLOG,
+        "behind, self._order = self._order, deque()", "behind = deque[Spooled]()",
+        "tests/edge/test_spool_disk.py -k read_only_at_the_start",
+    ),
+    Mutant(
+        "replayed-from-the-newest-file-on", "payments/edge/recovery.py",
+        "paths = sorted(folder.iterdir())", "paths = sorted(folder.iterdir(), reverse=True)",
+        "tests/edge/test_spool.py",
+    ),
+    Mutant(
+        "delivered-events-replayed-for-ever", "payments/edge/recovery.py",
+        "event.is_pending = event.position > settled", "event.is_pending = True",
+        "tests/edge/test_spool.py -k next_life",
+    ),
+    Mutant(
+        "batch-with-an-item-untaken-counted-as-done", EDGE_VERDICTS,
+        "            if not (type(status) is int and 400 <= status < 500):\n                break\n", "",
+        "tests/edge/test_delivery_refusals.py -k cannot_be_taken_now",
+    ),
+    Mutant(
+        "wrong-token-taken-for-a-refusal", EDGE_VERDICTS,
+        "if answer.status in (400, 415, 422):\n        return Otherwise.ALONE",
+        "if answer.status in (400, 401, 403, 415, 422):\n        return Done(len(events), [])",
+        "tests/edge/test_delivery_failures.py -k whatever_comes_back",
+    ),
+    Mutant(
+        "stranger-taken-for-payments", EDGE_VERDICTS,
+        "if not isinstance(results, list) or len(results) != len(events):",
+        "if not isinstance(results, list):\n        return Done(len(events), [])\n    if len(results) != len(events):",
+        "tests/edge/test_delivery_failures.py -k whatever_comes_back",
+    ),
+    Mutant(
+        "session-time-by-a-clock-that-is-set", EDGE_SESSIONS,
+        "self._begun_ms + round((self._sessions.monotonic_s() - self._begun_s) * 1000)", "self._sessions.clock()",
+        "tests/edge/test_sessions.py -k clock",
+    ),
+    Mutant(
+        "heartbeat-claims-more-than-is-known", EDGE_SESSIONS,
+        "self.add(session, HEARTBEAT, _known_ms(session._evidence))", "self.add(session, HEARTBEAT, None)",
+        "tests/edge/test_sessions.py -k known",
+    ),
+    Mutant(
+        "session-ended-twice", EDGE_SESSIONS,
+        "            if session._is_over:\n                return\n", "",
+        "tests/edge/test_sessions.py -k told_once",
+    ),
+    Mutant(
+        "all-heartbeats-at-once", EDGE_SESSIONS,
+        "self._heartbeat_s * (session_id.int % _PHASES + 1) / _PHASES", "self._heartbeat_s",
+        "tests/edge/test_sessions.py -k phase",
+    ),
+    Mutant(
+        "streamer-never-told", EDGE_SESSIONS,
+        "            self._said = self._said._replace(streamer_id=streamer_id)\n", "            pass\n",
+        "tests/edge/test_sessions.py -k streamer",
+    ),
+    Mutant(
+        "no-end-when-a-link-ends", GATEWAY_LINK,
+        "            session.end(self._evidence_ms() if ending.how is How.SILENT else None)\n"
+        "        finally:\n            session.end()\n",
+        "        finally:\n",
+        "tests/edge/gateway/test_closing.py",
+    ),
+    Mutant(
+        "start-before-the-game-host-has-accepted", GATEWAY_VIEWER,
+        "        connecting = asyncio.create_task(self._connect(request, route))\n",
+        "        connecting = asyncio.create_task(self._connect(request, route))\n"
+        "        self._reporter.open(route.upstream.host, route.upstream.port)\n",
+        "tests/edge/gateway/test_refusing.py -k without_a_game_host",
+    ),
+    Mutant(
+        "answers-to-pings-never-missed", GATEWAY_PULSE,
+        "if side.silent_s(other, self._silent_s) > self._silent_s:", "if side.silent_s(other, self._silent_s) is None:",
+        "tests/edge/gateway/test_silence.py -k takes_nothing_more",
+    ),
+    Mutant(
+        "viewers-never-pinged", GATEWAY_PULSE,
+        "            await link.viewer.ping(self.own_ping)\n", "",
+        "tests/edge/gateway/test_silence.py",
+    ),
+    Mutant(
+        "heartbeats-as-rare-as-what-a-kill-may-cost", EDGE_SETTINGS,
+        "return self.heartbeat_s - min(_MOMENTS_S, self.heartbeat_s / 2)", "return self.heartbeat_s",
+        "tests/edge/test_reporter.py -k come_by_themselves",
+    ),
+    Mutant(
+        "heartbeats-without-evidence", GATEWAY_VIEWER,
+        "self._reporter.open(peer.host, peer.port, evidence=link.evidence)",
+        "self._reporter.open(peer.host, peer.port)",
+        "tests/edge/gateway/test_silence.py",
+    ),
+    Mutant(
+        "silence-paid-until-it-was-found", GATEWAY_LINK,
+        "session.end(self._evidence_ms() if ending.how is How.SILENT else None)", "session.end()",
+        "tests/edge/gateway/test_silence.py",
+    ),
+    Mutant(
+        "gateway-that-slept-takes-all-for-gone", GATEWAY_PULSE,
+        "return clock() - due_s > self._ping_s / 3", "return False",
+        "tests/edge/gateway/test_silence.py -k has_slept",
+    ),
+    Mutant(
+        "slow-reader-taken-for-gone", GATEWAY_SIDE,
+        "        if accepted_bytes > self._accepted_bytes:\n            self.excuse()\n", "",
+        "tests/edge/gateway/test_silence.py -k slow_reader",
+    ),
+    Mutant(
+        "who-waits-for-a-slow-reader-taken-for-gone", GATEWAY_SIDE,
+        "if other.is_backed_up and now_s - other._moved_s <= patience_s:", "if not other.name:",
+        "tests/edge/gateway/test_silence.py -k slow_reader",
+    ),
+    Mutant(
+        "two-who-take-nothing-waited-for-for-ever", GATEWAY_SIDE,
+        "if other.is_backed_up and now_s - other._moved_s <= patience_s:", "if other.is_backed_up:",
+        "tests/edge/gateway/test_silence.py -k for_for_ever",
+    ),
+    Mutant(
+        "close-code-lost", "payments/edge/gateway/ending.py",
+        "How.CLOSED, Frame(code, last.extra or \"\"))", "How.CLOSED, Frame(1000, last.extra or \"\"))",
+        "tests/edge/gateway/test_closing.py",
+    ),
+    Mutant(
+        "abort-told-as-a-proper-close", "payments/edge/gateway/ending.py",
+        "    return Ending(by, How.ABORTED)\n", "    return Ending(by, How.CLOSED, Frame(1000))\n",
+        "tests/edge/gateway/test_closing.py",
+    ),
+    Mutant(
+        "backpressure-lost", GATEWAY_LINK,
+        "                await send(data, kind)\n",
+        "                asyncio.ensure_future(send(data, kind))\n                await asyncio.sleep(0)\n",
+        "tests/edge/gateway/test_flood.py",
+    ),
+    Mutant(
+        "streamer-not-taken", GATEWAY_LINK,
+        "                    session.set_streamer(streamer_id)\n", "                    pass\n",
+        "tests/edge/gateway/test_passing.py -k streamer",
+    ),
+    Mutant(
+        "own-ping-answered-to-the-other-side", GATEWAY_LINK,
+        "                if data == self._own_ping:\n                    continue\n", "                pass\n",
+        "tests/edge/gateway/test_passing.py -k own_pings",
+    ),
+    Mutant(
+        "letters-that-are-none-passed-on", GATEWAY_LINK,
+        "if not data.isascii() and not _is_utf8(data):", "if not data.isascii() and not data:",
+        "tests/edge/gateway/test_closing.py -k not_allowed",
+    ),
+    Mutant(
+        "drain-without-ends", GATEWAY_VIEWER,
+        "            link.finish(Ending(GATEWAY, How.STOPPED, GOING_AWAY))\n", "            pass\n",
+        "tests/edge/gateway/test_service.py -k sigterm",
+    ),
+    Mutant(
+        "a-hundred-viewers-at-most", GATEWAY_UPSTREAM,
+        "TCPConnector(limit=0, force_close=True)", "TCPConnector(force_close=True)",
+        "tests/bench/test_gateway.py",
+    ),
+    Mutant(
+        "redirect-of-a-game-host-followed", GATEWAY_UPSTREAM,
+        "if is_socket and response.status != 101:", "if is_socket and not response.status:",
+        "tests/edge/gateway/test_refusing.py -k redirect",
+    ),
+)  # fmt: skip

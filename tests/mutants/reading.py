@@ -1,0 +1,134 @@
+"""Defects in what is read of the journal, and in the projections."""
+
+from tests.mutants.mutant import Mutant
+
+READER = "payments/store/file/reader.py"
+REBUILD = "payments/store/file/rebuild.py"
+PROJECTOR = "payments/store/file/projector.py"
+SNAPSHOT = "payments/store/file/snapshot.py"
+WALK = "payments/store/file/walk.py"
+SAID = "payments/store/file/said.py"
+TALLY = "payments/store/file/tally.py"
+VERIFY = "payments/store/file/verify.py"
+
+MUTANTS = (
+    Mutant(
+        "projections-without-a-rest", PROJECTOR,
+        "                self._closing.wait(rest_s)\n", "",
+        "tests/store/file/test_projections.py -k have_time",
+    ),
+    Mutant(
+        "projection-checksum-ignored", SNAPSHOT,
+        'return line.rstrip(b"\\n") == _end(checksum.hexdigest())', 'return line.endswith(b"}\\n")',
+        "tests/store/file/test_projection_damage.py",
+    ),
+    Mutant(
+        "power-projection-empty", SNAPSHOT,
+        "(power_record(power) for _, power in sorted(state.power.items()))", "()",
+        "tests/store/file/test_projection_damage.py",
+    ),
+    Mutant(
+        "start-without-a-power-projection", SNAPSHOT,
+        "    if len(reflected) < len(paths):",
+        "    subjects.append({})\n    reflected.setdefault(paths.power_meter, Position())\n"
+        "    if len(reflected) < len(paths):",
+        "tests/store/file/test_projection_damage.py",
+    ),
+    Mutant(
+        "rebuild-without-the-checksum", REBUILD, "        and is_whole(line)\n", "",
+        "tests/store/file/test_rebuild.py tests/store/file/test_damage_bits.py",
+    ),
+    Mutant(
+        "rebuild-without-the-chain", REBUILD,
+        "        and line[PREV] == position.hash.encode()\n", "",
+        "tests/store/file/test_rebuild.py",
+    ),
+    Mutant(
+        "rebuild-leaves-balances-to-sessions", REBUILD, "        if amount > 0:\n", "        if False:\n",
+        "tests/store/file/test_rebuild.py",
+    ),
+    Mutant(
+        "rebuild-in-another-order", REBUILD, "        self._state.restore_order()\n", "",
+        "tests/store/file/test_rebuild.py",
+    ),
+    Mutant(
+        "hole-in-the-journal-unnoticed-by-a-page", READER,
+        "    if last_seq:\n        raise", "    if last_seq < 0:\n        raise",
+        "tests/store/file/test_rotation.py",
+    ),
+    Mutant(
+        "hole-between-two-segments-unnoticed-by-a-page", READER, "    if last != last_seq:", "    if last < 0:",
+        "tests/store/file/test_rotation.py",
+    ),
+    Mutant(
+        "damaged-line-passed-over-by-a-page", READER,
+        "                    if not is_whole(line):", "                    if not line:",
+        "tests/store/file/test_rotation.py",
+    ),
+    Mutant(
+        "chain-ignored-by-verify", SAID,
+        "if [each.prev for each in said] != [prev, *hashes[:-1]]:", "if not said:",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "seq-ignored-by-verify", SAID,
+        "if [each.seq for each in said] != list(range(seq + 1, seq + 1 + len(lines))):", "if not said:",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "checksum-ignored-by-verify", SAID,
+        "    _check_whole(lines)\n", "",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "version-ignored-by-verify", SAID,
+        "if any(each.v != VERSION for each in said):", "if not said:",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "spelling-of-deltas-ignored-by-verify", SAID,
+        "if not _AMOUNTS.fullmatch(listed) or listed.count(\",\") != len(deltas):", "if not listed and deltas:",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "spelling-of-balances-ignored-by-verify", TALLY,
+        "if not AMOUNT.fullmatch(balance) or Decimal(balance) != total:", "if Decimal(balance) != total:",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "exponent-in-a-balance-ignored-by-verify", TALLY,
+        ' or "E" in balance:', ":",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "second-fault-named-by-verify", TALLY,
+        "raise min(faults", "raise max(faults",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "another-last-line-kept-by-verify", TALLY,
+        'subject.line = line if end == subject.shown_end else b""', "subject.line = subject.line or line",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "projections-compared-behind-a-chunk-by-verify", VERIFY,
+        "self._due[0][1].position.seq - position.seq if self._due else len(rest)", "len(rest)",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "damaged-projection-passed-over-by-verify", VERIFY,
+        "        for unsound in self._unsound:", "        for unsound in ():",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "projections-opened-behind-the-journal-by-verify", VERIFY,
+        "        check = _Check(self._projections, self._shown)",
+        "        check = _Check(self._projections, snapshot.open_each(self._projections, print))",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "end-of-the-journal-within-a-group", WALK,
+        '    with nobody_holding(lock_path(journal_path), _WITHIN_S):\n', "    if True:\n",
+        "tests/store/file/test_export.py -k cut_off_again",
+    ),
+)  # fmt: skip

@@ -1,0 +1,193 @@
+"""Defects in the API, the worker and the command line."""
+
+from tests.mutants.mutant import Mutant
+
+CALLS = "payments/cli/calls.py"
+DEMO_HOSTS = "payments/cli/demo/hosts.py"
+DEMO_PARTS = "payments/cli/demo/parts.py"
+DEMO_PLAY = "payments/cli/demo/play.py"
+DEMO_STAGE = "payments/cli/demo/stage.py"
+DEMO_STORY = "payments/cli/demo/story.py"
+GUNICORN = "deploy/gunicorn.conf.py"
+JOURNAL_WORKER = "deploy/journal_worker.py"
+LATER = "payments/web/later.py"
+TOKENS = "payments/web/tokens.py"
+DUTY = "payments/duty.py"
+DIAL = "worker/dial.py"
+SCHEDULE = "worker/schedule.py"
+SWEEP = "worker/sweep.py"
+
+MUTANTS = (
+    Mutant("any-token-fits", TOKENS, "if not any(fits):", "if not fits:", "tests/web/test_tokens.py"),
+    Mutant(
+        "refused-addresses-are-asked", DIAL,
+        "        if why := refusal(str(address[0])):", "        if (why := refusal(str(address[0]))) and not address:",
+        "tests/worker/test_refused_addresses.py",
+    ),
+    Mutant(
+        "a-drip-is-waited-for", DIAL,
+        "            self.settimeout(_left_s(self.deadline_s))\n            count", "            count",
+        "tests/worker/test_hostile_hosts.py",
+    ),
+    Mutant(
+        "an-answer-without-end-is-read", DIAL,
+        "        if self.left_bytes <= 0:", "        if self.left_bytes <= -(10**12):",
+        "tests/worker/test_hostile_hosts.py",
+    ),
+    Mutant(
+        "everybody-is-on-duty", DUTY,
+        "self._has_it or self._lock.acquire_now()", "True",
+        "tests/worker/test_duty.py tests/worker/test_service.py",
+    ),
+    Mutant(
+        "a-watchdog-fed-while-a-job-hangs", SCHEDULE,
+        "            if not any(self._hangs(each) for each in self._jobs):\n                self._finished()",
+        "            self._finished()",
+        "tests/worker/test_schedule.py",
+    ),
+    Mutant(
+        "a-sweep-that-is-stopped-records", SWEEP,
+        "        if self._stopping.is_set():\n            return None\n        credited_wei", "        credited_wei",
+        "tests/worker/test_sweep.py",
+    ),
+    Mutant("the-disabled-are-asked", SWEEP, "            if record.enabled\n", "", "tests/worker/test_sweep.py"),
+    Mutant(
+        "worker-reads-its-own-settings", GUNICORN,
+        'for name, value in _found["environment"].items()]', "for name, value in ()]",
+        "tests/web/test_start_up.py -k another_ones",
+    ),
+    Mutant(
+        "reload-begun-without-a-look", GUNICORN, "if _preflight(server.cfg.env_orig) is None:", "if server is None:",
+        "tests/web/test_start_up.py -k not_begun",
+    ),
+    Mutant(
+        "id-in-a-path-as-it-is", CALLS, "{quote(session_id, safe='', errors='surrogateescape')}", "{session_id}",
+        "tests/cli/test_ids.py",
+    ),
+    Mutant(
+        "demo-sum-not-held-against-verify", DEMO_PLAY,
+        'if found["owed"] != owed:', 'if not found["owed"]:',
+        "tests/cli/test_demo.py -k own_sum",
+    ),
+    Mutant(
+        "demo-guardian-that-ends-nobody", DEMO_PARTS,
+        'kill -TERM 0\nsleep 3\nrm -rf -- "$@"\nkill -KILL 0\n', 'rm -rf -- "$@"\n',
+        "tests/cli/test_demo.py -k kill_9",
+    ),
+    Mutant(
+        "demo-guardian-that-leaves-files", DEMO_PARTS,
+        'rm -rf -- "$@"\n', "",
+        "tests/cli/test_demo.py -k kill_9",
+    ),
+    Mutant(
+        "demo-entry-told-twice", DEMO_PLAY,
+        'if entry["seq"] > self._story.last_seq:', 'if entry["seq"]:',
+        "tests/cli/test_demo.py -k it_shows",
+    ),
+    Mutant(
+        "demo-last-entries-not-told", DEMO_PLAY,
+        "        await self._catch_up()\n        await self._parts.stop(self._api, 20)\n",
+        "        await self._parts.stop(self._api, 20)\n",
+        "tests/cli/test_demo.py -k ctrl_c",
+    ),
+    Mutant(
+        "demo-by-the-settings-that-are-here", DEMO_STAGE,
+        '_OURS = ("PAYMENTS_", "PS_GATEWAY_", "LISTEN_")', '_OURS = ("PAYMENTS_", "LISTEN_")',
+        "tests/cli/test_demo.py -k it_shows",
+    ),
+    Mutant(
+        "demo-host-awake-for-ever", DEMO_HOSTS,
+        "AWAKE if self.is_awake else SLEEPING", "AWAKE",
+        "tests/cli/test_demo.py -k it_shows",
+    ),
+    Mutant(
+        "demo-session-that-earned-its-last-interval", DEMO_STORY,
+        "session.earned_wei += wei", "session.earned_wei = wei",
+        "tests/cli/test_demo_story.py",
+    ),
+    Mutant(
+        "demo-milliseconds-without-zeros", DEMO_STORY,
+        "{milliseconds % 1000:03d} s", "{milliseconds % 1000} s",
+        "tests/cli/test_demo_story.py",
+    ),
+    Mutant(
+        "demo-amount-in-wei", DEMO_STORY,
+        '"power_time": format_eth(account.power_wei)', '"power_time": str(account.power_wei)',
+        "tests/cli/test_demo_story.py",
+    ),
+    Mutant(
+        "event-that-says-not-when-it-is-answered", LATER,
+        '"payments.answer_within_s"', '"payments.answers_within_s"',
+        "tests/deploy/test_journal_worker.py -k keep_nobody",
+    ),
+    Mutant(
+        "event-whose-answer-nobody-is-told-of", LATER,
+        '"payments.answerable"', '"payments.answered"',
+        "tests/deploy/test_journal_worker.py -k once_it_is_recorded",
+    ),
+    Mutant(
+        "event-with-a-thread-of-its-own", JOURNAL_WORKER,
+        'b"POST /api/sessions/events "', 'b"PUT /api/sessions/events "',
+        "tests/deploy/test_journal_worker.py -k events_that_wait_keep_nobody",
+    ),
+    Mutant(
+        "batch-with-a-thread-of-its-own", JOURNAL_WORKER,
+        'b"POST /api/sessions/events/batch "', 'b"PUT /api/sessions/events/batch "',
+        "tests/deploy/test_journal_worker.py -k batches_that_wait_keep_nobody",
+    ),
+    Mutant(
+        "rest-of-an-answer-forgotten", JOURNAL_WORKER,
+        "            self._end(call, stays, unsent)\n", "            self._end(call, stays)\n",
+        "tests/deploy/test_journal_worker.py -k long_answer_in_pieces",
+    ),
+    Mutant(
+        "answer-that-wakes-nobody", JOURNAL_WORKER,
+        "            self.method_queue.defer(self._answer_all)\n", "",
+        "tests/deploy/test_journal_worker.py -k once_it_is_recorded",
+    ),
+    Mutant(
+        "event-begun-before-its-body-is-here", JOURNAL_WORKER,
+        "len(data) >= end + int(length[1])", "len(data) >= end",
+        "tests/deploy/test_journal_worker.py -k in_pieces",
+    ),
+    Mutant(
+        "slow-client-given-up", JOURNAL_WORKER,
+        "        while rest:\n            rest = rest[self.sock.send(rest) :]\n", "        self.sock.sendall(rest)\n",
+        "tests/deploy/test_journal_worker.py -k long_answer_slowly",
+    ),
+    Mutant(
+        "body-that-nobody-read-left-there", JOURNAL_WORKER,
+        "        self.parser.mesg.body.read()\n", "",
+        "tests/deploy/test_journal_worker.py -k nobody_read",
+    ),
+    Mutant(
+        "worker-that-seems-dead", JOURNAL_WORKER,
+        "            super().notify()\n", "            pass\n",
+        "tests/deploy/test_journal_worker.py -k alive",
+    ),
+    Mutant(
+        "event-sent-ahead-forgotten", JOURNAL_WORKER,
+        "return bool(self.parser.unreader.buf.getvalue())", "return False",
+        "tests/deploy/test_journal_worker.py -k sent_ahead",
+    ),
+    Mutant(
+        "idle-connections-make-no-room", JOURNAL_WORKER,
+        "                longest.timeout = now_s\n", "                pass\n",
+        "tests/deploy/test_journal_worker.py -k idle_connections",
+    ),
+    Mutant(
+        "busy-connections-make-no-room", JOURNAL_WORKER,
+        "return 0 if self._lacks_room() else self.worker_connections", "return self.worker_connections",
+        "tests/deploy/test_journal_worker.py -k busy_connections",
+    ),
+    Mutant(
+        "closing-in-the-thread-that-polls", JOURNAL_WORKER,
+        "self._pool.submit(super().close, True)", "super().close(True)",
+        "tests/deploy/test_journal_worker.py -k does_not_close",
+    ),
+    Mutant(
+        "connection-that-is-ended-heard-of", JOURNAL_WORKER,
+        "elif conn not in self.keepalived_conns:", "elif False:",
+        "tests/deploy/test_journal_worker.py -k moment",
+    ),
+)  # fmt: skip
