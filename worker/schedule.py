@@ -20,7 +20,7 @@ class Job(NamedTuple):
 
     Attributes:
         every_s: from one begin to the next; a run that takes longer makes the next ones late, and no more of them.
-        longest_s: a run that takes longer hangs; ``None``: it may take as long as it likes.
+        longest_s: a run that takes longer hangs; ``None``: it may take as long as it likes, and nobody hears of it.
     """
 
     name: str
@@ -30,14 +30,16 @@ class Job(NamedTuple):
 
 
 class Schedule:
-    """Runs jobs, each in a thread of its own, and calls ``finished`` behind every run while none of them hangs.
+    """Runs jobs, each in a thread of its own.
+
+    Calls ``finished`` behind every run of a job that may hang, while none of them does.
 
     Nothing that is owed depends on how often a job ran.
     """
 
     def __init__(self, jobs: list[Job], finished: Callable[[], None]) -> None:
-        # It logs every run of every job.
-        logging.getLogger("apscheduler").setLevel(logging.WARNING)
+        # It logs every run of every job, and every one that is left out because the last one goes on.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._jobs = jobs
         self._finished = finished
         self._one_at_a_time = threading.Lock()
@@ -79,7 +81,7 @@ class Schedule:
             log.error("%s: %s", job.name, error)  # noqa: TRY400  (what to do is in it; where it arose is not the reader's)
         self._last_s[job.name] = time.monotonic()
         with self._one_at_a_time:
-            if not any(self._hangs(each) for each in self._jobs):
+            if job.longest_s is not None and not any(self._hangs(each) for each in self._jobs):
                 self._finished()
 
     def _hangs(self, job: Job) -> bool:

@@ -6,12 +6,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from payments.clock import now_ms
 from payments.domain.money import format_eth
 from payments.duty import Duty, Report, SweepReport
-from payments.errors import Misconfigured
+from payments.errors import Corrupt, Misconfigured, Unavailable
 from payments.notify import notify, watchdog_s
 from payments.registry import Registry
 from payments.settings import Settings
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
+_READ_EVERY_S = 2
 _UPKEEP_EVERY_S = 30
 _UPKEEP_LONGEST_S = 120
 _MAINTAIN_EVERY_S = 300
@@ -48,6 +49,7 @@ class Worker:
         self._taking = threading.Lock()
         upkeep_every_s = min(_UPKEEP_EVERY_S, settings.session_reap_s or _UPKEEP_EVERY_S)
         jobs = [
+            Job("reading", self._on_duty(self._read), _READ_EVERY_S, None),
             Job("upkeep", self._on_duty(self._upkeep), upkeep_every_s, _UPKEEP_LONGEST_S),
             Job("compression", self._on_duty(store.maintain), _MAINTAIN_EVERY_S, None),
         ]
@@ -77,6 +79,12 @@ class Worker:
 
     def _sweep(self) -> None:
         self._last_sweep = self._sweeper.sweep() or self._last_sweep
+
+    def _read(self) -> None:
+        """Take in what others have recorded: at full load, what comes in half a minute takes longer than a turn may."""
+        # What is wrong, the next job that has something to do says.
+        with suppress(Unavailable, Corrupt):
+            self._store.view()
 
     def _upkeep(self) -> None:
         look_after(self._store, self._settings, now_ms())

@@ -15,10 +15,15 @@ TOKENS = "payments/web/tokens.py"
 DUTY = "payments/duty.py"
 DIAL = "worker/dial.py"
 SCHEDULE = "worker/schedule.py"
+SERVICE = "worker/service.py"
 SWEEP = "worker/sweep.py"
 
 MUTANTS = (
     Mutant("any-token-fits", TOKENS, "if not any(fits):", "if not fits:", "tests/web/test_tokens.py"),
+    Mutant(
+        "what-others-record-is-read-by-the-upkeep", SERVICE, "            self._store.view()\n", "            pass\n",
+        "tests/worker/test_service.py -k what_others",
+    ),
     Mutant(
         "refused-addresses-are-asked", DIAL,
         "        if why := refusal(str(address[0])):", "        if (why := refusal(str(address[0]))) and not address:",

@@ -274,7 +274,17 @@ MUTANTS = (
     ),
     Mutant(
         "all-read-on-under-the-lock", SHARED,
-        "        if monotonic_s() - self._turned_s >= _LONG_S and self._fold_settled():\n", "        if False:\n",
+        "        if monotonic_s() - self._turned_s < _LONG_S:\n", "        if self:\n",
+        "tests/store/file/test_approach.py",
+    ),
+    Mutant(
+        "sealed-meanwhile-read-under-the-lock", AHEAD,
+        "    for _ in range(_MOST_TIMES):\n", "    for _ in range(1):\n",
+        "tests/store/file/test_approach.py",
+    ),
+    Mutant(
+        "next-file-read-under-the-lock", SHARED,
+        "        for _ in range(_MOST_TIMES):\n", "        for _ in range(1):\n",
         "tests/store/file/test_approach.py",
     ),
     Mutant(

@@ -62,6 +62,13 @@ def test_nothing_is_heard_while_a_job_hangs() -> None:
         finished.goes_on()
 
 
+def test_a_job_that_may_take_as_long_as_it_likes_is_not_heard_of() -> None:
+    often, finished = Count(), Count()
+    with scheduled(finished, Job("often", often, QUICK_S, None), Job("once", Count(), 3600, 1)):
+        often.goes_on(5)
+    assert finished.count == 1
+
+
 def test_a_job_that_may_take_as_long_as_it_likes_never_hangs() -> None:
     release = threading.Event()
     long, finished = Count(lambda: release.wait(10)), Count()

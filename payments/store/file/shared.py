@@ -33,6 +33,7 @@ KEPT = "is held by another process for too long; is one stopped?"
 
 _MIN_FREE_BYTES = 1 << 20
 _LONG_S = 1.0
+_MOST_TIMES = 10
 
 
 class SharedJournal:
@@ -136,10 +137,14 @@ class SharedJournal:
 
     def _approach(self) -> None:
         """After a long time without a turn, bring the state near to what it is by now, while others have theirs."""
-        if monotonic_s() - self._turned_s >= _LONG_S and self._fold_settled():
+        if monotonic_s() - self._turned_s < _LONG_S:
+            return
+        # The file that is opened may be sealed in its turn before it is read.
+        for _ in range(_MOST_TIMES):
+            if not self._fold_settled():
+                return
             with self._held(self._lock.acquire):
                 self._take_up_next()
-            self._fold_settled()
 
     def _fold_settled(self) -> bool:
         """Fold what needs no lock; whether more of it is in a file that is not open yet."""

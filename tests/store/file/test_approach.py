@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from payments.disk import Disk
 from payments.disk.lock import HotLock
+from payments.domain.entries import Entry
 from payments.domain.sessions import START
+from payments.domain.state import State, evolve
 from payments.errors import Unavailable
 from payments.store.file import ahead, shared, snapshot
+from payments.store.file.journal import Journal
 from payments.store.file.shared import SharedJournal
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
@@ -118,6 +122,50 @@ def test_a_folder_that_cannot_be_synced_before_the_turn_stops_this_writer_too(tm
     for _ in range(2):
         with pytest.raises(Unavailable, match="a sync failed"), journal.turn():
             pass
+    store.close()
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "place", ["read_behind_seal", "peek"], ids=["while a sealed file is read", "while the next file is read"]
+)
+def test_what_is_sealed_while_others_are_read_is_not_read_under_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Else everybody waits for as long as that takes: at full load, a file is sealed every few seconds."""
+    monkeypatch.setattr(ahead, "_FEW_ENTRIES", 8)
+    store = file_store(tmp_path, disk=HastyDisk(), segment_bytes=12_000)
+    journal = joined(tmp_path, 12_000)
+    record(store, 70)
+    other = HotLock(lock_path(tmp_path))
+    counts = iter([40, 20, 10])
+    under_lock: list[int] = []
+    read: Any = getattr(Journal, place)
+
+    def lock_is_free() -> bool:
+        is_free = other.acquire_now()
+        if is_free:
+            other.release()
+        return is_free
+
+    def read_and_be_overtaken(self: Journal, *arguments: int) -> Any:
+        found = list(read(self, *arguments))
+        if self is journal.journal and lock_is_free():
+            record(store, next(counts, 0))
+        return found
+
+    def evolve_and_note(state: State, entry: Entry) -> None:
+        if not lock_is_free():
+            under_lock.append(entry.seq)
+        evolve(state, entry)
+
+    monkeypatch.setattr(Journal, place, read_and_be_overtaken)
+    monkeypatch.setattr(shared, "evolve", evolve_and_note)
+    with journal.turn():
+        assert journal.state.seq == 140
+    assert len(under_lock) < 10
+    assert journal.state == store.view()
+    other.close()
     store.close()
     journal.close()
 
