@@ -15,7 +15,7 @@ from isal.isal_zlib import crc32
 
 from payments.store.file.codec import CRC_LENGTH, VERSION
 
-AMOUNT = re.compile(r"-?+[0-9]{1,31}+(?:\.[0-9]{1,18}+)?+")
+AMOUNT = re.compile(r"-?+[0-9]{1,30}+(?:\.[0-9]{1,18}+)?+")
 """What an amount is. ``Decimal`` takes more than that: blanks, underscores, exponents, NaN, digits of other scripts."""
 
 _AMOUNTS = re.compile(f"(?:{AMOUNT.pattern},)*+")

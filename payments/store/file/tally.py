@@ -72,7 +72,7 @@ class Account:
     @property
     def balance_wei(self) -> int:
         """As everywhere else."""
-        return parse_signed_eth(f"{self.balance_eth:f}")
+        return int(EXACTLY.scaleb(self.balance_eth, 18))
 
 
 class Tally:

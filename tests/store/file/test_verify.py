@@ -205,6 +205,15 @@ def test_a_balance_below_a_millionth_is_not_spelled_with_an_exponent(folder: Pat
     assert "line 2 (byte " in fault(folder)
 
 
+def test_balances_of_any_size_are_exact(folder: Path) -> None:
+    """More than there can be, and more digits than are calculated with by default."""
+    most = "9" * 30 + ".000000000000000001"
+    path = journal_path(folder)
+    path.write_bytes(b"".join(lines_of(folder)[:2]))
+    forge(folder, 2, lambda record: record.update(dict.fromkeys(("delta", "amount", "balance"), most)))
+    assert verified(folder).balances_wei == {"orch-a": (10**30 - 1) * 10**18 + 1}
+
+
 def test_an_amount_that_is_a_number_is_named(folder: Path) -> None:
     forge(folder, 2, lambda record: record.update(delta=0.00025))
     assert "line 2 (byte " in fault(folder)
