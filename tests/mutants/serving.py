@@ -46,8 +46,12 @@ MUTANTS = (
     ),
     Mutant(
         "a-watchdog-fed-while-a-job-hangs", SCHEDULE,
-        "            if not any(self._hangs(each) for each in self._jobs):\n                self._finished()",
-        "            self._finished()",
+        " and not any(self._hangs(each) for each in self._jobs):", ":",
+        "tests/worker/test_schedule.py",
+    ),
+    Mutant(
+        "a-watchdog-fed-by-a-job-that-may-hang", SCHEDULE,
+        "if job.longest_s is not None and not any", "if not any",
         "tests/worker/test_schedule.py",
     ),
     Mutant(
