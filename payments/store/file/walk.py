@@ -68,7 +68,8 @@ def blocks(file: JournalFile, progress: Callable[[int], object]) -> Iterator[tup
         if not chunk:
             raise Corrupt(f"{file.segment.path}: it ends at byte {read}, and had {file.end} bytes a moment ago")
         read += len(chunk)
-        lines = split_lines(rest + chunk)
+        lines = split_lines(chunk)
+        lines[0] = rest + lines[0]
         rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
         yield offset, lines
         offset = read - len(rest)
