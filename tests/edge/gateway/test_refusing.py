@@ -72,10 +72,10 @@ def gateway(
         yield running
 
 
-def refused(gateway: Gateway, path: str, body: bytes = b"", **headers: str) -> str:
+def refused(gateway: Gateway, path: str, body: str = "", **headers: str) -> str:
     """The head of the answer to a viewer who is not taken."""
     with connected(gateway.port) as viewer:
-        viewer.send(asking(path, **headers) + body)
+        viewer.send(asking(path, **headers) + body.encode())
         head = viewer.read_head()
         assert header(head, "Connection") == "close"
         viewer.rest()
@@ -159,8 +159,8 @@ def test_what_is_no_proper_request_is_a_400(gateway: Gateway, headers: dict[str,
 
 
 def test_a_request_with_a_body_is_a_400(gateway: Gateway) -> None:
-    assert refused(gateway, "/host", b"hello", Content_Length="5").startswith("HTTP/1.1 400 ")
-    assert refused(gateway, "/host", b"0\r\n\r\n", Transfer_Encoding="chunked").startswith("HTTP/1.1 400 ")
+    assert refused(gateway, "/host", "hello", Content_Length="5").startswith("HTTP/1.1 400 ")
+    assert refused(gateway, "/host", "0\r\n\r\n", Transfer_Encoding="chunked").startswith("HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize("part", [b"Connection: ", b"Upgrade: web", b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Version: "])
