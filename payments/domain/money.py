@@ -14,16 +14,17 @@ _WEI_BY_DECIMALS: dict[int, int] = {decimals: 10 ** (18 - decimals) for decimals
 
 _BELOW_ONE = [f"0.{'0' * (18 - digits)}" for digits in range(19)]
 
-_ETH = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,18}))?")
+ETH = r"[0-9]{1,30}+(?:\.[0-9]{1,18}+)?+"
+"""The pattern of an unsigned amount."""
+
+_ETH = re.compile(ETH)
 
 
 def parse_eth(text: str) -> int:
     """The wei of an unsigned decimal string in ETH with at most 18 decimals; ``ValueError`` for anything else."""
-    match = _ETH.fullmatch(text)
-    if match is None:
+    if not _ETH.fullmatch(text):
         raise ValueError(f'"{text}" is not an amount of ETH: digits, and at most 18 decimals behind a point')
-    whole, decimals = match[1], match[2] or ""
-    return int(whole) * WEI_PER_ETH + int(decimals.ljust(18, "0"))
+    return read_eth(text)
 
 
 def parse_rate(text: str) -> int:

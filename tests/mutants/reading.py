@@ -77,7 +77,7 @@ MUTANTS = (
     ),
     Mutant(
         "checksum-ignored-by-verify", SAID,
-        "    _check_whole(lines)\n", "",
+        "if not are_whole(lines):", "if not lines:",
         "tests/store/file/test_verify.py",
     ),
     Mutant(
@@ -87,7 +87,7 @@ MUTANTS = (
     ),
     Mutant(
         "spelling-of-deltas-ignored-by-verify", SAID,
-        "if not _AMOUNTS.fullmatch(listed) or listed.count(\",\") != len(deltas):", "if not listed and deltas:",
+        'if not _AMOUNTS.fullmatch(listed) or listed.count(",") != len(deltas):', "if not listed and deltas:",
         "tests/store/file/test_verify.py",
     ),
     Mutant(

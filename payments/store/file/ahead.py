@@ -20,8 +20,7 @@ A piece takes 1 ms or 2.
 """
 
 # A thousand lines: that many are soon read under the lock.
-_FEW_BYTES, _FEW_ENTRIES = 1 << 20, 1000
-_MOST_TIMES = 10
+_FEW_BYTES = 1 << 20
 
 
 class _Piece(NamedTuple):
@@ -89,11 +88,5 @@ def read_settled(journal: Journal) -> Iterator[Sequence[Entry]]:
         journal.position = read.position
         journal.durable_seq = max(journal.durable_seq, read.position.seq)
         yield read.entries
-    if size is not None or not journal.is_sealed():
-        return
-    # While one file is read, another may be sealed: that is read too, unless there is no end to it.
-    for _ in range(_MOST_TIMES):
-        before = journal.position.seq
+    if size is None and journal.is_sealed():
         yield from journal.read_behind_seal()
-        if journal.position.seq - before < _FEW_ENTRIES:
-            break

@@ -5,17 +5,14 @@ not sound is only refused: for the line at fault, ask for less of it.
 """
 
 import re
-import sys
-from array import array
 from collections.abc import Sequence
-from hashlib import sha256
 
 import msgspec
-from isal.isal_zlib import crc32
 
-from payments.store.file.codec import CRC_LENGTH, VERSION
+from payments.domain.money import ETH
+from payments.store.file.codec import VERSION, are_whole, line_hash
 
-AMOUNT = re.compile(r"-?+[0-9]{1,30}+(?:\.[0-9]{1,18}+)?+")
+AMOUNT = re.compile(f"-?+{ETH}")
 """What an amount is. ``Decimal`` takes more than that: blanks, underscores, exponents, NaN, digits of other scripts."""
 
 _AMOUNTS = re.compile(f"(?:{AMOUNT.pattern},)*+")
@@ -27,7 +24,7 @@ class _Named(msgspec.Struct, array_like=True, gc=False):
     id: str
 
 
-class Interval(msgspec.Struct, gc=False):
+class _Interval(msgspec.Struct, gc=False):
     """Of the metadata, what is compared."""
 
     interval_start: str | None = None
@@ -42,7 +39,7 @@ class Said(msgspec.Struct, gc=False):
     event: str
     reason: str
     orchestrator_id: str | None
-    metadata: Interval
+    metadata: _Interval
     v: int
     prev: str
     amount: str | None = None
@@ -61,9 +58,10 @@ def read_chunk(lines: Sequence[bytes], seq: int, prev: str) -> tuple[list[Said],
     Raises ``ValueError`` where one is not as it was written, is none of this version, or is not the next one, and where
     what changes a balance is no amount.
     """
-    _check_whole(lines)
+    if not are_whole(lines):
+        raise ValueError("a checksum does not fit")
     said = _SAID.decode_lines(b"".join(lines))
-    hashes = [sha256(line).hexdigest() for line in lines]
+    hashes = list(map(line_hash, lines))
     if [each.prev for each in said] != [prev, *hashes[:-1]]:
         raise ValueError("the chain does not hold")
     if [each.seq for each in said] != list(range(seq + 1, seq + 1 + len(lines))):
@@ -72,16 +70,6 @@ def read_chunk(lines: Sequence[bytes], seq: int, prev: str) -> tuple[list[Said],
         raise ValueError("another format version")
     _check_deltas(said)
     return said, hashes[-1]
-
-
-def _check_whole(lines: Sequence[bytes]) -> None:
-    """That each ends in the checksum of what is before that, to the byte."""
-    checksums = array("I", [crc32(line[:-CRC_LENGTH]) for line in lines])
-    if sys.byteorder == "little":
-        checksums.byteswap()
-    ends = ',"crc":"' + checksums.tobytes().hex("|", 4).replace("|", '"}\n,"crc":"') + '"}\n'
-    if b"".join([line[-CRC_LENGTH:] for line in lines]) != ends.encode():
-        raise ValueError("a checksum does not fit")
 
 
 def _check_deltas(said: Sequence[Said]) -> None:

@@ -33,7 +33,8 @@ KEPT = "is held by another process for too long; is one stopped?"
 
 _MIN_FREE_BYTES = 1 << 20
 _LONG_S = 1.0
-_MOST_TIMES = 10
+_FEW_ENTRIES = 1000
+_MOST_TIMES = 20
 
 
 class SharedJournal:
@@ -139,12 +140,14 @@ class SharedJournal:
         """After a long time without a turn, bring the state near to what it is by now, while others have theirs."""
         if monotonic_s() - self._turned_s < _LONG_S:
             return
-        # The file that is opened may be sealed in its turn before it is read.
+        # While one file is read, another may be sealed: that needs no lock either, unless there is no end to it.
         for _ in range(_MOST_TIMES):
+            seq = self.journal.position.seq
             if not self._fold_settled():
                 return
-            with self._held(self._lock.acquire):
-                self._take_up_next()
+            if self.journal.position.seq - seq < _FEW_ENTRIES:
+                with self._held(self._lock.acquire):
+                    self._take_up_next()
 
     def _fold_settled(self) -> bool:
         """Fold what needs no lock; whether more of it is in a file that is not open yet."""

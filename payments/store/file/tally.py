@@ -7,15 +7,15 @@ projection shows tells by one member which line that must be, and others are not
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Context, Decimal, Inexact
+from decimal import Context, Decimal, Inexact, localcontext
 
 from payments.domain.entries import CREDIT, DEBIT, SESSION_FORGOTTEN
 from payments.domain.ledger import Booked
 from payments.domain.money import parse_signed_eth
 from payments.store.file.said import AMOUNT, Said
 
-EXACTLY = Context(prec=100, traps=[Inexact])
-"""No sum of amounts has as many digits."""
+# No sum of amounts has as many digits.
+_EXACTLY = Context(prec=100, traps=[Inexact])
 
 
 class Fault(ValueError):
@@ -53,7 +53,7 @@ class Account:
 
     Attributes:
         shown_seq: what ``seq`` the last line that moved it has, if the projection is right.
-        balance_eth: exact, as long as what is added to it is added within ``EXACTLY``.
+        balance_eth: exact.
         seq: of the last line that moved it; 0: none did.
         line: that line, if it has ``shown_seq``.
     """
@@ -72,7 +72,7 @@ class Account:
     @property
     def balance_wei(self) -> int:
         """As everywhere else."""
-        return int(EXACTLY.scaleb(self.balance_eth, 18))
+        return int(_EXACTLY.scaleb(self.balance_eth, 18))
 
 
 class Tally:
@@ -89,7 +89,8 @@ class Tally:
     def add(self, lines: Sequence[bytes], said: Sequence[Said]) -> None:
         """Raises ``Fault`` at the first of ``lines`` that says what does not fit those before it."""
         # A loop for each of both: a call for each line takes longer than what is done in it.
-        faults = [fault for fault in (self._add_money(lines, said), self._add_time(lines, said)) if fault]
+        with localcontext(_EXACTLY):
+            faults = [fault for fault in (self._add_money(lines, said), self._add_time(lines, said)) if fault]
         if faults:
             raise min(faults, key=lambda fault: fault.seq)
 

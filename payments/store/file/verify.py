@@ -7,7 +7,6 @@ only to see where the journal ends, so it may run beside everything else.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from decimal import localcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +16,11 @@ from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
 from payments.errors import Corrupt, Unavailable
 from payments.store.file import snapshot
-from payments.store.file.codec import Position, decode_lines, decode_subject, decode_to_fold
+from payments.store.file.codec import Position, decode_lines, decode_to_fold
 from payments.store.file.lines import place
 from payments.store.file.said import read_chunk
 from payments.store.file.snapshot import Paths, Shown, Unusable
-from payments.store.file.tally import EXACTLY, Account, Fault, Tally, Timed
+from payments.store.file.tally import Account, Fault, Tally, Timed
 from payments.store.file.walk import JournalFile, blocks, journal_files
 
 _REMEDY = "Nothing is lost: remove the file, and the next start makes it again"
@@ -75,8 +74,7 @@ class Verification:
             if file.first_seq not in (None, position.segment):
                 raise Corrupt(f"{file.segment.path}: the segment before it, with seq {position.segment}, is missing")
             try:
-                with localcontext(EXACTLY):
-                    position = check.walk(file, position, progress)
+                position = check.walk(file, position, progress)
             except OSError as error:
                 raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
         check.finish()
@@ -182,10 +180,10 @@ def _folded(name: str, subject: Timed | Account) -> Session | PowerState | Balan
     """What a projection must show of it after the lines so far; ``None``: something else than it does."""
     if not subject.line:
         return None
-    if isinstance(subject, Timed):
-        return decode_subject(subject.line)
-    recorded_ms = decode_to_fold(subject.line).timestamp_ms
-    return Balance(name, subject.balance_wei, recorded_ms, subject.seq, subject.booked)
+    last = decode_to_fold(subject.line)
+    if isinstance(subject, Account):
+        return Balance(name, subject.balance_wei, last.timestamp_ms, last.seq, subject.booked)
+    return last.session or last.power
 
 
 def _refusal(file: JournalFile, line: bytes, before: Position, fault: ValueError) -> Corrupt:

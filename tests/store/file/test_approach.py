@@ -133,7 +133,7 @@ def test_what_is_sealed_while_others_are_read_is_not_read_under_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     """Else everybody waits for as long as that takes: at full load, a file is sealed every few seconds."""
-    monkeypatch.setattr(ahead, "_FEW_ENTRIES", 8)
+    monkeypatch.setattr(shared, "_FEW_ENTRIES", 8)
     store = file_store(tmp_path, disk=HastyDisk(), segment_bytes=12_000)
     journal = joined(tmp_path, 12_000)
     record(store, 70)

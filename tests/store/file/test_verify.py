@@ -187,6 +187,7 @@ def test_money_that_does_not_add_up_is_named(
         "",
         "0.00025,0",
         "0.0002500000000000000",
+        "1" * 31,
     ],
 )
 @pytest.mark.parametrize("names", [("delta", "amount"), ("balance",)], ids=["delta", "balance"])
