@@ -9,6 +9,11 @@ import pytest
 from tests.harness import Clock, Server, running_server
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take long: whoever comes to one of them last is waited for by all others."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture
 def clock() -> Clock:
     """A clock that stands at ``NOON_MS`` until it is moved."""

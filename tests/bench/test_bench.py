@@ -5,7 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.harness import ROOT
+
+pytestmark = pytest.mark.long
 
 
 def test_every_figure_is_measured(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from tests.audit import audit
 from tests.cli.command import process, refused, run
 from tests.harness import RealClock, end, file_store, journal_path, until
 
+pytestmark = pytest.mark.long
+
 
 class Demo:
     """A demo at work, in a session of its own, as a terminal's foreground job is.

@@ -13,6 +13,8 @@ import pytest
 from tests.deploy.machine import OFFLINE, Load, Machine, bare_machine
 from tests.harness import until
 
+pytestmark = pytest.mark.long
+
 INSTALL = Machine.INSTALL
 ENV = "/etc/payments/payments.env"
 QUICK_WATCHDOG = "[Service]\nWatchdogSec=4\nTimeoutAbortSec=1\n"

@@ -13,6 +13,8 @@ from tests.deploy.edge_peers import HOST, PORT
 from tests.deploy.machine import OFFLINE, Machine, bare_machine
 from tests.harness import until
 
+pytestmark = pytest.mark.long
+
 INSTALL = f"{Machine.INSTALL} --edge"
 ENV = "/etc/payments/ps-gateway.env"
 ROUTES = "/etc/payments/routes.json"

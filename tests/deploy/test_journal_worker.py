@@ -27,6 +27,8 @@ from tests.deploy.raw import Address, an_event, connected, exchanged, is_served,
 from tests.harness import ROOT, Server, journal_path, lock_path, running_server, until
 from tests.web.helpers import BATCH
 
+pytestmark = pytest.mark.long
+
 CONNECTIONS = 24
 """How many both workers take; each has eight threads."""
 

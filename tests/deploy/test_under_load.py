@@ -12,6 +12,8 @@ from tests.deploy.proxy import Proxied, running_behind_proxy
 from tests.harness import until
 from tests.system.load import EDGES, Load, check, faults, load
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def behind(tmp_path: Path) -> Iterator[Proxied]:

@@ -15,6 +15,8 @@ from payments.edge.settings import EdgeSettings
 from tests.harness import ROOT, Server, until
 from tests.worker.process import Manager, manager
 
+pytestmark = pytest.mark.long
+
 UNITS = ROOT / "deploy" / "systemd"
 SERVICES = ("payments-api.service", "payments-worker.service", "ps-gateway.service")
 LIMIT_S = 4

@@ -13,6 +13,8 @@ from tests.audit import audit
 from tests.edge.members import Member, Viewing, check_credits, kill_payments, member, settled
 from tests.harness import Server, ended, journal_path
 
+pytestmark = pytest.mark.long
+
 OUTAGE_S = float(os.environ.get("PAYMENTS_TEST_EDGE_OUTAGE_SECONDS") or 3)
 VIEWERS = 500
 

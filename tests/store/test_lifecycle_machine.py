@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 from hypothesis import HealthCheck, Phase
 from hypothesis import strategies as st
@@ -30,6 +31,8 @@ from tests.audit import audit
 from tests.harness import HOST_A, HOST_B, Server, campaign, journal_lines, journal_path, running_server
 from tests.store.lifecycle import HOST_C, HOUR_MS, Lifecycle
 from tests.store.lifecycle_house import FileLifecycle, MemoryLifecycle
+
+pytestmark = pytest.mark.long
 
 
 class ServerWorld:

@@ -19,6 +19,8 @@ from tests.readme import script
 from tests.system.load import Load, load, torn_tails
 from tests.worker.process import WorkerProcess
 
+pytestmark = pytest.mark.long
+
 SEALING = {"PAYMENTS_JOURNAL_SEGMENT_BYTES": "8192"}
 """A journal that is sealed every few entries."""
 

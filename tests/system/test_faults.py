@@ -21,6 +21,8 @@ from tests.harness import Server, journal_path, running_server, until
 from tests.system.load import check, faults, load
 from tests.system.tracing import RENAME, failing, is_dead
 
+pytestmark = pytest.mark.long
+
 KILLS, STOPS, UNLINKS = 10, 1, 5
 KILLING = ("write", "fdatasync", "fsync", RENAME, "fchmod")
 FAILING = {

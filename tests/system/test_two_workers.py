@@ -8,9 +8,13 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
+import pytest
+
 from payments.domain.money import parse_eth
 from tests.audit import audit
 from tests.harness import Server, journal_path
+
+pytestmark = pytest.mark.long
 
 CLIENTS, SESSIONS, EVENTS, HOSTS = 8, 500, 20_000, 10
 

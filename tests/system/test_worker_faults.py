@@ -24,6 +24,8 @@ from tests.system.load import faults
 from tests.worker.hosts import AWAKE, Host, Peer, says
 from tests.worker.process import QUICK, check_power, readings, register, running_worker
 
+pytestmark = pytest.mark.long
+
 DEATHS, STEPS = 5, 1
 MAX_GAP_S = 20
 SETTINGS = {

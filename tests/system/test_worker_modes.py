@@ -18,6 +18,8 @@ from tests.harness import HOST_A, Server, journal_path, running_server, until
 from tests.worker.hosts import AWAKE, Host
 from tests.worker.process import POWER_RATE, QUICK, WorkerProcess, check_power, readings, running_worker
 
+pytestmark = pytest.mark.long
+
 SESSION_RATE = Decimal("0.001")
 EVERY_SECOND = {"PAYMENTS_SESSION_REAP_SECONDS": "1"}
 

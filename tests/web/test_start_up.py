@@ -11,6 +11,8 @@ import pytest
 
 from tests.harness import HOST_A, ROOT, Server, event, file_store, free_port, journal_path, running_server, until
 
+pytestmark = pytest.mark.long
+
 SECRETS = {
     "PAYMENTS_SESSION_REPORTER_TOKEN": "s3cret-reporter",
     "PAYMENTS_VIEWER_TOKENS": "s3cret-viewer",

@@ -20,6 +20,8 @@ from tests.edge.members import kill_payments
 from tests.edge.puppets import raise_file_limit
 from tests.harness import Server, ended, until
 
+pytestmark = pytest.mark.long
+
 VIEWERS = int(os.environ.get("PAYMENTS_TEST_EDGE_VIEWERS") or 40)
 OUTAGE_S = float(os.environ.get("PAYMENTS_TEST_EDGE_OUTAGE_SECONDS") or 4)
 HEARTBEAT_S = int(os.environ.get("PAYMENTS_TEST_EDGE_HEARTBEAT_SECONDS") or 1)

@@ -23,6 +23,8 @@ from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn, refusal, standing_in
 from tests.harness import ROOT, RealClock, until
 
+pytestmark = pytest.mark.long
+
 NOBODY = "http://127.0.0.1:1"
 """Payments is away."""
 

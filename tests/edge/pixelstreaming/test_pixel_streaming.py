@@ -12,6 +12,8 @@ from tests.edge.gateway.gateways import running_gateway
 from tests.edge.pixelstreaming.stage import HOST, LISBON, PORTO, Player, Signalling, Streamer, player, stream
 from tests.harness import JSON, Server
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def edge(shared_server: Server, signalling: Signalling, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

@@ -26,6 +26,8 @@ from tests.store.file.crash.recording import (
 from tests.store.file.crash.states import Change, Volume, contents, crash_states
 from tests.store.file.crash.workload import record
 
+pytestmark = pytest.mark.long
+
 STATES = int(os.environ.get("PAYMENTS_TEST_CRASH_STATES", "10000"))
 
 
