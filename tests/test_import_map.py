@@ -63,7 +63,7 @@ ONLY_IMPORTER = {
     "time": "payments/clock.py payments/disk/lock.py payments/store/file/projector.py worker/ payments/edge/",
     "requests": "worker/ payments/cli/calls.py payments/edge/",
     "click": "payments/cli/",
-    "rich": "payments/cli/output.py",
+    "rich": "payments/cli/tables.py",
     "apscheduler": "worker/schedule.py",
     "flask": "payments/web/",
     "aiohttp": "payments/edge/gateway/ payments/cli/demo/",

@@ -7,7 +7,7 @@ there is one way to do anything. Long work on the journal itself (verify, export
 
 ``app``            the command line as a whole
 ``calls``          the calls, made here or elsewhere
-``output``         tables for people, ``--json`` for programs, exit codes
+``output``         tables for people (``tables``), ``--json`` for programs, exit codes
 ``judging``        what would stop a start
 ``files``          files for somebody, written whole or not at all
 ``orchestrators``, ``sessions``, ``ledger``, ``payouts``, ``importing``, ``service``  the commands, by what they are

@@ -1,6 +1,5 @@
 """The command line of ``payments demo``."""
 
-import asyncio
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,4 +38,4 @@ def demo(seconds: int | None, viewers: int, keep: Path | None, as_json: bool) ->
         )
     from payments.cli.demo.play import Play, perform  # noqa: PLC0415
 
-    asyncio.run(perform(Play(seconds, viewers, keep, as_json)))
+    perform(Play(seconds, viewers, keep, as_json))

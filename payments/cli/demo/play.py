@@ -47,8 +47,12 @@ class Play(NamedTuple):
     as_json: bool
 
 
-async def perform(play: Play) -> None:
+def perform(play: Play) -> None:
     """Show it. Raises ``PaymentsError`` where something fails; nothing runs any more when this is left."""
+    asyncio.run(_perform(play))
+
+
+async def _perform(play: Play) -> None:
     with _folder(play.keep) as folder:
         async with AsyncExitStack() as opened:
             parts = Parts(folder, [] if play.keep else [folder])
