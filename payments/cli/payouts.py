@@ -1,7 +1,7 @@
 """``payments payouts``: paying what is owed, by a Safe wallet, and recording that it was paid."""
 
-from collections.abc import Sequence, Set
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,11 +11,11 @@ from payments.cli.calls import Calls
 from payments.cli.files import write_text
 from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import show
+from payments.cli.payout_files import check_unpaid, new_paths, preparing_in
 from payments.cli.recording import record
-from payments.clock import now_ms
 from payments.disk import Disk
 from payments.domain.money import format_eth, parse_eth, parse_signed_eth
-from payments.exports.airdrop import MOST_ROWS, Payment, Slip, airdrop_text, read_slip, slip_path, slip_text
+from payments.exports.airdrop import MOST_ROWS, Payment, Slip, airdrop_text, slip_path, slip_text
 
 COLUMNS = ("orchestrator_id", "balance", "receiver", "file", "remark")
 
@@ -67,22 +67,30 @@ def prepare(where: Where, least_wei: int, only: tuple[str, ...], output: str, as
     """Write what Safe's CSV Airdrop app pays everyone who is owed --min or more, all of it.
 
     Nothing is debited: let the Safe pay the file, then give it to payments payouts record with the transaction's hash.
-    A next file that pays any of the same is refused until then, if it is to stand beside. More than 500 payments become
-    several files, each a transaction of its own. FILE.json beside FILE says whom each row pays; keep the two together.
+    A next file that pays any of the same is refused until all of it is recorded, if it is to stand beside. More than
+    500 payments become several files, each a transaction of its own. FILE.json beside FILE says whom each row pays;
+    keep the two together.
 
     Who is disabled is still paid what it is owed. Who has no address, or is owed less, is left out, and listed.
     """
-    with where.reach() as api:
-        owed = _owed(api, least_wei, only)
-    payments = [each.payment() for each in owed if each.is_paid]
-    parts = [payments[begin : begin + MOST_ROWS] for begin in range(0, len(payments), MOST_ROWS)]
-    paths = _paths(_place(output), len(parts)) if parts else []
-    for path in paths[:1]:
-        _check_unpaid(path.parent, {each.orchestrator_id for each in payments})
-    for path, part in zip(paths, parts, strict=True):
-        # In this order no crash leaves a file that nobody knows the payees of.
-        write_text(slip_path(path), [slip_text(Slip(part))])
-        write_text(path, [airdrop_text(part)])
+    place = Path(output)
+    folder = place if output.endswith("/") or place.is_dir() else place.parent
+    with ExitStack() as held:
+        unsettled = held.enter_context(preparing_in(folder)) if folder.is_dir() else None
+        with where.reach() as api:
+            owed = _owed(api, least_wei, only)
+        payments = [each.payment() for each in owed if each.is_paid]
+        parts = [payments[begin : begin + MOST_ROWS] for begin in range(0, len(payments), MOST_ROWS)]
+        if parts and unsettled is None:
+            if output.endswith("/"):
+                _make(folder)
+            unsettled = held.enter_context(preparing_in(folder))
+        paths = new_paths(place, len(parts))
+        check_unpaid(unsettled or (), payments)
+        for path, part in zip(paths, parts, strict=True):
+            # In this order no crash leaves a file that nobody knows the payees of.
+            write_text(slip_path(path), [slip_text(Slip(part))])
+            write_text(path, [airdrop_text(part)])
     in_file = {each.orchestrator_id: path for path, part in zip(paths, parts, strict=True) for each in part}
     show((_shown(each, in_file.get(each.orchestrator_id)) for each in owed), COLUMNS, as_json)
     total = format_eth(sum(each.amount_wei for each in payments))
@@ -124,47 +132,12 @@ def _judged(name: str, record: Any, balance_wei: int, least_wei: int) -> _Owed:
     )  # fmt: skip
 
 
-def _place(text: str) -> Path:
-    """The file or folder that ``text`` names; a folder that is to be made is, for its owner alone."""
-    place = Path(text)
-    if text.endswith("/"):
-        try:
-            Disk().make_folder(place)
-        except OSError as error:
-            raise click.ClickException(f"{place}: cannot be made ({error.strerror})") from error
-    return place
-
-
-def _paths(output: Path, count: int) -> list[Path]:
-    """Where ``count`` files go. A file that is there may have been paid, and is never written over."""
-    if output.is_dir():
-        output /= f"payouts-{datetime.fromtimestamp(now_ms() // 1000, UTC):%Y%m%dT%H%M%SZ}.csv"
-    width = len(str(count))
-    numbered = (output.with_name(f"{output.stem}-{number:0{width}}{output.suffix}") for number in range(1, count + 1))
-    paths = [output][:count] if count < 2 else list(numbered)
-    for path in paths:
-        for each in (path, slip_path(path)):
-            if each.exists():
-                raise click.ClickException(f"{each} is there already, and may have been paid; choose another name")
-    return paths
-
-
-def _check_unpaid(folder: Path, names: Set[str]) -> None:
-    """That no file in ``folder`` pays any of ``names`` and is not recorded yet: they would be paid twice."""
-    for slip_file in sorted(folder.glob("*.json")):
-        file = slip_file.with_suffix("")
-        if not file.is_file():
-            continue
-        try:
-            slip = read_slip(slip_file.read_bytes())
-        except (OSError, ValueError):
-            # Something else's.
-            continue
-        if slip.tx_hash is None and (twice := sorted(names & {each.orchestrator_id for each in slip.payments})):
-            raise click.ClickException(
-                f"{file} pays {', '.join(twice)} as well, and is not recorded; record it first, or, if it will never "
-                f"be paid, remove it with {slip_file.name}"
-            )
+def _make(folder: Path) -> None:
+    """For its owner alone."""
+    try:
+        Disk().make_folder(folder)
+    except OSError as error:
+        raise click.ClickException(f"{folder}: cannot be made ({error.strerror})") from error
 
 
 def _shown(owed: _Owed, path: Path | None) -> dict[str, str | None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -10,6 +10,8 @@ from payments.cli.calls import Calls, Failed, pages
 from payments.cli.files import write_text
 from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import show
+from payments.cli.payout_files import recorded_as
+from payments.domain.decisions import RECORDED
 from payments.domain.entries import ADJUSTMENT, PAYOUT
 from payments.domain.ledger import canonical_tx_hash
 from payments.domain.money import format_eth, parse_signed_eth
@@ -48,22 +50,49 @@ def record(where: Where, tx_hash: str, wrong_hash: str | None, file: Path, as_js
         raise click.ClickException(f"{file}: {error}; nothing is recorded") from None
     with where.reach() as api:
         slip = _slip(api, file, rows)
-        if slip.tx_hash not in (None, tx_hash, wrong_hash):
-            raise click.ClickException(
-                f"{file} was recorded under {slip.tx_hash}, and nothing is recorded twice. If that is the wrong hash, "
-                f"pay nobody again: what was paid is recorded under it. Take each of its payouts back by payments "
-                f'ledger adjust ID AMOUNT --reference "{_taken_back_as(slip.tx_hash or "")}" --note …, the AMOUNT '
-                f"above zero (payments ledger events --reason payout shows them), and then run payments payouts record "
-                f"--tx {tx_hash} --instead-of {slip.tx_hash} {file}"
-            )
-        if slip.tx_hash not in (None, tx_hash):
-            _check_taken_back(api, slip)
-        show(_debit(api, file, slip._replace(tx_hash=tx_hash)), COLUMNS, as_json)
+        if slip.tx_hash is not None and slip.tx_hash not in (tx_hash, wrong_hash):
+            _refuse_another(file, slip, slip.tx_hash, tx_hash)
+        if slip.tx_hash != tx_hash:
+            _check_unused(file, tx_hash)
+            if slip.tx_hash is not None:
+                _check_taken_back(api, slip)
+        show(_debit(api, file, slip._replace(tx_hash=tx_hash, is_debited=False)), COLUMNS, as_json)
+
+
+def _refuse_another(file: Path, slip: Slip, before: str, tx_hash: str) -> NoReturn:
+    """Say what to do with ``file``, recorded under ``before``, if ``tx_hash`` is right.
+
+    From now on it is in doubt, until it is recorded under either: while its payouts are taken back, nobody in it is to
+    be paid again.
+    """
+    write_text(slip_path(file), [slip_text(slip._replace(is_debited=False))])
+    record_it = "payments payouts record --tx"
+    raise click.ClickException(
+        f"{file} was recorded under {before}, and nothing is recorded twice. Until one of these is done, no next file "
+        f"pays anyone in it.\n"
+        f"If that is the wrong hash, pay nobody again: what was paid is recorded under it. Take each of its payouts "
+        f"back (payments ledger events --reason payout shows them), the AMOUNT above zero, by\n"
+        f'  payments ledger adjust ID AMOUNT --reference "{_taken_back_as(before)}" --note …\n'
+        f"and then run\n"
+        f"  {record_it} {tx_hash} --instead-of {before} {file}\n"
+        f"If it is the right one, run\n"
+        f"  {record_it} {before} {file}"
+    )
 
 
 def _taken_back_as(tx_hash: str) -> str:
     """How the reference begins under which a payout that was recorded under ``tx_hash`` by mistake is taken back."""
     return f"not {tx_hash}"
+
+
+def _check_unused(file: Path, tx_hash: str) -> None:
+    """That no other file beside ``file`` was paid by that transaction: who is in both would be debited once only."""
+    for other in recorded_as(file.parent, tx_hash):
+        if other.name != file.name:
+            raise click.ClickException(
+                f"{other} was recorded under {tx_hash}, and each file is paid by a transaction of its own; nothing is "
+                f"recorded. Look up the one that paid {file}"
+            )
 
 
 def _check_taken_back(api: Calls, slip: Slip) -> None:
@@ -132,25 +161,31 @@ def _debit(api: Calls, file: Path, slip: Slip) -> list[Any]:
         for each in api.call("GET", "/api/ledger/balances")["balances"]
     }
     short = {name: wei for name, wei in paid_wei.items() if wei > balances.get(name, 0)}
-    answers = _confirm(api, file, short, str(slip.tx_hash))
+    answers, problems = _confirm(api, short, str(slip.tx_hash))
+    if problems and not any(each["outcome"] == RECORDED for each in answers.values()):
+        raise click.ClickException("\n".join([f"{file}: nothing is recorded by this run:", *problems]))
     # Before the first debit, and so that a second run pays the same ones, whatever becomes of the registry.
     write_text(slip_path(file), [slip_text(slip)])
     for name, wei in paid_wei.items():
-        if name not in answers:
+        if name not in answers and not problems:
             try:
                 answers[name] = _post(api, name, wei, str(slip.tx_hash))
             except Failed as problem:
-                raise click.ClickException(
-                    f"{name}: {problem}. {len(answers)} of {len(paid_wei)} payouts are recorded under {slip.tx_hash}; "
-                    f"when that is mended, the same command completes it"
-                ) from None
+                problems = [f"{name}: {problem}"]
+    if problems:
+        raise click.ClickException(
+            f"{'; '.join(problems)}. {len(answers)} of {len(paid_wei)} payouts are recorded under {slip.tx_hash}; "
+            f"when that is mended, the same command completes it"
+        )
+    write_text(slip_path(file), [slip_text(slip._replace(is_debited=True))])
     return [answers[name] for name in paid_wei]
 
 
-def _confirm(api: Calls, file: Path, short_wei: Mapping[str, int], tx_hash: str) -> dict[str, Any]:
-    """That each of ``short_wei`` has been debited by an earlier run; for who is owed less, nothing else is left.
+def _confirm(api: Calls, short_wei: Mapping[str, int], tx_hash: str) -> tuple[dict[str, Any], list[str]]:
+    """Who of ``short_wei`` has been debited by an earlier run, for who is owed less, nothing else is left; and who not.
 
-    To ask is to record it again: that answers with what was recorded, or refuses to overdraw, and debits nothing.
+    To ask is to record it again: that answers with what was recorded, or refuses to overdraw. Who was credited enough
+    in this very moment is debited.
     """
     answers, problems = {}, []
     for name, wei in short_wei.items():
@@ -158,9 +193,7 @@ def _confirm(api: Calls, file: Path, short_wei: Mapping[str, int], tx_hash: str)
             answers[name] = _post(api, name, wei, tx_hash)
         except Failed as problem:
             problems.append(f"{name}: {problem}")
-    if problems:
-        raise click.ClickException("\n".join([f"{file}: nothing is recorded by this run:", *problems]))
-    return answers
+    return answers, problems
 
 
 def _post(api: Calls, orchestrator_id: str, amount_wei: int, tx_hash: str) -> Any:

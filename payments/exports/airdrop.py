@@ -3,7 +3,8 @@
 The app refuses a file with a column that it does not know, so what it need not know, whom each row pays, stands in the
 slip, ``<file>.json``: one payment per row, in the same order, with a checksum. Two orchestrators that share an address
 have a row each; only the slip tells them apart. It also keeps the transaction under which the file was recorded, so
-that it cannot be recorded under another as well.
+that it cannot be recorded under another as well, and whether all of it is debited: until then the ledger shows as owed
+what the file pays.
 """
 
 import csv
@@ -47,10 +48,16 @@ class Payment(NamedTuple):
 
 
 class Slip(NamedTuple):
-    """Whom a file pays, row by row; ``tx_hash`` under which it was recorded, ``None`` while it was not."""
+    """Whom a file pays, row by row.
+
+    Attributes:
+        tx_hash: under which it is recorded, ``None`` while that was not begun.
+        is_debited: whether all of it is, and nobody has said since that the transaction is the wrong one.
+    """
 
     payments: Sequence[Payment]
     tx_hash: str | None = None
+    is_debited: bool = False
 
 
 def airdrop_text(payments: Iterable[Payment]) -> str:
@@ -60,6 +67,12 @@ def airdrop_text(payments: Iterable[Payment]) -> str:
     writer.writerow(HEADER)
     writer.writerows((NATIVE, "", each.receiver, format_eth(each.amount_wei), "") for each in payments)
     return text.getvalue()
+
+
+def is_airdrop(head: bytes) -> bool:
+    """Whether ``head``, some of its first bytes, begins as such a file does."""
+    first = head.decode("utf-8-sig", errors="replace").split("\n", 1)[0]
+    return sorted(next(csv.reader([first.strip()]), [])) == sorted(HEADER)
 
 
 def read_airdrop(data: bytes) -> list[Row]:
@@ -93,8 +106,10 @@ def slip_path(path: Path) -> Path:
 def slip_text(slip: Slip) -> str:
     """The slip, laid out to be read."""
     payments = _listed(slip.payments)
-    document = {"format": _FORMAT, "recorded_as": slip.tx_hash, "payments": payments, "checksum": _checksum(payments)}
-    return json.dumps(document, indent=1) + "\n"
+    state = {"recorded_as": slip.tx_hash, "debited": slip.is_debited}
+    return (
+        json.dumps({"format": _FORMAT, **state, "payments": payments, "checksum": _checksum(payments)}, indent=1) + "\n"
+    )
 
 
 def read_slip(data: bytes) -> Slip:
@@ -109,7 +124,10 @@ def read_slip(data: bytes) -> Slip:
             Payment(each["orchestrator_id"], each["receiver"], parse_eth(each["amount"]))
             for each in document["payments"]
         ]
-        return Slip(payments, document["recorded_as"])
+        # The first slips said only under what, and that before the first debit.
+        return Slip(
+            payments, document["recorded_as"], document.get("debited", document["recorded_as"] is not None) is True
+        )
     except (KeyError, TypeError) as error:
         raise ValueError(f"it is not what payments payouts prepare writes ({type(error).__name__}: {error})") from None
 

@@ -2,12 +2,17 @@
 
 import json
 import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from payments.cli import payout_files, payouts, recording
 from payments.cli.options import Where
+from payments.cli.payout_files import Unsettled, preparing_in
 from payments.domain.ledger import Adjustment
 from payments.domain.money import parse_signed_eth
 from tests.cli.command import done, process, records, refused, run, settle
@@ -115,18 +120,25 @@ def test_wrong_hash_is_mended_as_it_is_said_and_nobody_is_paid_again() -> None:
     owe("orch-a", "5")
     said = refused("payouts", "record", "--tx", OTHER_TX, "pay.csv")
     assert "pay nobody again" in said
-    mending = said[said.index("payments payouts record") :].split()[1:]
+    commands = [line.split() for line in said.splitlines() if line.startswith("  payments payouts")]
+    (_, *mending), (_, *confirming) = commands
     assert mending == ["payouts", "record", "--tx", OTHER_TX, "--instead-of", TX, "pay.csv"]
+    assert confirming == ["payouts", "record", "--tx", TX, "pay.csv"]
     assert f'--reference "not {TX}"' in said
+    said = refused("payouts", "prepare", "-o", "next.csv")
+    assert "pay.csv pays orch-a as well, and is not recorded to its end" in said
+    assert f"  payments payouts record --tx {TX} pay.csv" in said
     done("ledger", "adjust", "orch-b", "2", "--reference", f"not {TX}", "--note", "-")
     assert "orch-a: 1 is still to be taken back" in refused(*mending)
     done("ledger", "adjust", "orch-a", "0.25", "--reference", f"not {TX}", "--note", "-")
     assert "orch-a: 0.75 is still to be taken back" in refused(*mending)
     assert owed() == {"orch-a": "5.25", "orch-b": "2"}
+    assert "pay.csv pays orch-a, orch-b as well" in refused("payouts", "prepare", "-o", "next.csv")
     done("ledger", "adjust", "orch-a", "0.75", "--reference", f"not {TX}, rest", "--note", "-")
     assert [[each["outcome"] for each in records(*mending)] for _ in "12"] == [["recorded"] * 2, ["duplicate"] * 2]
     assert owed() == {"orch-a": "5", "orch-b": "0"}
     assert Path("pay.csv").read_bytes() == before
+    done("payouts", "prepare", "-o", "next.csv")
     assert f"pay.csv was recorded under {OTHER_TX}" in refused("payouts", "record", "--tx", TX, "pay.csv")
 
 
@@ -168,6 +180,123 @@ def test_nobody_is_paid_by_two_files_that_are_not_recorded() -> None:
     record()
     owe("orch-a", "2")
     done("payouts", "prepare", "--orchestrator", "orch-a", "-o", "next.csv")
+
+
+def test_nobody_is_paid_again_while_a_file_is_recorded_in_part(server: Server) -> None:
+    elsewhere = ("--api-url", server.url, "--token", Server.ADMIN)
+    for name, address in (("orch-a", ALICE), ("orch-b", BOB)):
+        owe(name, "1", address, *elsewhere)
+    done(*elsewhere, "payouts", "prepare", "-o", "pay.csv")
+    with Where(server.url, Server.ADMIN).reach() as api:
+        api.call("POST", "/api/ledger/payouts", body={"orchestrator_id": "orch-b", "amount": "0.25", "tx_hash": TX})
+    owe("orch-b", "0.25", None, *elsewhere)
+    assert "1 of 2 payouts are recorded" in refused(*elsewhere, "payouts", "record", "--tx", TX, "pay.csv")
+    said = refused(*elsewhere, "payouts", "prepare", "-o", "next.csv")
+    assert "pay.csv pays orch-b as well, and is not recorded to its end" in said
+    assert not Path("next.csv").exists()
+
+
+def test_file_that_is_recorded_while_the_next_is_prepared_is_not_paid_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    owe("orch-a", "1", ALICE)
+    done("payouts", "prepare", "-o", "pay.csv")
+    preparing = preparing_in
+
+    @contextmanager
+    def recorded_behind_its_look(folder: Path) -> Iterator[Sequence[Unsettled]]:
+        with preparing(folder) as unsettled:
+            record()
+            yield unsettled
+
+    monkeypatch.setattr(payouts, "preparing_in", recorded_behind_its_look)
+    assert "0 payments" in run("payouts", "prepare", "-o", "next.csv").stderr
+    owe("orch-a", "2")
+    Path("pay.csv.json").write_text(Path("pay.csv.json").read_text().replace('"debited": true', '"debited": false'))
+    assert "pay.csv pays orch-a as well" in refused("payouts", "prepare", "-o", "next.csv")
+
+
+def test_two_who_prepare_at_once_do_not_pay_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    owe("orch-a", "1", ALICE)
+    with preparing_in(Path()):
+        other = process("payouts", "prepare", "-o", "pay.csv")
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(1)
+        assert not Path("pay.csv").exists()
+        monkeypatch.setattr(payout_files, "_WITHIN_S", 0.1)
+        assert "another payments payouts prepare is at work there" in refused("payouts", "prepare", "-o", "more.csv")
+    assert other.wait(30) == 0
+    assert "pay.csv pays orch-a as well" in refused("payouts", "prepare", "-o", "more.csv")
+
+
+def test_nothing_is_prepared_beside_a_file_of_which_nobody_knows_whether_it_is_recorded() -> None:
+    owe("orch-a", "1", ALICE)
+    owe("orch-b", "1", BOB)
+    done("payouts", "prepare", "--orchestrator", "orch-a", "-o", "pay.csv")
+    slip = Path("pay.csv.json")
+    text = slip.read_text()
+    slip.write_text(text.replace('"1"', '"2"'))
+    assert "pay.csv.json: its checksum does not fit what it says; restore it first" in (
+        refused("payouts", "prepare", "-o", "more.csv")
+    )
+    slip.unlink()
+    assert "pay.csv pays orch-a as well, and is not recorded" in refused("payouts", "prepare", "-o", "more.csv")
+    done("payouts", "prepare", "--orchestrator", "orch-b", "-o", "more.csv")
+    slip.write_text(text)
+    Path("pay.csv").rename("paying.txt")
+    assert "pay.csv pays orch-a as well" in (
+        refused("payouts", "prepare", "--orchestrator", "orch-a", "-o", "another.csv")
+    )
+
+
+def test_files_of_other_programs_are_none_of_its_business() -> None:
+    owe("orch-a", "1", ALICE)
+    for name in ("package.json", "tokens.csv.json"):
+        Path(name).write_text('{"name": "something else"}')
+    Path("tokens.csv").write_text("token,amount\n")
+    Path("others.csv").write_text(f"{HEADER}erc20,{BOB},{ALICE},1,\n")
+    done("payouts", "prepare", "-o", "pay.csv")
+
+
+def test_transaction_that_paid_another_file_does_not_pay_this_one() -> None:
+    owe("orch-a", "1", ALICE)
+    done("payouts", "prepare", "-o", "pay.csv")
+    record()
+    owe("orch-a", "1.0")
+    done("payouts", "prepare", "-o", "next.csv")
+    said = refused("payouts", "record", "--tx", TX, "next.csv")
+    assert f"pay.csv was recorded under {TX}, and each file is paid by a transaction of its own" in said
+    assert owed() == {"orch-a": "1"}
+    assert [each["outcome"] for each in records("payouts", "record", "--tx", OTHER_TX, "next.csv")] == ["recorded"]
+
+
+def test_credit_that_comes_between_the_look_and_the_debit_is_told_truly(monkeypatch: pytest.MonkeyPatch) -> None:
+    owe("orch-a", "1", ALICE)
+    owe("orch-b", "1", BOB)
+    done("payouts", "prepare", "-o", "pay.csv")
+    owe("orch-a", "-0.5")
+    owe("orch-b", "-0.25")
+    confirm = recording._confirm
+
+    def credited(*arguments: Any) -> Any:
+        owe("orch-a", "0.75")
+        return confirm(*arguments)
+
+    monkeypatch.setattr(recording, "_confirm", credited)
+    said = refused("payouts", "record", "--tx", TX, "pay.csv")
+    assert f"1 of 2 payouts are recorded under {TX}" in said
+    assert f"pay.csv was recorded under {TX}" in refused("payouts", "record", "--tx", OTHER_TX, "pay.csv")
+    owe("orch-b", "0.26")
+    assert [each["outcome"] for each in record()] == ["duplicate", "recorded"]
+    assert owed() == {"orch-a": "0.25", "orch-b": "0.01"}
+
+
+def test_slip_of_an_earlier_version_is_settled_when_it_has_a_transaction() -> None:
+    owe("orch-a", "1", ALICE)
+    done("payouts", "prepare", "-o", "pay.csv")
+    record()
+    owe("orch-a", "2")
+    slip = Path("pay.csv.json")
+    slip.write_text(slip.read_text().replace(' "debited": true,\n', ""))
+    done("payouts", "prepare", "-o", "next.csv")
 
 
 def test_more_than_five_hundred_payments_become_several_files(data: Path) -> None:

@@ -19,6 +19,31 @@ SERVICE = "worker/service.py"
 SWEEP = "worker/sweep.py"
 
 MUTANTS = (
+    Mutant(
+        "a-file-is-settled-once-its-recording-has-begun", "payments/cli/payout_files.py",
+        "    if slip.is_debited:\n", "    if slip.tx_hash:\n",
+        "tests/cli/test_payouts.py -k nobody_is_paid_again",
+    ),
+    Mutant(
+        "a-hash-in-doubt-settles-a-file", "payments/cli/recording.py",
+        "    write_text(slip_path(file), [slip_text(slip._replace(is_debited=False))])\n", "",
+        "tests/cli/test_payouts.py -k wrong_hash",
+    ),
+    Mutant(
+        "two-prepare-the-same-payouts", "payments/cli/payout_files.py",
+        "            held.enter_context(brief_lock(folder / _LOCK, _WITHIN_S))\n", "",
+        "tests/cli/test_payouts.py -k two_who_prepare",
+    ),
+    Mutant(
+        "a-payout-file-without-a-slip-is-not-seen", "payments/cli/payout_files.py",
+        '    if path.suffix == ".csv" and not', '    if path.suffix == ".CSV" and not',
+        "tests/cli/test_payouts.py -k nobody_knows",
+    ),
+    Mutant(
+        "one-transaction-pays-two-files", "payments/cli/recording.py",
+        "            _check_unused(file, tx_hash)\n", "            pass\n",
+        "tests/cli/test_payouts.py -k another_file",
+    ),
     Mutant("any-token-fits", TOKENS, "if not any(fits):", "if not fits:", "tests/web/test_tokens.py"),
     Mutant(
         "what-others-record-is-read-by-the-upkeep", SERVICE, "            self._store.view()\n", "            pass\n",
