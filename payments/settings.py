@@ -126,6 +126,11 @@ class Settings(Configuration):
         "the journal is sealed and continued past this size",
     )
 
+    @property
+    def session_keep_s(self) -> int:
+        """How long an ended session is known after its last event."""
+        return max(self.session_retention_hours * 3600, self.session_max_event_age_s)
+
     @classmethod
     def completed(cls, values: dict[str, Any]) -> dict[str, Any]:
         """``values`` with the data folder put where a default path says ``<data>``."""

@@ -15,8 +15,7 @@ _GROUP = 500
 
 def look_after(store: Store, settings: Settings, now_ms: int) -> None:
     """Do what is due at ``now_ms``. Raises ``Unavailable`` and ``Corrupt``; the rest is then due the next time."""
-    keep_s = max(settings.session_retention_hours * 3600, settings.session_max_event_age_s)
-    due = upkeep_due(store.view(), now_ms, settings.session_reap_s * 1000, keep_s * 1000)
+    due = upkeep_due(store.view(), now_ms, settings.session_reap_s * 1000, settings.session_keep_s * 1000)
     reaped = forgotten = 0
     for begin in range(0, len(due), _GROUP):
         group = due[begin : begin + _GROUP]

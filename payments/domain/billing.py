@@ -73,12 +73,16 @@ def _without_effect(event: SessionEvent, session: Session) -> str | None:
 
 
 def _open(event: SessionEvent, previous: Session | None, state: State, terms: Terms, now_ms: int) -> Entry:
-    """A new incarnation. It begins after the previous one's last moment, so no moment is billed by both."""
+    """A new incarnation. It begins after the previous one's last moment, so no moment is billed by both.
+
+    An unknown one may have been forgotten: it begins no earlier than it would still be known.
+    """
     upstream_addr = event.upstream_addr or (previous.upstream_addr if previous else None)
     if upstream_addr is None:
         complaint = f'required: no session "{event.session_id}" is known to take it from'
         raise Rejected("invalid", f"upstream_addr is {complaint}", {"upstream_addr": [complaint]})
-    begun_ms = max(event.evidence_ms, previous.last_billed_at_ms if previous else 0)
+    earliest_ms = previous.last_billed_at_ms if previous else event.received_at_ms - terms.keep_ms
+    begun_ms = max(event.evidence_ms, earliest_ms)
     ended = event.event == END
     session = Session(
         session_id=event.session_id,

@@ -21,6 +21,7 @@ class Terms(NamedTuple):
         credit_unit: label on entries.
         max_gap_ms: silence longer than this is not credited at all; 0: no limit.
         max_event_age_ms: how long before its receipt an ``occurred_at`` is still credited.
+        keep_ms: how long a session is known after its end, at least: of one that is unknown, nothing later was billed.
         attribution: orchestrator id by ``host_public_ip``, as ``canonical_ip`` spells it.
         require_awake: whether session time earns only where a reading says that the orchestrator is awake.
         power_rate_wei_per_minute: what a minute of powered-on time earns; 0: nothing.
@@ -31,6 +32,7 @@ class Terms(NamedTuple):
     credit_unit: str = "eth"
     max_gap_ms: int = 0
     max_event_age_ms: int = 86_400_000
+    keep_ms: int = 7 * 86_400_000
     attribution: Mapping[str, str] = {}
     require_awake: bool = False
     power_rate_wei_per_minute: int = 0

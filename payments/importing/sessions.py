@@ -99,8 +99,7 @@ def _why_not(session: OpenSession, orchestrators: Orchestrators, settings: Setti
 
 def _longest_silence_ms(settings: Settings) -> int:
     """Past this the worker would close the session here, or could have forgotten one that was taken over before."""
-    keep_s = max(settings.session_retention_hours * 3600, settings.session_max_event_age_s)
-    return min(settings.session_reap_s or keep_s, keep_s) * 1000
+    return min(settings.session_reap_s or settings.session_keep_s, settings.session_keep_s) * 1000
 
 
 def _opened(session: OpenSession, settings: Settings) -> SessionEvent:

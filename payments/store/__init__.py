@@ -52,6 +52,7 @@ def open_store(
         credit_unit=settings.credit_unit,
         max_gap_ms=settings.session_max_gap_s * 1000,
         max_event_age_ms=settings.session_max_event_age_s * 1000,
+        keep_ms=settings.session_keep_s * 1000,
         require_awake=settings.session_require_awake,
         power_rate_wei_per_minute=settings.power_rate_wei_per_minute,
         power_max_gap_ms=settings.power_max_gap_s * 1000,

@@ -73,6 +73,25 @@ def test_forgotten_session_is_gone_from_the_state_and_stays_in_the_entries(book:
 
 
 @pytest.mark.parametrize("kind", EVENTS)
+@pytest.mark.parametrize("occurred", [0, 60, 119])
+def test_event_of_a_forgotten_session_that_was_kept_back_bills_no_moment_again(
+    kind: str, occurred: int, book: Book
+) -> None:
+    """By an edge with an old spool, or a clock that was set back: nobody knows of the one that was forgotten."""
+    keep = TERMS.keep_ms // 1000
+    book.report(END, 120)
+    (forget,) = due(book, 121 + keep, keep=keep)
+    book.execute(forget, at(121 + keep))
+    book.report(kind, 121 + keep, occurred=occurred)
+    assert book.session().started_at_ms >= at(120)
+    book.report(HEARTBEAT, 122 + keep, occurred=120)
+    book.report(END, 123 + keep)
+    intervals = [(str(each.metadata["interval_start"]), str(each.metadata["interval_end"])) for each in book.entries]
+    billed = sorted((begin, end) for begin, end in intervals if begin != end)
+    assert all(before[1] <= after[0] for before, after in pairwise(billed))
+
+
+@pytest.mark.parametrize("kind", EVENTS)
 def test_reap_is_late_if_the_session_has_spoken_since(kind: str, book: Book) -> None:
     found = Reap("s-1", book.session().last_seen_at_ms)
     book.report(kind, 120)

@@ -12,6 +12,11 @@ REGISTRY = "payments/registry/registry.py"
 
 MUTANTS = (
     Mutant(
+        "a-forgotten-session-begins-when-it-likes", "payments/domain/billing.py",
+        "event.received_at_ms - terms.keep_ms", "0",
+        "tests/domain/test_upkeep.py -k kept_back",
+    ),
+    Mutant(
         "adopted-draft-forgets-nothing", STATE,
         "            self._below.pop(key, None)\n", "            pass\n",
         "tests/domain/test_state.py",
