@@ -6,7 +6,7 @@ settings. May import ``payments.errors`` and ``payments.envfile``. Not here: whi
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
@@ -130,19 +130,27 @@ class Configuration:
             # What a file said would, as a part of the environment, go before what it says the next time.
             os.environ.clear()
             os.environ.update(environment)
+        problems: dict[str, Sequence[str]] = {}
         try:
             env.seal()
         except EnvValidationError as error:
-            problems: dict[str, list[str]] = dict(error.error_messages)  # type: ignore[arg-type]
+            problems = dict(error.error_messages)  # type: ignore[arg-type]
+        completed = {} if problems else cls.completed(values)
+        if problems := problems or cls.clashes(completed):
             raise Misconfigured(
                 "\n".join(f"{name}: {' '.join(messages)}" for name, messages in sorted(problems.items()))
-            ) from None
-        return cls(**cls.completed(values)), {**pinned, ENV_FILE_NAME: os.devnull}
+            )
+        return cls(**completed), {**pinned, ENV_FILE_NAME: os.devnull}
 
     @classmethod
     def completed(cls, values: dict[str, Any]) -> Mapping[str, Any]:
         """``values``, by field, with those filled in that follow from others."""
         return values
+
+    @classmethod
+    def clashes(cls, completed: Mapping[str, Any]) -> dict[str, Sequence[str]]:  # noqa: ARG003  # for subclasses
+        """What is wrong with values that are sound one by one, by the name of a setting."""
+        return {}
 
     @classmethod
     def name_doubts(cls, given: Path | None = None) -> list[str]:

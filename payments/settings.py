@@ -4,6 +4,8 @@ The fields below are the only list of settings: ``.env.example`` and the README 
 ``payments.configuration`` and ``payments.domain``. Not here: what a setting does.
 """
 
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from payments.configuration import FLAG, PATH, TOKEN, TOKENS, Configuration, Kin
 from payments.domain.money import format_eth, parse_rate
 
 _DAY_S = 86_400
+# Each is replaced as a whole, or written to, by this very program.
+_WRITTEN = ("ledger_journal_path", "registry_path", "sessions_path", "balances_path", "power_meter_path")
 
 
 def _read_rate(text: str) -> int:
@@ -141,6 +145,18 @@ class Settings(Configuration):
             else value
             for name, value in values.items()
         }
+
+    @classmethod
+    def clashes(cls, completed: Mapping[str, Any]) -> dict[str, Sequence[str]]:
+        """Where two files are one: whoever shows balances would write them over the journal."""
+        found: dict[str, Sequence[str]] = {}
+        taken: dict[str, str] = {}
+        for field in _WRITTEN:
+            name, path = cls.__dataclass_fields__[field].metadata["name"], completed[field]
+            other = taken.setdefault(os.path.realpath(path), name)
+            if other != name:
+                found[name] = [f"{path} is the file of {other} too, and each would be written over the other"]
+        return found
 
     def doubts(self) -> list[str]:
         """What is allowed and yet hardly meant, a sentence each, for a start to warn of."""

@@ -100,6 +100,16 @@ def test_files_follow_the_data_folder_unless_set_one_by_one(load: Loader) -> Non
     }
 
 
+@pytest.mark.parametrize("name", ["SESSIONS_PATH", "BALANCES_PATH", "POWER_METER_PATH", "REGISTRY_PATH"])
+@pytest.mark.parametrize("spelled", ["audit/ledger-events.log", "audit/../audit/ledger-events.log", "link"])
+def test_no_two_files_are_one(load: Loader, tmp_path: Path, name: str, spelled: str) -> None:
+    """Else whoever shows balances replaces the journal by them."""
+    (tmp_path / "link").symlink_to("audit/ledger-events.log")
+    (said,) = problems(load, DATA_DIR=str(tmp_path), **{name: f"{tmp_path}/{spelled}"})
+    assert said.startswith(f"PAYMENTS_{name}: {tmp_path}/{spelled}")
+    assert "is the file of PAYMENTS_LEDGER_JOURNAL_PATH too" in said
+
+
 def test_env_file_is_read_and_the_environment_wins(load: Loader) -> None:
     settings = load("PAYMENTS_POWER_PORT=1\nPAYMENTS_POWER_POLL_SECONDS=2 # two\n", POWER_PORT="3")
     assert (settings.power_port, settings.power_poll_s) == (3, 2)
