@@ -1,7 +1,7 @@
 """Recorded facts: what one line of the journal says."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -15,6 +15,13 @@ SESSION_TIME, POWER_TIME, ADJUSTMENT, PAYOUT = "session_time", "power_time", "ad
 SESSION_OPENED, SESSION_SEEN, SESSION_CLOSED = "session_opened", "session_seen", "session_closed"
 SESSION_REAPED, SESSION_FORGOTTEN = "session_reaped", "session_forgotten"
 POWER_READ = "power_read"
+
+EventName: TypeAlias = Literal["credit", "debit", "session", "power"]
+ReasonName: TypeAlias = Literal[
+    "session_time", "power_time", "adjustment", "payout", "session_opened", "session_seen", "session_closed",
+    "session_reaped", "session_forgotten", "power_read",
+]  # fmt: skip
+"""All of them, for who reads what others have written."""
 
 
 class Entry(Struct, frozen=True, gc=False):

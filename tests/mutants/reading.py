@@ -81,8 +81,48 @@ MUTANTS = (
         "tests/store/file/test_verify.py",
     ),
     Mutant(
+        "a-balance-that-nothing-changed-is-owed", "payments/store/file/codec.py",
+        "    if (delta is None) != (balance is None):\n", "    if False:\n",
+        "tests/store/file/test_verify.py -k owes_nothing",
+    ),
+    Mutant(
+        "a-balance-that-nothing-changed-is-passed-over-by-verify", TALLY,
+        "each.amount is None and each.event not in _MONEY:", "each.amount is None:",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "a-payout-is-booked-twice-and-verify-accepts-it", TALLY,
+        "        if key in self.booked:\n", "        if not key:\n",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "a-payout-that-was-not-owed-is-accepted-by-verify", TALLY,
+        "said.reason == PAYOUT and self.balance_eth < 0", "said.reason == PAYOUT and self.balance_eth < -1000",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "an-interval-that-runs-backwards-is-accepted", TALLY,
+        "                if begin > end:\n", "                if not begin:\n",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "rows-are-passed-over-by-verify", SAID,
+        'msgspec.defstruct("Said", _ROWS, bases=(Said,), gc=False)', "Said",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "a-projection-makes-up-the-count", "payments/store/file/journal.py",
+        """ == position.hash and line.startswith(b'{"seq":%d,' % position.seq)""", " == position.hash",
+        "tests/store/file/test_verify.py -k make_up",
+    ),
+    Mutant(
+        "a-projection-of-another-journal-is-compared-by-its-count", VERIFY,
+        "            if shown.position.hash != position.hash:\n", "            if not shown.position.hash:\n",
+        "tests/store/file/test_verify.py -k make_up",
+    ),
+    Mutant(
         "version-ignored-by-verify", SAID,
-        "if any(each.v != VERSION for each in said):", "if not said:",
+        "if {each.v for each in said} != {VERSION}:", "if not said:",
         "tests/store/file/test_verify.py",
     ),
     Mutant(

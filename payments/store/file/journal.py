@@ -88,13 +88,15 @@ class Journal:
         return self._is_compressed(compressed_path(sealed))
 
     def names(self, position: Position) -> bool:
-        """Whether ``position`` is one of this journal's: the line before it has its hash."""
+        """Whether ``position`` is one of this journal's: the line before it has its hash, and its ``seq``."""
         if not position.seq:
             return position == Position()
         if position.offset:
-            return line_hash(self._last_line(position.segment, position.offset)) == position.hash
-        earlier = [first_seq for first_seq, _ in sealed_segments(self.path) if first_seq < position.segment]
-        return bool(earlier) and line_hash(self._last_line(earlier[-1], None)) == position.hash
+            line = self._last_line(position.segment, position.offset)
+        else:
+            earlier = [first_seq for first_seq, _ in sealed_segments(self.path) if first_seq < position.segment]
+            line = self._last_line(earlier[-1], None) if earlier else b""
+        return line_hash(line) == position.hash and line.startswith(b'{"seq":%d,' % position.seq)
 
     def check_sealed(self) -> None:
         """Whether every sealed segment is there, from the first entry up to ``position``. Raises ``Corrupt``.

@@ -6,22 +6,21 @@ not sound is only refused: for the line at fault, ask for less of it.
 
 import re
 from collections.abc import Sequence
+from typing import Any, cast
 
 import msgspec
 
+from payments.domain.entries import EventName, ReasonName
 from payments.domain.money import ETH
-from payments.store.file.codec import VERSION, are_whole, line_hash
+from payments.domain.readings import PowerState
+from payments.domain.sessions import Session
+from payments.domain.times import format_time, read_time
+from payments.store.file.codec import VERSION, are_whole, line_hash, row_of
 
 AMOUNT = re.compile(f"-?+{ETH}")
 """What an amount is. ``Decimal`` takes more than that: blanks, underscores, exponents, NaN, digits of other scripts."""
 
 _AMOUNTS = re.compile(f"(?:{AMOUNT.pattern},)*+")
-
-
-class _Named(msgspec.Struct, array_like=True, gc=False):
-    """Of a session or a power state, the name."""
-
-    id: str
 
 
 class _Interval(msgspec.Struct, gc=False):
@@ -36,20 +35,25 @@ class Said(msgspec.Struct, gc=False):
     """Of a line, what is compared; the rest is passed over, which takes a third of the time of reading it."""
 
     seq: int
-    event: str
-    reason: str
+    timestamp: str
+    event: EventName
+    reason: ReasonName
     orchestrator_id: str | None
     metadata: _Interval
     v: int
+    durable: int
     prev: str
     amount: str | None = None
     delta: str | None = None
     balance: str | None = None
-    session: _Named | None = None
-    power: _Named | None = None
+    session: Sequence[Any] | None = None
+    power: Sequence[Any] | None = None
 
 
-_SAID = msgspec.json.Decoder(Said)
+_ROWS = [("session", row_of(Session) | None, None), ("power", row_of(PowerState) | None, None)]
+_SAID: msgspec.json.Decoder[Said] = msgspec.json.Decoder(
+    cast("type[Said]", msgspec.defstruct("Said", _ROWS, bases=(Said,), gc=False))
+)
 
 
 def read_chunk(lines: Sequence[bytes], seq: int, prev: str) -> tuple[list[Said], str]:
@@ -66,8 +70,12 @@ def read_chunk(lines: Sequence[bytes], seq: int, prev: str) -> tuple[list[Said],
         raise ValueError("the chain does not hold")
     if [each.seq for each in said] != list(range(seq + 1, seq + 1 + len(lines))):
         raise ValueError("they are not in their order")
-    if any(each.v != VERSION for each in said):
+    if {each.v for each in said} != {VERSION}:
         raise ValueError("another format version")
+    # The entries of a group have one.
+    for recorded in {each.timestamp for each in said}:
+        if format_time(read_time(recorded)) != recorded:
+            raise ValueError(f'its timestamp "{recorded}" is not spelled as one')
     _check_deltas(said)
     return said, hashes[-1]
 

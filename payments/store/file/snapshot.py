@@ -127,7 +127,12 @@ class Shown:
             for line in self._file:
                 if line.startswith(b"{"):
                     record = orjson.loads(line.rstrip(b",\n"))
-                    yield record[self._form.key], read(record)
+                    name = record[self._form.key]
+                    if not isinstance(name, str):
+                        raise Unusable(f"{self._path} is damaged ({self._form.key} {name!r} is no text)")
+                    yield name, read(record)
+        except Unusable:
+            raise
         except _DAMAGE as error:
             raise Unusable(f"{self._path} is damaged ({error})") from error
 
@@ -273,4 +278,6 @@ def _position(document: Mapping[str, Any]) -> Position:
     position = Position(**document["journal"])
     if [type(value) for value in position] != [int, int, str, int]:
         raise Unusable("journal position of the wrong type")
+    if position.seq < 0 or position.offset < 0 or position.segment < 1:
+        raise Unusable("journal position that there is none of")
     return position

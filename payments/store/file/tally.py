@@ -9,10 +9,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, localcontext
 
-from payments.domain.entries import CREDIT, DEBIT, SESSION_FORGOTTEN
+from payments.domain.entries import (
+    ADJUSTMENT,
+    CREDIT,
+    DEBIT,
+    PAYOUT,
+    POWER_TIME,
+    SESSION_FORGOTTEN,
+    SESSION_TIME,
+)
 from payments.domain.ledger import Booked
 from payments.domain.money import parse_signed_eth
 from payments.store.file.said import AMOUNT, Said
+
+_MONEY = (CREDIT, DEBIT)
+_BOOKED = (ADJUSTMENT, PAYOUT)
+_CREDITS = frozenset((CREDIT, reason) for reason in (SESSION_TIME, POWER_TIME, ADJUSTMENT))
+_DEBITS = frozenset((DEBIT, reason) for reason in _BOOKED)
 
 # No sum of amounts has as many digits.
 _EXACTLY = Context(prec=100, traps=[Inexact])
@@ -69,6 +82,15 @@ class Account:
         """Whether any line moved it."""
         return self.seq > 0
 
+    def book(self, key: str, said: Said) -> str | None:
+        """Take note of what is booked under ``key``; or say why it cannot be."""
+        if key in self.booked:
+            return f"{key} is booked by entry {self.booked[key].seq} already"
+        if said.reason == PAYOUT and self.balance_eth < 0:
+            return f"it pays {said.amount}, of which {-self.balance_eth:f} was not owed"
+        self.booked[key] = Booked(said.seq, parse_signed_eth(str(said.delta)))
+        return None
+
     @property
     def balance_wei(self) -> int:
         """As everywhere else."""
@@ -98,13 +120,11 @@ class Tally:
         accounts = self.accounts
         for line, each in zip(lines, said, strict=True):
             delta, balance, earner = each.delta, each.balance, each.orchestrator_id
-            if delta is None:
+            if delta is None and balance is None and each.amount is None and each.event not in _MONEY:
                 continue
-            if earner is None or balance is None:
-                return Fault(each, "it moves money, and does not say whose, or what the balance is then")
-            account = accounts.get(earner)
-            if account is None:
-                account = accounts[earner] = Account()
+            if delta is None or balance is None or earner is None:
+                return Fault(each, "it moves money, and does not say whose, by how much, or what the balance is then")
+            account = accounts.get(earner) or accounts.setdefault(earner, Account())
             total = account.balance_eth + Decimal(delta)
             # To spell a sum takes half the time of reading another one. But it keeps zeros at its end, and the smallest
             # are spelled with an exponent, as no balance is.
@@ -112,35 +132,41 @@ class Tally:
                 if not AMOUNT.fullmatch(balance) or Decimal(balance) != total:
                     return Fault(each, f"its balance is {balance}; the entries add up to {total.normalize():f}")
                 total = Decimal(balance)
-            event, amount = (DEBIT, delta[1:]) if delta[0] == "-" else (CREDIT, delta)
-            if each.event != event or each.amount != amount:
-                return Fault(each, f"a {each.event} of {each.amount} that changes the balance by {delta}")
+            kinds, amount = (_DEBITS, delta[1:]) if delta[0] == "-" else (_CREDITS, delta)
+            if (each.event, each.reason) not in kinds or each.amount != amount:
+                return Fault(
+                    each, f"a {each.event} of {each.amount}, a {each.reason}, that changes the balance by {delta}"
+                )
             account.balance_eth = total
             account.seq = each.seq
             account.line = line if each.seq == account.shown_seq else b""
-            if each.metadata.booked_as is not None:
-                account.booked[each.metadata.booked_as] = Booked(each.seq, parse_signed_eth(delta))
+            if each.metadata.booked_as is not None and (why := account.book(each.metadata.booked_as, each)):
+                return Fault(each, why)
         return None
 
     def _add_time(self, lines: Sequence[bytes], said: Sequence[Said]) -> Fault | None:
         sessions, power = self.sessions, self.power
         for line, each in zip(lines, said, strict=True):
             if each.session is not None:
-                subjects, name = sessions, each.session.id
+                subjects, name = sessions, each.session[0]
             elif each.power is not None:
-                subjects, name = power, each.power.id
-            else:
+                subjects, name = power, each.power[0]
+            elif each.reason in _BOOKED:
                 continue
+            else:
+                return Fault(each, f"with the reason {each.reason} it says nothing of a session or a host's power")
             begin, end = each.metadata.interval_start, each.metadata.interval_end
             if begin is None or end is None:
                 return Fault(each, "it is about a session or a host's power, and has no interval")
             subject = subjects.get(name)
             if subject is None:
                 subject = subjects[name] = Timed()
-            if begin < end:
+            if begin != end:
                 until = subject.until
                 if begin < until:
                     return Fault(each, f"its interval begins at {begin}; {name} is accounted for until {until}")
+                if begin > end:
+                    return Fault(each, f"its interval begins at {begin} and ends at {end}")
                 subject.until = end
             subject.is_known = each.reason != SESSION_FORGOTTEN
             subject.line = line if end == subject.shown_end else b""

@@ -118,7 +118,7 @@ class _Check:
             # Where it is damaged, that is said when it is compared.
             with suppress(Unusable):
                 self._subjects[path].update((name, kind(last)) for name, last in each.lasts())
-        self._compare_due(0)
+        self._compare_due(Position())
 
     def walk(self, file: JournalFile, position: Position, progress: Callable[[int], None]) -> Position:
         """The place behind all lines of ``file``, which begins at ``position``."""
@@ -128,7 +128,7 @@ class _Check:
                 # A projection is compared between two lines.
                 count = self._due[0][1].position.seq - position.seq if self._due else len(rest)
                 position = self._go_on(file, rest[:count], position)
-                self._compare_due(position.seq)
+                self._compare_due(position)
                 rest = rest[count:]
         return position
 
@@ -155,12 +155,14 @@ class _Check:
             raise _refusal(file, lines[index], at, fault) from fault
         return Position(position.seq + len(lines), position.offset + _size(lines), last_hash, position.segment)
 
-    def _compare_due(self, seq: int) -> None:
+    def _compare_due(self, position: Position) -> None:
         """Compare what the projections of this very position show with what the lines up to it fold into."""
-        while self._due and self._due[0][1].position.seq == seq:
+        while self._due and self._due[0][1].position.seq == position.seq:
             path, shown = self._due.pop(0)
+            if shown.position.hash != position.hash:
+                raise Corrupt(f"{path} shows another journal than this one at entry {position.seq}. {_REMEDY}")
             self._compare(path, shown)
-            self.compared[path] = seq
+            self.compared[path] = position.seq
 
     def _compare(self, path: Path, shown: Shown) -> None:
         subjects = self._subjects[path]

@@ -162,8 +162,11 @@ def grow(name: str) -> Callable[[dict[str, Any]], None]:
     [
         (grow("balance"), "its balance is 0.000251; the entries add up to 0.00025"),
         (grow("delta"), "its balance is 0.00025; the entries add up to 0.000251"),
-        (grow("amount"), "a credit of 0.000251 that changes the balance by 0.00025"),
-        (lambda record: record.update(event="debit"), "a debit of 0.00025 that changes the balance by 0.00025"),
+        (grow("amount"), "a credit of 0.000251, a session_time, that changes the balance by 0.00025"),
+        (
+            lambda record: record.update(event="debit"),
+            "a debit of 0.00025, a session_time, that changes the balance by 0.00025",
+        ),
     ],
     ids=["balance", "delta", "amount", "event"],
 )
@@ -172,6 +175,67 @@ def test_money_that_does_not_add_up_is_named(
 ) -> None:
     forge(folder, 2, change)
     assert fault(folder).endswith(f": {complaint}. {REMEDY}")
+
+
+def without(*names: str) -> Callable[[dict[str, Any]], None]:
+    def change(record: dict[str, Any]) -> None:
+        for name in names:
+            del record[name]
+
+    return change
+
+
+def cut_row(record: dict[str, Any]) -> None:
+    record["session"].pop()
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "complaint"),
+    [
+        pytest.param(2, without("delta", "amount"), "of delta and balance it has only one", id="balance alone"),
+        pytest.param(2, without("balance"), "of delta and balance it has only one", id="no balance"),
+        pytest.param(2, without("delta", "balance"), "it moves money, and does not say whose, by how", id="amount"),
+        pytest.param(2, without("delta", "balance", "amount"), "it moves money, and does not say", id="a bare credit"),
+        pytest.param(2, lambda record: record.update(reason="gift"), "Invalid enum value 'gift'", id="reason"),
+        pytest.param(1, lambda record: record.update(event="gift"), "Invalid enum value 'gift'", id="event"),
+        pytest.param(2, lambda record: record.update(reason="payout"), "a credit of 0.00025, a payout,", id="payout"),
+        pytest.param(2, without("session"), "with the reason session_time it says nothing of a session", id="nobody's"),
+        pytest.param(1, cut_row, "", id="a superseded row"),
+        pytest.param(1, lambda record: record.update(timestamp="yesterday"), "", id="timestamp"),
+        pytest.param(1, lambda record: record.update(durable="x"), "", id="durable"),
+        pytest.param(
+            6, lambda record: record["metadata"].update(interval_end="2027-01-15T08:00:00.000Z"),
+            "its interval begins at 2027-01-15T08:00:15.000Z and ends at 2027-01-15T08:00:00.000Z", id="backwards",
+        ),
+    ],
+)  # fmt: skip
+def test_an_entry_that_says_what_none_does_is_named(
+    folder: Path, number: int, change: Callable[[dict[str, Any]], None], complaint: str
+) -> None:
+    """With checksums and chain as they must be: by whoever could write all of it anew."""
+    forge(folder, number, change)
+    said = fault(folder)
+    assert f"line {number} (byte " in said
+    assert complaint in said
+
+
+def test_a_start_owes_nothing_for_a_balance_that_nothing_has_changed(folder: Path) -> None:
+    forge(folder, LINES, without("delta", "amount"))
+    with pytest.raises(Corrupt, match="of delta and balance it has only one"):
+        file_store(folder)
+
+
+def test_a_payout_that_is_booked_twice_or_was_not_owed_is_named(folder: Path) -> None:
+    path = journal_path(folder)
+    paid = lines_of(folder)[7]
+    path.write_bytes(b"".join([*lines_of(folder)[:8], paid]))
+    forge(folder, 9, lambda record: record.update(seq=9, balance="0.001499999999999991"))
+    assert "line 9 (byte " in fault(folder)
+    assert "0x1 is booked by entry 8 already" in fault(folder)
+    forge(folder, 9, lambda record: record["metadata"].update(booked_as="payout 0x2"))
+    assert verified(folder).entries == 9
+    forge(folder, 9, lambda record: record.update(amount="1", delta="-1", balance="-0.998500000000000002"))
+    assert "it pays 1, of which " in fault(folder)
 
 
 @pytest.mark.parametrize(
@@ -286,6 +350,36 @@ def test_a_projection_that_shows_no_session_where_one_must_be_is_named(folder: P
     path = folder / "sessions.json"
     rewrite(path, lambda shown: shown.replace(b'"heartbeat_count":', b'"heartbeats":'))
     assert fault(folder).startswith(f"{path} is damaged ('heartbeat_count'). Nothing is lost: remove the file")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        (b'"offset":', b'"offset":-', "journal position that there is none of"),
+        (b'"orchestrator_id":"orch-a"', b'"orchestrator_id":["orch-a"]', "(orchestrator_id ['orch-a'] is no text)"),
+    ],
+    ids=["offset", "id"],
+)
+def test_a_projection_with_a_checksum_that_fits_what_it_makes_up_is_named_and_made_again(
+    folder: Path, old: bytes, new: bytes, complaint: str
+) -> None:
+    for name in ("balances.json", "power_meter.json"):
+        rewrite(folder / name, lambda shown: shown.replace(old, new, 1))
+    assert complaint in fault(folder)
+    store = file_store(folder, METERED, Clock())
+    store.execute([event("s-9", START, NOON_MS + 300_000)])
+    store.close()
+    assert verified(folder).entries == LINES + 1
+
+
+@pytest.mark.parametrize("count", [9, 19])
+def test_a_count_that_all_projections_make_up_is_not_gone_on_from(folder: Path, count: int) -> None:
+    """It would stand in the journal, and no later start could read that."""
+    for path in projections(folder):
+        rewrite(path, lambda shown: shown.replace(b'"seq":14', b'"seq":%d' % count, 1))
+    assert f"{folder / 'sessions.json'} shows " in fault(folder)
+    with pytest.raises(Corrupt, match=f"shows entry {count}, .* but that is not what the journal has there"):
+        file_store(folder)
 
 
 @pytest.mark.parametrize("data", [b"garbage\n", b"", b'{"format":1}\n'], ids=["garbage", "empty", "another document"])
