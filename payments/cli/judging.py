@@ -20,9 +20,11 @@ def obstacles(settings: Settings) -> list[str]:
     return [*found, *_registry_problems(settings.registry_path), *_bootstrap_problems(settings)]
 
 
-def projection_doubts(settings: Settings) -> list[str]:
-    """Which projections could not be written: the start warns of that and goes on."""
+def file_doubts(settings: Settings) -> list[str]:
+    """What is wrong with files that a start warns of, and goes on without: a broken edit, projections kept from it."""
     doubts = []
+    if (why := _why_unsound(settings.registry_path)) and _is_sound(_good(settings.registry_path)):
+        doubts.append(f"{settings.registry_path}: {why}; the last good records stay in force")
     for path in (settings.sessions_path, settings.balances_path, settings.power_meter_path):
         for at, code in _in_the_way(path):
             doubts.append(f"{path} cannot be brought up to date: {at}: {os.strerror(code)}")
@@ -43,24 +45,28 @@ def _in_the_way(path: Path) -> list[tuple[Path, int]]:
 
 def _registry_problems(path: Path) -> list[str]:
     """What is wrong with the records there are, where no good copy of them stands in."""
-    if not path.is_file() or _is_sound(path.with_name(f"{path.name}.good")):
+    if _is_sound(_good(path)) or not (why := _why_unsound(path)):
         return []
+    return [f"{path}: {why}; mend the file, or restore it from a backup, and start again"]
+
+
+def _good(path: Path) -> Path:
+    return path.with_name(f"{path.name}.good")
+
+
+def _why_unsound(path: Path) -> str | None:
+    """What is wrong with the records in ``path``, if it is there and can be read: else that is named already."""
     try:
         read_records(path.read_bytes(), now_ms())
     except OSError:
-        # Named already.
-        return []
+        return None
     except ValueError as error:
-        return [f"{path}: {error}; mend the file, or restore it from a backup, and start again"]
-    return []
+        return str(error)
+    return None
 
 
 def _is_sound(path: Path) -> bool:
-    try:
-        read_records(path.read_bytes(), now_ms())
-    except (OSError, ValueError):
-        return False
-    return True
+    return path.is_file() and _why_unsound(path) is None
 
 
 def _bootstrap_problems(settings: Settings) -> list[str]:

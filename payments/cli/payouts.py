@@ -102,6 +102,11 @@ group.add_command(record)
 
 def _owed(api: Calls, least_wei: int, only: Sequence[str]) -> list[_Owed]:
     """Everyone, or ``only`` those, by id: who is registered or was ever credited."""
+    if problem := api.call("GET", "/readyz")["registry"]["problem"]:
+        raise click.ClickException(
+            f"{problem}; mend the file first: until then the records before that edit are in force, and an address may "
+            f"be what was edited"
+        )
     records = {each["orchestrator_id"]: each for each in api.call("GET", "/api/orchestrators")["orchestrators"]}
     balances = {
         each["orchestrator_id"]: parse_signed_eth(each["balance"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from payments.cli.judging import obstacles, projection_doubts
+from payments.cli.judging import file_doubts, obstacles
 from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import show_one
 from payments.errors import Misconfigured
@@ -31,7 +31,7 @@ def check(where: Where, as_json: bool) -> None:
     """
     where.stay_here("config check")
     settings = Settings.load()
-    for doubt in (*Settings.name_doubts(), *settings.doubts(), *projection_doubts(settings)):
+    for doubt in (*Settings.name_doubts(), *settings.doubts(), *file_doubts(settings)):
         click.echo(f"payments: warning: {doubt}", err=True)
     if problems := obstacles(settings):
         raise Misconfigured("\n".join(problems))

@@ -247,6 +247,22 @@ def test_nothing_is_prepared_beside_a_file_of_which_nobody_knows_whether_it_is_r
     )
 
 
+def test_nobody_is_paid_by_the_records_before_a_broken_edit(data: Path) -> None:
+    """What was edited may be the very address that no longer is to be paid."""
+    owe("orch-a", "1", ALICE)
+    path = data / "registry.json"
+    sound = path.read_text()
+    path.write_text(sound.replace(f'"{ALICE}",', f'"{BOB}"'))
+    said = refused("payouts", "prepare", "-o", "pay.csv")
+    assert f"{path}: not JSON" in said
+    assert "mend the file first" in said
+    assert not Path("pay.csv").exists()
+    assert f"{path}: not JSON" in run("config", "check").stderr
+    path.write_text(sound.replace(ALICE, BOB))
+    done("payouts", "prepare", "-o", "pay.csv")
+    assert BOB in Path("pay.csv").read_text()
+
+
 def test_files_of_other_programs_are_none_of_its_business() -> None:
     owe("orch-a", "1", ALICE)
     for name in ("package.json", "tokens.csv.json"):
