@@ -4,6 +4,7 @@ May import ``payments.errors``. Not here: which settings there are, and what the
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
@@ -33,8 +34,12 @@ def env_file(given: Path | None) -> Path | None:
         return None
     try:
         bad = [_line(each) for each in _bindings(file) if each.error or (each.key is not None and each.value is None)]
-    except (OSError, ValueError) as error:
-        raise Misconfigured(f"{file}: cannot be read ({error})") from None
+    except OSError as error:
+        raise Misconfigured(f"{file}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        sound = re.split("[\udc80-\udcff]", file.read_text("utf-8", errors="surrogateescape"), maxsplit=1)[0]
+        line = sound.count("\n") + 1
+        raise Misconfigured(f"{file}, line {line}: not UTF-8") from None
     if bad:
         raise Misconfigured("\n".join(f"{file}, line {line}: not of the form NAME=value" for line in bad))
     return file

@@ -183,6 +183,12 @@ def test_line_of_the_env_file_that_is_bad_is_named_behind_empty_ones_too(load: L
     assert [each.split(", ")[1] for each in complaints] == [f"line {n}: not of the form NAME=value" for n in (4, 7)]
 
 
+@pytest.mark.parametrize("before", [0, 1, 5000])
+def test_line_of_the_env_file_that_is_not_utf_8_is_named(load: Loader, before: int) -> None:
+    dotenv = "# café\nA=1\n".encode() * before + b"PAYMENTS_CREDIT_UNIT=\xa9\n"
+    assert [each.split(", ")[1] for each in problems(load, dotenv)] == [f"line {2 * before + 1}: not UTF-8"]
+
+
 def test_every_bad_value_is_named_at_once_one_line_each(load: Loader) -> None:
     complaints = problems(
         load, "PAYMENTS_POWER_PORT=0\n", POWER_POLL_SECONDS="abc", BIND="nowhere", POWER_METER_ENABLED="maybe",

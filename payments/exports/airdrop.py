@@ -128,8 +128,8 @@ def read_slip(data: bytes) -> Slip:
         return Slip(
             payments, document["recorded_as"], document.get("debited", document["recorded_as"] is not None) is True
         )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"it is not what payments payouts prepare writes ({type(error).__name__}: {error})") from None
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError("it is not what payments payouts prepare writes") from None
 
 
 def difference(rows: Sequence[Row], slip: Slip) -> str | None:
