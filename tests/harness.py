@@ -25,6 +25,7 @@ from payments.domain.money import parse_eth
 from payments.domain.sessions import HEARTBEAT, SessionEvent
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
+from payments.store.file.verify import Verification, Verified
 from payments.store.memory import MemoryStore
 
 ROOT = Path(__file__).parent.parent
@@ -88,6 +89,18 @@ def projections(folder: Path) -> Paths:
 def journal_path(folder: Path) -> Path:
     """Where ``file_store`` and the server keep their journal."""
     return folder / "audit" / "ledger-events.log"
+
+
+def verified(folder: Path) -> Verified:
+    """What ``ledger verify`` finds in ``folder``. Raises ``Corrupt``."""
+    verification = Verification(Disk(), journal_path(folder), projections(folder))
+    try:
+        read: list[int] = []
+        found = verification.run(read.append)
+        assert sum(read) == verification.size
+        return found
+    finally:
+        verification.close()
 
 
 @contextmanager

@@ -102,7 +102,12 @@ MUTANTS = (
     ),
     Mutant(
         "an-interval-that-runs-backwards-is-accepted", TALLY,
-        "                if begin > end:\n", "                if not begin:\n",
+        "    if begin > end:\n", "    if not begin:\n",
+        "tests/store/file/test_verify.py",
+    ),
+    Mutant(
+        "time-that-is-not-accounted-for-is-accepted-by-verify", TALLY,
+        "    if begin > until and until and", "    if begin > until and not until and",
         "tests/store/file/test_verify.py",
     ),
     Mutant(

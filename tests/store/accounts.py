@@ -120,16 +120,20 @@ def check_answer(
     said: SessionEvent,
     session: Session,
     attribution: Mapping[str, str],
+    *,
+    keep_ms: int,
     covered_ms: int | None = None,
 ) -> None:
     """``session`` is what the recorded event ``said`` makes of ``before``: time moves on to its evidence, not back.
 
+    ``keep_ms``: how long a session is known, at least; one that is unknown may have been forgotten, and begins later.
     ``covered_ms``: how much of that time awake readings cover; ``None`` where it does not matter.
     """
     evidence_ms = said.received_at_ms
     if said.occurred_at_ms is not None and said.occurred_at_ms < evidence_ms:
         evidence_ms = said.occurred_at_ms
-    assert session.last_billed_at_ms == max(evidence_ms, before.last_billed_at_ms if before else 0)
+    earliest_ms = before.last_billed_at_ms if before else said.received_at_ms - keep_ms
+    assert session.last_billed_at_ms == max(evidence_ms, earliest_ms)
     reopens = before is not None and before.status == ENDED and said.event == START
     assert session.incarnation == (before.incarnation if before else 1) + reopens
     if before is None or reopens:

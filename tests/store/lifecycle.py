@@ -48,7 +48,10 @@ class Lifecycle(RuleBasedStateMachine):
         sent: every event so far, to be sent again.
         known: each session of the story as the last answer about it said.
         count: how many entries there must be.
+        keep_ms: how long an ended session is known.
     """
+
+    keep_ms = TERMS.keep_ms
 
     def __init__(self, world: World, now_ms: int = NOON_MS) -> None:
         super().__init__()
@@ -143,7 +146,8 @@ class Lifecycle(RuleBasedStateMachine):
         if result.kind == RECORDED:
             # A server dates the receipt by its own clock, and says so.
             heard = replace(said, received_at_ms=result.session.last_seen_at_ms)
-            check_answer(before, heard, result.session, self.attribution, self.covered_ms(before, result.session))
+            covered_ms = self.covered_ms(before, result.session)
+            check_answer(before, heard, result.session, self.attribution, keep_ms=self.keep_ms, covered_ms=covered_ms)
             self.known[said.session_id] = result.session
             self.count += 1
         assert result.session == self.known[said.session_id]

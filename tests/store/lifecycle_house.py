@@ -18,7 +18,7 @@ from payments.domain.upkeep import Forget, Reap, upkeep_due
 from payments.store import Result
 from payments.store.file.snapshot import Paths
 from tests.audit import audit
-from tests.harness import folder_in_memory, journal_path, projections
+from tests.harness import folder_in_memory, journal_path, projections, verified
 from tests.store.house import MINUTE_MS, House, all_entries
 from tests.store.lifecycle import HOUR_MS, Lifecycle, once_begun
 
@@ -57,6 +57,7 @@ class MemoryLifecycle(Lifecycle):
     """
 
     world: HouseWorld
+    keep_ms = DAY_MS
 
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__(HouseWorld(folder))
@@ -66,7 +67,10 @@ class MemoryLifecycle(Lifecycle):
     def choose_terms(self, max_gap_ms: int, max_event_age_ms: int) -> None:
         house = self.world.house
         house.terms = house.terms._replace(
-            max_gap_ms=max_gap_ms, max_event_age_ms=max_event_age_ms, power_rate_wei_per_minute=10**15
+            max_gap_ms=max_gap_ms,
+            max_event_age_ms=max_event_age_ms,
+            keep_ms=self.keep_ms,
+            power_rate_wei_per_minute=10**15,
         )
 
     @once_begun
@@ -97,7 +101,9 @@ class MemoryLifecycle(Lifecycle):
     def look_after_sessions(self, later_ms: int) -> None:
         """The worker's upkeep: what was silent for half an hour is closed, and what ended a day ago forgotten."""
         self.now_ms += later_ms
-        for command in upkeep_due(self.world.state(), self.now_ms, reap_ms=HOUR_MS // 2, keep_ms=DAY_MS):
+        for command in upkeep_due(
+            self.world.state(), self.now_ms, reap_ms=HOUR_MS // 2, keep_ms=self.world.house.terms.keep_ms
+        ):
             before = self.known[command.session_id]
             result = self.world.execute(command, self.now_ms)
             assert isinstance(result, Outcome)
@@ -197,3 +203,4 @@ class FileLifecycle(MemoryLifecycle):
         with self.resources:
             super().teardown()
             assert len(audit(journal_path(self.folder)).entries) == self.count
+            assert verified(self.folder).entries == self.count

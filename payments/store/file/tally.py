@@ -16,6 +16,7 @@ from payments.domain.entries import (
     PAYOUT,
     POWER_TIME,
     SESSION_FORGOTTEN,
+    SESSION_OPENED,
     SESSION_TIME,
 )
 from payments.domain.ledger import Booked
@@ -161,13 +162,23 @@ class Tally:
             subject = subjects.get(name)
             if subject is None:
                 subject = subjects[name] = Timed()
-            if begin != end:
-                until = subject.until
-                if begin < until:
-                    return Fault(each, f"its interval begins at {begin}; {name} is accounted for until {until}")
-                if begin > end:
-                    return Fault(each, f"its interval begins at {begin} and ends at {end}")
-                subject.until = end
+            until = subject.until
+            if (begin != until or begin > end) and (why := _misplaced(each, begin, end, until)):
+                return Fault(each, f"the interval of {name} begins at {begin}{why}")
+            if begin != end or each.reason == SESSION_OPENED:
+                subject.until = max(until, end)
             subject.is_known = each.reason != SESSION_FORGOTTEN
             subject.line = line if end == subject.shown_end else b""
         return None
+
+
+def _misplaced(said: Said, begin: str, end: str, until: str) -> str | None:
+    """Why there cannot be an interval from ``begin`` to ``end`` behind all that reach to ``until``."""
+    if begin > end:
+        return f" and ends at {end}"
+    if begin < until and begin != end:
+        return f"; all is accounted for until {until}"
+    # Between two sessions of one name there may be a hole, and between two readings of power.
+    if begin > until and until and said.session is not None and said.reason != SESSION_OPENED:
+        return f"; all is accounted for until {until} only"
+    return None

@@ -18,7 +18,7 @@ from payments.domain.upkeep import Forget, Reap
 from payments.errors import Corrupt
 from payments.store.file.segments import sealed_path
 from payments.store.file.verify import Verification, Verified
-from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, Clock, event, file_store, journal_path, projections
+from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, Clock, event, file_store, journal_path, projections, verified
 
 STEP_MS = 15_000
 METERED = TERMS._replace(power_rate_wei_per_minute=10**15)
@@ -42,17 +42,6 @@ def live(folder: Path, segment_bytes: int = 1 << 28) -> None:
         clock.now_ms += STEP_MS
         store.execute([command])
     store.close()
-
-
-def verified(folder: Path) -> Verified:
-    verification = Verification(Disk(), journal_path(folder), projections(folder))
-    try:
-        read: list[int] = []
-        found = verification.run(read.append)
-        assert sum(read) == verification.size
-        return found
-    finally:
-        verification.close()
 
 
 def fault(folder: Path) -> str:
@@ -205,7 +194,11 @@ def cut_row(record: dict[str, Any]) -> None:
         pytest.param(1, lambda record: record.update(durable="x"), "", id="durable"),
         pytest.param(
             6, lambda record: record["metadata"].update(interval_end="2027-01-15T08:00:00.000Z"),
-            "its interval begins at 2027-01-15T08:00:15.000Z and ends at 2027-01-15T08:00:00.000Z", id="backwards",
+            "s-1 begins at 2027-01-15T08:00:15.000Z and ends at 2027-01-15T08:00:00.000Z", id="backwards",
+        ),
+        pytest.param(
+            6, lambda record: record["metadata"].update(interval_start="2027-01-15T08:00:16.000Z"),
+            "begins at 2027-01-15T08:00:16.000Z; all is accounted for until 2027-01-15T08:00:15.000Z only", id="a hole",
         ),
     ],
 )  # fmt: skip
@@ -289,7 +282,7 @@ def test_of_a_fault_in_money_and_one_in_time_the_first_is_named(folder: Path) ->
     until = "2027-01-15T09:00:00.000Z"
     forge(folder, 8, grow("balance"))
     forge(folder, 2, lambda record: record["metadata"].update(interval_end=until))
-    assert f"line 6 (byte {len(b''.join(lines_of(folder)[:5]))}): its interval begins at " in fault(folder)
+    assert f"line 6 (byte {len(b''.join(lines_of(folder)[:5]))}): the interval of s-1 begins at " in fault(folder)
     forge(folder, 2, grow("balance"))
     assert "line 2 (byte 0)" not in fault(folder)
     assert f"line 2 (byte {len(lines_of(folder)[0])}): its balance is " in fault(folder)
@@ -303,7 +296,8 @@ def test_a_moment_in_two_intervals_is_named(folder: Path, number: int, next_numb
     forge(folder, number, lambda record: record["metadata"].update(interval_end=until))
     complaint = fault(folder)
     assert f"line {next_number} (" in complaint
-    assert complaint.endswith(f"{subject} is accounted for until {until}. {REMEDY}")
+    assert f": the interval of {subject} begins at " in complaint
+    assert complaint.endswith(f"; all is accounted for until {until}. {REMEDY}")
 
 
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
