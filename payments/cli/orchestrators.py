@@ -1,5 +1,6 @@
 """``payments orchestrators``: who runs the game hosts."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,7 @@ import click
 from payments.cli.calls import about, orchestrator_path
 from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import show, show_one
-from payments.clock import now_ms
-from payments.registry import read_records
+from payments.registry import read_fields
 
 COLUMNS = ("orchestrator_id", "host_public_ip", "host_name", "address", "power_url", "enabled")
 NEW = 201
@@ -78,19 +78,20 @@ def disable(where: Where, orchestrator_id: str, undo: bool, as_json: bool) -> No
 def bring_in(where: Where, file: Path, as_json: bool) -> None:
     """Register every record in FILE: JSON, a list of them or an object as registry.json is.
 
-    The file is read whole before the first is registered; a second run changes nothing.
+    Of one that is registered already only the fields that stand in FILE are changed. The file is read whole before the
+    first is registered; a second run changes nothing.
     """
     try:
-        records = read_records(file.read_bytes(), now_ms())
+        records = read_fields(file.read_bytes())
     except ValueError as error:
         raise click.ClickException(f"{file}: {error}; nothing is registered") from None
     with where.reach() as api:
         registered: list[Any] = [
-            api.call("POST", "/api/orchestrators/register", body=_said(record.as_json())) for record in records.values()
+            api.call("POST", "/api/orchestrators/register", body=_said(record)) for record in records.values()
         ]
     show(registered, COLUMNS, as_json)
 
 
-def _said(record: dict[str, str | bool | None]) -> dict[str, str | bool | None]:
-    """What a registration may say of ``record``; when it was registered is not among it."""
-    return {name: value for name, value in record.items() if name not in ("registered_at", "updated_at")}
+def _said(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What a registration may say of ``fields``; when the record was registered is not among it."""
+    return {name: value for name, value in fields.items() if name not in ("registered_at", "updated_at")}

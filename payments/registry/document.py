@@ -22,22 +22,27 @@ _SCHEMA = _DocumentSchema()
 
 def read_document(data: bytes, now_ms: int) -> dict[str, Record]:
     """The records by id; ``ValueError`` with one line per problem. A record without times is one of ``now_ms``."""
-    records: dict[str, Record] = {}
+    return {name: _record(values, now_ms) for name, values in read_fields(data).items()}
+
+
+def read_fields(data: bytes) -> dict[str, dict[str, Any]]:
+    """What each record says, by id: the fields that stand there and no others; raises as ``read_document``."""
+    records: dict[str, dict[str, Any]] = {}
     owners: dict[str, str] = {}
     problems: list[str] = []
     for number, item in enumerate(_items(data), start=1):
         try:
-            record = _record(_SCHEMA.load(item), now_ms)
+            values: dict[str, Any] = _SCHEMA.load(item)
         except ValidationError as error:
             name = item.get("orchestrator_id", f"number {number}") if isinstance(item, dict) else f"number {number}"
             problems += [f"record {name}: {complaint}" for complaint in _complaints(error)]
             continue
-        host, orchestrator_id = record.host_public_ip, record.orchestrator_id
+        host, orchestrator_id = values.get("host_public_ip"), values["orchestrator_id"]
         if host is not None and owners.setdefault(host, orchestrator_id) != orchestrator_id:
             problems.append(f"record {orchestrator_id}: {taken(host, owners[host])}")
         if orchestrator_id in records:
             problems.append(f"record {orchestrator_id}: there are two of that orchestrator_id")
-        records[orchestrator_id] = record
+        records[orchestrator_id] = values
     if problems:
         raise ValueError("\n".join(problems))
     return records
