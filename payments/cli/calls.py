@@ -50,9 +50,10 @@ class Calls(Protocol):
 
 
 class _Here:
-    """The files are opened by the first call: only one that records something may begin new ones."""
+    """The files are opened by the first call: only one that records something may begin new ones, or ``may_begin``."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, may_begin: bool) -> None:
+        self._may_begin = may_begin
         # Whoever reads the files needs no token; one of this process's own opens every call.
         self._token = secrets.token_hex()
         self._settings = replace(settings, api_admin_token=self._token)
@@ -60,7 +61,7 @@ class _Here:
 
     def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Answer:
         if self._app is None:
-            self._app = self._open(may_begin=method != "GET")
+            self._app = self._open(may_begin=self._may_begin or method != "GET")
         headers = {"X-Admin-Token": self._token}
         client = self._app.test_client()
         return _answer(client.open(path, method=method, query_string=params, json=body, headers=headers))
@@ -121,8 +122,11 @@ class _Elsewhere:
 
 
 @contextmanager
-def calls(url: str | None, token: str | None) -> Iterator[Calls]:
-    """The way to the API at ``url``, or to this machine's files where it is ``None``. Raises ``PaymentsError``."""
+def calls(url: str | None, token: str | None, *, may_begin: bool = False) -> Iterator[Calls]:
+    """The way to the API at ``url``, or to this machine's files where it is ``None``. Raises ``PaymentsError``.
+
+    ``may_begin``: a journal may be begun here even by a call that only asks.
+    """
     if url is not None:
         try:
             yield _Elsewhere(url, token)
@@ -131,7 +135,7 @@ def calls(url: str | None, token: str | None) -> Iterator[Calls]:
                 f"{url}: answers, and not as Payments does ({type(error).__name__}: {error}); is that its API?"
             ) from error
         return
-    here = _Here(Settings.load())
+    here = _Here(Settings.load(), may_begin=may_begin)
     try:
         yield here
     finally:

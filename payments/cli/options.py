@@ -16,9 +16,9 @@ class Where(NamedTuple):
     token: str | None
 
     @contextmanager
-    def reach(self) -> Iterator[Calls]:
-        """The way there."""
-        with calls(self.url, self.token) as api:
+    def reach(self, *, may_begin: bool = False) -> Iterator[Calls]:
+        """The way there. ``may_begin``: a journal may be begun here even by a call that only asks."""
+        with calls(self.url, self.token, may_begin=may_begin) as api:
             yield api
 
     def stay_here(self, command: str) -> None:

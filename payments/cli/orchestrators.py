@@ -1,15 +1,16 @@
 """``payments orchestrators``: who runs the game hosts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from payments.cli.calls import about, orchestrator_path
+from payments.cli.calls import Answer, Calls, about, orchestrator_path
 from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import show, show_one
-from payments.registry import read_fields
+from payments.errors import PaymentsError
+from payments.registry import read_fields, taken
 
 COLUMNS = ("orchestrator_id", "host_public_ip", "host_name", "address", "power_url", "enabled")
 NEW = 201
@@ -78,18 +79,55 @@ def disable(where: Where, orchestrator_id: str, undo: bool, as_json: bool) -> No
 def bring_in(where: Where, file: Path, as_json: bool) -> None:
     """Register every record in FILE: JSON, a list of them or an object as registry.json is.
 
-    Of one that is registered already only the fields that stand in FILE are changed. The file is read whole before the
-    first is registered; a second run changes nothing.
+    Of one that is registered already only the fields that stand in FILE are changed. Where a record is malformed, or
+    its host belongs to another orchestrator, nothing is registered. A second run changes nothing.
     """
     try:
         records = read_fields(file.read_bytes())
     except ValueError as error:
         raise click.ClickException(f"{file}: {error}; nothing is registered") from None
-    with where.reach() as api:
-        registered: list[Any] = [
-            api.call("POST", "/api/orchestrators/register", body=_said(record)) for record in records.values()
-        ]
+    # Asking comes first here, and yet this may begin a journal.
+    with where.reach(may_begin=True) as api:
+        if conflicts := list(_conflicts(records, api.call("GET", "/api/orchestrators")["orchestrators"])):
+            raise click.ClickException("\n".join([f"{file}: nothing is registered:", *conflicts]))
+        registered = _register(api, file, records)
     show(registered, COLUMNS, as_json)
+
+
+def _conflicts(records: Mapping[str, Mapping[str, Any]], registered: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """What in ``records`` would be refused, if they were posted one after the other onto those ``registered``."""
+    hosts: dict[str, str | None] = {each["orchestrator_id"]: each["host_public_ip"] for each in registered}
+    owners = {host: name for name, host in hosts.items()}
+    for name, fields in records.items():
+        host = fields.get("host_public_ip", hosts.get(name))
+        owner = name if host is None else owners.get(host, name)
+        if owner == name:
+            owners.pop(hosts.get(name), None)
+            owners[host] = name
+        elif records.get(owner, {}).get("host_public_ip", host) == host:
+            yield f"record {name}: {taken(host, owner)}"
+        else:
+            yield (
+                f"record {name}: {taken(host, owner)}, and records are registered one after the other: put that of "
+                f"{owner} before it, or, where each takes the other's, first run payments orchestrators add {owner} "
+                f'--host-public-ip ""'
+            )
+
+
+def _register(api: Calls, file: Path, records: Mapping[str, Mapping[str, Any]]) -> list[Answer]:
+    """Post ``records``; the answers. Where one fails after all, say how far it came."""
+    answers: list[Answer] = []
+    for name, fields in records.items():
+        try:
+            answer = api.call("POST", "/api/orchestrators/register", body=_said(fields))
+            answers.append(about(answer, "orchestrator_id", name))
+        except PaymentsError as error:
+            done, rest = list(records)[: len(answers)], list(records)[len(answers) + 1 :]
+            raise click.ClickException(
+                f"{file}: record {name}: {error}\nRegistered before it: {', '.join(done) or 'none'}; not registered "
+                f"behind it: {', '.join(rest) or 'none'}. When that is mended, the same command completes it"
+            ) from error
+    return answers
 
 
 def _said(fields: Mapping[str, Any]) -> dict[str, Any]:

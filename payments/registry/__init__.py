@@ -10,8 +10,8 @@ Not here: what orchestrators earn (the journal knows).
 """
 
 from payments.registry.document import read_document as read_records
-from payments.registry.document import read_fields
+from payments.registry.document import read_fields, taken
 from payments.registry.records import Record, RecordSchema
 from payments.registry.registry import Registry, bootstrap
 
-__all__ = ["Record", "RecordSchema", "Registry", "bootstrap", "read_fields", "read_records"]
+__all__ = ["Record", "RecordSchema", "Registry", "bootstrap", "read_fields", "read_records", "taken"]

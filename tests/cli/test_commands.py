@@ -17,7 +17,6 @@ from payments.settings import Settings
 from tests.cli.command import done, records, refused, run, settle
 from tests.harness import HOST_A, ROOT, Server, file_store, journal_path, running_server, stamps
 
-ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 SETTINGS = {"PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.001"}
 
 
@@ -62,30 +61,6 @@ def test_root_keeps_its_hands_off_another_users_files(folder: Path) -> None:
     for command in (["orchestrators", "add", "orch-b"], ["ledger", "balances"]):
         assert "belongs to nobody" in refused(*command)
     assert stamps(folder) == before
-
-
-def test_orchestrators_are_imported_all_or_none(folder: Path, tmp_path: Path) -> None:
-    file = tmp_path / "records.json"
-    file.write_text(
-        '[{"orchestrator_id":"a","host_public_ip":"10.0.0.1"},{"orchestrator_id":"b","host_public_ip":"x"}]'
-    )
-    assert 'record b: host_public_ip: "x" is not an IPv4 or IPv6 address' in refused(
-        "orchestrators", "import", str(file)
-    )
-    assert not folder.exists()
-    file.write_text(file.read_text().replace('"x"', '"10.0.0.2"'))
-    first = records("orchestrators", "import", str(file))
-    assert records("orchestrators", "import", str(file)) == first == records("orchestrators", "list")
-
-
-def test_import_keeps_the_fields_that_do_not_stand_in_the_file(folder: Path, tmp_path: Path) -> None:
-    done("orchestrators", "add", "orch-a", "--host-public-ip", HOST_A, "--address", ADDRESS, "--host-name", "h")
-    done("orchestrators", "disable", "orch-a")
-    before = records("orchestrators", "show", "orch-a")[0]
-    file = tmp_path / "records.json"
-    file.write_text('[{"orchestrator_id":"orch-a","power_url":"http://h/power","host_name":null}]')
-    after = records("orchestrators", "import", str(file))[0]
-    assert {**before, "power_url": "http://h/power", "host_name": None, "updated_at": after["updated_at"]} == after
 
 
 def test_an_adjustment_is_booked_once_and_shown(folder: Path) -> None:
