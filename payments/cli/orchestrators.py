@@ -51,8 +51,9 @@ def show_record(where: Where, orchestrator_id: str, as_json: bool) -> None:
 @json_option
 @pass_where
 def add(where: Where, /, orchestrator_id: str, as_json: bool, **fields: str | None) -> None:
-    """Register an orchestrator, or change what is given of one that is registered."""
-    record = {"orchestrator_id": orchestrator_id, **{name: value for name, value in fields.items() if value}}
+    """Register an orchestrator, or change what is given of one that is registered; "" takes a value away."""
+    given = {name: value or None for name, value in fields.items() if value is not None}
+    record = {"orchestrator_id": orchestrator_id, **given}
     with where.reach() as api:
         registered = api.call("POST", "/api/orchestrators/register", body=record)
         show_one(about(registered, "orchestrator_id", orchestrator_id), as_json)

@@ -28,6 +28,18 @@ def file_of(folder: Path, *said: dict[str, Any]) -> str:
     return str(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("host_public_ip", HOST_A), ("address", ADDRESS), ("host_name", "h"), ("power_url", "http://h/power")],
+)
+def test_add_with_an_empty_value_takes_it_away(folder: Path, name: str, value: str) -> None:
+    option = f"--{name.replace('_', '-')}"
+    assert records("orchestrators", "add", "orch-a", option, value)[0][name] == value
+    assert records("orchestrators", "add", "orch-a")[0][name] == value
+    assert records("orchestrators", "add", "orch-a", option, "")[0][name] is None
+    assert records("orchestrators", "show", "orch-a")[0][name] is None
+
+
 def test_orchestrators_are_imported_all_or_none(folder: Path, tmp_path: Path) -> None:
     file = tmp_path / "records.json"
     file.write_text(
