@@ -11,7 +11,7 @@ from textwrap import dedent, wrap
 
 import click
 
-from payments.cli import main
+from payments.cli.app import main
 from payments.configuration import Configuration
 from payments.edge.gateway.metrics import Meters, Shown
 from payments.edge.reporter import Status

@@ -17,6 +17,19 @@ there is one way to do anything. Long work on the journal itself (verify, export
 May import every room but ``worker``. Not here: what the calls do (``payments.web``).
 """
 
-from payments.cli.app import main
+import sys
+
+
+def main() -> None:
+    """The whole of it, as the command line has it. Ends the process."""
+    try:
+        # Imported in here, for that takes most of a start: whoever presses Ctrl-C meanwhile is told the same as later.
+        from payments.cli.app import main as command
+
+        command(prog_name="payments")
+    except KeyboardInterrupt:
+        sys.stderr.write("\nAborted!\n")
+        sys.exit(1)
+
 
 __all__ = ["main"]

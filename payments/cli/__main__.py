@@ -1,5 +1,5 @@
 """``python -m payments.cli``, the same as ``payments``."""
 
-from payments.cli.app import main
+from payments.cli import main
 
-main(prog_name="payments")
+main()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from payments.cli import main
+from payments.cli.app import main
 from tests.harness import ROOT
 
 

@@ -141,3 +141,33 @@ def test_added_record_is_said_to_be_new_or_changed() -> None:
 def test_help_says_whose_a_reference_is() -> None:
     assert "of this orchestrator only" in " ".join(done("ledger", "adjust", "--help").split())
     assert "Traceback" not in refused("sessions", "show", "nobody")
+
+
+INTERRUPTED = """
+import os, runpy, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+at, begin = sys.argv[1:]
+sys.meta_path.insert(0, Interrupting())
+sys.argv[1:] = ["sessions", "list"]
+if begin == "module":
+    runpy.run_module("payments.cli", run_name="__main__")
+else:
+    from payments.cli import main
+    sys.exit(main())
+"""
+"""The command, begun as ``payments`` is or by ``python -m``, with a Ctrl-C when it comes to import a module."""
+
+
+@pytest.mark.parametrize("begin", ["script", "module"])
+@pytest.mark.parametrize("at", ["payments.cli.app", "payments.settings", "payments.web"])
+def test_ctrl_c_ends_a_start_as_it_ends_what_comes_later(begin: str, at: str) -> None:
+    """The last of the three comes later: it is imported by the first call."""
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, at, begin], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", "\nAborted!\n")
