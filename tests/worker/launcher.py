@@ -71,4 +71,4 @@ if len(sys.argv) > 2:
 
     worker.schedule.Schedule.start = begin_and_die  # type: ignore[assignment,method-assign]
 
-sys.exit(main())
+sys.exit(main([]))

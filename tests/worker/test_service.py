@@ -128,6 +128,19 @@ def test_a_second_worker_stands_by_and_takes_over_when_the_first_dies(folder: Pa
     assert len([each for each in readings(folder) if "amount" not in each]) == 1
 
 
+@pytest.mark.parametrize(
+    ("argument", "code", "said"),
+    [("--help", 0, "SIGHUP reads the settings"), ("nonsense", 2, "unrecognized arguments: nonsense")],
+)
+def test_arguments_start_nothing(tmp_path: Path, argument: str, code: int, said: str) -> None:
+    with running_worker(tmp_path, module=("worker", argument)) as worker:
+        assert worker.process.wait(timeout=20) == code
+    text = worker.log.read_text()
+    assert text.startswith("usage: payments-worker [-h]\n")
+    assert said in text
+    assert not (tmp_path / "data").exists()
+
+
 def test_bad_settings_end_it_and_are_named(tmp_path: Path) -> None:
     settings = {"PAYMENTS_POWER_POLL_SECONDS": "soon", "PAYMENTS_API_ADMIN_TOKEN": "s3cret two"}
     with running_worker(tmp_path, settings) as worker:
