@@ -22,6 +22,8 @@ def check(ctx: click.Context, where: Where, as_json: bool) -> None:
     Checksums, the chain, the count; balances against sums; no moment of a session, or of a host's power, in two
     intervals; the projections against what the entries say. It writes nothing, and may run beside the API. Exit code 3,
     and the file and line of the first fault, where it finds one.
+
+    "owed" is the sum of the balances above zero, "overdrawn" of those below it: nobody's debt pays another.
     """
     where.stay_here("ledger verify")
     verification = open_verification(Settings.load())
@@ -33,6 +35,7 @@ def check(ctx: click.Context, where: Where, as_json: bool) -> None:
         ctx.exit(FAULTY)
     finally:
         verification.close()
+    balances_wei = found.balances_wei.values()
     show_one(
         {
             "entries": found.entries,
@@ -40,7 +43,8 @@ def check(ctx: click.Context, where: Where, as_json: bool) -> None:
             "bytes": verification.size,
             "sessions": found.sessions,
             "orchestrators": len(found.balances_wei),
-            "owed": format_eth(sum(found.balances_wei.values())),
+            "owed": format_eth(sum(wei for wei in balances_wei if wei > 0)),
+            "overdrawn": format_eth(-sum(wei for wei in balances_wei if wei < 0)),
             "compared": {str(path): seq for path, seq in found.compared.items()},
         },
         as_json,

@@ -205,6 +205,14 @@ def test_projection_that_cannot_be_written_is_warned_of(
     assert (result.exit_code, "b.json cannot be brought up to date" in result.stderr) == (0, True)
 
 
+def test_verify_does_not_take_what_one_owes_off_what_another_is_owed(folder: Path) -> None:
+    for name, amount in (("orch-a", "2"), ("orch-b", "-0.5"), ("orch-c", "0.25")):
+        done("orchestrators", "add", name)
+        done("ledger", "adjust", name, amount, "--reference", "r-1", "--note", "n")
+    found = records("ledger", "verify")[0]
+    assert (found["owed"], found["overdrawn"]) == ("2.25", "0.5")
+
+
 def test_verify_finds_what_was_changed(folder: Path) -> None:
     done("orchestrators", "add", "orch-a")
     done("ledger", "adjust", "orch-a", "1", "--reference", "r-1", "--note", "n")
