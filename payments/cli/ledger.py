@@ -1,5 +1,8 @@
 """``payments ledger``: what is owed, and every entry that made it so."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from payments.cli.calls import about, pages
@@ -8,7 +11,10 @@ from payments.cli.options import Where, all_option, json_option, limit_option, p
 from payments.cli.output import show, show_one
 from payments.cli.verifying import check
 
-ENTRIES = ("seq", "timestamp", "event", "reason", "orchestrator_id", "delta", "balance", "session_id", "note")
+ENTRIES = (
+    "seq", "timestamp", "event", "reason", "orchestrator_id", "delta", "balance", "session_id", "tx_hash_or_reference",
+    "note",
+)  # fmt: skip
 BALANCES = ("orchestrator_id", "balance", "credit_unit", "updated_at")
 
 
@@ -37,11 +43,20 @@ def show_balances(where: Where, as_json: bool) -> None:
 @json_option
 @pass_where
 def show_entries(where: Where, /, limit: int, everything: bool, as_json: bool, **query: str | None) -> None:
-    """Entries, newest first."""
+    """Entries, newest first.
+
+    A payout is shown with the hash of its transaction, an adjustment with its reference.
+    """
     wanted = {name: value for name, value in query.items() if value is not None}
     with where.reach() as api:
         found = pages(api, "/api/ledger/events", "events", wanted, None if everything else limit)
-        show(found if as_json else ({**each["metadata"], **each} for each in found), ENTRIES, as_json)
+        show(found if as_json else map(_in_table, found), ENTRIES, as_json)
+
+
+def _in_table(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """``entry`` with the details that a table has columns for."""
+    told = entry["metadata"]
+    return {**told, **entry, "tx_hash_or_reference": told.get("tx_hash") or told.get("reference")}
 
 
 # Else an amount below zero would be taken for an option.

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from payments.cli.output import FAILED, FAULTY
+from payments.domain.ledger import Payout
 from payments.settings import Settings
 from tests.cli.command import done, records, refused, run, settle
 from tests.harness import HOST_A, ROOT, Server, file_store, journal_path, running_server, stamps
@@ -71,6 +72,16 @@ def test_an_adjustment_is_booked_once_and_shown(folder: Path) -> None:
     assert [each["delta"] for each in records("ledger", "events", "--reason", "adjustment")] == ["-0.25"]
     assert [each["balance"] for each in records("ledger", "balances")] == ["-0.25"]
     assert "paid by hand" in done("ledger", "events")
+
+
+def test_entries_in_a_table_name_the_transaction_or_the_reference(folder: Path) -> None:
+    done("orchestrators", "add", "orch-a")
+    done("ledger", "adjust", "orch-a", "1", "--reference", "july-7", "--note", "n")
+    store, tx_hash = file_store(folder), f"0x{'ab' * 32}"
+    store.execute([Payout("orch-a", 10**17, tx_hash, None)])
+    store.close()
+    payout, adjustment = done("ledger", "events").splitlines()[1:]
+    assert (tx_hash in payout.split(), "july-7" in adjustment.split()) == (True, True)
 
 
 @pytest.mark.parametrize(
