@@ -100,7 +100,7 @@ MUTANTS = (
     ),
     Mutant(
         "demo-sum-not-held-against-verify", DEMO_PLAY,
-        'if found["owed"] != owed:', 'if not found["owed"]:',
+        'if in_all != owed:', 'if not in_all:',
         "tests/cli/test_demo.py -k own_sum",
     ),
     Mutant(
