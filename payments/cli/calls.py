@@ -162,16 +162,27 @@ def about(answer: Answer, name: str, wanted: str) -> Answer:
 
 
 def pages(api: Calls, path: str, name: str, params: Mapping[str, Any], most: int | None) -> Iterator[Any]:
-    """The items of a list, page by page, up to ``most`` (``None``: all of them)."""
+    """The items of a list, page by page, up to ``most`` (``None``: all of them); says so where there are more."""
     cursor, left = None, most
     while left is None or left > 0:
-        limit = 2000 if left is None else min(2000, left)
+        # One more than is shown, to know whether there are more.
+        limit = 2000 if left is None else min(2000, left + 1)
         page = api.call("GET", path, {**params, "limit": limit, **({"cursor": cursor} if cursor else {})})
-        yield from page[name]
+        yield from page[name][:left]
         cursor = page["next_cursor"]
-        left = None if left is None else left - len(page[name])
+        if left is not None:
+            if len(page[name]) > left or (len(page[name]) == left and cursor is not None):
+                _say_there_are_more(most, certainly=len(page[name]) > left)
+                return
+            left -= len(page[name])
         if cursor is None:
             return
+
+
+def _say_there_are_more(most: int | None, *, certainly: bool) -> None:
+    said = f"payments: {most} are shown, and there {'are' if certainly else 'may be'} more: --all shows them all"
+    # When the command has ended: above a long table it would not be seen.
+    click.get_current_context().call_on_close(lambda: click.echo(said, err=True))
 
 
 def _answer(response: Any) -> Answer:

@@ -288,6 +288,18 @@ def test_pages_are_followed_to_the_end_or_the_limit(server: Server) -> None:
     assert [each["seq"] for each in everything] == list(range(len(everything), 0, -1))
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["table", "json"])
+@pytest.mark.parametrize("what", ["ledger events", "sessions list"])
+def test_a_list_that_is_cut_off_says_so(server: Server, what: str, form: tuple[str, ...]) -> None:
+    command = ("--api-url", server.url, "--token", server.ADMIN, *what.split(), *form)
+    count = len(there(server, *what.split()))
+    cut = run(*command, "--limit", str(count - 1))
+    assert cut.stderr == f"payments: {count - 1} are shown, and there are more: --all shows them all\n"
+    assert len(cut.stdout.splitlines()) == count - 1 + (form == ())
+    for all_of_it in (("--limit", str(count)), ("--all",), ()):
+        assert run(*command, *all_of_it).stderr == ""
+
+
 def test_a_wrong_token_is_told(server: Server) -> None:
     result = run("--api-url", server.url, "--token", "wrong", "sessions", "list")
     assert result.exit_code == FAILED
