@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -47,8 +48,24 @@ def _give_up_output() -> None:
 
 
 def _url(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
-    if text is not None and not re.match("https?://", text, re.IGNORECASE):
+    if text is None:
+        return None
+    if "@" in text:
+        # Not shown: there is a password in it. And it would be sent in place of the token.
+        raise click.BadParameter("user and password cannot stand in the address; give a token by --token", param=option)
+    if not re.match("https?://", text, re.IGNORECASE):
         raise click.BadParameter(f'"{text}": http:// or https:// is missing in front', param=option)
+    try:
+        parts = urlsplit(text)
+        usable = parts.hostname and parts.port != 0 and not (parts.query or parts.fragment)
+    except ValueError:
+        usable = False
+    if not usable or not text.isprintable() or " " in text:
+        raise click.BadParameter(
+            f'"{text}" is no address: behind http:// or https:// come a host, perhaps a port from 1 to 65535, and '
+            f"perhaps a path",
+            param=option,
+        )
     return text
 
 

@@ -19,19 +19,21 @@ from payments.errors import Misconfigured, PaymentsError, Rejected, Unavailable
 from payments.settings import Settings
 
 TIMEOUT_S = 60.0
+_NOT_FOUND = 404
 
 
 class Failed(PaymentsError):
     """The call was answered with a problem.
 
     Attributes:
-        problem: the RFC 9457 object.
+        problem: the RFC 9457 object; ``status``: of the answer.
     """
 
-    def __init__(self, problem: Mapping[str, Any]) -> None:
+    def __init__(self, problem: Mapping[str, Any], status: int) -> None:
         fields = [f"{each['field']}: {each['detail']}" for each in problem.get("errors", ())]
         super().__init__("\n".join([str(problem.get("detail") or problem.get("title")), *fields]))
         self.problem = problem
+        self.status = status
 
 
 class Answer(dict[str, Any]):
@@ -118,7 +120,26 @@ class _Elsewhere:
             )  # fmt: skip
         except requests.RequestException as error:
             raise Unavailable(f"{self._url}: no answer ({type(error).__name__}); is the API running there?") from error
-        return _answer(answer)
+        try:
+            return _answer(answer)
+        except Failed as failed:
+            raise self._in_words(failed, method, path) from failed
+
+    def _in_words(self, failed: Failed, method: str, path: str) -> PaymentsError:
+        """``failed``, in terms of the command line where that is at fault."""
+        kind = failed.problem.get("type")
+        if kind == "urn:payments:problem:unauthenticated":
+            whose = "a viewer's or an admin's" if method == "GET" else "an admin's"
+            state = "is not valid there" if self._headers else "is missing"
+            said = f"{self._url}: the token {state}; this takes {whose}, by --token or PAYMENTS_API_TOKEN"
+            return Failed({**failed.problem, "detail": said}, failed.status)
+        # Ours of a thing that is not there names the thing; else the address itself is not there.
+        detail = str(failed.problem.get("detail"))
+        if failed.status == _NOT_FOUND and (
+            kind != "urn:payments:problem:not-found" or detail.startswith("The requested URL")
+        ):
+            return Unavailable(f"{self._url}{path}: there is no such address; is --api-url (PAYMENTS_API_URL) right?")
+        return failed
 
 
 @contextmanager
@@ -193,5 +214,5 @@ def _answer(response: Any) -> Answer:
     if not isinstance(answer, dict):
         raise Unavailable(f"status {response.status_code} and no JSON: that is not the API of Payments")
     if response.status_code >= 400:
-        raise Failed(answer)
+        raise Failed(answer, response.status_code)
     return Answer(answer, response.status_code)

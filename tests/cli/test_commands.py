@@ -300,7 +300,31 @@ def test_a_list_that_is_cut_off_says_so(server: Server, what: str, form: tuple[s
         assert run(*command, *all_of_it).stderr == ""
 
 
-def test_a_wrong_token_is_told(server: Server) -> None:
-    result = run("--api-url", server.url, "--token", "wrong", "sessions", "list")
-    assert result.exit_code == FAILED
-    assert "this call needs a valid token" in result.stderr
+READ, CHANGE = ("sessions", "list"), ("orchestrators", "add", "orch-z")
+
+
+@pytest.mark.parametrize(
+    ("token", "command", "said"),
+    [
+        (("--token", "wrong"), READ, "the token is not valid there; this takes a viewer's or an admin's, by --token"),
+        (("--token", Server.VIEWER), CHANGE, "the token is not valid there; this takes an admin's, by --token or"),
+        ((), CHANGE, "the token is missing; this takes an admin's, by --token or PAYMENTS_API_TOKEN"),
+    ],
+    ids=["wrong", "viewer's", "none"],
+)  # fmt: skip
+def test_a_token_that_does_not_do_is_told_in_words_of_the_command_line(
+    server: Server, token: tuple[str, ...], command: tuple[str, ...], said: str
+) -> None:
+    told = refused("--api-url", server.url, *token, *command)
+    assert told.startswith(f"payments: {server.url}: {said}")
+    assert "X-Admin-Token" not in told
+
+
+@pytest.mark.parametrize("command", [READ, CHANGE, ("sessions", "show", "s-1")], ids=" ".join)
+def test_a_wrong_path_in_the_address_is_told(server: Server, command: tuple[str, ...]) -> None:
+    told = refused("--api-url", f"{server.url}/payments/", "--token", server.ADMIN, *command)
+    assert told.startswith(f"payments: {server.url}/payments/api/")
+    assert "there is no such address; is --api-url (PAYMENTS_API_URL) right?" in told
+    assert "--api-url" not in refused(
+        "--api-url", server.url, "--token", server.ADMIN, "orchestrators", "show", "nobody"
+    )

@@ -114,6 +114,25 @@ def test_address_without_a_scheme_is_told(url: str) -> None:
     assert "http:// or https:// is missing" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:99999", "http://h:x", "http://h:0", "http://", "http://:81", "http://[::1", "http://a b", "http://h/?x"],
+)  # fmt: skip
+def test_address_that_is_none_is_told(url: str) -> None:
+    result = run("--api-url", url, "sessions", "list")
+    assert result.exit_code == 2
+    assert f'"{url}" is no address' in result.stderr
+    assert "is the API running there" not in result.stderr
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_password_in_the_address_is_refused_and_not_shown(scheme: str) -> None:
+    result = run("--api-url", f"{scheme}me:s3cret@127.0.0.1:1", "sessions", "list")
+    assert result.exit_code == 2
+    assert "user and password cannot stand in the address; give a token by --token" in result.stderr
+    assert "s3cret" not in result.stderr
+
+
 def test_token_that_no_header_can_carry_is_told() -> None:
     result = run("--api-url", "http://127.0.0.1:1", "--token", "s3cret\N{EURO SIGN}", "sessions", "list")
     assert result.exit_code == 2
