@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import click
 
 from payments.cli import importing, ledger, orchestrators, payouts, service, sessions
+from payments.cli.calls import Failed
 from payments.cli.demo.command import demo
 from payments.cli.options import Where
-from payments.cli.output import FAILED
+from payments.cli.output import FAILED, MISUSED
 from payments.errors import PaymentsError
 
 
@@ -25,7 +26,7 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except PaymentsError as error:
             click.echo(f"payments: {error}", err=True)
-            ctx.exit(FAILED)
+            ctx.exit(MISUSED if isinstance(error, Failed) and error.is_misuse else FAILED)
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         if hasattr(sys.stdout, "reconfigure"):

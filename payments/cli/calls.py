@@ -19,7 +19,7 @@ from payments.errors import Misconfigured, PaymentsError, Rejected, Unavailable
 from payments.settings import Settings
 
 TIMEOUT_S = 60.0
-_NOT_FOUND = 404
+_NOT_FOUND, _INVALID = 404, 422
 
 
 class Failed(PaymentsError):
@@ -34,6 +34,11 @@ class Failed(PaymentsError):
         super().__init__("\n".join([str(problem.get("detail") or problem.get("title")), *fields]))
         self.problem = problem
         self.status = status
+
+    @property
+    def is_misuse(self) -> bool:
+        """Whether what was said is malformed, whatever it is said of: then the command line is wrong."""
+        return self.status == _INVALID
 
 
 class Answer(dict[str, Any]):

@@ -7,24 +7,16 @@ from typing import Any
 import click
 
 from payments.cli.files import write_text
-from payments.cli.options import Where, pass_where
-from payments.domain.times import parse_time
+from payments.cli.options import Where, pass_where, since_option, until_option
 from payments.exports import FORMATS
 from payments.settings import Settings
 from payments.store import Query, open_export
 
 
-def _moment_ms(_: click.Context, option: click.Parameter, text: str | None) -> int | None:
-    try:
-        return None if text is None else parse_time(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=option) from None
-
-
 @click.command("export")
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), required=True, help="What to write.")
-@click.option("--since", "since_ms", callback=_moment_ms, help="Recorded at this time or later (RFC 3339).")
-@click.option("--until", "until_ms", callback=_moment_ms, help="Recorded before this time (RFC 3339).")
+@since_option
+@until_option
 @click.option("--orchestrator", "orchestrator_id", help="Of this orchestrator only.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-",

@@ -7,9 +7,19 @@ import click
 
 from payments.cli.calls import about, pages
 from payments.cli.exporting import export
-from payments.cli.options import Where, all_option, json_option, limit_option, pass_where
+from payments.cli.options import (
+    Where,
+    all_option,
+    json_option,
+    limit_option,
+    pass_where,
+    since_option,
+    until_option,
+)
 from payments.cli.output import show, show_one
 from payments.cli.verifying import check
+from payments.domain.money import parse_signed_eth
+from payments.domain.times import format_time
 
 ENTRIES = (
     "seq", "timestamp", "event", "reason", "orchestrator_id", "delta", "balance", "session_id", "tx_hash_or_reference",
@@ -36,18 +46,23 @@ def show_balances(where: Where, as_json: bool) -> None:
 @click.option("--orchestrator", "orchestrator_id", help="Of this orchestrator only.")
 @click.option("--session", "session_id", help="Of this session only.")
 @click.option("--reason", help="With this reason only: session_time, power_time, adjustment, payout, ...")
-@click.option("--since", help="Recorded at this time or later (RFC 3339).")
-@click.option("--until", help="Recorded before this time (RFC 3339).")
+@since_option
+@until_option
 @limit_option
 @all_option
 @json_option
 @pass_where
-def show_entries(where: Where, /, limit: int, everything: bool, as_json: bool, **query: str | None) -> None:
+def show_entries(
+    where: Where, /, *, limit: int, everything: bool, as_json: bool, since_ms: int | None, until_ms: int | None,
+    **query: str | None,
+) -> None:  # fmt: skip
     """Entries, newest first.
 
     A payout is shown with the hash of its transaction, an adjustment with its reference.
     """
+    moments = {"since": since_ms, "until": until_ms}
     wanted = {name: value for name, value in query.items() if value is not None}
+    wanted |= {name: format_time(moment_ms) for name, moment_ms in moments.items() if moment_ms is not None}
     with where.reach() as api:
         found = pages(api, "/api/ledger/events", "events", wanted, None if everything else limit)
         show(found if as_json else map(_in_table, found), ENTRIES, as_json)
@@ -59,10 +74,18 @@ def _in_table(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, **entry, "tx_hash_or_reference": told.get("tx_hash") or told.get("reference")}
 
 
+def _amount(_: click.Context, argument: click.Parameter, text: str) -> str:
+    try:
+        parse_signed_eth(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=argument) from None
+    return text
+
+
 # Else an amount below zero would be taken for an option.
 @group.command("adjust", context_settings={"ignore_unknown_options": True})
 @click.argument("orchestrator_id")
-@click.argument("amount")
+@click.argument("amount", callback=_amount)
 @click.option(
     "--reference", required=True,
     help="Your name for it, of this orchestrator only: under it, it is booked once however often you try.",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import click
 
 from payments.cli.calls import Calls, calls
+from payments.domain.times import parse_time
 
 
 class Where(NamedTuple):
@@ -30,6 +31,13 @@ class Where(NamedTuple):
             )
 
 
+def _moment_ms(_: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    try:
+        return None if text is None else parse_time(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=option) from None
+
+
 pass_where = click.make_pass_decorator(Where)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
@@ -37,3 +45,7 @@ limit_option = click.option(
     "--limit", type=click.IntRange(1), default=200, show_default=True, help="Show at most so many."
 )
 all_option = click.option("--all", "everything", is_flag=True, help="Show all there are, however many.")
+since_option = click.option(
+    "--since", "since_ms", callback=_moment_ms, help="Recorded at this time or later (RFC 3339)."
+)  # fmt: skip
+until_option = click.option("--until", "until_ms", callback=_moment_ms, help="Recorded before this time (RFC 3339).")

@@ -1,5 +1,6 @@
 """``payments orchestrators``: who runs the game hosts."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,11 @@ def add(where: Where, /, orchestrator_id: str, as_json: bool, **fields: str | No
     """Register an orchestrator, or change what is given of one that is registered; "" takes a value away."""
     given = {name: value or None for name, value in fields.items() if value is not None}
     record = {"orchestrator_id": orchestrator_id, **given}
+    try:
+        # By the rule for files, before anything is begun here for a value that is refused.
+        read_fields(json.dumps([record]).encode())
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
     with where.reach() as api:
         registered = api.call("POST", "/api/orchestrators/register", body=record)
         show_one(about(registered, "orchestrator_id", orchestrator_id), as_json)

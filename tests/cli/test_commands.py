@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from payments.cli.output import FAILED, FAULTY
+from payments.cli.output import FAILED, FAULTY, MISUSED
 from payments.domain.ledger import Payout
 from payments.settings import Settings
 from tests.cli.command import done, records, refused, run, settle
@@ -91,8 +91,6 @@ def test_entries_in_a_table_name_the_transaction_or_the_reference(folder: Path) 
         (("sessions", "show", "s-1"), 'no session "s-1" is known'),
         (("sessions", "explain", "s-1"), 'the journal has no session "s-1"'),
         (("ledger", "adjust", "nobody", "1", "--reference", "r", "--note", "n"), "is registered or was ever credited"),
-        (("orchestrators", "add", "orch-a", "--host-public-ip", "300.1.1.1"), "host_public_ip: "),
-        (("ledger", "events", "--since", "yesterday"), "since: "),
         (("--api-url", "http://127.0.0.1:1", "orchestrators", "list"), "is the API running there?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
@@ -103,6 +101,39 @@ def test_what_cannot_be_done_is_said_in_words(folder: Path, arguments: tuple[str
     assert result.exit_code == FAILED
     assert complaint in result.stderr
     assert "Traceback" not in result.output
+
+
+ADJUST = ("ledger", "adjust", "orch-a")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("ledger", "events", "--since", "yesterday"), "Invalid value for '--since': \"yesterday\" is not an RFC 3339"),
+        (("ledger", "events", "--until", "x"), "Invalid value for '--until': "),
+        (("ledger", "export", "--format", "csv", "--since", "x"), "Invalid value for '--since': "),
+        ((*ADJUST, "abc", "--reference", "r", "--note", "n"), "Invalid value for 'AMOUNT': \"abc\" is not an amount"),
+        ((*ADJUST, "0", "--reference", "r", "--note", "n"), "amount: Must not be zero"),
+        ((*ADJUST, "1", "--reference", "", "--note", "n"), "reference: Must be 1 to 128 printable characters"),
+        (("orchestrators", "add", "orch-a", "--host-public-ip", "300.1.1.1"), 'host_public_ip: "300.1.1.1" is not'),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_what_is_malformed_is_a_wrong_command_line(folder: Path, arguments: tuple[str, ...], complaint: str) -> None:
+    file_store(folder).close()
+    done("orchestrators", "add", "orch-a")
+    result = run(*arguments)
+    assert (result.exit_code, result.stdout) == (MISUSED, "")
+    assert complaint in result.stderr
+
+
+def test_entries_of_a_time_are_shown(server: Server) -> None:
+    everything = there(server, "ledger", "events")
+    moment = everything[1]["timestamp"]
+    assert (
+        there(server, "ledger", "events", "--since", moment) + there(server, "ledger", "events", "--until", moment)
+        == everything
+    )
 
 
 def test_bad_settings_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

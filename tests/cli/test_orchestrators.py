@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.command import done, records, refused, settle
+from tests.cli.command import done, records, refused, run, settle
 from tests.harness import HOST_A, HOST_B
 
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -38,6 +38,14 @@ def test_add_with_an_empty_value_takes_it_away(folder: Path, name: str, value: s
     assert records("orchestrators", "add", "orch-a")[0][name] == value
     assert records("orchestrators", "add", "orch-a", option, "")[0][name] is None
     assert records("orchestrators", "show", "orch-a")[0][name] is None
+
+
+def test_add_of_what_is_malformed_begins_nothing(folder: Path) -> None:
+    result = run("orchestrators", "add", "orch-a", "--address", "0x1", "--power-url", "h")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert 'record orch-a: address: "0x1" is not an Ethereum address' in result.stderr
+    assert 'record orch-a: power_url: "h" is not an http://' in result.stderr
+    assert not folder.exists()
 
 
 def test_orchestrators_are_imported_all_or_none(folder: Path, tmp_path: Path) -> None:
