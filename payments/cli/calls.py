@@ -30,8 +30,7 @@ class Failed(PaymentsError):
     """
 
     def __init__(self, problem: Mapping[str, Any], status: int) -> None:
-        fields = [f"{each['field']}: {each['detail']}" for each in problem.get("errors", ())]
-        super().__init__("\n".join([str(problem.get("detail") or problem.get("title")), *fields]))
+        super().__init__("\n".join(_each_once(problem)))
         self.problem = problem
         self.status = status
 
@@ -39,6 +38,15 @@ class Failed(PaymentsError):
     def is_misuse(self) -> bool:
         """Whether what was said is malformed, whatever it is said of: then the command line is wrong."""
         return self.status == _INVALID
+
+
+def _each_once(problem: Mapping[str, Any]) -> list[str]:
+    """What ``problem`` says: programs find some of it in two places, for people once is enough."""
+    detail = str(problem.get("detail") or problem.get("title"))
+    fields = [
+        f"{each['field']}: {each['detail']}" for each in problem.get("errors", ()) if each["detail"] not in detail
+    ]
+    return fields if fields and detail.startswith("see errors: ") else [detail, *fields]
 
 
 class Answer(dict[str, Any]):

@@ -127,6 +127,20 @@ def test_what_is_malformed_is_a_wrong_command_line(folder: Path, arguments: tupl
     assert complaint in result.stderr
 
 
+def test_every_refusal_is_said_once(folder: Path) -> None:
+    done("orchestrators", "add", "orch-a", "--host-public-ip", HOST_A)
+    done("ledger", "adjust", "orch-a", "1", "--reference", "r", "--note", "n")
+    taken = refused("orchestrators", "add", "orch-b", "--host-public-ip", HOST_A)
+    assert taken == f"payments: host_public_ip {HOST_A} belongs to orch-a already\n"
+    again = refused("ledger", "adjust", "orch-a", "2", "--reference", "r", "--note", "n")
+    assert again == 'payments: reference "r" was booked as 1 before, by entry 1\n'
+    malformed = run("ledger", "adjust", "orch-a", "0", "--reference", "", "--note", "n").stderr
+    assert malformed == (
+        "payments: amount: Must not be zero, and below a trillion ETH.\n"
+        "reference: Must be 1 to 128 printable characters.\n"
+    )
+
+
 def test_entries_of_a_time_are_shown(server: Server) -> None:
     everything = there(server, "ledger", "events")
     moment = everything[1]["timestamp"]
