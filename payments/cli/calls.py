@@ -129,7 +129,7 @@ class _Elsewhere:
             raise Rejected("invalid", "an id of dots alone cannot be asked for over HTTP: run this where the files are")
         try:
             answer = requests.request(
-                method, f"{self._url}{path}", params=params, json=body, headers=self._headers, timeout=TIMEOUT_S,
+                method, f"{self._url}{path}", params=params, json=body, auth=self._authorize, timeout=TIMEOUT_S,
             )  # fmt: skip
         except requests.RequestException as error:
             raise Unavailable(f"{self._url}: no answer ({type(error).__name__}); is the API running there?") from error
@@ -137,6 +137,11 @@ class _Elsewhere:
             return _answer(answer)
         except Failed as failed:
             raise self._in_words(failed, method, path) from failed
+
+    def _authorize(self, request: Any) -> Any:
+        """Set the token: as a mere header it would be displaced by what ``~/.netrc`` has for that host."""
+        request.headers.update(self._headers)
+        return request
 
     def _in_words(self, failed: Failed, method: str, path: str) -> PaymentsError:
         """``failed``, in terms of the command line where that is at fault."""

@@ -365,6 +365,15 @@ def test_a_token_that_does_not_do_is_told_in_words_of_the_command_line(
     assert "X-Admin-Token" not in told
 
 
+def test_a_password_in_netrc_does_not_displace_the_token(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password another\n")
+    (tmp_path / "netrc").chmod(0o600)
+    assert there(server, *READ)
+
+
 @pytest.mark.parametrize("command", [READ, CHANGE, ("sessions", "show", "s-1")], ids=" ".join)
 def test_a_wrong_path_in_the_address_is_told(server: Server, command: tuple[str, ...]) -> None:
     told = refused("--api-url", f"{server.url}/payments/", "--token", server.ADMIN, *command)
