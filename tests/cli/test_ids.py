@@ -101,7 +101,10 @@ class _Stranger(BaseHTTPRequestHandler):
         "ledger adjust x 1 --reference r --note n",
     ],
 )  # fmt: skip
-def test_what_answers_otherwise_is_no_payments_api(stranger: str, arguments: str) -> None:
+def test_what_answers_otherwise_is_no_payments_api(
+    stranger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
     result = run("--api-url", stranger, *arguments.split())
     assert (result.exit_code, result.stdout) == (1, ""), result.output
     assert "is that" in result.stderr
