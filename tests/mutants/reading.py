@@ -111,11 +111,6 @@ MUTANTS = (
         "tests/store/file/test_verify.py",
     ),
     Mutant(
-        "rows-are-passed-over-by-verify", SAID,
-        'msgspec.defstruct("Said", _ROWS, bases=(Said,), gc=False)', "Said",
-        "tests/store/file/test_verify.py",
-    ),
-    Mutant(
         "a-projection-makes-up-the-count", "payments/store/file/journal.py",
         """ == position.hash and line.startswith(b'{"seq":%d,' % position.seq)""", " == position.hash",
         "tests/store/file/test_verify.py -k make_up",

@@ -211,7 +211,7 @@ def _wei_of(kind: type[msgspec.Struct]) -> Sequence[int]:
     return [place for place, name in enumerate(kind.__struct_fields__) if name.endswith("_wei")]
 
 
-def row_of(kind: type[msgspec.Struct]) -> Any:
+def _row_of(kind: type[msgspec.Struct]) -> Any:
     """How ``kind`` stands in a line: an array of its attributes."""
     types = [str if field.name.endswith("_wei") else field.type for field in msgspec.structs.fields(kind)]
     return tuple.__class_getitem__(tuple(types))
@@ -219,7 +219,7 @@ def row_of(kind: type[msgspec.Struct]) -> Any:
 
 def _decoder(metadata: type) -> msgspec.json.Decoder[Any]:
     """Reads a line, with so much of its metadata."""
-    fields = [("session", row_of(Session) | None, None), ("power", row_of(PowerState) | None, None)]
+    fields = [("session", _row_of(Session) | None, None), ("power", _row_of(PowerState) | None, None)]
     return msgspec.json.Decoder(
         msgspec.defstruct("_Line", [("metadata", metadata), *fields], bases=(_Line,), gc=False, kw_only=True)
     )

@@ -149,9 +149,9 @@ class Tally:
         sessions, power = self.sessions, self.power
         for line, each in zip(lines, said, strict=True):
             if each.session is not None:
-                subjects, name = sessions, each.session[0]
+                subjects, name = sessions, each.session.id
             elif each.power is not None:
-                subjects, name = power, each.power[0]
+                subjects, name = power, each.power.id
             elif each.reason in _BOOKED:
                 continue
             else:

@@ -174,10 +174,6 @@ def without(*names: str) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-def cut_row(record: dict[str, Any]) -> None:
-    record["session"].pop()
-
-
 @pytest.mark.parametrize(
     ("number", "change", "complaint"),
     [
@@ -189,7 +185,6 @@ def cut_row(record: dict[str, Any]) -> None:
         pytest.param(1, lambda record: record.update(event="gift"), "Invalid enum value 'gift'", id="event"),
         pytest.param(2, lambda record: record.update(reason="payout"), "a credit of 0.00025, a payout,", id="payout"),
         pytest.param(2, without("session"), "with the reason session_time it says nothing of a session", id="nobody's"),
-        pytest.param(1, cut_row, "", id="a superseded row"),
         pytest.param(1, lambda record: record.update(timestamp="yesterday"), "", id="timestamp"),
         pytest.param(1, lambda record: record.update(durable="x"), "", id="durable"),
         pytest.param(
