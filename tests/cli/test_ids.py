@@ -1,14 +1,13 @@
 """An id is what it says, whatever is in it: a command acts on that one, and on no other."""
 
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
-from tests.cli.command import done, records, refused, run, settle
+from tests.cli.command import answering, done, records, refused, run, settle
 from tests.harness import HOST_A, Server, file_store, running_server
 
 IDS = ["x/../test-1", "q?x=1#y%2e", "test%2d1", "/", "//a/", "../..", "events", "a%", "\N{SNOWMAN} :warning:", "a;b&c"]
@@ -70,13 +69,8 @@ def test_id_that_is_no_text_is_no_id(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.fixture
 def stranger() -> Iterator[str]:
     """The address of a server that answers everything with JSON that is not Payments'."""
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), _Stranger)
-    thread = Thread(target=listening.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.server_port}"
-    listening.shutdown()
-    thread.join()
-    listening.server_close()
+    with answering(_Stranger) as url:
+        yield url
 
 
 class _Stranger(BaseHTTPRequestHandler):

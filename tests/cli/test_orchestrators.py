@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
-from tests.cli.command import done, records, refused, run, settle
+from tests.cli.command import answering, done, records, refused, run, settle
 from tests.harness import HOST_A, HOST_B
 
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -112,13 +111,8 @@ def test_import_hands_on_a_host_that_an_earlier_record_gives_up(folder: Path) ->
 @pytest.fixture
 def quicker() -> Iterator[str]:
     """The address of an API at which another client takes the host of ``orch-b`` between two calls."""
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), _Quicker)
-    thread = Thread(target=listening.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.server_port}"
-    listening.shutdown()
-    thread.join()
-    listening.server_close()
+    with answering(_Quicker) as url:
+        yield url
 
 
 class _Quicker(BaseHTTPRequestHandler):
