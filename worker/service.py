@@ -127,9 +127,11 @@ def serve(settings: Settings) -> Settings | None:
         # Before the first job: it sends signs of life, which are for those that are ready.
         notify("READY=1")
         worker.schedule.start()
-        following = _wait(worker.schedule)
-        worker.stopping.set()
-        return following
+        clock = threading.Thread(target=_watch_clock, args=(worker.schedule, worker.stopping), name="clock")
+        clock.start()
+        opened.callback(clock.join)
+        opened.callback(worker.stopping.set)
+        return _wait()
 
 
 def _duty(settings: Settings) -> Duty:
@@ -157,18 +159,12 @@ def _say_what_is_on(settings: Settings, worker: Worker) -> None:
         log.warning("WatchdogSec is %g s; with these settings it should be %g", limit_s, 2 * worker.schedule.quiet_s)
 
 
-def _wait(schedule: Schedule) -> Settings | None:
-    """Wait for a signal, and see to it that a clock that steps back stops nothing."""
-    ahead_s = time.time() - time.monotonic()
+def _wait() -> Settings | None:
+    """Wait for a signal; what ``serve`` returns."""
     while True:
-        received = signal.sigtimedwait(SIGNALS, _CLOCK_STEP_S)
-        if time.time() - time.monotonic() < ahead_s - _CLOCK_STEP_S:
-            log.warning("the clock stepped back; time that was accounted for is not credited again")
-            schedule.begin_anew()
-        ahead_s = time.time() - time.monotonic()
-        if received is None:
-            continue
-        if received.si_signo != signal.SIGHUP:
+        # Without a time-out: Python's wait with one, if the process was stopped meanwhile and it is over when that goes
+        # on, returns a signal that nobody has sent.
+        if signal.sigwait(SIGNALS) != signal.SIGHUP:
             notify("STOPPING=1")
             return None
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
@@ -177,3 +173,13 @@ def _wait(schedule: Schedule) -> Settings | None:
         except Misconfigured as error:
             log.error("the settings stay as they were: %s", error)  # noqa: TRY400
             notify("READY=1")
+
+
+def _watch_clock(schedule: Schedule, ended: threading.Event) -> None:
+    """See to it that a clock that steps back stops nothing."""
+    ahead_s = time.time() - time.monotonic()
+    while not ended.wait(_CLOCK_STEP_S):
+        if time.time() - time.monotonic() < ahead_s - _CLOCK_STEP_S:
+            log.warning("the clock stepped back; time that was accounted for is not credited again")
+            schedule.begin_anew()
+        ahead_s = time.time() - time.monotonic()

@@ -103,6 +103,19 @@ def test_sighup_with_bad_settings_changes_nothing_and_says_which(folder: Path) -
     check_power(folder, 180_000)
 
 
+def test_a_worker_that_was_stopped_for_a_while_goes_on(folder: Path) -> None:
+    """As a container that is paused, or a laptop that sleeps: it was told nothing meanwhile."""
+    with running_worker(folder) as worker:
+        worker.says("started")
+        for _ in range(2):
+            worker.send(signal.SIGSTOP)
+            time.sleep(1.2)
+            worker.send(signal.SIGCONT)
+            worker.says("sweep", len(worker.lines("sweep")) + 1)
+        assert worker.process.poll() is None
+        assert worker.stop() == 0
+
+
 def test_a_second_worker_stands_by_and_takes_over_when_the_first_dies(folder: Path) -> None:
     with running_worker(folder, name="first") as first:
         first.says("sweep")
