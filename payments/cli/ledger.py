@@ -13,6 +13,7 @@ from payments.cli.options import (
     json_option,
     limit_option,
     pass_where,
+    read_by,
     since_option,
     until_option,
 )
@@ -74,18 +75,16 @@ def _in_table(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, **entry, "tx_hash_or_reference": told.get("tx_hash") or told.get("reference")}
 
 
-def _amount(_: click.Context, argument: click.Parameter, text: str) -> str:
-    try:
-        parse_signed_eth(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=argument) from None
+def _amount(text: str) -> str:
+    """``text``, as it is; ``ValueError`` where it is no amount."""
+    parse_signed_eth(text)
     return text
 
 
 # Else an amount below zero would be taken for an option.
 @group.command("adjust", context_settings={"ignore_unknown_options": True})
 @click.argument("orchestrator_id")
-@click.argument("amount", callback=_amount)
+@click.argument("amount", callback=read_by(_amount))
 @click.option(
     "--reference", required=True,
     help="Your name for it, of this orchestrator only: under it, it is booked once however often you try.",

@@ -1,13 +1,15 @@
 """What commands have in common: where the calls go, and ``--json``."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import click
 
 from payments.cli.calls import Calls, calls
 from payments.domain.times import parse_time
+
+T = TypeVar("T")
 
 
 class Where(NamedTuple):
@@ -31,11 +33,16 @@ class Where(NamedTuple):
             )
 
 
-def _moment_ms(_: click.Context, option: click.Parameter, text: str | None) -> int | None:
-    try:
-        return None if text is None else parse_time(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=option) from None
+def read_by(parse: Callable[[str], T]) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
+    """The callback of an option or argument that ``parse`` reads; what it raises ``ValueError`` for is misuse."""
+
+    def read(_: click.Context, parameter: click.Parameter, text: str | None) -> T | None:
+        try:
+            return None if text is None else parse(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param=parameter) from None
+
+    return read
 
 
 pass_where = click.make_pass_decorator(Where)
@@ -46,6 +53,8 @@ limit_option = click.option(
 )
 all_option = click.option("--all", "everything", is_flag=True, help="Show all there are, however many.")
 since_option = click.option(
-    "--since", "since_ms", callback=_moment_ms, help="Recorded at this time or later (RFC 3339)."
+    "--since", "since_ms", callback=read_by(parse_time), help="Recorded at this time or later (RFC 3339)."
 )  # fmt: skip
-until_option = click.option("--until", "until_ms", callback=_moment_ms, help="Recorded before this time (RFC 3339).")
+until_option = click.option(
+    "--until", "until_ms", callback=read_by(parse_time), help="Recorded before this time (RFC 3339)."
+)

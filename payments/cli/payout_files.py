@@ -5,7 +5,7 @@ by the next, so where that cannot be told, nothing is prepared.
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -91,14 +91,10 @@ def check_unpaid(unsettled: Iterable[Unsettled], payments: Iterable[Payment]) ->
 def recorded_as(folder: Path, tx_hash: str) -> Sequence[Path]:
     """The files in ``folder`` whose slips say that they were recorded under ``tx_hash``."""
     found = []
-    for slip_file in sorted(folder.glob("*.json")):
-        if _may_be_slip(slip_file):
-            try:
-                slip = read_slip(slip_file.read_bytes())
-            except (OSError, ValueError):
-                continue
-            if slip.tx_hash == tx_hash:
-                found.append(slip_file.with_suffix(""))
+    for path in filter(_may_be_slip, sorted(folder.glob("*.json"))):
+        with suppress(OSError, ValueError):
+            if read_slip(path.read_bytes()).tx_hash == tx_hash:
+                found.append(path.with_suffix(""))
     return found
 
 

@@ -9,7 +9,7 @@ import click
 
 from payments.cli.calls import Calls
 from payments.cli.files import write_text
-from payments.cli.options import Where, json_option, pass_where
+from payments.cli.options import Where, json_option, pass_where, read_by
 from payments.cli.output import show
 from payments.cli.payout_files import check_unpaid, new_paths, preparing_in
 from payments.cli.recording import record
@@ -39,13 +39,6 @@ class _Owed(NamedTuple):
         return Payment(self.orchestrator_id, self.receiver, self.balance_wei)
 
 
-def _amount_wei(_: click.Context, option: click.Parameter, text: str) -> int:
-    try:
-        return parse_eth(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=option) from None
-
-
 @click.group("payouts")
 def group() -> None:
     """Pay what is owed by a Safe wallet, and record that it was paid."""
@@ -53,7 +46,7 @@ def group() -> None:
 
 @group.command("prepare")
 @click.option(
-    "--min", "least_wei", callback=_amount_wei, default="0.01", show_default=True,
+    "--min", "least_wei", callback=read_by(parse_eth), default="0.01", show_default=True,
     help="Leave out who is owed less than this, in ETH.",
 )  # fmt: skip
 @click.option("--orchestrator", "only", multiple=True, help="Pay this one only; may be given several times.")

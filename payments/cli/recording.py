@@ -8,7 +8,7 @@ import click
 
 from payments.cli.calls import Calls, Failed, pages
 from payments.cli.files import write_text
-from payments.cli.options import Where, json_option, pass_where
+from payments.cli.options import Where, json_option, pass_where, read_by
 from payments.cli.output import show
 from payments.cli.payout_files import recorded_as
 from payments.domain.decisions import RECORDED
@@ -20,18 +20,13 @@ from payments.exports.airdrop import Payment, Row, Slip, difference, read_airdro
 COLUMNS = ("orchestrator_id", "amount", "outcome", "balance", "booked_by")
 
 
-def _hash(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
-    try:
-        return None if text is None else canonical_tx_hash(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param=option) from None
-
-
 @click.command("record")
-@click.option("--tx", "tx_hash", callback=_hash, required=True, help="The transaction that paid FILE.")
+@click.option(
+    "--tx", "tx_hash", callback=read_by(canonical_tx_hash), required=True, help="The transaction that paid FILE."
+)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--instead-of", "wrong_hash", callback=_hash,
+    "--instead-of", "wrong_hash", callback=read_by(canonical_tx_hash),
     help="The wrong one that FILE was recorded under, all of which was taken back by payments ledger adjust.",
 )  # fmt: skip
 @json_option
@@ -166,12 +161,13 @@ def _debit(api: Calls, file: Path, slip: Slip) -> list[Any]:
         raise click.ClickException("\n".join([f"{file}: nothing is recorded by this run:", *problems]))
     # Before the first debit, and so that a second run pays the same ones, whatever becomes of the registry.
     write_text(slip_path(file), [slip_text(slip)])
-    for name, wei in paid_wei.items():
-        if name not in answers and not problems:
-            try:
-                answers[name] = _post(api, name, wei, str(slip.tx_hash))
-            except Failed as problem:
-                problems = [f"{name}: {problem}"]
+    rest = {} if problems else {name: wei for name, wei in paid_wei.items() if name not in answers}
+    for name, wei in rest.items():
+        try:
+            answers[name] = _post(api, name, wei, str(slip.tx_hash))
+        except Failed as problem:
+            problems = [f"{name}: {problem}"]
+            break
     if problems:
         raise click.ClickException(
             f"{'; '.join(problems)}. {len(answers)} of {len(paid_wei)} payouts are recorded under {slip.tx_hash}; "

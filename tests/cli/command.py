@@ -69,8 +69,22 @@ def payments_on_path(folder: Path) -> dict[str, str]:
     return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
 
 
+class Answering(BaseHTTPRequestHandler):
+    """Answers calls in place of the API, and logs nothing."""
+
+    def answer(self, status: int, said: Any) -> None:
+        body = json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
 @contextmanager
-def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+def answering(handler: type[Answering]) -> Iterator[str]:
     """The address of a server in place of the API, whose calls ``handler`` answers."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
         thread = Thread(target=listening.serve_forever)

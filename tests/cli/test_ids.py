@@ -1,13 +1,11 @@
 """An id is what it says, whatever is in it: a command acts on that one, and on no other."""
 
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.cli.command import answering, done, records, refused, run, settle
+from tests.cli.command import Answering, answering, done, records, refused, run, settle
 from tests.harness import HOST_A, Server, file_store, running_server
 
 IDS = ["x/../test-1", "q?x=1#y%2e", "test%2d1", "/", "//a/", "../..", "events", "a%", "\N{SNOWMAN} :warning:", "a;b&c"]
@@ -73,18 +71,11 @@ def stranger() -> Iterator[str]:
         yield url
 
 
-class _Stranger(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        body = b'{"hello":"world","sessions":7,"events":[{}],"next_cursor":null}'
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+class _Stranger(Answering):
+    def do_GET(self) -> None:  # noqa: N802
+        self.answer(200, {"hello": "world", "sessions": 7, "events": [{}], "next_cursor": None})
 
     do_POST = do_PATCH = do_GET  # noqa: N815
-
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.mark.parametrize(

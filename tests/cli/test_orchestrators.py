@@ -1,14 +1,12 @@
 """``payments orchestrators``: records are changed by what is said of them, and by nothing else."""
 
 import json
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.command import answering, done, records, refused, run, settle
+from tests.cli.command import Answering, answering, done, records, refused, run, settle
 from tests.harness import HOST_A, HOST_B
 
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -108,35 +106,21 @@ def test_import_hands_on_a_host_that_an_earlier_record_gives_up(folder: Path) ->
     assert [each["host_public_ip"] for each in records("orchestrators", "import", file)] == [None, HOST_A, None]
 
 
-@pytest.fixture
-def quicker() -> Iterator[str]:
-    """The address of an API at which another client takes the host of ``orch-b`` between two calls."""
-    with answering(_Quicker) as url:
-        yield url
+class _Quicker(Answering):
+    """Where another client takes the host of ``orch-b`` between two calls."""
 
+    def do_GET(self) -> None:  # noqa: N802
+        self.answer(200, {"orchestrators": []})
 
-class _Quicker(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self._answer(200, {"orchestrators": []})
-
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802
         said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         taken = said["orchestrator_id"] == "orch-b"
-        self._answer(409 if taken else 201, {"detail": "it is taken"} if taken else said)
-
-    def _answer(self, status: int, said: Any) -> None:
-        body = json.dumps(said).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
+        self.answer(409 if taken else 201, {"detail": "it is taken"} if taken else said)
 
 
-def test_import_that_fails_half_way_says_how_far_it_came(folder: Path, quicker: str) -> None:
+def test_import_that_fails_half_way_says_how_far_it_came(folder: Path) -> None:
     file = file_of(folder, *({"orchestrator_id": f"orch-{each}"} for each in "abcd"))
-    said = refused("--api-url", quicker, "orchestrators", "import", file)
+    with answering(_Quicker) as url:
+        said = refused("--api-url", url, "orchestrators", "import", file)
     assert f"{file}: record orch-b: it is taken\n" in said
     assert "Registered before it: orch-a; not registered behind it: orch-c, orch-d." in said

@@ -199,11 +199,10 @@ def test_nobody_is_paid_again_while_a_file_is_recorded_in_part(server: Server) -
 def test_file_that_is_recorded_while_the_next_is_prepared_is_not_paid_again(monkeypatch: pytest.MonkeyPatch) -> None:
     owe("orch-a", "1", ALICE)
     done("payouts", "prepare", "-o", "pay.csv")
-    preparing = preparing_in
 
     @contextmanager
     def recorded_behind_its_look(folder: Path) -> Iterator[Sequence[Unsettled]]:
-        with preparing(folder) as unsettled:
+        with preparing_in(folder) as unsettled:
             record()
             yield unsettled
 

@@ -129,10 +129,8 @@ class Shown:
                     record = orjson.loads(line.rstrip(b",\n"))
                     name = record[self._form.key]
                     if not isinstance(name, str):
-                        raise Unusable(f"{self._path} is damaged ({self._form.key} {name!r} is no text)")
+                        raise TypeError(f"{self._form.key} {name!r} is no text")
                     yield name, read(record)
-        except Unusable:
-            raise
         except _DAMAGE as error:
             raise Unusable(f"{self._path} is damaged ({error})") from error
 
