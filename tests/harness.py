@@ -1,5 +1,6 @@
 """What tests of several rooms need: a settable clock, events, stores, and a real server."""
 
+import json
 import os
 import random
 import shutil
@@ -11,8 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 
 import requests
@@ -312,6 +315,34 @@ def stamps(folder: Path) -> dict[Path, Sequence[int]]:
     """Of all that is in ``folder``, what tells of a change; not when it was last read, for to look here is to read."""
     found = {path: path.stat() for path in folder.rglob("*")}
     return {path: (*status[: stat.ST_ATIME], status.st_mtime_ns, status.st_ctime_ns) for path, status in found.items()}
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers calls in place of another program, in JSON, and logs nothing."""
+
+    def answer(self, status: int, said: Any) -> None:
+        body = json.dumps(said).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def answering(handler: type[Answering]) -> Iterator[str]:
+    """The address of a server on loopback whose calls ``handler`` answers."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
+        thread = Thread(target=listening.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.server_port}"
+        finally:
+            listening.shutdown()
+            thread.join()
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 30, pause_s: float = 0.002) -> None:

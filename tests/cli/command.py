@@ -4,11 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -67,30 +63,3 @@ def payments_on_path(folder: Path) -> dict[str, str]:
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m payments.cli "$@"\n')
     command.chmod(0o700)
     return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-
-
-class Answering(BaseHTTPRequestHandler):
-    """Answers calls in place of the API, and logs nothing."""
-
-    def answer(self, status: int, said: Any) -> None:
-        body = json.dumps(said).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@contextmanager
-def answering(handler: type[Answering]) -> Iterator[str]:
-    """The address of a server in place of the API, whose calls ``handler`` answers."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
-        thread = Thread(target=listening.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.server_port}"
-        finally:
-            listening.shutdown()
-            thread.join()

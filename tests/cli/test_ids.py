@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Answering, answering, done, records, refused, run, settle
-from tests.harness import HOST_A, Server, file_store, running_server
+from tests.cli.command import done, records, refused, run, settle
+from tests.harness import HOST_A, Answering, Server, answering, file_store, running_server
 
 IDS = ["x/../test-1", "q?x=1#y%2e", "test%2d1", "/", "//a/", "../..", "events", "a%", "\N{SNOWMAN} :warning:", "a;b&c"]
 DOTS = [".", ".."]

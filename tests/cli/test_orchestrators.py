@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.command import Answering, answering, done, records, refused, run, settle
-from tests.harness import HOST_A, HOST_B
+from tests.cli.command import done, records, refused, run, settle
+from tests.harness import HOST_A, HOST_B, Answering, answering
 
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 

@@ -11,17 +11,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
-from threading import Thread
 from typing import Any
 
 import pytest
 import requests
 
 from tests.audit import audit
-from tests.harness import ROOT, free_port, journal_path, until
+from tests.harness import ROOT, Answering, answering, free_port, journal_path, until
 
 pytestmark = pytest.mark.long
 
@@ -43,29 +41,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def awake_host() -> Iterator[int]:
     """A game host on 127.0.0.1 that is awake, and says so to ``/readyz`` too; the port of its ``/power``."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Awake)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(_Awake) as url:
+        yield int(url.rpartition(":")[2])
 
 
-class _Awake(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
+class _Awake(Answering):
+    def do_GET(self) -> None:  # noqa: N802
         assert self.path in ("/power", "/readyz")
-        body = b'{"state":"awake"}'
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
+        self.answer(200, {"state": "awake"})
 
 
 @contextmanager
