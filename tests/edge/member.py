@@ -2,7 +2,8 @@
 
 It takes settings from the environment, and answers each line with one. ``{"open": N}``: so many viewers come; the
 answer has the moment of each, by session. ``{"end": [ids]}``: they leave. ``{"close": seconds}``: the reporter is
-closed. Moments are milliseconds since the epoch by the monotonic clock, so that they are true durations.
+closed. A moment is two: just before and just after, between which the machine may have been busy with others. They are
+milliseconds since the epoch by the monotonic clock, so that they are true durations.
 """
 
 import json
@@ -35,16 +36,17 @@ def main() -> None:
         if command == "open":
             moments = {}
             for _ in range(about):
-                at_ms = true_ms()
+                before_ms = true_ms()
                 session = reporter.open(HOST_A, 8888)
+                moments[session.session_id] = before_ms, true_ms()
                 sessions[session.session_id] = session
-                moments[session.session_id] = at_ms
             say(moments)
         elif command == "end":
             moments = {}
             for session_id in about:
+                before_ms = true_ms()
                 sessions.pop(session_id).end()
-                moments[session_id] = true_ms()
+                moments[session_id] = before_ms, true_ms()
             say(moments)
         elif command == "status":
             say(reporter.status()._asdict())

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from tests.edge.puppets import Puppet, running_puppet
@@ -14,26 +15,31 @@ from tests.harness import Server, until
 HEARTBEAT_S = 1
 
 
-class Viewing(NamedTuple):
-    """A viewer's stay, as it truly was: milliseconds since the epoch; ``cut``: ended by the death of its edge."""
+class Moment(NamedTuple):
+    """When something was done: begun and over, in milliseconds since the epoch."""
 
-    begun_ms: float
-    ended_ms: float
+    before_ms: float
+    after_ms: float
+
+
+class Viewing(NamedTuple):
+    """A viewer's stay, as it truly was. ``cut``: ended by the death of its edge."""
+
+    begun: Moment
+    ended: Moment
     cut: bool = False
 
 
 class Member(Puppet):
     """A process with a reporter."""
 
-    def open(self, count: int) -> dict[str, float]:
+    def open(self, count: int) -> dict[str, Moment]:
         """So many viewers come: when, by session."""
-        answer: dict[str, float] = self.ask(open=count)
-        return answer
+        return _moments(self.ask(open=count))
 
-    def end(self, sessions: list[str]) -> dict[str, float]:
+    def end(self, sessions: list[str]) -> dict[str, Moment]:
         """Those viewers leave: when, by session."""
-        answer: dict[str, float] = self.ask(end=sessions)
-        return answer
+        return _moments(self.ask(end=sessions))
 
     def status(self) -> dict[str, Any]:
         answer: dict[str, Any] = self.ask(status=None)
@@ -43,6 +49,10 @@ class Member(Puppet):
         answer: bool = self.ask(close=timeout_s)
         assert self.process.wait(timeout=30) == 0, self.log.read_text()
         return answer
+
+
+def _moments(said: Mapping[str, tuple[float, float]]) -> dict[str, Moment]:
+    return {session: Moment(*each) for session, each in said.items()}
 
 
 @contextmanager
@@ -94,20 +104,16 @@ def credited(server: Server) -> dict[str, dict[str, Any]]:
             return found
 
 
-def check_credits(server: Server, stays: Mapping[str, Viewing], heartbeat_s: float = HEARTBEAT_S) -> float:
-    """Each session ended, once, with its true time: to 50 ms, or one heartbeat less where its edge was killed.
-
-    The largest difference of those that were not cut, in milliseconds.
-    """
+def check_credits(server: Server, stays: Mapping[str, Viewing]) -> None:
+    """Each session ended, once, with its true time: to 50 ms, or one heartbeat less where its edge was killed."""
     found = credited(server)
     assert found.keys() == stays.keys()
-    off_ms = [0.0]
     for name, stay in stays.items():
-        true_ms = stay.ended_ms - stay.begun_ms
-        check_time(found[name], true_ms, true_ms, cut=stay.cut, heartbeat_s=heartbeat_s)
-        if not stay.cut:
-            off_ms.append(abs(true_ms - found[name]["billed_ms"]))
-    return max(off_ms)
+        least_ms = stay.ended.before_ms - stay.begun.after_ms
+        most_ms = stay.ended.after_ms - stay.begun.before_ms
+        check_time(found[name], least_ms, most_ms, cut=stay.cut, heartbeat_s=HEARTBEAT_S)
+    # Nobody was kept waiting, but where the machine was busy with others just then.
+    assert median(stay.begun.after_ms - stay.begun.before_ms for stay in stays.values()) < 10
 
 
 def check_time(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.audit import audit
-from tests.edge.members import Member, Viewing, check_credits, kill_payments, member, settled
+from tests.edge.members import Member, Moment, Viewing, check_credits, kill_payments, member, settled
 from tests.harness import Server, ended, journal_path
 
 pytestmark = pytest.mark.long
@@ -24,23 +24,25 @@ class Audience:
 
     def __init__(self) -> None:
         self.stays: dict[str, Viewing] = {}
-        self._here: dict[str, float] = {}
+        self._here: dict[str, Moment] = {}
 
     def come(self, edge: Member, count: int) -> None:
         self._here |= edge.open(count)
 
     def leave(self, edge: Member, count: int) -> None:
         """Those who have been here for longest."""
-        for name, at_ms in edge.end(list(self._here)[:count]).items():
-            self.stays[name] = Viewing(self._here.pop(name), at_ms)
+        for name, moment in edge.end(list(self._here)[:count]).items():
+            self.stays[name] = Viewing(self._here.pop(name), moment)
 
     def leave_all(self, edge: Member) -> None:
         self.leave(edge, len(self._here))
 
-    def are_cut(self) -> None:
-        """Their edge is dead, this moment."""
-        now_ms = time.time() * 1000
-        self.stays |= {name: Viewing(at_ms, now_ms, cut=True) for name, at_ms in self._here.items()}
+    def are_cut(self, edge: Member) -> None:
+        """Their edge dies."""
+        before_ms = time.time() * 1000
+        edge.kill()
+        killed = Moment(before_ms, time.time() * 1000)
+        self.stays |= {name: Viewing(begun, killed, cut=True) for name, begun in self._here.items()}
         self._here.clear()
 
 
@@ -93,14 +95,12 @@ def test_an_edge_killed_and_brought_back_while_payments_is_away_costs_no_session
             audience.come(edge, VIEWERS // 5)
             # What a viewer does in the last milliseconds before the kill is not written yet.
             time.sleep(0.3)
-            edge.kill()
-            audience.are_cut()
+            audience.are_cut(edge)
         time.sleep(OUTAGE_S / 2)
         with member(tmp_path, server.url) as edge:
             audience.come(edge, 50)
             time.sleep(0.3)
-            edge.kill()
-            audience.are_cut()
+            audience.are_cut(edge)
         with member(tmp_path, server.url) as edge:
             audience.come(edge, 50)
             it_comes_to_rest(server, edge, audience)
