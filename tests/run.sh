@@ -42,8 +42,8 @@ install_modules tests/edge/pixelstreaming
 # Beside the tests, as far as they leave it time.
 nice -n 19 .venv/bin/mypy >.venv/mypy-said 2>&1 &
 failed=0
-# Two at a time, because many of them wait: for a time-out, for a process to start. A module's tests stay together.
-.venv/bin/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder "$@" || failed=$?
+# Three at a time on two cores, because many of them wait: for a time-out, for a sync. A module's tests stay together.
+.venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder "$@" || failed=$?
 wait $! || {
     cat .venv/mypy-said >&2
     failed=1
