@@ -152,6 +152,8 @@ class Interrupting:
             os.kill(os.getpid(), signal.SIGINT)
 
 at, begin = sys.argv[1:]
+# Whoever was started in the background may have been told to ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Interrupting())
 sys.argv[1:] = ["sessions", "list"]
 if begin == "module":

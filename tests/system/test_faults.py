@@ -156,24 +156,32 @@ def fail_in(server: Server, calls: str, error: str, files: list[Path]) -> None:
 @contextmanager
 def stopped_holder(server: Server) -> Iterator[None]:
     """Stop a worker in the middle of a turn at the journal."""
-    victim = server.workers()[0]
     inode = os.stat(f"{journal_path(server.data)}.lock").st_ino
+    workers = server.workers()
+    caught = 0
+
+    def holder() -> int:
+        # Lines of those that wait have an arrow in them.
+        line = rf"^\d+: FLOCK +ADVISORY +WRITE (\d+) \S+:{inode} "
+        found = re.search(line, Path("/proc/locks").read_text(), re.MULTILINE)
+        return int(found[1]) if found else 0
 
     def is_caught() -> bool:
+        nonlocal caught
+        if (victim := holder()) not in workers:
+            return False
         os.kill(victim, signal.SIGSTOP)
         # A thread that runs on another core goes on for a moment, and may let go of the lock.
         until(lambda: all("\nState:\tT" in path.read_text() for path in Path(f"/proc/{victim}/task").glob("*/status")))
-        # Lines of those that wait have an arrow in them.
-        holds = re.search(
-            rf"^\d+: FLOCK +ADVISORY +WRITE {victim} \S+:{inode} ", Path("/proc/locks").read_text(), re.MULTILINE
-        )
-        if not holds:
+        caught = victim if holder() == victim else 0
+        if not caught:
             os.kill(victim, signal.SIGCONT)
-        return bool(holds)
+        return bool(caught)
 
     try:
-        until(is_caught)
+        until(is_caught, pause_s=0)
         yield
     finally:
-        with suppress(ProcessLookupError):
-            os.kill(victim, signal.SIGCONT)
+        if caught:
+            with suppress(ProcessLookupError):
+                os.kill(caught, signal.SIGCONT)
