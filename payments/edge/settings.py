@@ -40,8 +40,8 @@ def _read_url(text: str) -> str:
         raise ValueError(complaint) from None
     if "@" in url.netloc:
         raise ValueError("an address without a user and a password; the token is PAYMENTS_SESSION_TOKEN")
-    sound = text.isascii() and text.isprintable() and " " not in text
-    if not sound or url.scheme not in ("http", "https") or not url.hostname or port == 0 or url.query or url.fragment:
+    sound = text.isascii() and text.isprintable() and not set(text) & set(" ?#")
+    if not sound or url.scheme not in ("http", "https") or not url.hostname or port == 0:
         raise ValueError(complaint)
     return text.rstrip("/")
 

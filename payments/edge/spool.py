@@ -250,6 +250,9 @@ class Spool:
     def _has_failed(self, why: str) -> None:
         self.trouble = f"{self._path}: cannot be written ({why})"
         self._look_at_s = self._monotonic_s() + _RETRY_S
+        # What is delivered meanwhile is not written any more; waiting for the disk, it would fill up memory.
+        self._unwritten = [event for event in self._unwritten if event.is_kept]
+        self._unsynced = [event for event in self._unsynced if event.is_kept]
         if self._seldom.is_due("disk"):
             log.error("%s: cannot be written (%s); events are kept in memory, and sent, until it can", self._path, why)
 

@@ -51,6 +51,7 @@ BAD: dict[str, list[str]] = {
     URL: [
         "", "192.0.2.1:8081", "ftp://192.0.2.1", "http://", "http://:8081", "http://192.0.2.1:0", "http://192.0.2.1:x",
         "http://192.0.2.1:99999", "http://a b", "http://192.0.2.1/?x=1", "http://192.0.2.1/#x", "http://[::1",
+        "http://192.0.2.1?", "http://192.0.2.1#",
         "http://user:password@192.0.2.1", "http://caf\u00e9.example",
     ],
     "PAYMENTS_SESSION_TOKEN": ["one,two", "two words", "caf\u00e9", ","],

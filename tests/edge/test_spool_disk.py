@@ -1,6 +1,7 @@
 """A disk that is full, read-only, broken, or cleaned up by somebody: nothing is lost, and all is written in the end."""
 
 import errno
+import gc
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from payments.domain.sessions import END, HEARTBEAT, START
+from payments.edge.lines import Spooled
 from payments.edge.rejects import Reject
 from tests.disk.scripted import Fail, ScriptedDisk, Take
 from tests.edge.conftest import Said
@@ -237,6 +239,20 @@ def test_memory_is_bounded_while_the_disk_is_away(tmp_path: Path) -> None:
         assert sum(event.size_bytes for event in events) <= most_bytes
         assert [event.kind for event in events].count(START) == len(sessions)
         deliver_all(life)
+
+
+def test_what_is_delivered_while_the_disk_is_away_is_not_kept_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with edge(tmp_path / "file", AWAY) as life:
+        session = life.begin()
+        for _ in range(800):
+            life.pass_s(15)
+            deliver_all(life)
+        life.pass_s(2)
+        found = [
+            each for each in gc.get_objects() if isinstance(each, Spooled) and each.session_id == session.session_id
+        ]
+        assert 0 < len(found) < 100
 
 
 def test_refused_events_are_on_disk_before_the_cursor_passes_them_and_wait_for_the_disk_if_they_must(

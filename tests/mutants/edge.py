@@ -159,7 +159,7 @@ MUTANTS = (
     ),
     Mutant(
         "no-end-when-a-link-ends", GATEWAY_LINK,
-        "            session.end(self._evidence_ms() if ending.how is How.SILENT else None)\n"
+        "            session.end(self._ended_ms(ending))\n"
         "        finally:\n            session.end()\n",
         "        finally:\n",
         "tests/edge/gateway/test_closing.py",
@@ -194,8 +194,23 @@ MUTANTS = (
     ),
     Mutant(
         "silence-paid-until-it-was-found", GATEWAY_LINK,
-        "session.end(self._evidence_ms() if ending.how is How.SILENT else None)", "session.end()",
-        "tests/edge/gateway/test_silence.py",
+        "session.end(self._ended_ms(ending))", "session.end()",
+        "tests/edge/gateway/test_silence.py -k who_hangs",
+    ),
+    Mutant(
+        "the-other-ones-absence-paid-until-one-leaves", GATEWAY_LINK,
+        "return None if is_fresh and", "return None if",
+        "tests/edge/gateway/test_silence.py -k where_one_leaves",
+    ),
+    Mutant(
+        "whoever-is-talked-to-taken-to-be-there", GATEWAY_SIDE,
+        "        if self._was_backed_up and accepted_bytes", "        if accepted_bytes",
+        "tests/edge/gateway/test_silence.py -k who_hangs",
+    ),
+    Mutant(
+        "delivered-kept-in-memory-while-the-disk-is-away", EDGE_SPOOL,
+        "        self._unwritten = [event for event in self._unwritten if event.is_kept]\n", "",
+        "tests/edge/test_spool_disk.py -k delivered",
     ),
     Mutant(
         "gateway-that-slept-takes-all-for-gone", GATEWAY_PULSE,
@@ -204,7 +219,7 @@ MUTANTS = (
     ),
     Mutant(
         "slow-reader-taken-for-gone", GATEWAY_SIDE,
-        "        if accepted_bytes > self._accepted_bytes:\n            self.excuse()\n", "",
+        "        if self._was_backed_up and accepted_bytes > self._accepted_bytes:\n            self.excuse()\n", "",
         "tests/edge/gateway/test_silence.py -k slow_reader",
     ),
     Mutant(

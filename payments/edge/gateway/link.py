@@ -35,13 +35,17 @@ class Link:
         told_s: when the reporter last asked until when the viewer is known to have been there.
     """
 
-    def __init__(self, viewer: Side, upstream: Side, own_ping: bytes, meters: Meters) -> None:
-        """Pongs that answer ``own_ping`` are the gateway's own affair."""
+    def __init__(self, viewer: Side, upstream: Side, own_ping: bytes, fresh_s: float, meters: Meters) -> None:
+        """Pongs that answer ``own_ping`` are the gateway's own affair.
+
+        Whoever has given no sign of life for ``fresh_s`` has left a ping unanswered.
+        """
         self.viewer = viewer
         self.upstream = upstream
         self.next_ping_s = self.beat_ping_s = 0.0
         self.told_s: float | None = None
         self._own_ping = own_ping
+        self._fresh_s = fresh_s
         self._meters = meters
         self._loop = get_running_loop()
         self._ended: asyncio.Future[Ending] = self._loop.create_future()
@@ -71,7 +75,7 @@ class Link:
         ]
         try:
             ending = await self._ended
-            session.end(self._evidence_ms() if ending.how is How.SILENT else None)
+            session.end(self._ended_ms(ending))
         finally:
             session.end()
             for pump in pumps:
@@ -79,6 +83,15 @@ class Link:
         await asyncio.wait(pumps)
         await asyncio.gather(*(self._see_off(ending, side) for side in (self.viewer, self.upstream)))
         return ending
+
+    def _ended_ms(self, ending: Ending) -> int | None:
+        """Since when one of them is gone; ``None``: since now.
+
+        Where one leaves, the other one may be long gone, and not found out yet: no time is claimed for that.
+        """
+        known_s = min(self.viewer.known_s, self.upstream.known_s)
+        is_fresh = self._loop.time() - known_s <= self._fresh_s
+        return None if is_fresh and ending.how is not How.SILENT else self._evidence_ms()
 
     def _evidence_ms(self) -> int:
         heard_s = min(self.viewer.heard_s, self.upstream.heard_s)

@@ -27,13 +27,19 @@ _AHEAD_S = 1.5
 
 
 class Pulse:
-    """Of all links. ``own_ping``: what its pings say; others pass through, and are not answered here."""
+    """Of all links.
+
+    Attributes:
+        own_ping: what its pings say; others pass through, and are not answered here.
+        fresh_s: within so many seconds of the last one, whoever is there has given another sign of life.
+    """
 
     def __init__(self, ping_s: float, beat_s: float) -> None:
         """Seconds from ping to ping, and from heartbeat to heartbeat."""
         self.own_ping = b"ps-gateway " + os.urandom(8)
         self._ping_s = ping_s
         self._silent_s = ping_s * _SILENT_PINGS
+        self.fresh_s = ping_s * 1.25 + _LONGEST_LOOK_S
         self._look_s = min(_LONGEST_LOOK_S, ping_s / _LOOKS, beat_s / _LOOKS)
         self._beat_s = beat_s
         # A heartbeat claims what is known: an answer that came just before it makes that nearly all.

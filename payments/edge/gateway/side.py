@@ -68,7 +68,8 @@ class Side:
     """
 
     __slots__ = (
-        "_accepted_bytes", "_excused_s", "_moved_s", "_task", "heard_s", "name", "transport", "written_bytes", "ws",
+        "_accepted_bytes", "_excused_s", "_moved_s", "_task", "_was_backed_up", "heard_s", "name", "transport",
+        "written_bytes", "ws",
     )  # fmt: skip
 
     def __init__(self, name: str, ws: ViewerSocket | UpstreamSocket, transport: asyncio.Transport) -> None:
@@ -77,6 +78,7 @@ class Side:
         self.transport = transport
         self.heard_s = self._excused_s = self._moved_s = get_running_loop().time()
         self.written_bytes = self._accepted_bytes = 0
+        self._was_backed_up = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -95,13 +97,23 @@ class Side:
         self._excused_s = get_running_loop().time()
 
     def look(self) -> None:
-        """Notice whether it takes what is sent: who does so is alive, though the answer to a ping be far behind."""
+        """Notice whether it takes what is sent: who does so is alive, though the answer to a ping be far behind.
+
+        Only of what was held up is that known. Whatever finds room goes to this machine's own buffers, also where
+        nobody takes it from there any more.
+        """
         accepted_bytes = self.written_bytes - self.transport.get_write_buffer_size()
-        if accepted_bytes > self._accepted_bytes:
+        if self._was_backed_up and accepted_bytes > self._accepted_bytes:
             self.excuse()
         if accepted_bytes > self._accepted_bytes or not self.is_backed_up:
             self._moved_s = get_running_loop().time()
         self._accepted_bytes = accepted_bytes
+        self._was_backed_up = self.is_backed_up
+
+    @property
+    def known_s(self) -> float:
+        """Until when it is known to have been there, or could not be heard through no fault of its own."""
+        return max(self.heard_s, self._excused_s)
 
     def silent_s(self, other: "Side", patience_s: float) -> float:
         """For how long it has given no sign of life, although it could.
@@ -111,7 +123,7 @@ class Side:
         now_s = get_running_loop().time()
         if other.is_backed_up and now_s - other._moved_s <= patience_s:
             self.excuse()
-        return now_s - max(self.heard_s, self._excused_s)
+        return now_s - self.known_s
 
     async def ping(self, payload: bytes) -> None:
         """Ask for a sign of life; does not wait for it, nor for room to ask in."""

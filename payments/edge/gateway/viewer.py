@@ -101,7 +101,7 @@ class Viewers:
             upstream.hang_up()
             return self._refuse("gone", 502, "the game host is gone")
         viewer = Side(VIEWER, answer, transport)
-        link = Link(viewer, upstream, self._pulse.own_ping, self._meters)
+        link = Link(viewer, upstream, self._pulse.own_ping, self._pulse.fresh_s, self._meters)
         await self._run(link, peer)
         return answer
 

@@ -57,8 +57,11 @@ def moment_s(event: dict[str, Any]) -> float:
     return datetime.fromisoformat(event["occurred_at"]).timestamp()
 
 
-def found_s(gateway: Gateway, raw_host: RawHost, payments: StandIn, gone: str) -> float:
-    """After how long a side that says no more is found to be gone, by what the other one is told."""
+def found_s(gateway: Gateway, raw_host: RawHost, payments: StandIn, gone: str, is_talked_to: bool) -> float:
+    """After how long a side that says no more is found to be gone, by what the other one is told.
+
+    ``is_talked_to``: by the other one, which proves nothing: the kernel takes what is sent to a side that is gone.
+    """
     watch = Watch(payments)
     with joined(gateway.port, raw_host) as (viewer, theirs):
         one, other = (viewer, theirs) if gone == "viewer" else (theirs, viewer)
@@ -68,6 +71,8 @@ def found_s(gateway: Gateway, raw_host: RawHost, payments: StandIn, gone: str) -
         while (heard := other.hear()) is not None and heard.opcode == PING:
             assert time.time() - last_s < 20
             other.say(PONG, heard.payload)
+            if is_talked_to:
+                other.say(BINARY, b"are you there?")
         passed_s = time.time() - last_s
         other.close(1000)
         (events,) = watch.ended()
@@ -77,17 +82,38 @@ def found_s(gateway: Gateway, raw_host: RawHost, payments: StandIn, gone: str) -
     return passed_s
 
 
+@pytest.mark.parametrize("is_talked_to", [False, True], ids=["alone", "talked-to"])
 @pytest.mark.parametrize("gone", ["viewer", "host"])
 def test_who_hangs_is_gone_and_the_session_ends_at_the_last_sign_of_life(
-    gateway: Gateway, raw_host: RawHost, payments: StandIn, gone: str
+    gateway: Gateway, raw_host: RawHost, payments: StandIn, gone: str, is_talked_to: bool
 ) -> None:
     """As by a lost network or a frozen process: the connection stays, and nothing comes."""
     most_s = SILENT_S * 45 / 40
     # With a ping a second, a machine so busy that the gateway stands still for a third of one buys everybody time.
     passed_s = next(
-        (each for _ in range(6) if (each := found_s(gateway, raw_host, payments, gone)) <= most_s), most_s + 1
+        (each for _ in range(6) if (each := found_s(gateway, raw_host, payments, gone, is_talked_to)) <= most_s),
+        most_s + 1,
     )
     assert SILENT_S - 0.1 <= passed_s <= most_s
+
+
+def test_where_one_leaves_no_time_is_claimed_in_which_the_other_one_was_gone(
+    tmp_path: Path, raw_host: RawHost, payments: StandIn
+) -> None:
+    """A game host that has found it out by a ping of its own, before the gateway has."""
+    watch = Watch(payments)
+    with (
+        running_gateway(tmp_path, payments.url, raw_host.at, PS_GATEWAY_PING_SECONDS="4") as gateway,
+        joined(gateway.port, raw_host) as (viewer, theirs),
+    ):
+        viewer.say(BINARY, b"last words")
+        last_s = time.time()
+        thread = answering(theirs)
+        time.sleep(2 * 4 + 0.5)
+        theirs.close(1000)
+        (events,) = watch.ended()
+        thread.join()
+    assert abs(moment_s(events[-1]) - last_s) < 0.3
 
 
 def test_who_answers_pings_and_says_nothing_stays(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
