@@ -97,6 +97,9 @@ def test_everything_is_where_it_belongs(machine: Machine) -> None:
         "640 root:ps-gateway", "700 ps-gateway:ps-gateway", "700 ps-gateway:ps-gateway",
     ]  # fmt: skip
     assert machine.run(f"ps -o user= -p {pid(machine)}").strip() == "ps-gateway"
+    # Memory and descriptors, which the unit must not keep the process itself from seeing.
+    shown = machine.run("curl -sf http://127.0.0.1:9091/metrics")
+    assert {"process_resident_memory_bytes", "process_open_fds"} <= {line.split(" ")[0] for line in shown.splitlines()}
     assert machine.run("find /opt/ps-gateway ! -user root") == ""
     assert machine.tried("systemd-analyze verify /etc/systemd/system/ps-gateway.service").stderr == ""
     assert [path for path in ("/opt/payments", "/usr/local/bin/payments") if machine.files(path).exists()] == []
