@@ -131,20 +131,27 @@ class Registry:
             signature = self._signature()
             if signature == self._seen:
                 return
+            data = self._read_anew()
+            # Last: until then, whoever asks waits for what the file says, and changes nothing of what it said before.
             self._seen = signature
-            try:
-                data, records = _read(self._path)
-            except OSError as error:
-                self._complain(f"cannot be read ({error.strerror})")
-                return
-            except ValueError as error:
-                self._complain(str(error))
-                return
-            if self.problem is not None:
-                log.info("%s is sound again", self._path)
-            self.problem = None
-            self._take(records)
-        self._keep_good(data)
+        if data is not None:
+            self._keep_good(data)
+
+    def _read_anew(self) -> bytes | None:
+        """What the file holds, which is in force now; ``None``: that is no good."""
+        try:
+            data, records = _read(self._path)
+        except OSError as error:
+            self._complain(f"cannot be read ({error.strerror})")
+            return None
+        except ValueError as error:
+            self._complain(str(error))
+            return None
+        if self.problem is not None:
+            log.info("%s is sound again", self._path)
+        self.problem = None
+        self._take(records)
+        return data
 
     def _signature(self) -> tuple[int, ...] | None:
         try:

@@ -2,11 +2,13 @@
 
 import errno
 import fcntl
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -14,6 +16,8 @@ from payments.clock import now_ms
 from payments.disk import Disk
 from payments.errors import Rejected, Unavailable
 from payments.registry import Registry
+from payments.registry import registry as registry_module
+from payments.registry.records import Record
 from tests.harness import HOST_A, HOST_B
 from tests.registry.helpers import RECORD_A, RECORD_B, edit, open_registry, record, registry_path, timeless
 
@@ -44,6 +48,30 @@ def test_what_one_registers_another_sees_at_once(tmp_path: Path) -> None:
         assert name in second.records()
         second.change(name, {"host_public_ip": f"10.0.0.{number}"})
         assert first.attribution()[f"10.0.0.{number}"] == name
+
+
+def test_what_another_one_registers_counts_while_it_is_still_being_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks meanwhile would go by the records before, and whoever registers would write those back."""
+    first, second = open_registry(tmp_path), open_registry(tmp_path)
+    first.register({"orchestrator_id": "orch-a", "host_public_ip": HOST_A})
+    begun, read = Event(), registry_module._read
+
+    def read_slowly(path: Path) -> tuple[bytes, dict[str, Record]]:
+        found = read(path)
+        begun.set()
+        time.sleep(0.2)
+        return found
+
+    with ThreadPoolExecutor() as threads:
+        monkeypatch.setattr(registry_module, "_read", read_slowly)
+        reading = threads.submit(second.attribution)
+        begun.wait()
+        assert second.attribution() == {HOST_A: "orch-a"}
+        second.register({"orchestrator_id": "orch-b"})
+        assert reading.result() == {HOST_A: "orch-a"}
+    assert {*open_registry(tmp_path).records()} == {"orch-a", "orch-b"}
 
 
 def test_processes_lose_no_update(tmp_path: Path) -> None:
