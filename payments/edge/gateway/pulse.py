@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 _SILENT_PINGS = 8 / 3
 """Silent for so many times as long as from ping to ping, and a side is gone: 40 s by default."""
 
+_FRESH_PINGS = 5 / 4
+"""Within so many times as long, and the time until a look, whoever is there has answered the last ping."""
+
 _LOOKS = 16
 _LONGEST_LOOK_S = 1.0
 _SHARE = 25
@@ -39,7 +42,7 @@ class Pulse:
         self.own_ping = b"ps-gateway " + os.urandom(8)
         self._ping_s = ping_s
         self._silent_s = ping_s * _SILENT_PINGS
-        self.fresh_s = ping_s * 1.25 + _LONGEST_LOOK_S
+        self.fresh_s = ping_s * _FRESH_PINGS + _LONGEST_LOOK_S
         self._look_s = min(_LONGEST_LOOK_S, ping_s / _LOOKS, beat_s / _LOOKS)
         self._beat_s = beat_s
         # A heartbeat claims what is known: an answer that came just before it makes that nearly all.

@@ -92,6 +92,11 @@ class Side:
         """Whether what was sent there may be held up."""
         return self.transport.get_write_buffer_size() > _LOW_WATER_BYTES
 
+    @property
+    def known_s(self) -> float:
+        """Until when it is known to have been there, or could not be heard through no fault of its own."""
+        return max(self.heard_s, self._excused_s)
+
     def excuse(self) -> None:
         """Do not hold its silence until now against it."""
         self._excused_s = get_running_loop().time()
@@ -109,11 +114,6 @@ class Side:
             self._moved_s = get_running_loop().time()
         self._accepted_bytes = accepted_bytes
         self._was_backed_up = self.is_backed_up
-
-    @property
-    def known_s(self) -> float:
-        """Until when it is known to have been there, or could not be heard through no fault of its own."""
-        return max(self.heard_s, self._excused_s)
 
     def silent_s(self, other: "Side", patience_s: float) -> float:
         """For how long it has given no sign of life, although it could.
