@@ -58,10 +58,10 @@ def _url(_: click.Context, option: click.Parameter, text: str | None) -> str | N
         raise click.BadParameter(f'"{text}": http:// or https:// is missing in front', param=option)
     try:
         parts = urlsplit(text)
-        usable = parts.hostname and parts.port != 0 and not (parts.query or parts.fragment)
+        usable = parts.hostname and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or not text.isprintable() or " " in text:
+    if not usable or not text.isprintable() or set(text) & set(" ?#"):
         raise click.BadParameter(
             f'"{text}" is no address: behind http:// or https:// come a host, perhaps a port from 1 to 65535, and '
             f"perhaps a path",

@@ -104,7 +104,8 @@ def test_address_without_a_scheme_is_told(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://127.0.0.1:99999", "http://h:x", "http://h:0", "http://", "http://:81", "http://[::1", "http://a b", "http://h/?x"],
+    ["http://127.0.0.1:99999", "http://h:x", "http://h:0", "http://", "http://:81", "http://[::1", "http://a b", "http://h/?x",
+     "http://h?", "http://h#"],
 )  # fmt: skip
 def test_address_that_is_none_is_told(url: str) -> None:
     result = run("--api-url", url, "sessions", "list")
