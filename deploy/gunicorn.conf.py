@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import runpy
 import shutil
 import socket
 import subprocess
@@ -53,13 +52,11 @@ raw_env = [f"{name}={value}" for name, value in _found["environment"].items()]
 # Two processes share the journal through its lock; more of them than cores only wait for each other.
 workers = 2
 # While the journal is synced for some, others are read and answered; one write and one sync serve all that wait.
-worker_class = runpy.run_path(str(Path(__file__).with_name("journal_worker.py")))["JournalWorker"]
-threads = 8
+worker_class = "gthread"
+threads = 32
 # Each process opens the store itself: neither locks nor descriptors may be shared over a fork.
 preload_app = False
-# A client that gave up is still served; a short queue keeps the others from waiting behind it. It also keeps one worker
-# from accepting every connection while the other has none, which halves the rate for as long as they stay open.
-worker_connections = 12
+worker_connections = 64
 keepalive = 15
 # Longer than a request waits for its turn at the journal (5 s).
 graceful_timeout = 15

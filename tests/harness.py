@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,10 +25,12 @@ from payments.clock import now_ms
 from payments.disk import Disk
 from payments.domain.decisions import Terms
 from payments.domain.money import parse_eth
-from payments.domain.sessions import HEARTBEAT, SessionEvent
+from payments.domain.sessions import HEARTBEAT, Session, SessionEvent
+from payments.domain.state import State
+from payments.store import SessionQuery, Store, Verified
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
-from payments.store.file.verify import Verification, Verified
+from payments.store.file.verify import Verification
 from payments.store.memory import MemoryStore
 
 ROOT = Path(__file__).parent.parent
@@ -84,6 +86,23 @@ def file_store(
     )
 
 
+def state_of(store: Store) -> State:
+    """All that ``store`` shows, by its queries."""
+    sessions: list[Session] = []
+    before = None
+    while True:
+        page = store.sessions(SessionQuery(), before=before, limit=2000)
+        sessions += page.items
+        if (before := page.before) is None:
+            break
+    return State(
+        store.totals(0, 0).entries,
+        {session.session_id: session for session in reversed(sessions)},
+        {balance.orchestrator_id: balance for balance in store.balances()},
+        {power.orchestrator_id: power for power in store.powers()},
+    )
+
+
 def projections(folder: Path) -> Paths:
     """Where ``file_store`` and the server keep their projections."""
     return Paths(folder / "sessions.json", folder / "balances.json", folder / "power_meter.json")
@@ -96,14 +115,8 @@ def journal_path(folder: Path) -> Path:
 
 def verified(folder: Path) -> Verified:
     """What ``ledger verify`` finds in ``folder``. Raises ``Corrupt``."""
-    verification = Verification(Disk(), journal_path(folder), projections(folder))
-    try:
-        read: list[int] = []
-        found = verification.run(read.append)
-        assert sum(read) == verification.size
-        return found
-    finally:
-        verification.close()
+    with closing(Verification(Disk(), journal_path(folder), projections(folder))) as verification:
+        return verification.run()
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import logging
 
 from payments.domain.decisions import RECORDED, Outcome
-from payments.domain.upkeep import Reap, upkeep_due
+from payments.domain.upkeep import Reap
 from payments.settings import Settings
 from payments.store import Store
 
@@ -15,11 +15,9 @@ _GROUP = 500
 
 def look_after(store: Store, settings: Settings, now_ms: int) -> None:
     """Do what is due at ``now_ms``. Raises ``Unavailable`` and ``Corrupt``; the rest is then due the next time."""
-    due = upkeep_due(store.view(), now_ms, settings.session_reap_s * 1000, settings.session_keep_s * 1000)
     reaped = forgotten = 0
-    for begin in range(0, len(due), _GROUP):
-        group = due[begin : begin + _GROUP]
-        for command, result in zip(group, store.execute(group), strict=True):
+    while due := store.due(now_ms, settings.session_reap_s * 1000, settings.session_keep_s * 1000, _GROUP):
+        for command, result in zip(due, store.execute(due), strict=True):
             if isinstance(result, Outcome) and result.kind == RECORDED:
                 reaped += isinstance(command, Reap)
                 forgotten += not isinstance(command, Reap)

@@ -6,16 +6,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from payments.clock import now_ms
 from payments.domain.money import format_eth
-from payments.duty import Duty, Report, SweepReport
-from payments.errors import Corrupt, Misconfigured, Unavailable
+from payments.errors import Misconfigured
 from payments.notify import notify, watchdog_s
 from payments.registry import Registry
 from payments.settings import Settings
-from payments.store import Store, open_store
+from payments.store import Lease, Store, engine_of, open_store
+from payments.worker_status import SweepStatus, WorkerStatus, worker_lease
 from worker.reaper import look_after
 from worker.schedule import Job, Schedule
 from worker.sweep import Sweeper
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
-_READ_EVERY_S = 2
 _UPKEEP_EVERY_S = 30
 _UPKEEP_LONGEST_S = 120
 _MAINTAIN_EVERY_S = 300
@@ -38,18 +37,17 @@ class Worker:
         stopping: once set, what takes long ends early, with nothing half done.
     """
 
-    def __init__(self, settings: Settings, store: Store, registry: Registry, duty: Duty) -> None:
+    def __init__(self, settings: Settings, store: Store, registry: Registry, lease: Lease) -> None:
         self.stopping = threading.Event()
         self._settings = settings
         self._store = store
-        self._duty = duty
+        self._lease = lease
         self._sweeper = Sweeper(settings, store, registry, now_ms, self.stopping)
-        self._last_sweep: SweepReport | None = None
+        self._last_sweep: SweepStatus | None = None
         self._stands_by = False
         self._taking = threading.Lock()
         upkeep_every_s = min(_UPKEEP_EVERY_S, settings.session_reap_s or _UPKEEP_EVERY_S)
         jobs = [
-            Job("reading", self._on_duty(self._read), _READ_EVERY_S, None),
             Job("upkeep", self._on_duty(self._upkeep), upkeep_every_s, _UPKEEP_LONGEST_S),
             Job("compression", self._on_duty(store.maintain), _MAINTAIN_EVERY_S, None),
         ]
@@ -68,7 +66,7 @@ class Worker:
 
         def run_on_duty() -> None:
             with self._taking:
-                has_duty = self._duty.take()
+                has_duty = self._lease.try_acquire()
                 if has_duty == self._stands_by:
                     log.warning("on duty" if has_duty else "another worker is on duty; this one stands by")
                 self._stands_by = not has_duty
@@ -79,12 +77,6 @@ class Worker:
 
     def _sweep(self) -> None:
         self._last_sweep = self._sweeper.sweep() or self._last_sweep
-
-    def _read(self) -> None:
-        """Take in what others have recorded: at full load, what comes in half a minute takes longer than a turn may."""
-        # What is wrong, the next job that has something to do says.
-        with suppress(Unavailable, Corrupt):
-            self._store.view()
 
     def _upkeep(self) -> None:
         look_after(self._store, self._settings, now_ms())
@@ -97,7 +89,7 @@ class Worker:
         at_ms = now_ms()
         due_ms = at_ms + round(2000 * self.schedule.quiet_s)
         try:
-            self._duty.report(Report(os.getpid(), at_ms, due_ms, self._last_sweep))
+            self._lease.publish(WorkerStatus(os.getpid(), at_ms, due_ms, self._last_sweep).as_json())
         except OSError as error:
             log.warning("what this worker does cannot be shown: %s", error)
 
@@ -119,9 +111,9 @@ def serve(settings: Settings) -> Settings | None:
         registry = Registry(settings.registry_path, now_ms)
         store = open_store(settings, registry.attribution)
         opened.callback(store.close)
-        duty = _duty(settings)
-        opened.callback(duty.close)
-        worker = Worker(settings, store, registry, duty)
+        lease = worker_lease(engine_of(settings))
+        opened.callback(lease.close)
+        worker = Worker(settings, store, registry, lease)
         opened.callback(worker.close)
         _say_what_is_on(settings, worker)
         # Before the first job: it sends signs of life, which are for those that are ready.
@@ -132,15 +124,6 @@ def serve(settings: Settings) -> Settings | None:
         opened.callback(clock.join)
         opened.callback(worker.stopping.set)
         return _wait()
-
-
-def _duty(settings: Settings) -> Duty:
-    try:
-        return Duty(settings.ledger_journal_path)
-    except OSError as error:
-        raise Misconfigured(
-            f"{error.filename}: cannot be used ({error.strerror}); let the user that runs the worker write it"
-        ) from error
 
 
 def _say_what_is_on(settings: Settings, worker: Worker) -> None:

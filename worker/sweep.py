@@ -13,10 +13,10 @@ from typing import NamedTuple
 from payments.domain.decisions import RECORDED, Outcome
 from payments.domain.money import format_eth
 from payments.domain.readings import AWAKE, UNKNOWN, Reading
-from payments.duty import SweepReport
 from payments.registry import Registry
 from payments.settings import Settings
 from payments.store import Store
+from payments.worker_status import SweepStatus
 from worker.dial import BoundedAdapter
 from worker.power import Answer, ask, power_url
 
@@ -97,7 +97,7 @@ class Sweeper:
         """For so long hosts are asked; who is not asked by then has its turn first in the next sweep."""
         return max(self._settings.power_poll_s, self._settings.power_timeout_s)
 
-    def sweep(self) -> SweepReport | None:
+    def sweep(self) -> SweepStatus | None:
         """Ask everybody and record it; ``None`` if the process is to stop. Raises ``Unavailable`` and ``Corrupt``."""
         begun_s = time.monotonic()
         targets = self._targets()
@@ -110,7 +110,7 @@ class Sweeper:
                 credited_wei += result.power.last_credited_wei
         states = [reading.state for reading in readings]
         awake, unknown = states.count(AWAKE), states.count(UNKNOWN)
-        report = SweepReport(
+        report = SweepStatus(
             at_ms=self._now_ms(),
             seconds=round(time.monotonic() - begun_s, 3),
             asked=len(readings),
@@ -134,7 +134,7 @@ class Sweeper:
 
     def _targets(self) -> list[_Target]:
         """Whom to ask: whoever was asked longest ago first, so that each has its turn."""
-        power = self._store.view().power
+        known = {power.orchestrator_id: power for power in self._store.powers()}
         urls = {
             record.orchestrator_id: power_url(record, self._settings.power_port)
             for record in self._registry.records().values()
@@ -142,7 +142,7 @@ class Sweeper:
         }
 
         def target(name: str, url: str) -> _Target:
-            last = power.get(name)
+            last = known.get(name)
             return _Target(name, url, last is not None and last.state != UNKNOWN, last.read_at_ms if last else 0)
 
         targets = [target(name, url) for name, url in urls.items() if url is not None]

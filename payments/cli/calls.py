@@ -4,8 +4,6 @@ The API, and what asks one elsewhere, are imported by the first call: that takes
 no completion of a command line, ``config check``, ``ledger verify`` or export makes any.
 """
 
-import os
-import pwd
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ import click
 
 from payments.errors import Misconfigured, PaymentsError, Rejected, Unavailable
 from payments.settings import Settings
+from payments.store import engine_of
 
 TIMEOUT_S = 60.0
 _NOT_FOUND, _INVALID = 404, 422
@@ -90,31 +89,16 @@ class _Here:
     def _open(self, may_begin: bool) -> Any:
         from payments.web import create_app
 
-        journal = self._settings.ledger_journal_path
-        check_owner(self._settings)
-        if not journal.exists():
+        engine = engine_of(self._settings)
+        engine.check_user()
+        if not engine.exists():
             if not may_begin:
                 raise Misconfigured(
-                    f"{journal}: there is no journal; name the data folder by PAYMENTS_DATA_DIR, in the environment or "
+                    f"{engine}: there is no journal; name the data folder by PAYMENTS_DATA_DIR, in the environment or "
                     f"in .env in this folder, or start the API, which begins one"
                 )
-            click.echo(f"payments: {journal}: a new journal begins", err=True)
+            click.echo(f"payments: {engine}: a new journal begins", err=True)
         return create_app(self._settings)
-
-
-def check_owner(settings: Settings) -> None:
-    """Raises ``Misconfigured`` for root on another user's files: what root made there, that user could not read."""
-    place = next((each for each in (settings.ledger_journal_path, settings.data_dir) if each.exists()), None)
-    if place is None or os.geteuid() != 0 or (owner := place.stat().st_uid) == 0:
-        return
-    try:
-        user = pwd.getpwuid(owner).pw_name
-    except KeyError:
-        user = f"#{owner}"
-    raise Misconfigured(
-        f"{place} belongs to {user}, who could not read what root makes beside it; run this as that user: "
-        f"sudo -u '{user}' payments ..."
-    )
 
 
 class _Elsewhere:

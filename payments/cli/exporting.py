@@ -1,6 +1,5 @@
 """``payments ledger export``: the journal, for other programs."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from payments.cli.files import write_text
 from payments.cli.options import Where, pass_where, since_option, until_option
 from payments.exports import FORMATS
 from payments.settings import Settings
-from payments.store import Query, open_export
+from payments.store import EntryQuery, engine_of
 
 
 @click.command("export")
@@ -38,13 +37,5 @@ def export(where: Where, /, kind: str, output: Path, **wanted: Any) -> None:
     """
     where.stay_here("ledger export")
     form = FORMATS[kind]
-    journal = open_export(Settings.load())
-    try:
-        bar = click.progressbar(
-            length=journal.size, label="Exporting", file=sys.stderr, hidden=not sys.stderr.isatty()
-        )  # fmt: skip
-        with bar:
-            records = journal.records(Query(**wanted), money_only=form.money_only, progress=bar.update)
-            write_text(None if str(output) == "-" else output, form.write(records))
-    finally:
-        journal.close()
+    with engine_of(Settings.load()).export(EntryQuery(**wanted), money_only=form.money_only) as records:
+        write_text(None if str(output) == "-" else output, form.write(records))

@@ -1,21 +1,21 @@
 """``payments import``: taking over what another backend has kept."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
-from payments.cli.calls import check_owner
 from payments.cli.options import Where, json_option, pass_where
 from payments.cli.output import show
 from payments.clock import now_ms
-from payments.domain.state import State
+from payments.domain.decisions import Terms
 from payments.errors import Misconfigured
 from payments.importing import Here, Item, Refused, carry_out, make_plan, read_folder
 from payments.importing.livepeer_ops import Found
-from payments.registry import Registry, read_records
+from payments.registry import Record, Registry, read_records
 from payments.settings import Settings
-from payments.store import open_store
+from payments.store import Store, engine_of, open_store
+from payments.store.memory import MemoryStore
 
 COLUMNS = ("what", "id", "action", "detail")
 
@@ -39,7 +39,7 @@ def import_livepeer_ops(where: Where, folder: Path, dry_run: bool, as_json: bool
     """
     where.stay_here("import")
     settings = Settings.load()
-    check_owner(settings)
+    engine_of(settings).check_user()
     found = read_folder(folder, settings)
     if dry_run:
         _show_only(found, settings, as_json)
@@ -48,7 +48,11 @@ def import_livepeer_ops(where: Where, folder: Path, dry_run: bool, as_json: bool
 
 
 def _show_only(found: Found, settings: Settings, as_json: bool) -> None:
-    plan = make_plan(found, _look(settings), settings, now_ms())
+    store = _look(settings)
+    try:
+        plan = make_plan(found, Here(_records(settings), store), settings, now_ms())
+    finally:
+        store.close()
     _show(plan.items, as_json)
     if plan.problems:
         raise Refused(plan.problems)
@@ -61,7 +65,7 @@ def _import(found: Found, settings: Settings, as_json: bool) -> None:
     registry = Registry(settings.registry_path, now_ms)
     store = open_store(settings, registry.attribution)
     try:
-        plan = make_plan(found, Here(registry.records(), store.view()), settings, now_ms())
+        plan = make_plan(found, Here(registry.records(), store), settings, now_ms())
         _show(plan.items, as_json)
         carry_out(plan, registry, store)
     finally:
@@ -71,22 +75,19 @@ def _import(found: Found, settings: Settings, as_json: bool) -> None:
     )
 
 
-def _look(settings: Settings) -> Here:
+def _look(settings: Settings) -> Store:
     """What is here, without making anything that is not."""
-    records: Any = {}
+    if engine_of(settings).exists():
+        return open_store(settings, dict)
+    return MemoryStore(Terms, now_ms)
+
+
+def _records(settings: Settings) -> Mapping[str, Record]:
     path = settings.registry_path
     try:
-        if path.exists():
-            records = read_records(path.read_bytes(), now_ms())
+        return read_records(path.read_bytes(), now_ms()) if path.exists() else {}
     except (OSError, ValueError) as error:
         raise Misconfigured(f"{path}: {error}; mend the file, or restore it from a backup") from None
-    if not settings.ledger_journal_path.exists():
-        return Here(records, State())
-    store = open_store(settings, dict)
-    try:
-        return Here(records, store.view())
-    finally:
-        store.close()
 
 
 def _show(items: list[Item], as_json: bool) -> None:

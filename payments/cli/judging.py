@@ -1,23 +1,24 @@
 """Could the API start with these settings? Judged as the start does, and nothing is made or changed by it."""
 
-import errno
-import os
 from pathlib import Path
 
 from payments.clock import now_ms
+from payments.disk.obstacles import in_the_way
 from payments.registry import Record, read_records
 from payments.settings import Settings
+from payments.store import engine_of
 
 
 def obstacles(settings: Settings) -> list[str]:
     """What would stop the start, one problem each."""
-    kept = {"PAYMENTS_REGISTRY_PATH": settings.registry_path, "PAYMENTS_DATA_DIR": settings.ledger_journal_path}
-    found = [
-        f"{at}: cannot be used ({os.strerror(code)}); let the user that runs Payments read and write it, or set {name}"
-        for name, path in kept.items()
-        for at, code in _in_the_way(path)
+    remedy = "let the user that runs Payments read and write it, or set PAYMENTS_REGISTRY_PATH"
+    registry = [f"{at}: cannot be used ({why}); {remedy}" for at, why in in_the_way(settings.registry_path)]
+    return [
+        *registry,
+        *engine_of(settings).obstacles(),
+        *_registry_problems(settings.registry_path),
+        *_bootstrap_problems(settings),
     ]
-    return [*found, *_registry_problems(settings.registry_path), *_bootstrap_problems(settings)]
 
 
 def file_doubts(settings: Settings) -> list[str]:
@@ -25,22 +26,7 @@ def file_doubts(settings: Settings) -> list[str]:
     doubts = []
     if (why := _why_unsound(settings.registry_path)) and _is_sound(_good(settings.registry_path)):
         doubts.append(f"{settings.registry_path}: {why}; the last good records stay in force")
-    for path in (settings.sessions_path, settings.balances_path, settings.power_meter_path):
-        for at, code in _in_the_way(path):
-            doubts.append(f"{path} cannot be brought up to date: {at}: {os.strerror(code)}")
-    return doubts
-
-
-def _in_the_way(path: Path) -> list[tuple[Path, int]]:
-    """What keeps ``path`` from being made, or read and written, and the system's number for why; at most one."""
-    nearest = next(each for each in (path.absolute(), *path.absolute().parents) if os.path.lexists(each))
-    if nearest == path.absolute():
-        if path.is_dir():
-            return [(path, errno.EISDIR)]
-        return [] if os.access(path, os.R_OK | os.W_OK) else [(path, errno.EACCES)]
-    if not nearest.is_dir():
-        return [(nearest, errno.ENOTDIR)]
-    return [] if os.access(nearest, os.W_OK | os.X_OK) else [(nearest, errno.EACCES)]
+    return [*doubts, *engine_of(settings).warnings()]
 
 
 def _registry_problems(path: Path) -> list[str]:

@@ -1,7 +1,5 @@
 """``payments ledger verify``: is the journal right."""
 
-import sys
-
 import click
 
 from payments.cli.options import Where, json_option, pass_where
@@ -9,7 +7,7 @@ from payments.cli.output import FAULTY, show_one
 from payments.domain.money import format_eth
 from payments.errors import Corrupt
 from payments.settings import Settings
-from payments.store import open_verification
+from payments.store import engine_of
 
 
 @click.command("verify")
@@ -26,26 +24,22 @@ def check(ctx: click.Context, where: Where, as_json: bool) -> None:
     "owed" is the sum of the balances above zero, "overdrawn" of those below it: nobody's debt pays another.
     """
     where.stay_here("ledger verify")
-    verification = open_verification(Settings.load())
     try:
-        with click.progressbar(length=verification.size, label="Verifying", file=sys.stderr) as bar:
-            found = verification.run(bar.update)
+        found = engine_of(Settings.load()).verify()
     except Corrupt as fault:
         click.echo(f"payments: {fault}", err=True)
         ctx.exit(FAULTY)
-    finally:
-        verification.close()
     balances_wei = found.balances_wei.values()
     show_one(
         {
             "entries": found.entries,
             "segments": found.segments,
-            "bytes": verification.size,
+            "bytes": found.bytes,
             "sessions": found.sessions,
             "orchestrators": len(found.balances_wei),
             "owed": format_eth(sum(wei for wei in balances_wei if wei > 0)),
             "overdrawn": format_eth(-sum(wei for wei in balances_wei if wei < 0)),
-            "compared": {str(path): seq for path, seq in found.compared.items()},
+            "compared": dict(found.compared),
         },
         as_json,
     )

@@ -1,5 +1,6 @@
 """Looking after sessions that nobody reports any more: SPEC.md rule 4.11, and how long ended ones are kept."""
 
+from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 from msgspec.structs import replace
@@ -7,6 +8,7 @@ from msgspec.structs import replace
 from payments.domain.accounts import session_metadata
 from payments.domain.decisions import LATE, RECORDED, Decision, Outcome
 from payments.domain.entries import SESSION, SESSION_FORGOTTEN, SESSION_REAPED, Entry
+from payments.domain.overview import longest_silent, stale_sessions
 from payments.domain.sessions import ACTIVE, ENDED, TIMEOUT
 from payments.domain.state import State
 from payments.errors import Rejected
@@ -33,21 +35,25 @@ class Forget(NamedTuple):
 Upkeep: TypeAlias = Reap | Forget
 
 
-def upkeep_due(state: State, now_ms: int, reap_ms: int, keep_ms: int) -> list[Upkeep]:
-    """What is to be done at ``now_ms``, oldest sessions first.
+def upkeep_due(state: State, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> list[Upkeep]:
+    """At most ``limit`` of what is to be done at ``now_ms``, the longest silent sessions first.
 
     Args:
+        state: one with an ``overview``.
         reap_ms: active sessions silent for longer are closed; 0: none.
         keep_ms: ended sessions without an event for longer are forgotten. It must be at least as long as an
             ``occurred_at`` may lie back and be credited, or an event that was kept back could bill a moment again.
     """
+    assert state.overview is not None
     due: list[Upkeep] = []
-    for session in list(state.sessions.values()):
-        silent_ms = now_ms - session.last_seen_at_ms
-        if session.status == ACTIVE and reap_ms and silent_ms > reap_ms:
-            due.append(Reap(session.session_id, session.last_seen_at_ms))
-        elif session.status == ENDED and now_ms - max(session.last_seen_at_ms, session.last_billed_at_ms) > keep_ms:
-            # Billed beyond the last event: the clock has stepped back, and will show those moments again.
+    if reap_ms:
+        silent = islice(stale_sessions(state.overview, state.sessions, now_ms, reap_ms), limit)
+        due.extend(Reap(session.session_id, session.last_seen_at_ms) for session in silent)
+    for session in longest_silent(state.overview.ended, state.sessions, now_ms):
+        if len(due) >= limit or now_ms - session.last_seen_at_ms <= keep_ms:
+            break
+        # Billed beyond the last event: the clock has stepped back, and will show those moments again.
+        if now_ms - session.last_billed_at_ms > keep_ms:
             due.append(Forget(session.session_id, session.last_seen_at_ms))
     return due
 

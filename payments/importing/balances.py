@@ -11,11 +11,11 @@ from typing import NamedTuple
 from payments.domain.entries import JSON
 from payments.domain.ledger import Adjustment
 from payments.domain.money import format_eth
-from payments.domain.state import State
 from payments.importing.amounts import difference, plain, whole_wei
 from payments.importing.livepeer_ops import BALANCES, JOURNAL, Found, named
 from payments.importing.orchestrators import check_id
 from payments.importing.report import HERE, LEFT, TAKEN, Item
+from payments.store import Store
 
 REFERENCE = "livepeer-ops:opening-balance"
 
@@ -30,10 +30,10 @@ class Balances(NamedTuple):
     problems: list[str]
 
 
-def plan_balances(found: Found, registered: Collection[str], state: State) -> Balances:
+def plan_balances(found: Found, registered: Collection[str], store: Store) -> Balances:
     """What is to be booked for the balances of ``found``.
 
-    ``registered`` are the ids that have a record after the import, ``state`` is what is booked here before it.
+    ``registered`` are the ids that have a record after the import, ``store`` has what is booked here before it.
     """
     planned = Balances([], [], [])
     sums: Mapping[str, Decimal] = found.sums.by_id if found.sums else {}
@@ -41,26 +41,26 @@ def plan_balances(found: Found, registered: Collection[str], state: State) -> Ba
         where = f"{found.folder / BALANCES}, record {named(orchestrator_id)}"
         try:
             check_id(orchestrator_id)
-            _plan_one(planned, found, registered, state, orchestrator_id)
+            _plan_one(planned, found, registered, store, orchestrator_id)
         except ValueError as error:
             planned.problems.append(f"{where}: {error}")
     return planned
 
 
-def _plan_one(planned: Balances, found: Found, registered: Collection[str], state: State, orchestrator_id: str) -> None:
+def _plan_one(planned: Balances, found: Found, registered: Collection[str], store: Store, orchestrator_id: str) -> None:
     """Raises ``ValueError`` where another balance was taken over before."""
     amount = found.balances.get(orchestrator_id, Decimal(0))
     wei, below = whole_wei(amount)
     note = f"balance taken over from livepeer-ops, {plain(amount)} there"
     command = Adjustment(orchestrator_id, wei, REFERENCE, note)
-    here = state.balances.get(orchestrator_id)
+    here = store.balance(orchestrator_id)
     booked = here.booked.get(command.key) if here else None
     if booked is not None and booked.delta_wei != wei:
         raise ValueError(
             f"{plain(amount)} is not the {format_eth(booked.delta_wei)} that was taken over before, by entry "
             f"{booked.seq}; stop livepeer-ops, and book what came since with payments ledger adjust"
         )
-    owed_wei = state.balance_wei(orchestrator_id)
+    owed_wei = here.balance_wei if here else 0
     facts: dict[str, JSON] = {"balance": plain(amount), "taken_over": format_eth(wei), "below_one_wei": plain(below)}
     if booked is not None:
         action, details = HERE, [f"{format_eth(wei)} was taken over before, by entry {booked.seq}"]

@@ -20,6 +20,7 @@ from payments.importing.amounts import moment_after, read_amount
 from payments.importing.journal import Sums, add_up
 from payments.importing.report import Refused
 from payments.settings import Settings
+from payments.store import engine_of
 from payments.strictjson import read_exactly
 
 REGISTRY, BALANCES, SESSIONS, POWER, PAYOUTS = (
@@ -137,14 +138,9 @@ def named(name: str) -> str:
 
 
 def _forbid_own(folder: Path, settings: Settings) -> None:
-    ours = {
-        path.resolve()
-        for path in (
-            settings.registry_path, settings.balances_path, settings.sessions_path, settings.power_meter_path,
-            settings.ledger_journal_path,
-        )
-    }  # fmt: skip
-    shared = [folder / name for name in _FILES if (folder / name).resolve() in ours]
+    engine, registry = engine_of(settings), settings.registry_path.resolve()
+    paths = [folder / name for name in _FILES]
+    shared = [path for path in paths if path.resolve() == registry or engine.uses(path)]
     if shared:
         why = "is also where the settings keep a file; set PAYMENTS_DATA_DIR to another folder"
         raise Refused([f"{path}: {why}" for path in shared])

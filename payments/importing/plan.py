@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from payments.domain.commands import Command
-from payments.domain.state import State
 from payments.errors import Rejected
 from payments.importing.balances import plan_balances
 from payments.importing.livepeer_ops import BALANCES, JOURNAL, TEE_STATE, Found
@@ -23,7 +22,7 @@ class Here(NamedTuple):
     """What is here before the import."""
 
     records: Mapping[str, Record]
-    state: State
+    store: Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,9 @@ class Plan:
 def make_plan(found: Found, here: Here, settings: Settings, now_ms: int) -> Plan:
     """The plan of taking over ``found``. Touches nothing."""
     orchestrators = plan_orchestrators(found, here.records, now_ms)
-    balances = plan_balances(found, orchestrators.registered, here.state)
-    sessions = plan_sessions(found, orchestrators, here.state, settings, now_ms)
-    power = plan_power(found, orchestrators, here.state, settings, now_ms)
+    balances = plan_balances(found, orchestrators.registered, here.store)
+    sessions = plan_sessions(found, orchestrators, here.store, settings, now_ms)
+    power = plan_power(found, orchestrators, here.store, settings, now_ms)
     parts = (orchestrators, balances, sessions, power)
     return Plan(
         orchestrators.added,

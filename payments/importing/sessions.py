@@ -10,12 +10,12 @@ from typing import NamedTuple
 from payments.domain.commands import Command
 from payments.domain.readings import UNKNOWN, Reading
 from payments.domain.sessions import START, SessionEvent
-from payments.domain.state import State
 from payments.domain.times import format_time
 from payments.importing.livepeer_ops import POWER, SESSIONS, Found, LastReading, OpenSession, named
 from payments.importing.orchestrators import Orchestrators
 from payments.importing.report import HERE, LEFT, NOTE, TAKEN, Item
 from payments.settings import Settings
+from payments.store import Store
 
 EVENT_ID = "livepeer-ops:open-session"
 
@@ -28,7 +28,7 @@ class Ongoing(NamedTuple):
     problems: list[str]
 
 
-def plan_sessions(found: Found, orchestrators: Orchestrators, state: State, settings: Settings, now_ms: int) -> Ongoing:
+def plan_sessions(found: Found, orchestrators: Orchestrators, store: Store, settings: Settings, now_ms: int) -> Ongoing:
     """What is to be done with the sessions of ``found``."""
     planned = Ongoing([], [], [])
     for session in found.open_sessions.values():
@@ -38,7 +38,7 @@ def plan_sessions(found: Found, orchestrators: Orchestrators, state: State, sett
             planned.problems.append(f"{where}: {_ahead(last_ms, now_ms)}")
             continue
         why_not = _why_not(session, orchestrators, settings, now_ms)
-        if session.session_id in state.sessions:
+        if store.session(session.session_id) is not None:
             planned.items.append(_item(session, HERE, "left as it is", now_ms))
         elif why_not is not None:
             planned.items.append(_item(session, LEFT, why_not, now_ms))
@@ -53,19 +53,20 @@ def plan_sessions(found: Found, orchestrators: Orchestrators, state: State, sett
     return planned
 
 
-def plan_power(found: Found, orchestrators: Orchestrators, state: State, settings: Settings, now_ms: int) -> Ongoing:
+def plan_power(found: Found, orchestrators: Orchestrators, store: Store, settings: Settings, now_ms: int) -> Ongoing:
     """What is to be done with the power states of ``found``.
 
     The last reading there becomes the first reading here, which earns nothing; what comes after it is metered here.
     """
     planned = Ongoing([], [], [])
+    known = {power.orchestrator_id for power in store.powers()}
     for orchestrator_id, reading in found.power.items():
         facts = {"state": reading.state, "read_at": format_time(reading.read_at_ms)}
         if reading.read_at_ms > now_ms:
             where = f"{found.folder / POWER}, record {named(orchestrator_id)}"
             planned.problems.append(f"{where}: {_ahead(reading.read_at_ms, now_ms)}")
             continue
-        if orchestrator_id in state.power:
+        if orchestrator_id in known:
             action, detail = HERE, "metered here"
         elif (why_not := _not_metered(orchestrator_id, reading, orchestrators, settings, now_ms)) is not None:
             action, detail = LEFT, f"{why_not}; metering begins with its first reading here"

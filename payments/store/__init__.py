@@ -1,8 +1,8 @@
 """Where entries live: the one way to write, and the ways to read.
 
-``open_store`` is the only place that chooses an engine; ``open_export`` reads its journal from end to end, and
-``open_verification`` holds it against itself. Nothing above this room knows of paths, offsets, lines or locks. May
-import ``payments.domain``, ``payments.settings``, ``payments.disk`` and ``payments.errors``.
+``engine_of`` is the only place that chooses an engine: where the ledger of some settings is kept, whether or not
+anybody has it open. ``open_store`` opens it. Nothing above this room knows of paths, offsets, lines or locks
+(``tests/project/test_store_hides_its_engine.py``).
 
 Always true, whatever the engine (``tests/store/test_contract.py``):
 
@@ -16,27 +16,44 @@ Not here: what commands become (``payments.domain``) and who the orchestrators a
 from collections.abc import Callable, Mapping
 
 from payments.clock import now_ms
-from payments.disk import Disk
 from payments.domain.decisions import Terms
 from payments.settings import Settings
-from payments.store.file.export import Export
+from payments.store.file.engine import FileEngine
 from payments.store.file.snapshot import Paths
-from payments.store.file.store import FileStore
-from payments.store.file.verify import Verification
-from payments.store.protocol import Commit, Execution, Observer, Page, Query, Result, Store, unobserved
+from payments.store.protocol import (
+    Commit,
+    Engine,
+    EntryQuery,
+    Lease,
+    Observer,
+    Page,
+    Result,
+    SessionQuery,
+    Store,
+    Verified,
+    unobserved,
+)
 
 __all__ = [
     "Commit",
-    "Execution",
+    "Engine",
+    "EntryQuery",
+    "Lease",
     "Observer",
     "Page",
-    "Query",
     "Result",
+    "SessionQuery",
     "Store",
-    "open_export",
+    "Verified",
+    "engine_of",
     "open_store",
-    "open_verification",
 ]
+
+
+def engine_of(settings: Settings) -> Engine:
+    """Where the ledger of ``settings`` is kept; touches nothing."""
+    projections = Paths(settings.sessions_path, settings.balances_path, settings.power_meter_path)
+    return FileEngine(settings.ledger_journal_path, projections, settings.credit_unit, settings.journal_segment_bytes)
 
 
 def open_store(
@@ -64,32 +81,4 @@ def open_store(
             latest = latest._replace(attribution=known)
         return latest
 
-    return FileStore(
-        settings.ledger_journal_path,
-        _projections(settings),
-        terms,
-        now_ms,
-        credit_unit=settings.credit_unit,
-        segment_bytes=settings.journal_segment_bytes,
-        observe=observe,
-    )
-
-
-def open_export(settings: Settings) -> Export:
-    """The journal that ``settings`` name, to be read from end to end, whether or not anything runs beside it.
-
-    Whoever asked for it closes it. Raises ``Misconfigured``, ``Unavailable`` and ``Corrupt``.
-    """
-    return Export(Disk(), settings.ledger_journal_path, _projections(settings))
-
-
-def open_verification(settings: Settings) -> Verification:
-    """The journal that ``settings`` name, to be held against itself and its projections, beside whatever runs.
-
-    Whoever asked for it closes it. Raises ``Unavailable``.
-    """
-    return Verification(Disk(), settings.ledger_journal_path, _projections(settings))
-
-
-def _projections(settings: Settings) -> Paths:
-    return Paths(settings.sessions_path, settings.balances_path, settings.power_meter_path)
+    return engine_of(settings).open(terms, now_ms, observe)

@@ -1,22 +1,19 @@
-"""The reference engine, for tests: a list of entries under one lock, gone with the process."""
+"""The reference engine, for tests and trials: a list of entries under one lock, gone with the process."""
 
 import threading
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from payments.domain.commands import Command, decide
 from payments.domain.entries import JSON, Entry
+from payments.domain.ledger import Balance
+from payments.domain.overview import Totals
+from payments.domain.readings import PowerState
+from payments.domain.sessions import Session
 from payments.domain.state import State, evolve
+from payments.domain.upkeep import Upkeep, upkeep_due
 from payments.errors import Rejected
-from payments.store.protocol import Clock, Page, Query, Result, TermsSource
-
-
-class _Executed(NamedTuple):
-    found: Sequence[Result]
-    due_s: float = 0
-
-    def results(self) -> Sequence[Result]:
-        return self.found
+from payments.store.protocol import Clock, EntryQuery, Page, Result, SessionQuery, TermsSource
+from payments.store.queries import find_sessions, read_cursor, sorted_balances, sorted_powers
 
 
 class MemoryStore:
@@ -28,15 +25,11 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._entries: list[Entry] = []
         self._state = State()
+        self._state.survey()
 
     def execute(self, commands: Sequence[Command]) -> Sequence[Result]:
         with self._lock:
             return [self._execute(command) for command in commands]
-
-    def submit(self, commands: Sequence[Command], when_done: Callable[[], None]) -> "_Executed":
-        executed = _Executed(self.execute(commands))
-        when_done()
-        return executed
 
     def _execute(self, command: Command) -> Result:
         try:
@@ -48,13 +41,31 @@ class MemoryStore:
             evolve(self._state, entry)
         return decision.outcome
 
-    def view(self) -> State:
-        return self._state
+    def session(self, session_id: str) -> Session | None:
+        return self._state.sessions.get(session_id)
 
-    def entries(self, query: Query, *, before: int | None = None, limit: int = 200) -> Page:
-        end = len(self._entries) if before is None else max(0, min(len(self._entries), before - 1))
+    def sessions(self, query: SessionQuery, *, before: str | None = None, limit: int = 50) -> Page[Session]:
+        return find_sessions(self._state, query, before, limit)
+
+    def balance(self, orchestrator_id: str) -> Balance | None:
+        return self._state.balances.get(orchestrator_id)
+
+    def balances(self) -> Sequence[Balance]:
+        return sorted_balances(self._state)
+
+    def powers(self) -> Sequence[PowerState]:
+        return sorted_powers(self._state)
+
+    def due(self, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> Sequence[Upkeep]:
+        return upkeep_due(self._state, now_ms, reap_ms, keep_ms, limit)
+
+    def totals(self, now_ms: int, idle_timeout_ms: int) -> Totals:
+        return self._state.totals(now_ms, idle_timeout_ms)
+
+    def entries(self, query: EntryQuery, *, before: str | None = None, limit: int = 200) -> Page[Entry]:
+        end = len(self._entries) if before is None else max(0, min(len(self._entries), read_cursor(before) - 1))
         found = [entry for entry in reversed(self._entries[:end]) if query.matches(entry)]
-        return Page(found[:limit], found[limit - 1].seq if len(found) > limit else None)
+        return Page(found[:limit], str(found[limit - 1].seq) if len(found) > limit else None)
 
     def check(self) -> dict[str, JSON]:
         return {"engine": "memory", "seq": self._state.seq}

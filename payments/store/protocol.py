@@ -1,20 +1,28 @@
 """What every engine offers."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from payments.domain.commands import Command
 from payments.domain.decisions import Outcome, Terms
 from payments.domain.entries import JSON, Entry
-from payments.domain.state import State
+from payments.domain.ledger import Balance
+from payments.domain.overview import Totals
+from payments.domain.readings import PowerState
+from payments.domain.sessions import ENDED, Session
+from payments.domain.upkeep import Upkeep
 from payments.errors import Rejected
+
+T = TypeVar("T")
 
 Result: TypeAlias = Outcome | Rejected
 Clock: TypeAlias = Callable[[], int]
 TermsSource: TypeAlias = Callable[[], Terms]
 
 
-class Query(NamedTuple):
+class EntryQuery(NamedTuple):
     """Which entries to look for; ``None`` asks for any.
 
     Attributes:
@@ -38,16 +46,41 @@ class Query(NamedTuple):
         )
 
 
-class Page(NamedTuple):
-    """Entries found, newest first.
+class SessionQuery(NamedTuple):
+    """Which sessions to look for; ``None`` asks for any.
 
     Attributes:
-        before: where to go on searching: the ``before`` of the next call; ``None`` when the search is complete. A page
-            may be short, or empty, and still have one: the search stops after a bounded number of entries.
+        status: as it is at ``now_ms`` for readers who call a session stale after ``idle_timeout_ms`` of silence.
+        active_only: leave out those that have ended.
     """
 
-    entries: Sequence[Entry]
-    before: int | None
+    orchestrator_id: str | None = None
+    edge_id: str | None = None
+    status: str | None = None
+    active_only: bool = False
+    now_ms: int = 0
+    idle_timeout_ms: int = 0
+
+    def matches(self, session: Session) -> bool:
+        """Whether ``session`` is one of those asked for."""
+        return (
+            self.orchestrator_id in (None, session.orchestrator_id)
+            and self.edge_id in (None, session.edge_id)
+            and not (self.active_only and session.status == ENDED)
+            and (self.status is None or self.status == session.status_at(self.now_ms, self.idle_timeout_ms))
+        )
+
+
+class Page(NamedTuple, Generic[T]):
+    """What was found, newest first.
+
+    Attributes:
+        before: the cursor of the next page, for the ``before`` of the next call; ``None`` when the search is complete.
+            A page may be short, or empty, and still have one: a search stops after a bounded amount of work.
+    """
+
+    items: Sequence[T]
+    before: str | None
 
 
 class Commit(NamedTuple):
@@ -65,26 +98,18 @@ class Commit(NamedTuple):
 
 
 Observer: TypeAlias = Callable[[Commit], None]
-"""Called once a commit, by the thread that all callers wait for: it takes no time, and raises nothing."""
+"""Called once per commit by the thread that all callers wait for, so it must be quick and must not raise."""
 
 
 def unobserved(_: Commit) -> None:
     """Nobody keeps count."""
 
 
-class Execution(Protocol):
-    """Commands on their way."""
-
-    @property
-    def due_s(self) -> float:
-        """When ``results`` stops to wait, by ``clock.monotonic_s``."""
-
-    def results(self) -> Sequence[Result]:
-        """One for each command, as ``Store.execute`` has them; waits for them. Raises ``Unavailable``, ``Corrupt``."""
-
-
 class Store(Protocol):
-    """The journal, its state, and the one way to change them. Every method may raise ``Unavailable`` or ``Corrupt``."""
+    """The ledger: one way to change it, and queries. Every method may raise ``Unavailable`` or ``Corrupt``.
+
+    Queries show every acknowledged command, whichever process acknowledged it.
+    """
 
     def execute(self, commands: Sequence[Command]) -> Sequence[Result]:
         """Decide ``commands`` one after the other and record what they become; durable when it returns.
@@ -92,26 +117,37 @@ class Store(Protocol):
         A command that is ``Rejected`` gets that as its result and leaves the others alone.
         """
 
-    def submit(self, commands: Sequence[Command], when_done: Callable[[], None]) -> Execution:
-        """As ``execute``, but for somebody who waits for the results later, or elsewhere.
+    def session(self, session_id: str) -> Session | None:
+        """The session, unless it is unknown or forgotten."""
 
-        ``when_done`` is called, by any thread, as soon as it is known what ``results`` returns or raises: it takes no
-        time, and raises nothing. That may be after ``due_s``, or never.
-        """
+    def sessions(self, query: SessionQuery, *, before: str | None = None, limit: int = 50) -> Page[Session]:
+        """Sessions in the reverse order of their opening. Raises ``Rejected`` for a ``before`` that is no cursor."""
 
-    def view(self) -> State:
-        """The state after every acknowledged command, whichever process acknowledged it. Read only."""
+    def balance(self, orchestrator_id: str) -> Balance | None:
+        """What the orchestrator is owed; ``None`` if nothing ever moved its balance."""
 
-    def entries(self, query: Query, *, before: int | None = None, limit: int = 200) -> Page:
-        """Entries with a ``seq`` below ``before`` (``None``: from the newest), newest first, at most ``limit``."""
+    def balances(self) -> Sequence[Balance]:
+        """Every balance, sorted by orchestrator."""
+
+    def powers(self) -> Sequence[PowerState]:
+        """The power state of every orchestrator that was ever asked, sorted by orchestrator."""
+
+    def due(self, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> Sequence[Upkeep]:
+        """At most ``limit`` of the upkeep commands that are due (``domain.upkeep.upkeep_due``)."""
+
+    def totals(self, now_ms: int, idle_timeout_ms: int) -> Totals:
+        """Counts and sums over everything, without walking through it."""
+
+    def entries(self, query: EntryQuery, *, before: str | None = None, limit: int = 200) -> Page[Entry]:
+        """Entries, newest first. Raises ``Rejected`` for a ``before`` that is no cursor."""
 
     def check(self) -> dict[str, JSON]:
-        """What a readiness probe wants to know; raises ``Unavailable`` when a command would fail now."""
+        """What a readiness probe wants to know; raises ``Unavailable`` when a command would fail now. Never waits."""
 
     def maintain(self) -> None:
-        """Rare upkeep that takes its time, seconds or minutes, and changes nothing that anyone sees of the entries.
+        """Rare upkeep that takes seconds or minutes and changes nothing that anyone sees of the entries.
 
-        For the worker, not for a request. Where another process is at it, it returns at once.
+        For the worker, not for a request. Returns at once where another process is doing it.
         """
 
     def refresh(self) -> None:
@@ -119,3 +155,77 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Leave the projections up to date, and let go of everything."""
+
+
+class Verified(NamedTuple):
+    """What ``verify`` found to hold together.
+
+    Attributes:
+        segments, bytes: how much was read.
+        sessions: how many are not forgotten.
+        balances_wei: what the entries add up to, by orchestrator.
+        compared: up to which ``seq`` each projection shows the journal, and rightly so; a missing one is not in it.
+    """
+
+    entries: int
+    segments: int
+    bytes: int
+    sessions: int
+    balances_wei: Mapping[str, int]
+    compared: Mapping[str, int]
+
+
+class Lease(Protocol):
+    """One process's claim to a duty that only one should have. Not thread-safe; callers must serialise."""
+
+    def try_acquire(self) -> bool:
+        """Whether this process has the lease now; it keeps it until ``close``. Raises ``OSError``."""
+
+    def publish(self, status: Mapping[str, JSON]) -> None:
+        """Let others read ``status`` by ``Engine.published``. Raises ``OSError``."""
+
+    def close(self) -> None:
+        """Let another process have it."""
+
+
+class Engine(Protocol):
+    """Where a ledger is kept, whether or not anybody has it open. ``str`` says where, for messages."""
+
+    def exists(self) -> bool:
+        """Whether a journal was ever begun here."""
+
+    def obstacles(self) -> list[str]:
+        """What would stop ``open``, one problem each; nothing is made or changed to find out."""
+
+    def warnings(self) -> list[str]:
+        """What ``open`` would warn of."""
+
+    def check_user(self) -> None:
+        """Raises ``Misconfigured`` where this user would leave files that the ledger's owner could not read."""
+
+    def uses(self, path: Path) -> bool:
+        """Whether ``path`` is one of the files that the ledger is kept in."""
+
+    def free_bytes(self) -> int | None:
+        """The space left for the journal; ``None`` where that is unknown."""
+
+    def open(self, terms: TermsSource, clock: Clock, observe: Observer = unobserved) -> Store:
+        """The store, recovered and ready. Raises ``Corrupt``, ``Misconfigured`` and ``Unavailable``."""
+
+    def export(self, query: EntryQuery, *, money_only: bool) -> AbstractContextManager[Iterator[Mapping[str, Any]]]:
+        """The entries that match, oldest first, as ``entry_record`` shows them, beside whatever runs.
+
+        Raises ``Misconfigured``, ``Unavailable`` and ``Corrupt``, and so does the iterator.
+        """
+
+    def verify(self) -> Verified:
+        """Hold the whole journal against itself and its projections, beside whatever runs; writes nothing.
+
+        Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``.
+        """
+
+    def lease(self, name: str) -> Lease:
+        """A claim to the duty ``name``, not acquired yet. Raises ``Misconfigured``."""
+
+    def published(self, name: str) -> Any:
+        """The status last published for the duty ``name``; ``None`` where there is none that can be read."""

@@ -7,7 +7,7 @@ from werkzeug.routing import BaseConverter
 from payments.clock import now_ms
 from payments.registry import Registry, bootstrap
 from payments.settings import Settings
-from payments.store import open_store
+from payments.store import engine_of, open_store
 from payments.web import health, ledger, metrics, orchestrators, power, problems, sessions
 from payments.web.answers import Orjson
 from payments.web.meters import observe_commit
@@ -39,7 +39,7 @@ def create_app(settings: Settings) -> Flask:
     app.json = Orjson(app)
     app.url_map.merge_slashes = False
     app.url_map.converters["anything"] = _Anything
-    attach(app, Services(settings, store, registry, Gate(settings), now_ms))
+    attach(app, Services(settings, engine_of(settings), store, registry, Gate(settings), now_ms))
     follow_requests(app)
     if settings.behind_proxy:
         # One hop, and nothing else that a header could claim: no host, port or prefix.

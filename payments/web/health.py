@@ -25,6 +25,6 @@ def ready() -> dict[str, Any]:
     store = here.store.check()
     count, problem = len(here.registry.records()), here.registry.problem
     registry = {"orchestrators": count, "problem": problem}
-    worker = worker_health(here.settings, here.now_ms())
+    worker = worker_health(here)
     is_well = problem is None and worker["problem"] is None
     return {"status": "ok" if is_well else "degraded", "store": store, "registry": registry, "worker": worker}

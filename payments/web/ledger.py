@@ -8,7 +8,7 @@ from payments.domain.ledger import Adjustment, Booking, Payout
 from payments.domain.money import format_eth
 from payments.domain.records import balance_record, entry_record
 from payments.errors import Rejected
-from payments.store import Query
+from payments.store import EntryQuery
 from payments.web.body import read_json
 from payments.web.schemas import AdjustmentSchema, EntriesQuery, PayoutSchema
 from payments.web.services import services
@@ -22,10 +22,10 @@ def get_entries() -> dict[str, Any]:
     here.gate.admit_viewer(request)
     wanted = EntriesQuery().load(request.args)
     before, limit = wanted.pop("cursor", None), wanted.pop("limit")
-    page = here.store.entries(Query(**wanted), before=before, limit=limit)
+    page = here.store.entries(EntryQuery(**wanted), before=before, limit=limit)
     return {
-        "events": [entry_record(entry) for entry in page.entries],
-        "next_cursor": None if page.before is None else str(page.before),
+        "events": [entry_record(entry) for entry in page.items],
+        "next_cursor": page.before,
     }
 
 
@@ -33,8 +33,7 @@ def get_entries() -> dict[str, Any]:
 def get_balances() -> dict[str, Any]:
     here = services()
     here.gate.admit_viewer(request)
-    balances = [balance for _, balance in sorted(here.store.view().balances.copy().items())]
-    return {"balances": [balance_record(balance, here.settings.credit_unit) for balance in balances]}
+    return {"balances": [balance_record(balance, here.settings.credit_unit) for balance in here.store.balances()]}
 
 
 @blueprint.post("/adjustments")
@@ -56,9 +55,7 @@ def post_payout() -> dict[str, Any]:
 def _book(command: Booking) -> dict[str, Any]:
     """Book it, and answer with the balance after it and the entry that did it, now or the first time."""
     here = services()
-    known = command.orchestrator_id in here.registry.records()
-    if not known and command.orchestrator_id not in here.store.view().balances:
-        raise Rejected("not-found", f'no orchestrator "{command.orchestrator_id}" is registered or was ever credited')
+    here.check_orchestrator(command.orchestrator_id)
     result = here.store.execute([command])[0]
     if isinstance(result, Rejected):
         raise result

@@ -4,8 +4,6 @@ Amounts are floats here, for graphs and alerts only; what is owed exactly, ``/ap
 """
 
 import os
-import shutil
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import inf
 from pathlib import Path
@@ -18,10 +16,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from payments.domain.entries import ADJUSTMENT, PAYOUT, POWER_TIME, SESSION_TIME
 from payments.domain.money import WEI_PER_ETH
-from payments.domain.sessions import ACTIVE, ENDED, STALE
-from payments.domain.state import State
+from payments.domain.overview import Totals
 from payments.errors import Corrupt, Unavailable
 from payments.web.meters import METERS
 from payments.web.services import Services, services
@@ -70,61 +66,47 @@ class _State(Collector):
 
     def collect(self) -> Iterator[Metric]:
         here = self._here
-        worker = worker_health(here.settings, here.now_ms())
+        worker = worker_health(here)
         yield from _health(here, worker)
         yield from _sweep(worker["sweep"], here.settings.power_meter_enabled)
-        state = _usable(here)
-        yield _gauge("payments_store_usable", "1: an event can be recorded now.", state is not None)
-        if state is not None:
-            yield _gauge("payments_journal_entries", "Entries in the journal.", state.seq)
-            yield from _sessions(state, here.now_ms(), here.settings.session_idle_timeout_s * 1000)
-            yield from _money(state)
+        totals = _totals(here)
+        yield _gauge("payments_store_usable", "1: an event can be recorded now.", totals is not None)
+        if totals is not None:
+            yield _gauge("payments_journal_entries", "Entries in the journal.", totals.entries)
+            yield from _sessions(totals)
+            yield from _money(totals)
 
 
-def _usable(here: Services) -> State | None:
-    """The state; ``None`` where the store cannot be used, which to find out may take seconds: once is enough."""
+def _totals(here: Services) -> Totals | None:
+    """``None`` where the store cannot be used."""
     try:
         here.store.check()
-        return here.store.view()
+        return here.store.totals(here.now_ms(), here.settings.session_idle_timeout_s * 1000)
     except (Unavailable, Corrupt):
         return None
 
 
 def _health(here: Services, worker: Mapping[str, Any]) -> Iterator[Metric]:
-    try:
-        free = shutil.disk_usage(here.settings.ledger_journal_path.parent).free
+    if (free := here.engine.free_bytes()) is not None:
         yield _gauge("payments_journal_disk_free_bytes", "Free space where the journal is.", free)
-    except OSError:
-        pass
     yield _gauge("payments_registry_sound", "1: registry.json can be read.", here.registry.problem is None)
     yield _gauge("payments_orchestrators", "Orchestrators that are registered.", len(here.registry.records()))
     is_well = worker["problem"] is None
     yield _gauge("payments_worker_well", "1: the worker reports in time, or is not needed.", is_well)
 
 
-def _sessions(state: State, now_ms: int, idle_timeout_ms: int) -> Iterator[Metric]:
-    counts: Counter[str] = Counter()
-    unattributed = 0
-    for session in list(state.sessions.values()):
-        counts[session.status_at(now_ms, idle_timeout_ms)] += 1
-        unattributed += session.orchestrator_id is None and session.status == ACTIVE
+def _sessions(totals: Totals) -> Iterator[Metric]:
     text = "Sessions that are kept, by status; the live ones are active."
-    yield _gauges("payments_sessions", text, "status", {status: counts[status] for status in (ACTIVE, STALE, ENDED)})
-    yield _gauge("payments_sessions_unattributed", "Sessions not ended whom no orchestrator earns from.", unattributed)
+    yield _gauges("payments_sessions", text, "status", totals.sessions)
+    text = "Sessions not ended whom no orchestrator earns from."
+    yield _gauge("payments_sessions_unattributed", text, totals.unattributed)
 
 
-def _money(state: State) -> Iterator[Metric]:
-    """Sums over all entries. Only the state has them that every process shares, so session time is what is left."""
-    balances, power = list(state.balances.values()), list(state.power.values())
-    sums = Counter({ADJUSTMENT: 0, PAYOUT: 0, POWER_TIME: sum(each.billed_wei for each in power)})
-    for balance in balances:
-        for key, booked in balance.booked.items():
-            sums[key.partition(":")[0]] += booked.delta_wei
-    owed = sum(balance.balance_wei for balance in balances)
-    sums[SESSION_TIME] = owed - sum(sums.values())
+def _money(totals: Totals) -> Iterator[Metric]:
     text = "What entries of each reason add up to, in ETH: credits above zero, debits below."
-    yield _gauges("payments_credited_eth", text, "reason", {name: wei / WEI_PER_ETH for name, wei in sums.items()})
-    yield _gauge("payments_owed_eth", "The sum of all balances, in ETH.", owed / WEI_PER_ETH)
+    credited = {reason: wei / WEI_PER_ETH for reason, wei in totals.credited_wei.items()}
+    yield _gauges("payments_credited_eth", text, "reason", credited)
+    yield _gauge("payments_owed_eth", "The sum of all balances, in ETH.", totals.owed_wei / WEI_PER_ETH)
 
 
 def _sweep(sweep: Mapping[str, Any] | None, is_due: bool) -> Iterator[Metric]:
@@ -144,7 +126,7 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, text, value)
 
 
-def _gauges(name: str, text: str, label: str, values: dict[str, float] | dict[str, int]) -> Metric:
+def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
     family = GaugeMetricFamily(name, text, labels=[label])
     for word, value in values.items():
         family.add_metric([word], value)

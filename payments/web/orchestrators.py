@@ -51,7 +51,6 @@ def get_stats(orchestrator_id: str) -> dict[str, Any]:
     here = services()
     here.gate.admit_viewer(request)
     wanted = StatsQuery().load(request.args)
-    if orchestrator_id not in here.registry.records() and orchestrator_id not in here.store.view().balances:
-        raise Rejected("not-found", f'no orchestrator "{orchestrator_id}" is registered or was ever credited')
+    here.check_orchestrator(orchestrator_id)
     since_ms = first_day_ms(here.now_ms(), wanted["days"])
     return sum_up(here.store, orchestrator_id, since_ms, wanted.get("cursor"))

@@ -16,5 +16,9 @@ def get_power() -> dict[str, Any]:
     here = services()
     here.gate.admit_viewer(request)
     now_ms, max_gap_ms = here.now_ms(), here.settings.power_max_gap_s * 1000
-    states = [power for _, power in sorted(here.store.view().power.copy().items())]
-    return {"power": [{**power_record(each), "is_fresh": now_ms - each.read_at_ms <= max_gap_ms} for each in states]}
+    return {
+        "power": [
+            {**power_record(power), "is_fresh": now_ms - power.read_at_ms <= max_gap_ms}
+            for power in here.store.powers()
+        ]
+    }

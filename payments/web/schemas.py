@@ -15,7 +15,7 @@ class SessionsQuery(Schema):
         unknown = EXCLUDE
 
     limit = WholeText(1, 2000, load_default=200, metadata=about("How many at most."))
-    cursor = WholeText(1, 2**63 - 1, metadata=about("The `next_cursor` of the page before."))
+    cursor = fields.String(metadata=about("The `next_cursor` of the page before."))
     orchestrator_id = fields.String(metadata=about("Of this one only."))
     edge_id = fields.String(metadata=about("Of this edge only."))
     status = fields.String(validate=validate.OneOf(STATUSES), metadata=about("Of this status only."))
@@ -31,7 +31,7 @@ class EntriesQuery(Schema):
         unknown = EXCLUDE
 
     limit = WholeText(1, 2000, load_default=200, metadata=about("How many at most."))
-    cursor = WholeText(1, 2**63 - 1, metadata=about("The `next_cursor` of the page before."))
+    cursor = fields.String(metadata=about("The `next_cursor` of the page before."))
     orchestrator_id = fields.String(metadata=about("Of this one only."))
     reason = fields.String(metadata=about("For this reason only."))
     session_id = fields.String(metadata=about("Of this session only."))
@@ -46,7 +46,7 @@ class StatsQuery(Schema):
         unknown = EXCLUDE
 
     days = WholeText(1, 3660, load_default=30, metadata=about("How many days, today included."))
-    cursor = WholeText(1, 2**63 - 1, metadata=about("The `next_cursor` of the answer before, with the same `days`."))
+    cursor = fields.String(metadata=about("The `next_cursor` of the answer before, with the same `days`."))
 
 
 class ChangeSchema(RecordSchema):

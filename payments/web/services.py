@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from flask import Flask, current_app
 
+from payments.errors import Rejected
 from payments.registry import Registry
 from payments.settings import Settings
-from payments.store import Store
+from payments.store import Engine, Store
 from payments.web.tokens import Gate
 
 
@@ -15,10 +16,16 @@ class Services(NamedTuple):
     """The rooms below, as one request sees them."""
 
     settings: Settings
+    engine: Engine
     store: Store
     registry: Registry
     gate: Gate
     now_ms: Callable[[], int]
+
+    def check_orchestrator(self, orchestrator_id: str) -> None:
+        """Raises ``Rejected`` (``not-found``) for one that was never registered or credited."""
+        if orchestrator_id not in self.registry.records() and self.store.balance(orchestrator_id) is None:
+            raise Rejected("not-found", f'no orchestrator "{orchestrator_id}" is registered or was ever credited')
 
 
 def attach(app: Flask, services: Services) -> None:

@@ -1,9 +1,7 @@
 """Events in, sessions out."""
 
 from collections import Counter
-from collections.abc import Sequence
-from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from flask import Blueprint, request
 from marshmallow import ValidationError
@@ -12,13 +10,11 @@ from payments.domain.decisions import Outcome
 from payments.domain.entries import JSON
 from payments.domain.money import format_eth
 from payments.domain.records import session_record
-from payments.domain.sessions import SessionEvent
+from payments.domain.sessions import Session, SessionEvent
 from payments.errors import Rejected
 from payments.events import load_event
-from payments.store import Result
+from payments.store import SessionQuery
 from payments.web.body import BATCH_LIMIT, read_json
-from payments.web.later import Later
-from payments.web.listing import list_sessions, shown
 from payments.web.meters import INVALID, REJECTED, UNREADABLE, count_event
 from payments.web.problems import rejection
 from payments.web.schemas import SessionsQuery
@@ -26,24 +22,26 @@ from payments.web.services import services
 
 BATCH_EVENTS = 1000
 
-_BatchAnswer: TypeAlias = dict[str, list[dict[str, JSON]]]
-
 blueprint = Blueprint("sessions", __name__, url_prefix="/api/sessions")
 
 
 @blueprint.post("/events")
-def post_event() -> Later:
+def post_event() -> dict[str, JSON]:
     here = services()
     here.gate.admit_reporter(request)
     event = _load(read_json(request), here.now_ms())
     if isinstance(event, ValidationError):
         count_event(UNREADABLE, INVALID)
         raise event
-    return Later(here.store, [event], partial(_answer, event))
+    (result,) = here.store.execute([event])
+    count_event(*_counted(event, result))
+    if isinstance(result, Rejected):
+        raise result
+    return {**session_record(result.session), "outcome": result.kind}
 
 
 @blueprint.post("/events/batch")
-def post_batch() -> Later | _BatchAnswer:
+def post_batch() -> dict[str, Any]:
     here = services()
     here.gate.admit_reporter(request)
     items = read_json(request, BATCH_LIMIT)
@@ -52,26 +50,36 @@ def post_batch() -> Later | _BatchAnswer:
     received_at_ms = here.now_ms()
     loaded = [_load(item, received_at_ms) for item in items]
     events = [event for event in loaded if isinstance(event, SessionEvent)]
-    answer = partial(_answer_batch, items, loaded)
-    return Later(here.store, events, answer) if events else answer(())
+    executed = iter(here.store.execute(events) if events else ())
+    results = [event if isinstance(event, ValidationError) else next(executed) for event in loaded]
+    for (kind, outcome), count in Counter(map(_counted, loaded, results)).items():
+        count_event(kind, outcome, count)
+    return {"results": list(map(_item, items, results))}
 
 
 @blueprint.get("")
 def get_sessions() -> dict[str, Any]:
     here = services()
     here.gate.admit_viewer(request)
-    query = SessionsQuery().load(request.args)
-    return list_sessions(here.store.view(), query, here.now_ms(), here.settings.session_idle_timeout_s * 1000)
+    wanted = SessionsQuery().load(request.args)
+    before, limit = wanted.pop("cursor", None), wanted.pop("limit")
+    now_ms, idle_timeout_ms = here.now_ms(), here.settings.session_idle_timeout_s * 1000
+    query = SessionQuery(**wanted, now_ms=now_ms, idle_timeout_ms=idle_timeout_ms)
+    page = here.store.sessions(query, before=before, limit=limit)
+    return {
+        "sessions": [_shown(session, now_ms, idle_timeout_ms) for session in page.items],
+        "next_cursor": page.before,
+    }
 
 
 @blueprint.get("/<anything:session_id>")
 def get_session(session_id: str) -> dict[str, JSON]:
     here = services()
     here.gate.admit_viewer(request)
-    session = here.store.view().sessions.get(session_id)
+    session = here.store.session(session_id)
     if session is None:
         raise Rejected("not-found", f'no session "{session_id}" is known')
-    record = shown(session, here.now_ms(), here.settings.session_idle_timeout_s * 1000)
+    record = _shown(session, here.now_ms(), here.settings.session_idle_timeout_s * 1000)
     account: dict[str, JSON] = {
         "elapsed_ms": session.elapsed_ms,
         "billed_ms": session.billed_ms,
@@ -80,25 +88,9 @@ def get_session(session_id: str) -> dict[str, JSON]:
     return {**record, "account": {"from": record["started_at"], "to": record["last_billed_at"], **account}}
 
 
-def _answer(event: SessionEvent, results: Sequence[Result]) -> dict[str, JSON]:
-    (result,) = results
-    count_event(*_counted(event, result))
-    if not isinstance(result, Outcome):
-        raise result
-    record = session_record(result.session)
-    record["outcome"] = result.kind
-    return record
-
-
-def _answer_batch(
-    items: Sequence[Any], loaded: Sequence[SessionEvent | ValidationError], executed: Sequence[Result]
-) -> _BatchAnswer:
-    """What became of every item; those that are no events were not executed."""
-    remaining = iter(executed)
-    results = [event if isinstance(event, ValidationError) else next(remaining) for event in loaded]
-    for (kind, outcome), count in Counter(map(_counted, loaded, results)).items():
-        count_event(kind, outcome, count)
-    return {"results": list(map(_item, items, results))}
+def _shown(session: Session, now_ms: int, idle_timeout_ms: int) -> dict[str, JSON]:
+    """The session record as it looks at ``now_ms``, when it may have gone stale."""
+    return {**session_record(session), "status": session.status_at(now_ms, idle_timeout_ms)}
 
 
 def _load(item: Any, received_at_ms: int) -> SessionEvent | ValidationError:

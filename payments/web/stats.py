@@ -4,7 +4,7 @@ from typing import Any
 
 from payments.domain.money import format_eth
 from payments.domain.times import format_time
-from payments.store import Query, Store
+from payments.store import EntryQuery, Store
 
 _DAY_MS = 86_400_000
 _CLOCK_ERROR_MS = _DAY_MS
@@ -18,21 +18,21 @@ def first_day_ms(now_ms: int, days: int) -> int:
     return max(0, now_ms // _DAY_MS - days + 1) * _DAY_MS
 
 
-def sum_up(store: Store, orchestrator_id: str, since_ms: int, before: int | None) -> dict[str, Any]:
-    """The sums of as many entries below seq ``before`` as one call may look at, and where to go on.
+def sum_up(store: Store, orchestrator_id: str, since_ms: int, before: str | None) -> dict[str, Any]:
+    """The sums of as many entries before the cursor ``before`` as one call may look at, and where to go on.
 
     Nothing else is kept that they could be had from: the entries are the truth, and a month may have a million.
     """
-    page = store.entries(Query(orchestrator_id, since_ms=since_ms), before=before, limit=_MOST_ENTRIES)
+    page = store.entries(EntryQuery(orchestrator_id, since_ms=since_ms), before=before, limit=_MOST_ENTRIES)
     sums: dict[tuple[str, str], tuple[int, int]] = {}
-    for entry in page.entries:
+    for entry in page.items:
         if entry.delta_wei is not None:
             row = format_time(entry.timestamp_ms)[:10], entry.reason
             count, delta_wei = sums.get(row, (0, 0))
             sums[row] = count + 1, delta_wei + entry.delta_wei
     after = page.before
     if after is not None:
-        older = store.entries(Query(), before=after, limit=1).entries
+        older = store.entries(EntryQuery(), before=after, limit=1).items
         if older and older[0].timestamp_ms < since_ms - _CLOCK_ERROR_MS:
             after = None
     return {
@@ -43,5 +43,5 @@ def sum_up(store: Store, orchestrator_id: str, since_ms: int, before: int | None
             for (day, reason), (count, delta_wei) in sorted(sums.items(), reverse=True)
         ],
         "complete": after is None,
-        "next_cursor": None if after is None else str(after),
+        "next_cursor": after,
     }

@@ -22,7 +22,7 @@ HEADER = "X-Request-ID"
 UNMATCHED = "unmatched"
 """The route of a request that fits none, or comes with a method that is not taken there: both could be any text."""
 
-_ID, _FAILURE, _ROUTE = "payments.request_id", "payments.failure", "payments.route"
+_ID, _FAILURE = "payments.request_id", "payments.failure"
 _sane = re.compile(r"[!-~]{1,64}").fullmatch
 
 
@@ -56,13 +56,8 @@ def keep_failure(error: Exception) -> None:
     request.environ[_FAILURE] = error
 
 
-def keep_route() -> None:
-    """Which route the current request has, for one that is answered when it is not the current one any more."""
-    request.environ[_ROUTE] = request.url_rule
-
-
 def _finish(environ: "WSGIEnvironment", status: int, seconds: float) -> None:
-    rule = environ[_ROUTE] if _ROUTE in environ else environ["werkzeug.request"].url_rule
+    rule = environ["werkzeug.request"].url_rule
     method, route = (environ["REQUEST_METHOD"], rule.rule) if rule is not None else ("any", UNMATCHED)
     observe_request(method, route, status, seconds)
     if status >= 500:

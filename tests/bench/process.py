@@ -15,7 +15,7 @@ from payments.domain.sessions import HEARTBEAT
 from payments.store.file import snapshot
 from payments.store.file.snapshot import Paths, Rest, Snapshot
 from payments.store.file.store import FileStore
-from tests.harness import event, file_store
+from tests.harness import event, file_store, state_of
 
 THREADS = 4
 
@@ -46,7 +46,7 @@ def main(kind: str, folder: Path, begin_s: float = 0, seconds: float = 0) -> Non
 
 
 def _report(store: FileStore, until_s: float) -> int:
-    sessions = list(store.view().sessions) or [f"s-{number}" for number in range(1000)]
+    sessions = list(state_of(store).sessions) or [f"s-{number}" for number in range(1000)]
     count = 0
     while time.monotonic() < until_s:
         store.execute([event(random.choice(sessions), HEARTBEAT, now_ms())])

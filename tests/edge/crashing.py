@@ -15,7 +15,7 @@ from payments.store.memory import MemoryStore
 from tests.disk.scripted import HastyDisk
 from tests.edge.edge import ROOM, Edge, edge
 from tests.edge.spools import AWAY
-from tests.harness import NOON_MS, Clock, memory_store
+from tests.harness import NOON_MS, Clock, memory_store, state_of
 
 SMALL = 1 << 13
 """A spool that is soon full: files of 512 bytes, 13 heartbeats in all."""
@@ -174,7 +174,7 @@ class Story:
             assert (kinds.count(START), kinds.count(END)) == (1, 1), kinds
             moments = [each.occurred_ms for each in events]
             assert moments == sorted(moments)
-            session = self.payments.store.view().sessions[name]
+            session = state_of(self.payments.store).sessions[name]
             assert session.billed_ms == moments[-1] - moments[0]
             if name in last:
                 begun_ms = next(each.occurred_ms for each in self.told if each.session_id == name)

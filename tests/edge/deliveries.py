@@ -6,6 +6,7 @@ from pathlib import Path
 from payments.domain.sessions import END, START
 from tests.edge.edge import Edge
 from tests.edge.stand_in import StandIn
+from tests.harness import state_of
 
 
 def rejects(folder: Path) -> list[dict[str, object]]:
@@ -25,4 +26,4 @@ def all_is_delivered(life: Edge, stand_in: StandIn) -> None:
     life.deliver()
     assert life.spool.pending == 0
     assert [stand_in.kinds(each.session_id) for each in sessions] == [[START, END]] * 3
-    assert {each.billed_ms for each in stand_in.store.view().sessions.values()} >= {1000}
+    assert {each.billed_ms for each in state_of(stand_in.store).sessions.values()} >= {1000}

@@ -12,7 +12,7 @@ from tests.edge.conftest import Said
 from tests.edge.deliveries import all_is_delivered, rejects
 from tests.edge.edge import Edge, edge
 from tests.edge.stand_in import CUT, Call, Handler, Misbehaviour, Reply, StandIn, lost, refusal
-from tests.harness import free_port
+from tests.harness import free_port, state_of
 
 AWAY: dict[str, Misbehaviour] = {
     "500": refusal(500, "internal"),
@@ -174,7 +174,7 @@ def test_the_order_is_kept_over_failures_and_nothing_is_in_flight_twice(life: Ed
     seqs = [each.event["seq"] for each in stand_in.of(session.session_id) if each.outcome == "recorded"]
     assert seqs == [1, 2, 3, 4, 5, 6]
     assert {each.outcome for each in stand_in.of(session.session_id)} == {"recorded", "duplicate", "late"}
-    assert stand_in.store.view().sessions[session.session_id].billed_ms == 60_000
+    assert state_of(stand_in.store).sessions[session.session_id].billed_ms == 60_000
 
 
 def trouble_over(answer: Callable[[Handler, threading.Event], object], folder: Path, stand_in: StandIn) -> str | None:

@@ -17,7 +17,7 @@ from tests.edge.conftest import Said
 from tests.edge.edge import edge, edge_settings
 from tests.edge.spools import AWAY, batch
 from tests.edge.stand_in import CUT, Call, Handler, Reply, StandIn, refusal, standing_in
-from tests.harness import HOST_A, RealClock, until
+from tests.harness import HOST_A, RealClock, state_of, until
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_what_payments_credits_is_the_time_between_open_and_end(tmp_path: Path, 
         session.end()
         true_ms = (time.monotonic() - begun_s) * 1000
         assert reporter.close(10)
-    assert abs(stand_in.store.view().sessions[session.session_id].billed_ms - true_ms) < 50
+    assert abs(state_of(stand_in.store).sessions[session.session_id].billed_ms - true_ms) < 50
 
 
 def test_a_caller_waits_for_nothing_while_the_network_hangs_and_the_disk_too(tmp_path: Path, stand_in: StandIn) -> None:

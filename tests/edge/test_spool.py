@@ -12,7 +12,7 @@ from tests.edge.conftest import Said
 from tests.edge.edge import ROOM, Edge, edge
 from tests.edge.spools import AWAY, batch, deliver_all, die, files
 from tests.edge.stand_in import StandIn
-from tests.harness import NOON_MS, Clock
+from tests.harness import NOON_MS, Clock, state_of
 
 
 def test_nothing_may_be_sent_before_it_is_synced(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_what_was_thinned_and_is_still_in_a_file_does_no_harm_after_a_crash(tmp_
         life.deliver()
     kinds = stand_in.kinds(session.session_id)
     assert (kinds[0], kinds[-1], set(kinds[1:-1])) == (START, END, {HEARTBEAT})
-    assert stand_in.store.view().sessions[session.session_id].billed_ms == 3_600_000
+    assert state_of(stand_in.store).sessions[session.session_id].billed_ms == 3_600_000
 
 
 def test_files_are_taken_away_from_the_front_only(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from payments.domain.ledger import Adjustment
 from payments.domain.sessions import HEARTBEAT, SessionEvent
 from payments.domain.times import parse_time
+from tests.harness import state_of
 from tests.importing.house import NOW_MS, House, actions, copy_data, details, edit
 
 
@@ -51,7 +52,7 @@ def test_session_whose_host_is_anothers_here_is_not_given_to_it(house: House) ->
         "host 203.0.113.10 is orch-z's here and was orch-a's there; it begins here with its next event, and the time "
         "since 2026-01-31T11:45:00.120Z is not credited"
     )
-    assert "s-open" not in house.store.view().sessions
+    assert "s-open" not in state_of(house.store).sessions
 
 
 def test_two_records_with_one_host_stop_the_import_until_one_is_registered_here(house: House, theirs: Path) -> None:
@@ -80,7 +81,7 @@ def test_balance_is_added_to_what_is_owed_here(house: House) -> None:
     house.store.execute([Adjustment("orch-d", 5, "mine", "why")])
     plan = house.take_over()
     assert "added to the 0.000000000000000005 that it is owed here" in details(plan, "balance")["orch-d"]
-    assert house.store.view().balance_wei("orch-d") == 5 + 625 * 10**15
+    assert state_of(house.store).balance_wei("orch-d") == 5 + 625 * 10**15
 
 
 def test_orchestrator_that_only_the_journal_knows_is_reported(house: House, theirs: Path) -> None:
@@ -94,9 +95,9 @@ def test_orchestrator_that_only_the_journal_knows_is_reported(house: House, thei
 
 def test_session_that_is_here_is_left_as_it_is(house: House) -> None:
     house.store.execute([SessionEvent("s-open", HEARTBEAT, NOW_MS - 5000, "203.0.113.10")])
-    before = house.store.view().sessions["s-open"]
+    before = state_of(house.store).sessions["s-open"]
     assert actions(house.take_over(), "session")["s-open"] == "is here"
-    assert house.store.view().sessions["s-open"] == before
+    assert state_of(house.store).sessions["s-open"] == before
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_power_state_goes_on_only_while_it_would_be_credited(house: House) -> No
 def test_unknown_power_state_says_who_did_not_know(house: House, theirs: Path) -> None:
     edit(theirs, "power_meter.json", lambda states: states["orch-a"].update(state="unknown"))
     house.take_over(theirs)
-    assert house.store.view().power["orch-a"].detail == "read by livepeer-ops"
+    assert state_of(house.store).power["orch-a"].detail == "read by livepeer-ops"
 
 
 def test_orchestrator_that_has_cooled_down_is_enabled(house: House) -> None:
@@ -185,7 +186,7 @@ def test_balance_without_a_record_is_taken_over_and_said(house: House, theirs: P
     edit(theirs, "registry.json", lambda records: records.pop("orch-d") and None)
     plan = house.take_over(theirs)
     assert "it has no record, so no address to pay to" in details(plan, "balance")["orch-d"]
-    assert house.store.view().balance_wei("orch-d") == 625 * 10**15
+    assert state_of(house.store).balance_wei("orch-d") == 625 * 10**15
 
 
 def test_files_that_are_not_there_are_named(house: House, theirs: Path) -> None:

@@ -13,7 +13,7 @@ from payments.domain.money import accrue
 from payments.domain.sessions import END, HEARTBEAT, SessionEvent
 from payments.domain.times import format_time, parse_time
 from payments.domain.upkeep import upkeep_due
-from tests.harness import campaign
+from tests.harness import campaign, state_of
 from tests.importing.house import NOW_MS, House, copy_data, edit
 
 MINUTE_MS = 60_000
@@ -66,7 +66,7 @@ def test_every_moment_since_the_last_billed_one_is_billed_once(case: Case) -> No
             kind = END if number == len(case.pauses_ms) else HEARTBEAT
             house.store.execute([SessionEvent("s-open", kind, house.clock())])
             house.take_over(theirs)
-        session = house.store.view().sessions["s-open"]
+        session = state_of(house.store).sessions["s-open"]
     first_ms = -(-(NOW_MS * 1000 - case.unbilled_us) // 1000)
     assert first_ms - parse_time(billed_at) in (0, 1)
     assert session.last_billed_at_ms == house.clock.now_ms
@@ -79,10 +79,10 @@ def test_session_shows_when_it_was_last_seen_there(tmp_path: Path) -> None:
     """So that it is neither stale nor reaped for having been billed long ago."""
     house = House(tmp_path)
     house.take_over()
-    session = house.store.view().sessions["s-open"]
+    session = state_of(house.store).sessions["s-open"]
     assert session.last_seen_at_ms == parse_time("2026-01-31T11:59:45.124Z")
     assert session.status_at(NOW_MS, 120_000) == "active"
-    assert upkeep_due(house.store.view(), NOW_MS, 10 * MINUTE_MS, 60 * MINUTE_MS) == []
+    assert upkeep_due(state_of(house.store), NOW_MS, 10 * MINUTE_MS, 60 * MINUTE_MS) == []
 
 
 def test_gap_longer_than_the_maximum_is_not_credited_and_was_announced(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_gap_longer_than_the_maximum_is_not_credited_and_was_announced(tmp_path:
     house = House(tmp_path, SESSION_MAX_GAP_SECONDS=60)
     plan = house.take_over()
     house.store.execute([SessionEvent("s-open", HEARTBEAT, NOW_MS)])
-    session = house.store.view().sessions["s-open"]
+    session = state_of(house.store).sessions["s-open"]
     assert (session.billed_ms, list(session.unbilled_ms)) == (0, ["gap"])
     assert "will find a gap" in next(item.detail for item in plan.items if item.id == "s-open")
 
@@ -100,7 +100,7 @@ def test_session_that_is_nobodys_there_and_here_earns_nothing(tmp_path: Path, ki
     house = House(tmp_path)
     house.take_over()
     house.store.execute([SessionEvent("s-nobody", kind, NOW_MS)])
-    session = house.store.view().sessions["s-nobody"]
+    session = state_of(house.store).sessions["s-nobody"]
     assert (session.billed_wei, list(session.unbilled_ms)) == (0, ["unattributed"])
 
 

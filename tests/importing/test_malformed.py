@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from payments.importing import Refused, read_folder
+from tests.harness import state_of
 from tests.importing.house import House, copy_data, edit, load_settings
 
 JOURNAL = "audit/ledger-events.log"
@@ -28,7 +29,7 @@ def _problems(tmp_path: Path, change: Callable[[Path], None]) -> list[str]:
     change(theirs)
     with pytest.raises(Refused) as refused:
         house.take_over(theirs)
-    assert (house.store.view().seq, house.registry.records()) == (0, {})
+    assert (state_of(house.store).seq, house.registry.records()) == (0, {})
     return [problem.removeprefix(f"{theirs}/") for problem in refused.value.problems]
 
 

@@ -12,6 +12,7 @@ from payments.domain.sessions import ACTIVE, HEARTBEAT, SessionEvent
 from payments.domain.times import parse_time
 from payments.errors import Rejected
 from payments.importing import carry_out
+from tests.harness import state_of
 from tests.importing.house import DATA, NOW_MS, House, actions, copy_data, details, edit
 
 OPEN_FROM_MS = parse_time("2026-01-31T11:45:00.120Z")
@@ -70,7 +71,7 @@ def test_balances_are_those_of_the_file_whatever_the_journal_adds_up_to(house: H
         "journal_sum": "0.4999999999999999999999999995714286",
         "difference": "0.1250000000000000000000000004285714", "agrees": False,
     }  # fmt: skip
-    assert {name: format_eth(each.balance_wei) for name, each in house.store.view().balances.items()} == {
+    assert {name: format_eth(each.balance_wei) for name, each in state_of(house.store).balances.items()} == {
         "orch-a": "0.012021366666666666", "orch-c": "-0.25", "orch-d": "0.625",
     }  # fmt: skip
 
@@ -106,11 +107,11 @@ def test_record_keeps_what_has_a_counterpart_here(house: House) -> None:
 
 def test_session_goes_on_from_its_last_billed_moment(house: House) -> None:
     house.take_over()
-    session = house.store.view().sessions["s-open"]
+    session = state_of(house.store).sessions["s-open"]
     assert (session.status, session.orchestrator_id, session.billed_ms) == (ACTIVE, "orch-a", 0)
     assert session.started_at_ms == session.last_billed_at_ms == OPEN_FROM_MS
     house.store.execute([SessionEvent("s-open", HEARTBEAT, NOW_MS)])
-    session = house.store.view().sessions["s-open"]
+    session = state_of(house.store).sessions["s-open"]
     assert (session.billed_ms, session.unbilled_ms) == (NOW_MS - OPEN_FROM_MS, {})
     assert session.billed_wei == 10**14 * (NOW_MS - OPEN_FROM_MS) // 60_000
 
@@ -118,28 +119,28 @@ def test_session_goes_on_from_its_last_billed_moment(house: House) -> None:
 def test_power_is_metered_from_the_last_reading_there(house: House) -> None:
     house.take_over()
     read_at_ms = parse_time("2026-01-31T11:58:30.724Z")
-    power = house.store.view().power["orch-a"]
+    power = state_of(house.store).power["orch-a"]
     assert (power.state, power.metered_from_ms, power.metered_to_ms) == ("awake", read_at_ms, read_at_ms)
     house.store.execute([Reading("orch-a", "awake", NOW_MS)])
-    assert house.store.view().power["orch-a"].metered_from_ms == read_at_ms
-    assert house.store.view().power["orch-a"].unbilled_ms == {"unpriced": NOW_MS - read_at_ms}
+    assert state_of(house.store).power["orch-a"].metered_from_ms == read_at_ms
+    assert state_of(house.store).power["orch-a"].unbilled_ms == {"unpriced": NOW_MS - read_at_ms}
 
 
 def test_second_run_changes_nothing(house: House) -> None:
     house.take_over()
-    entries, records = house.store.view().seq, dict(house.registry.records())
+    entries, records = state_of(house.store).seq, dict(house.registry.records())
     again = house.take_over()
     assert (again.records, again.commands, again.problems) == ([], [], [])
-    assert (house.store.view().seq, house.registry.records()) == (entries, records)
+    assert (state_of(house.store).seq, house.registry.records()) == (entries, records)
 
 
 def test_same_commands_again_change_nothing(house: House) -> None:
     """Two imports at once: each made its plan before the other wrote."""
     first, second = house.plan(), house.plan()
     carry_out(first, house.registry, house.store)
-    entries = house.store.view().seq
+    entries = state_of(house.store).seq
     carry_out(second, house.registry, house.store)
-    assert house.store.view().seq == entries
+    assert state_of(house.store).seq == entries
 
 
 def test_record_that_was_registered_after_the_plan_was_made_is_left_as_it_is(house: House) -> None:
@@ -154,7 +155,7 @@ def test_balance_that_was_taken_over_otherwise_after_the_plan_was_made_is_an_err
     house.store.execute([Adjustment("orch-d", 1, "livepeer-ops:opening-balance", "another import")])
     with pytest.raises(Rejected, match=r"was booked as 0\.000000000000000001 before"):
         carry_out(plan, house.registry, house.store)
-    assert house.store.view().balance_wei("orch-d") == 1
+    assert state_of(house.store).balance_wei("orch-d") == 1
 
 
 @pytest.mark.parametrize("done", range(11))
@@ -168,11 +169,11 @@ def test_import_after_a_crash_half_way_ends_where_one_without_does(tmp_path: Pat
     carry_out(part, broken.registry, broken.store)
     broken.clock.now_ms += 60_000
     broken.take_over()
-    assert broken.store.view().sessions == whole.store.view().sessions
-    assert broken.store.view().power == whole.store.view().power
+    assert state_of(broken.store).sessions == state_of(whole.store).sessions
+    assert state_of(broken.store).power == state_of(whole.store).power
     assert _owed(broken) == _owed(whole)
     assert broken.registry.attribution() == whole.registry.attribution()
-    assert broken.store.view().seq == whole.store.view().seq
+    assert state_of(broken.store).seq == state_of(whole.store).seq
 
 
 def test_balance_that_has_grown_since_stops_a_second_import(house: House, tmp_path: Path) -> None:
@@ -190,4 +191,4 @@ def test_folder_is_left_as_it_was(house: House) -> None:
 
 
 def _owed(house: House) -> dict[str, int]:
-    return {name: each.balance_wei for name, each in house.store.view().balances.items()}
+    return {name: each.balance_wei for name, each in state_of(house.store).balances.items()}

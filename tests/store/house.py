@@ -7,10 +7,10 @@ from typing import Any
 from payments.domain.decisions import Terms
 from payments.domain.entries import Entry
 from payments.domain.state import State
-from payments.store import Query, Store
+from payments.store import EntryQuery, Store
 from payments.store.file.store import FileStore
 from payments.store.memory import MemoryStore
-from tests.harness import TERMS, Clock, journal_path, projections
+from tests.harness import TERMS, Clock, journal_path, projections, state_of
 from tests.store.accounts import check_accounts
 
 MINUTE_MS = 60_000
@@ -64,17 +64,17 @@ class House:
             self._open.pop().close()
 
 
-def all_entries(store: Store, query: Query | None = None, limit: int = 200) -> list[Entry]:
+def all_entries(store: Store, query: EntryQuery | None = None, limit: int = 200) -> list[Entry]:
     """Every entry that matches, newest first, page by page."""
-    return [entry for page in pages(store, query or Query(), limit) for entry in page]
+    return [entry for page in pages(store, query or EntryQuery(), limit) for entry in page]
 
 
-def pages(store: Store, query: Query, limit: int) -> Iterator[list[Entry]]:
+def pages(store: Store, query: EntryQuery, limit: int) -> Iterator[list[Entry]]:
     """The pages that a reader who follows ``before`` gets to see."""
     before = None
     while True:
         page = store.entries(query, before=before, limit=limit)
-        yield list(page.entries)
+        yield list(page.items)
         if page.before is None:
             return
         assert before is None or page.before < before, "a reader would go round in circles"
@@ -88,6 +88,6 @@ def kinds(results: Any) -> list[str]:
 
 def audited(store: Store) -> State:
     """The state of ``store``, after its accounts have been checked from the entries up."""
-    state = store.view()
+    state = state_of(store)
     check_accounts(all_entries(store)[::-1], state)
     return state

@@ -18,7 +18,7 @@ from payments.domain.upkeep import Forget, Reap, upkeep_due
 from payments.store import Result
 from payments.store.file.snapshot import Paths
 from tests.audit import audit
-from tests.harness import folder_in_memory, journal_path, projections, verified
+from tests.harness import folder_in_memory, journal_path, projections, state_of, verified
 from tests.store.house import MINUTE_MS, House, all_entries
 from tests.store.lifecycle import HOUR_MS, Lifecycle, once_begun
 
@@ -46,7 +46,7 @@ class HouseWorld:
         return all_entries(self.house.store)[::-1]
 
     def state(self) -> State:
-        return self.house.store.view()
+        return state_of(self.house.store)
 
 
 class MemoryLifecycle(Lifecycle):

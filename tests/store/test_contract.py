@@ -13,16 +13,16 @@ from payments.domain.ledger import Balance
 from payments.domain.sessions import END, HEARTBEAT, START
 from payments.domain.state import State
 from payments.errors import Rejected
-from payments.store import Query, Result, Store
-from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, event
+from payments.store import EntryQuery, Result, Store
+from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, event, state_of
 from tests.store.house import MINUTE_MS, House, all_entries, audited, kinds
 
 MINUTE_WEI = TERMS.rate_wei_per_minute
 
 
 def test_new_store_is_empty(store: Store) -> None:
-    assert store.view() == State()
-    assert store.entries(Query()) == ([], None)
+    assert state_of(store) == State()
+    assert store.entries(EntryQuery()) == ([], None)
 
 
 def test_each_command_gets_its_result_in_order(store: Store) -> None:
@@ -37,13 +37,13 @@ def test_each_command_gets_its_result_in_order(store: Store) -> None:
     results = store.execute(commands)
     assert kinds(results) == ["recorded", "duplicate", "recorded", "late", "invalid", "recorded"]
     assert isinstance(results[-1], Outcome)
-    assert results[-1].session == store.view().sessions["s-1"]
+    assert results[-1].session == state_of(store).sessions["s-1"]
     assert results[-1].session.billed_wei == 2 * MINUTE_WEI
 
 
 def test_no_commands_have_no_results(store: Store) -> None:
     assert list(store.execute([])) == []
-    assert store.view() == State()
+    assert state_of(store) == State()
 
 
 def test_commands_in_a_group_do_what_they_would_do_one_by_one(house: House, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_group_that_is_rejected_as_a_whole_writes_nothing(store: Store) -> None:
     store.execute([event(kind=START)])
     before = all_entries(store)
     assert kinds(store.execute([event("unknown", upstream_addr=None)] * 3)) == ["invalid"] * 3
-    assert (all_entries(store), store.view().seq) == (before, 1)
+    assert (all_entries(store), state_of(store).seq) == (before, 1)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_terms_are_asked_for_anew_by_every_group(house: House) -> None:
     house.terms = TERMS._replace(attribution={"198.51.100.1": "orch-c"}, rate_wei_per_minute=7)
     house.store.execute([event(kind=HEARTBEAT, upstream_addr="198.51.100.1")])
     house.store.execute([event(kind=HEARTBEAT, at_ms=NOON_MS + MINUTE_MS)])
-    assert house.store.view().balance_wei("orch-c") == 7
+    assert state_of(house.store).balance_wei("orch-c") == 7
 
 
 def test_seq_counts_up_without_a_hole(minutes: House) -> None:
@@ -165,8 +165,8 @@ def test_view_shows_what_another_store_has_acknowledged(file_house: House) -> No
         writer, reader = (mine, other) if minute % 2 else (other, mine)
         (outcome,) = writer.execute([event(kind=HEARTBEAT, at_ms=NOON_MS + minute * MINUTE_MS)])
         assert isinstance(outcome, Outcome)
-        assert reader.view().sessions["s-1"] == outcome.session
-        assert reader.entries(Query(), limit=1).entries[0].session == outcome.session
+        assert state_of(reader).sessions["s-1"] == outcome.session
+        assert reader.entries(EntryQuery(), limit=1).entries[0].session == outcome.session
         assert reader.check()["seq"] == minute + 1
     assert audited(mine) == audited(other)
 
@@ -186,7 +186,7 @@ def test_store_that_is_opened_again_is_as_it_was(file_house: House) -> None:
     state, entries = audited(file_house.store), all_entries(file_house.store)
     file_house.reopen()
     assert (audited(file_house.store), all_entries(file_house.store)) == (state, entries)
-    assert list(file_house.store.view().sessions) == list(state.sessions) == ["s-2", "s-1"]
+    assert list(state_of(file_house.store).sessions) == list(state.sessions) == ["s-2", "s-1"]
 
 
 def test_sessions_keep_their_order_over_a_crash_between_two_projections(file_house: House) -> None:
@@ -207,13 +207,13 @@ def test_upkeep_changes_nothing_that_anyone_sees(house: House) -> None:
     stores = [house.store, house.store if house.folder is None else house.another()]
     for number in range(24):
         stores[number % 2].execute([event(f"s-{number % 3}", at_ms=NOON_MS + number * 1000)])
-    state, entries = house.store.view(), all_entries(house.store)
+    state, entries = state_of(house.store), all_entries(house.store)
     house.store.maintain()
     for store in stores:
-        assert (store.view(), all_entries(store, limit=5)) == (state, entries)
+        assert (state_of(store), all_entries(store, limit=5)) == (state, entries)
     if house.folder is not None:
         house.reopen()
-        assert (house.store.view(), all_entries(house.store)) == (state, entries)
+        assert (state_of(house.store), all_entries(house.store)) == (state, entries)
 
 
 def in_threads(house: House, stores: list[Store]) -> list[Result]:

@@ -7,7 +7,7 @@ import pytest
 
 from payments.domain.entries import Entry
 from payments.domain.sessions import END, HEARTBEAT, START
-from payments.store import Query, Store
+from payments.store import EntryQuery, Store
 from tests.harness import NOON_MS, event
 from tests.store.house import MINUTE_MS, House, all_entries, pages
 
@@ -16,24 +16,26 @@ from tests.store.house import MINUTE_MS, House, all_entries, pages
 @pytest.mark.parametrize(
     ("query", "matches"),
     [
-        pytest.param(Query(), lambda entry: True, id="any"),
+        pytest.param(EntryQuery(), lambda entry: True, id="any"),
         pytest.param(
-            Query(orchestrator_id="orch-a"), lambda entry: entry.orchestrator_id == "orch-a", id="orchestrator"
+            EntryQuery(orchestrator_id="orch-a"), lambda entry: entry.orchestrator_id == "orch-a", id="orchestrator"
         ),
-        pytest.param(Query(reason="session_time"), lambda entry: entry.reason == "session_time", id="reason"),
-        pytest.param(Query(session_id="s-3"), lambda entry: entry.session.session_id == "s-3", id="session"),
-        pytest.param(Query(since_ms=NOON_MS + 4 * MINUTE_MS), lambda entry: entry.seq >= 5, id="since-is-included"),
-        pytest.param(Query(until_ms=NOON_MS + 4 * MINUTE_MS), lambda entry: entry.seq < 5, id="until-is-not"),
+        pytest.param(EntryQuery(reason="session_time"), lambda entry: entry.reason == "session_time", id="reason"),
+        pytest.param(EntryQuery(session_id="s-3"), lambda entry: entry.session.session_id == "s-3", id="session"),
         pytest.param(
-            Query("orch-b", "session_time", "s-2", NOON_MS + 5 * MINUTE_MS, NOON_MS + 11 * MINUTE_MS),
+            EntryQuery(since_ms=NOON_MS + 4 * MINUTE_MS), lambda entry: entry.seq >= 5, id="since-is-included"
+        ),
+        pytest.param(EntryQuery(until_ms=NOON_MS + 4 * MINUTE_MS), lambda entry: entry.seq < 5, id="until-is-not"),
+        pytest.param(
+            EntryQuery("orch-b", "session_time", "s-2", NOON_MS + 5 * MINUTE_MS, NOON_MS + 11 * MINUTE_MS),
             lambda entry: entry.seq in (8, 11),
             id="all-at-once",
         ),
-        pytest.param(Query(session_id="s-9"), lambda entry: False, id="nobody"),
+        pytest.param(EntryQuery(session_id="s-9"), lambda entry: False, id="nobody"),
     ],
 )
 def test_pages_hold_exactly_what_matches(
-    minutes: House, query: Query, matches: Callable[[Entry], bool], limit: int
+    minutes: House, query: EntryQuery, matches: Callable[[Entry], bool], limit: int
 ) -> None:
     everything = all_entries(minutes.store)
     read = list(pages(minutes.store, query, limit))
@@ -43,8 +45,8 @@ def test_pages_hold_exactly_what_matches(
 
 @pytest.mark.parametrize("before", [0, 1, 2, 7, 12, 13, 10**6])
 def test_page_begins_below_before(minutes: House, before: int) -> None:
-    page = minutes.store.entries(Query(), before=before)
-    assert [entry.seq for entry in page.entries] == [seq for seq in range(12, 0, -1) if seq < before]
+    page = minutes.store.entries(EntryQuery(), before=before)
+    assert [entry.seq for entry in page.items] == [seq for seq in range(12, 0, -1) if seq < before]
     assert page.before is None
 
 
@@ -54,15 +56,15 @@ def test_reader_finds_rare_entries_among_thousands_of_others(store: Store) -> No
     for _ in range(6):
         store.execute([event("common", HEARTBEAT) for _ in range(1000)])
     store.execute([event("rare", END)])
-    read = list(pages(store, Query(session_id="rare"), limit=2))
+    read = list(pages(store, EntryQuery(session_id="rare"), limit=2))
     assert [entry.seq for page in read for entry in page] == [6002, 1]
 
 
 def test_entries_added_meanwhile_do_not_disturb_a_reader(minutes: House) -> None:
-    first = minutes.store.entries(Query(), limit=5)
+    first = minutes.store.entries(EntryQuery(), limit=5)
     minutes.store.execute([event("s-4", START), event("s-5", START)])
-    second = minutes.store.entries(Query(), before=first.before)
-    assert [entry.seq for page in (first, second) for entry in page.entries] == list(range(12, 0, -1))
+    second = minutes.store.entries(EntryQuery(), before=first.before)
+    assert [entry.seq for page in (first, second) for entry in page.items] == list(range(12, 0, -1))
 
 
 def test_entries_are_found_by_their_seq_however_long_their_lines(store: Store) -> None:
@@ -71,7 +73,7 @@ def test_entries_are_found_by_their_seq_however_long_their_lines(store: Store) -
         [event("s" * (1 + seq * 37 % 128), HEARTBEAT, edge_id="\N{SNOWMAN}" * (seq % 64)) for seq in range(300)]
     )
     for before in range(2, 302):
-        assert [entry.seq for entry in store.entries(Query(), before=before, limit=1).entries] == [before - 1]
+        assert [entry.seq for entry in store.entries(EntryQuery(), before=before, limit=1).entries] == [before - 1]
 
 
 def test_reader_sees_whole_histories_while_others_write(house: House) -> None:

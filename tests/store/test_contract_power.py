@@ -11,8 +11,8 @@ from payments.domain.money import MS_PER_MINUTE
 from payments.domain.readings import AWAKE, UNKNOWN, Reading
 from payments.domain.sessions import END, HEARTBEAT, START
 from payments.domain.upkeep import Forget, Reap
-from payments.store import Query, Store
-from tests.harness import HOST_B, NOON_MS, TERMS, event, projections
+from payments.store import EntryQuery, Store
+from tests.harness import HOST_B, NOON_MS, TERMS, event, projections, state_of
 from tests.store.house import MINUTE_MS, House, all_entries, audited, kinds
 
 MINUTE_WEI = TERMS.rate_wei_per_minute
@@ -93,10 +93,10 @@ def test_a_group_of_them_does_what_they_do_one_by_one(told: House, tmp_path: Pat
 
 
 def test_entries_of_a_forgotten_session_and_of_power_are_found(told: House) -> None:
-    reasons = [entry.reason for entry in all_entries(told.store, Query(session_id="s-3"))]
+    reasons = [entry.reason for entry in all_entries(told.store, EntryQuery(session_id="s-3"))]
     assert reasons == ["session_forgotten", "session_opened"]
-    assert len(all_entries(told.store, Query(reason="power_time"))) == 2
-    assert len(all_entries(told.store, Query(reason="power_read", orchestrator_id="orch-b"))) == 4
+    assert len(all_entries(told.store, EntryQuery(reason="power_time"))) == 2
+    assert len(all_entries(told.store, EntryQuery(reason="power_read", orchestrator_id="orch-b"))) == 4
 
 
 @pytest.mark.parametrize("kept", ["all", "none", "sessions", "balances", "power_meter"])
@@ -114,7 +114,7 @@ def test_a_store_that_is_opened_again_knows_power_and_what_was_forgotten(
             path.unlink()
     house.reopen()
     assert (audited(house.store), all_entries(house.store)) == (state, entries)
-    assert list(house.store.view().sessions) == list(state.sessions)
+    assert list(state_of(house.store).sessions) == list(state.sessions)
     house.close()
 
 

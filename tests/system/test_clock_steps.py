@@ -6,9 +6,9 @@ from typing import Any
 
 from payments.domain.money import parse_eth
 from payments.domain.times import read_time
-from payments.store import Query
+from payments.store import EntryQuery
 from tests.audit import audit
-from tests.harness import NOON_MS, file_store, journal_path
+from tests.harness import NOON_MS, file_store, journal_path, state_of
 from tests.store.accounts import check_accounts
 from tests.system.teller import EARNER, RATE_WEI_PER_MINUTE
 from tests.system.tellers import Teller, running_teller
@@ -82,8 +82,8 @@ def told(folder: Path) -> list[dict[str, Any]]:
     entries, balances = audit(journal_path(folder))
     store = file_store(folder)
     try:
-        page = store.entries(Query(), limit=len(entries))
-        check_accounts(list(reversed(page.entries)), store.view())
+        page = store.entries(EntryQuery(), limit=len(entries))
+        check_accounts(list(reversed(page.items)), state_of(store))
     finally:
         store.close()
     billed_ms = sum(entry["metadata"]["delta_ms"] for entry in entries)

@@ -23,14 +23,14 @@ from payments.events import EventSchema
 from payments.fields import PRINTABLE, Strict
 from payments.registry import RecordSchema
 from payments.settings import Settings
-from payments.store import Query
+from payments.store import EntryQuery
 from payments.web import create_app, schemas
 from payments.web.openapi.calls import CALLS
 from payments.web.openapi.document import document
 from payments.web.problems import KINDS
 from payments.web.routes import public
 from payments.web.services import close_store
-from tests.harness import HOST_A, NOON_MS, TERMS, Clock, Server, campaign, event, memory_store
+from tests.harness import HOST_A, NOON_MS, TERMS, Clock, Server, campaign, event, memory_store, state_of
 from tests.web.helpers import BATCH, an_event, post_admin, post_event, send
 
 SCHEMAS: Mapping[str, Any] = document()["components"]["schemas"]
@@ -196,7 +196,7 @@ def test_every_entry_has_the_members_described() -> None:
         Reap("s-1", clock.now_ms), Forget("s-2", clock.now_ms),
     ]  # fmt: skip
     assert [result for result in store.execute(later) if isinstance(result, Rejected)] == []
-    entries = [entry_record(entry) for entry in store.entries(Query()).entries]
+    entries = [entry_record(entry) for entry in store.entries(EntryQuery()).entries]
     described = SCHEMAS["Entry"]["properties"]
     assert {entry["reason"] for entry in entries} >= {"session_reaped", "session_forgotten", "power_time", "payout"}
     assert {key for entry in entries for key in entry} == set(described)
@@ -204,7 +204,7 @@ def test_every_entry_has_the_members_described() -> None:
     assert {key for each in metadata for key in each} == set(described["metadata"]["properties"])
     assert {entry["reason"] for entry in entries} <= set(described["reason"]["enum"])
     assert {entry["event"] for entry in entries} == set(described["event"]["enum"])
-    [power, _] = store.view().power.values()
+    [power, _] = state_of(store).power.values()
     assert {*power_record(power), "is_fresh"} == members("Power") == required("Power")
 
 

@@ -21,11 +21,12 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from payments.clock import now_ms
 from payments.duty import SweepReport
+
+from payments.clock import now_ms
 from payments.registry import Registry
 from payments.store import open_store
-from tests.harness import ROOT, free_port
+from tests.harness import ROOT, free_port, state_of
 from tests.worker.sweeping import some_settings
 from worker.sweep import Sweeper
 
@@ -124,7 +125,7 @@ def sweep_twice(folder: Path, count: int, settings: Mapping[str, Any] | None = N
             cpu_s = time.process_time()
             first, second = sweeper.sweep(), sweeper.sweep()
             cpu_s = time.process_time() - cpu_s
-            power = store.view().power
+            power = state_of(store).power
         finally:
             sweeper.close()
             store.close()

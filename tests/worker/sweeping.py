@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from payments.duty import SweepReport
+
 from payments.clock import now_ms
 from payments.domain.readings import PowerState
-from payments.duty import SweepReport
 from payments.registry import Registry
 from payments.settings import Settings
 from payments.store import Store, open_store
+from tests.harness import state_of
 from tests.worker.process import register, register_urls
 from worker.dial import BoundedAdapter
 from worker.power import Answer, ask
@@ -50,7 +52,7 @@ class Sweeping:
         return self.power()
 
     def power(self) -> dict[str, PowerState]:
-        return dict(self.store.view().power)
+        return dict(state_of(self.store).power)
 
     def close(self) -> None:
         self.sweeper.close()

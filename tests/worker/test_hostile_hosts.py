@@ -11,6 +11,7 @@ from payments.clock import now_ms
 from payments.domain.money import parse_rate
 from payments.domain.readings import AWAKE as IS_AWAKE
 from payments.domain.readings import UNKNOWN, Reading
+from tests.harness import state_of
 from tests.worker.hosts import AWAKE, BLOCK, Act, Host, Peer, answers, says
 from tests.worker.process import register_urls
 from tests.worker.sweeping import sweeping
@@ -165,7 +166,7 @@ def test_hostile_host_is_unknown_in_bounded_time_and_size_and_harms_nobody(
             caplog.clear()
             report = here.sweep()
             after = here.power()
-            owed = {name: balance.balance_wei for name, balance in here.store.view().balances.items()}
+            owed = {name: balance.balance_wei for name, balance in state_of(here.store).balances.items()}
     finally:
         hostile.close()
         sound.close()

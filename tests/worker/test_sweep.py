@@ -12,7 +12,7 @@ from payments.clock import now_ms
 from payments.domain.readings import AWAKE as IS_AWAKE
 from payments.domain.readings import UNKNOWN, Reading
 from payments.errors import Unavailable
-from payments.store import Query
+from payments.store import EntryQuery
 from tests.harness import free_port
 from tests.worker.hosts import ASLEEP, AWAKE, Act, Host, Peer, answers, hangs, running_host, says, slow
 from tests.worker.process import register, register_urls
@@ -21,8 +21,8 @@ from tests.worker.sweeping import Sweeping, sweeping
 
 def reading_ids(here: Sweeping) -> list[str | None]:
     """Whose readings are in the journal, oldest first."""
-    page = here.store.entries(Query(), limit=200)
-    return [entry.orchestrator_id for entry in reversed(page.entries)]
+    page = here.store.entries(EntryQuery(), limit=200)
+    return [entry.orchestrator_id for entry in reversed(page.items)]
 
 
 def test_what_hosts_say_is_recorded_as_one_group(tmp_path: Path) -> None:

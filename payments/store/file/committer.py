@@ -6,8 +6,6 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from payments.clock import monotonic_s
-
 T = TypeVar("T", bound="Ticket")
 
 
@@ -19,25 +17,26 @@ class Ticket:
     """A caller's place in the queue.
 
     Attributes:
-        due_s: until when it waits, by ``monotonic_s``.
         error: why the caller was not served; raised where it waits.
     """
 
-    __slots__ = ("_answered", "_when_done", "due_s", "error", "given_up")
+    __slots__ = ("_answered", "error", "given_up")
 
-    def __init__(self, when_done: Callable[[], None] | None = None) -> None:
-        """``when_done`` is called by the thread that serves: it takes no time, and raises nothing."""
-        self.due_s = 0.0
+    def __init__(self) -> None:
         self.error: Exception | None = None
         self.given_up = False
-        self._when_done = when_done
         # Not an Event: this is a tenth of its cost.
         self._answered = threading.Lock()
         self._answered.acquire()
 
-    def wait(self) -> None:
+    @property
+    def is_answered(self) -> bool:
+        """Whether nobody has to wait for it."""
+        return not self._answered.locked()
+
+    def wait(self, timeout_s: float) -> None:
         """Returns when the ticket was served. Raises its ``error``, and ``TimedOut`` when that took too long."""
-        if not self._answered.acquire(timeout=max(0.0, self.due_s - monotonic_s())):
+        if not self._answered.acquire(timeout=timeout_s):
             self.given_up = True
             raise TimedOut
         if self.error is not None:
@@ -46,8 +45,6 @@ class Ticket:
     def answer(self) -> None:
         """Let the caller go on."""
         self._answered.release()
-        if self._when_done is not None:
-            self._when_done()
 
 
 class Committer(Generic[T]):
@@ -66,11 +63,14 @@ class Committer(Generic[T]):
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
-    def submit(self, ticket: T, timeout_s: float) -> T:
-        """``ticket``, in the queue; whoever waits for it does so until ``timeout_s`` from now."""
-        ticket.due_s = monotonic_s() + timeout_s
+    @property
+    def waiting(self) -> int:
+        """How many tickets are in the queue, those that gave up included."""
+        return self._queue.qsize()
+
+    def submit(self, ticket: T) -> None:
+        """Put ``ticket`` into the queue."""
         self._queue.put(ticket)
-        return ticket
 
     def close(self, timeout_s: float) -> bool:
         """Serve who waits, and end the thread; whether it has ended in time. Nobody submits any more."""

@@ -1,7 +1,4 @@
-"""The journal file: reading on, appending, syncing. One thread of a process, which holds the lock.
-
-But for ``sync``, and for what no writer changes any more, or nothing rests on: ``read_behind_seal``, ``peek``.
-"""
+"""The journal file: reading on, appending, syncing. For one thread of a process; all but ``sync`` needs the lock."""
 
 import errno
 import os
@@ -15,7 +12,7 @@ from payments.disk.operations import write_all
 from payments.domain.entries import Entry
 from payments.errors import Corrupt, Unavailable
 from payments.store.file.codec import BadLine, Decode, Position, UnknownVersion, decode_lines, encode, line_hash, parse
-from payments.store.file.lines import BadTail, damaged, read_lines, whole_lines
+from payments.store.file.lines import BadTail, damaged, read_lines
 from payments.store.file.segments import (
     PlainSegment,
     Segment,
@@ -134,19 +131,10 @@ class Journal:
         self._open_segment = self.position.segment
         return self._read(self._active(self.path))
 
-    def peek(self, offset: int) -> list[bytes]:
-        """Lines behind byte ``offset`` of the file that is open here; without the lock, they may be cut off again."""
-        return whole_lines(self._active(self.path), offset)
-
     def take_up_next(self) -> Iterator[Sequence[Entry]]:
-        """As ``read_behind_seal``, and then opens the active file: under the lock, else another may follow first."""
-        yield from self.read_behind_seal()
-        self._open_next()
-
-    def read_behind_seal(self) -> Iterator[Sequence[Entry]]:
         """What is behind ``position`` in the file that another process has sealed, and in those sealed since.
 
-        If it fails half-way, it goes on from there the next time.
+        Opens the active file at the end. If it fails half-way, it goes on from there the next time.
         """
         if self.position.segment == self._open_segment:
             yield from self._read_to_the_end(self._active(sealed_path(self.path, self._open_segment)))
@@ -154,6 +142,7 @@ class Journal:
         yield from self.read_sealed()
         # Whoever sealed them synced them first.
         self.durable_seq = max(self.durable_seq, self.position.seq)
+        self._open_next()
 
     def end(self) -> End:
         """The journal as it is now; within a turn, for the position must be in the file that is open."""

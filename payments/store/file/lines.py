@@ -44,12 +44,6 @@ def split_lines(data: bytes) -> list[bytes]:
     return BytesIO(data).readlines()
 
 
-def whole_lines(segment: Segment, offset: int) -> list[bytes]:
-    """Those behind byte ``offset``, some of them, without what follows the last newline."""
-    data = segment.read(min(_CHUNK, max(0, segment.size() - offset)), offset)
-    return split_lines(data[: data.rfind(b"\n") + 1])
-
-
 def damaged(path: Path, bad: BadTail) -> Corrupt:
     """What to tell the operator of a line that cannot be read and cannot be set aside."""
     return Corrupt(

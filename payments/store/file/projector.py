@@ -1,4 +1,4 @@
-"""Keeps the projections up to date at a bounded cost."""
+"""Keeps the projections up to date in a thread of its own, at a bounded cost."""
 
 import logging
 import threading
@@ -13,11 +13,16 @@ from payments.store.file.snapshot import Paths, Snapshot
 
 log = logging.getLogger(__name__)
 
-PROMPT_RECORDS = 128
-"""With up to so many, the projections are written before the answer leaves: about a millisecond."""
+LEAST_S = 0.1
+"""The projections are written no more often than that, whichever process writes them."""
 
 SHARE = 0.05
-"""With more, all processes together spend at most this share of the time on writing them."""
+"""All processes together spend at most this share of a processor on writing them."""
+
+_AGAIN_S = 0.1
+"""How long to wait before another try, where another process writes them or the disk fails."""
+
+_CLOSE_S = 5.0
 
 _REST_S, _RESTS_S = 0.002, 1.0
 """How long to rest between two pieces of them, and in all. Without it, requests meet one piece after the other: at half
@@ -27,93 +32,79 @@ the peak rate, 1 in 100 took 11 to 15 ms instead of 6 to 8."""
 class Projector:
     """Writes the projections of one process's state, in turn with the other processes'.
 
-    ``capture`` returns the state, copied and on disk. A projection that cannot be written is no reason to refuse an
-    event: the journal has it. It is logged, and tried again with the next one.
+    ``capture`` returns the state, copied and on disk. Nobody waits for this thread: the journal has everything, so a
+    projection that cannot be written is logged and tried again.
     """
 
-    def __init__(self, disk: Disk, paths: Paths, capture: Callable[[], Snapshot], credit_unit: str) -> None:
+    def __init__(
+        self, disk: Disk, paths: Paths, capture: Callable[[], Snapshot], credit_unit: str, *, must: bool
+    ) -> None:
+        """``must``: write them in any case, for what is there is not sound."""
         self._disk = disk
         self._paths = paths
         self._capture = capture
         self._credit_unit = credit_unit
         self._lock_path = paths.sessions.with_name(f"{paths.sessions.name}.lock")
-        self._one_at_a_time = threading.Lock()
         self._wanted_seq = 0
-        self._written_seq = -1
+        self._must = must
         self._took_s = 0.0
-        self._failing = False
+        self._is_failing = False
         self._news = threading.Event()
         self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._run, name="projector", daemon=True)
+        self._thread.start()
 
-    def follow(self, seq: int, record_count: int) -> None:
-        """See to it that the projections show the entries up to ``seq``: at once while that is cheap, else soon."""
-        if record_count <= PROMPT_RECORDS:
-            self.write(seq)
-            return
-        if self._thread is None:
-            with self._one_at_a_time:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._follow, name="projector", daemon=True)
-                    self._thread.start()
-        self._wanted_seq = seq
+    def follow(self, seq: int) -> None:
+        """Let the projections soon show the entries up to ``seq``, whoever writes them."""
+        self._wanted_seq = max(seq, self._wanted_seq)
+        # To set it again costs as much as all the rest.
         if not self._news.is_set():
             self._news.set()
 
-    def write(self, seq: int, *, must: bool = False, gently: bool = False) -> None:
-        """Write the projections unless they show ``seq`` already, whoever wrote them; ``must``: in any case.
-
-        ``gently``: with rests, so that other threads are held up less.
-        """
-        with self._one_at_a_time:
-            if self._written_seq >= seq and not must:
-                return
-            try:
-                # Before the lock: filelock would make the folder too, and open it to everybody.
-                self._disk.make_folder(self._lock_path.parent)
-                with brief_lock(self._lock_path, timeout_s=5):
-                    shown_seq = snapshot.reflected_seq(self._paths)
-                    if must or shown_seq is None or shown_seq < seq:
-                        shown_seq = self._write(gently=gently)
-                    self._written_seq = shown_seq
-                self._failing = False
-            except (OSError, LockTimeout, PaymentsError) as error:
-                if not self._failing:
-                    log.warning("%s cannot be brought up to date: %s", ", ".join(map(str, self._paths)), error)
-                self._failing = True
-
     def close(self, seq: int) -> None:
-        """Write a last time if there is news, and end the thread."""
+        """End the thread, which writes a last time if there is news; gives up after some seconds."""
+        self._wanted_seq = max(seq, self._wanted_seq)
         self._closing.set()
         self._news.set()
-        if self._thread is not None:
-            self._thread.join()
-        self.write(seq)
+        self._thread.join(_CLOSE_S)
 
-    def _write(self, *, gently: bool) -> int:
-        begun_s = time.monotonic()
-        state, position = self._capture()
-        rest_s = min(_REST_S, _RESTS_S / snapshot.slices(state.record_count)) if gently else 0.0
-        rested_s = 0.0
-
-        def rest() -> None:
-            nonlocal rested_s
-            if rest_s:
-                rest_begun_s = time.monotonic()
-                self._closing.wait(rest_s)
-                rested_s += time.monotonic() - rest_begun_s
-
-        snapshot.write(self._disk, self._paths, Snapshot(state, position), self._credit_unit, rest)
-        self._took_s = time.monotonic() - begun_s - rested_s
-        return position.seq
-
-    def _follow(self) -> None:
+    def _run(self) -> None:
         while not self._closing.is_set():
             self._news.wait()
             self._closing.wait(self._pause_s())
             self._news.clear()
-            if not self._closing.is_set():
-                self.write(self._wanted_seq, gently=True)
+            while not self._try_to_show(self._wanted_seq) and not self._closing.wait(_AGAIN_S):
+                pass
+        deadline_s = time.monotonic() + _CLOSE_S
+        while not self._try_to_show(self._wanted_seq) and not self._is_failing and time.monotonic() < deadline_s:
+            time.sleep(_AGAIN_S)
+
+    def _try_to_show(self, seq: int) -> bool:
+        """Whether the projections show the entry ``seq``, written by this process or another."""
+        try:
+            # Before the lock: filelock would make the folder too, and open it to everybody.
+            self._disk.make_folder(self._lock_path.parent)
+            with brief_lock(self._lock_path, timeout_s=0):
+                shown_seq = snapshot.reflected_seq(self._paths)
+                if self._must or shown_seq is None or shown_seq < seq:
+                    self._write()
+            self._is_failing = False
+        except LockTimeout:
+            return False
+        except (OSError, PaymentsError) as error:
+            if not self._is_failing:
+                log.warning("%s cannot be brought up to date: %s", ", ".join(map(str, self._paths)), error)
+            self._is_failing = True
+            return False
+        return True
+
+    def _write(self) -> None:
+        begun_s = time.thread_time()
+        captured = self._capture()
+        rest_s = min(_REST_S, _RESTS_S / snapshot.slices(captured.state.record_count))
+        snapshot.write(self._disk, self._paths, captured, self._credit_unit, lambda: self._closing.wait(rest_s))
+        self._took_s = time.thread_time() - begun_s
+        self._must = False
 
     def _pause_s(self) -> float:
         """How long to wait so that the writing, this process's and the others', keeps to its share."""
@@ -121,4 +112,4 @@ class Projector:
             age_s = max(0.0, time.time() - self._paths.sessions.stat().st_mtime)
         except OSError:
             return 0.0
-        return max(0.0, self._took_s / SHARE - age_s)
+        return max(0.0, max(LEAST_S, self._took_s / SHARE) - age_s)

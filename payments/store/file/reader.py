@@ -14,7 +14,7 @@ from payments.store.file.codec import BadLine, UnknownVersion, decode, is_whole
 from payments.store.file.journal import End
 from payments.store.file.lines import split_lines
 from payments.store.file.segments import CompressedSegment, PlainSegment, Segment, open_sealed, sealed_segments
-from payments.store.protocol import Page, Query
+from payments.store.protocol import EntryQuery, Page
 
 MOST_US = 28_000
 """A page looks at no more of the journal than takes about this long, in microseconds, whatever it asks for."""
@@ -30,27 +30,27 @@ _RESTORE = "Stop all processes of Payments, and restore the journal's segments f
 _TIME_BYTES = 24
 
 
-def read_page(end: End, query: Query, before: int | None, limit: int) -> Page:
+def read_page(end: End, query: EntryQuery, before: int | None, limit: int) -> Page[Entry]:
     """Entries that match, newest first, from the one below seq ``before`` on. Raises ``Corrupt`` and ``OSError``."""
     found: list[Entry] = []
     texts = _texts(query)
     may_match = line_filter(query)
     spent_us = 0
     last_seq = end.position.seq if before is None else max(0, min(end.position.seq, before - 1))
-    for block in _backwards(end, before):
+    for block in backwards(end, before):
         last_seq = _check_place(block, last_seq)
         spent_us += block.cost_us
         if all(text in block.data for text in texts):
             spent_us += _LINES_US
             for line in filter(may_match, reversed(split_lines(block.data))):
-                entry = _decode(block.file, line)
+                entry = decode_in(block.file, line)
                 spent_us += _ENTRY_US
                 if query.matches(entry):
                     found.append(entry)
                 if len(found) == limit or spent_us > MOST_US:
-                    return Page(found, entry.seq if entry.seq > 1 else None)
+                    return Page(found, str(entry.seq) if entry.seq > 1 else None)
         if spent_us > MOST_US:
-            return Page(found, last_seq + 1 if last_seq else None)
+            return Page(found, str(last_seq + 1) if last_seq else None)
     if last_seq:
         raise Corrupt(f"{end.path}: the entries up to seq {last_seq} are missing. {_RESTORE}")
     return Page(found, None)
@@ -67,12 +67,12 @@ def _check_place(block: "_Block", last_seq: int) -> int:
     return first - 1
 
 
-def _seq(file: "_File", line: bytes) -> int:
+def _seq(file: "JournalPart", line: bytes) -> int:
     match = _SEQ.match(line)
-    return int(match[1]) if match else _decode(file, line[: line.find(b"\n") + 1]).seq
+    return int(match[1]) if match else decode_in(file, line[: line.find(b"\n") + 1]).seq
 
 
-def _texts(query: Query) -> list[bytes]:
+def _texts(query: EntryQuery) -> list[bytes]:
     """What stands, as the encoder writes it, in the line of every entry that matches."""
     wanted = {
         b'"orchestrator_id":': query.orchestrator_id, b'"reason":': query.reason, b'"session_id":': query.session_id,
@@ -80,7 +80,7 @@ def _texts(query: Query) -> list[bytes]:
     return [name + orjson.dumps(value) for name, value in wanted.items() if value is not None]
 
 
-def line_filter(query: Query) -> Callable[[bytes], bool]:
+def line_filter(query: EntryQuery) -> Callable[[bytes], bool]:
     """Whether a line, as the encoder writes it, may be of an entry that matches; a fraction of what decoding takes."""
     texts = _texts(query)
     since = b"" if query.since_ms is None else format_time(query.since_ms).encode()
@@ -100,7 +100,7 @@ def line_filter(query: Query) -> Callable[[bytes], bool]:
     return may_match
 
 
-class _File(NamedTuple):
+class JournalPart(NamedTuple):
     """A part of the journal to read: one segment, from its beginning up to byte ``end``."""
 
     segment: Segment
@@ -110,28 +110,28 @@ class _File(NamedTuple):
 class _Block(NamedTuple):
     """Some whole lines of a file, and what it takes to look at them."""
 
-    file: _File
+    file: JournalPart
     data: bytes
     cost_us: int
 
 
-def _backwards(end: End, before: int | None) -> Iterator[_Block]:
+def backwards(end: End, before: int | None) -> Iterator[_Block]:
     """The lines below ``before``, newest first, whatever segment they are in."""
     position = end.position
     if before is None or before > position.segment:
-        active = _File(PlainSegment(end.disk, end.path, end.descriptor), position.offset)
+        active = JournalPart(PlainSegment(end.disk, end.path, end.descriptor), position.offset)
         yield from _file_backwards(active, before if before is None or before <= position.seq else None)
     for first_seq, _ in reversed(sealed_segments(end.path)):
         if first_seq >= position.segment or (before is not None and before <= first_seq):
             continue
         segment = open_sealed(end.disk, end.path, first_seq)
         try:
-            yield from _file_backwards(_File(segment, segment.size()), before)
+            yield from _file_backwards(JournalPart(segment, segment.size()), before)
         finally:
             segment.close()
 
 
-def _file_backwards(file: _File, before: int | None) -> Iterator[_Block]:
+def _file_backwards(file: JournalPart, before: int | None) -> Iterator[_Block]:
     """The lines of ``file`` below ``before``, newest first, all of them as they were written. Raises ``Corrupt``."""
     end = file.end if before is None else _offset_of(file, before)
     is_checked = isinstance(file.segment, CompressedSegment)
@@ -148,25 +148,25 @@ def _file_backwards(file: _File, before: int | None) -> Iterator[_Block]:
             if not is_checked:
                 for line in split_lines(whole):
                     if not is_whole(line):
-                        _decode(file, line)
+                        decode_in(file, line)
             yield _Block(file, whole, _COMPRESSED_US if is_checked else _PLAIN_US)
         end = start
 
 
-def _offset_of(file: _File, seq: int) -> int:
+def _offset_of(file: JournalPart, seq: int) -> int:
     """Where the line with ``seq`` begins, or the file ends, found by halving the file."""
     low, high = 0, file.end
     while low < high:
         middle = (low + high) // 2
         start, line = _line_from(file, middle, high)
-        if not line or _decode(file, line).seq >= seq:
+        if not line or decode_in(file, line).seq >= seq:
             high = middle
         else:
             low = start + len(line)
     return low
 
 
-def _line_from(file: _File, offset: int, end: int) -> tuple[int, bytes]:
+def _line_from(file: JournalPart, offset: int, end: int) -> tuple[int, bytes]:
     """The first line that begins at ``offset`` or behind it and before ``end``, and where it begins."""
     start = max(0, offset - 1)
     data = file.segment.read(min(_BLOCK, file.end - start), start)
@@ -176,7 +176,8 @@ def _line_from(file: _File, offset: int, end: int) -> tuple[int, bytes]:
     return start + begin, data[begin : data.find(b"\n", begin) + 1]
 
 
-def _decode(file: _File, line: bytes) -> Entry:
+def decode_in(file: JournalPart, line: bytes) -> Entry:
+    """The entry in ``line`` of ``file``. Raises ``Corrupt``."""
     try:
         return decode(line)[0]
     except (BadLine, UnknownVersion) as error:

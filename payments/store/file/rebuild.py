@@ -25,7 +25,7 @@ from payments.store.file.codec import (
 _STANDING_LINES = 20_000
 
 # As the encoder writes them. Quotation marks within a string are escaped, so none of these can be a part of one.
-_ORCHESTRATOR, _AMOUNT, _METADATA = b'"orchestrator_id":', b',"amount":', b',"metadata":'
+ORCHESTRATOR, _AMOUNT, _METADATA = b'"orchestrator_id":', b',"amount":', b',"metadata":'
 _VERSION, _PREV = b',"v":1,"durable":', b',"prev":"'
 
 
@@ -61,14 +61,11 @@ class Rebuild:
         self._state.restore_order()
 
     def _note(self, seq: int, line: bytes) -> None:
-        metadata = line.find(_METADATA)
-        subject = subject_at(line, metadata)
+        subject, account = keys_of(line)
         # What is about no session or power state stands, whatever it is about.
-        key = subject_of(line, subject) if subject >= 0 else b"%d" % seq
-        self._standing[key] = seq, line
-        amount = line.find(_AMOUNT, 0, metadata)
-        if amount > 0:
-            self._standing[line[line.find(_ORCHESTRATOR) : amount]] = seq, line
+        self._standing[subject or b"%d" % seq] = seq, line
+        if account is not None:
+            self._standing[account] = seq, line
 
     def _fold(self) -> None:
         for seq, line in sorted(set(self._standing.values())):
@@ -77,6 +74,17 @@ class Rebuild:
             except BadLine as error:
                 raise Corrupt(f"the journal's entry with seq {seq} cannot be read: {error}") from error
         self._standing.clear()
+
+
+def keys_of(line: bytes) -> tuple[bytes | None, bytes | None]:
+    """What ``line`` decides: which session or power state (as ``subject_of`` has it), and whose balance."""
+    metadata = line.find(_METADATA)
+    subject = subject_at(line, metadata)
+    amount = line.find(_AMOUNT, 0, metadata)
+    return (
+        subject_of(line, subject) if subject >= 0 else None,
+        line[line.find(ORCHESTRATOR) : amount] if amount > 0 else None,
+    )
 
 
 def _is_plain(line: bytes, position: Position) -> bool:

@@ -4,7 +4,7 @@ import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from payments.clock import monotonic_s
@@ -14,14 +14,14 @@ from payments.domain.entries import Entry
 from payments.domain.state import State, evolve
 from payments.errors import Corrupt, Unavailable
 from payments.store.file import halt, snapshot
-from payments.store.file.ahead import Ahead, read_settled
-from payments.store.file.codec import BadLine, Position, UnknownVersion
+from payments.store.file.codec import Position, decode_lines
 from payments.store.file.journal import Journal, SyncFailed
 from payments.store.file.lines import BadTail
+from payments.store.file.proof import contradiction
 from payments.store.file.rebuild import Rebuild
 from payments.store.file.recovery import mend_tail
 from payments.store.file.segments import lock_path
-from payments.store.file.snapshot import Paths
+from payments.store.file.snapshot import Paths, Snapshot
 from payments.store.protocol import Clock
 
 log = logging.getLogger(__name__)
@@ -32,20 +32,17 @@ OPEN_TIMEOUT_S = 120.0
 KEPT = "is held by another process for too long; is one stopped?"
 
 _MIN_FREE_BYTES = 1 << 20
-_LONG_S = 1.0
-_FEW_ENTRIES = 1000
-_MOST_TIMES = 20
 
 
 class SharedJournal:
     """One process's hold on the journal, and the state folded from it.
 
-    Only one thread of the process takes turns, records and syncs; that is the caller's care.
+    Not thread-safe: only one thread of the process may take turns, record and sync.
 
     Attributes:
         state: every entry up to ``journal.position``, folded; but for those recorded since the last ``sync``.
         rebuilt: whether opening had to do without some projection.
-        waits: whether another process has the lock that this one wants.
+        waits_since_s: since when this process has waited for the lock, by ``monotonic_s``; ``None``: it does not.
     """
 
     def __init__(self, disk: Disk, path: Path, projections: Paths, clock: Clock, segment_bytes: int) -> None:
@@ -57,11 +54,9 @@ class SharedJournal:
         self._mark = str(halt.mark_of(path))
         self._halted: str | None = None
         self._recorded: State | None = None
-        self.waits = False
+        self.waits_since_s: float | None = None
         self.state = State()
         self._begin = Position()
-        self._turned_s = monotonic_s()
-        self._ahead = Ahead()
         with ExitStack() as opened:
             self.journal = Journal(disk, path, segment_bytes)
             opened.callback(self.journal.close)
@@ -89,8 +84,7 @@ class SharedJournal:
 
         Raises ``Unavailable`` and ``Corrupt``.
         """
-        self._approach()
-        with self._held(lambda: self._ahead.acquire(self._lock, self.journal)):
+        with self._held():
             self._check_ground()
             try:
                 yield
@@ -99,18 +93,17 @@ class SharedJournal:
                 raise
 
     def record(self, entries: Sequence[Entry], after: State) -> None:
-        """Append ``entries``; within ``turn``, once or more often. Neither on disk nor in the state before ``sync``.
+        """Append ``entries``; once within a ``turn``. Neither on disk nor in the state before ``sync``.
 
         ``after``: a draft of the state, with the entries folded into it. If this fails, or anything behind it in the
         same ``turn``, all that was recorded there is cut off again. Raises ``Unavailable``.
         """
         if not entries:
             return
-        if self._recorded is None:
-            if self.journal.is_full():
-                self.sync()
-                self.journal.seal()
-            self._begin = self.journal.position
+        if self.journal.is_full():
+            self.sync()
+            self.journal.seal()
+        self._begin = self.journal.position
         self._recorded = after
         self.journal.append(entries)
 
@@ -119,7 +112,7 @@ class SharedJournal:
 
         Raises ``Unavailable``; always, once a sync failed.
         """
-        self._check_not_halted()
+        self.check_not_halted()
         if self.journal.durable_seq < self.journal.position.seq:
             self._sync()
         if self._recorded is not None:
@@ -136,31 +129,10 @@ class SharedJournal:
         self._lock.close()
         self.journal.close()
 
-    def _approach(self) -> None:
-        """After a long time without a turn, bring the state near to what it is by now, while others have theirs."""
-        if monotonic_s() - self._turned_s < _LONG_S:
-            return
-        # While one file is read, another may be sealed: that needs no lock either, unless there is no end to it.
-        for _ in range(_MOST_TIMES):
-            seq = self.journal.position.seq
-            if not self._fold_settled():
-                return
-            if self.journal.position.seq - seq < _FEW_ENTRIES:
-                with self._held(self._lock.acquire):
-                    self._take_up_next()
-
-    def _fold_settled(self) -> bool:
-        """Fold what needs no lock; whether more of it is in a file that is not open yet."""
-        # What is wrong is said by the turn, which comes upon it again. Nothing is synced here.
-        with suppress(OSError, BadLine, BadTail, UnknownVersion, Corrupt):
-            self._fold(read_settled(self.journal))
-            return self.journal.current_size() is None
-        return False
-
     @contextmanager
-    def _held(self, acquire: Callable[[], None]) -> Iterator[None]:
+    def _held(self) -> Iterator[None]:
         """Hold the lock. Raises ``Unavailable``, for what fails meanwhile too; a folder that was not synced halts."""
-        self._acquire(acquire)
+        self._acquire(self._lock.acquire)
         try:
             yield
         except SyncFailed as error:
@@ -169,7 +141,6 @@ class SharedJournal:
             raise Unavailable(f"{self._path}: cannot be read or mended ({error.strerror})", retry_after_s=5) from error
         finally:
             self._lock.release()
-            self._turned_s = monotonic_s()
 
     def _cut_back(self) -> None:
         if self._recorded is not None:
@@ -179,7 +150,7 @@ class SharedJournal:
             self._sync()
 
     def _acquire(self, acquire: Callable[[], None]) -> None:
-        self.waits = True
+        self.waits_since_s = monotonic_s()
         try:
             acquire()
         except LockTimeout as error:
@@ -187,26 +158,22 @@ class SharedJournal:
         except OSError as error:
             raise Unavailable(f"{self._path}: its lock cannot be taken ({error.strerror})", retry_after_s=5) from error
         finally:
-            self.waits = False
+            self.waits_since_s = None
 
     def _check_ground(self) -> None:
-        size = self._take_up_next()
+        """Be in the file that is written now, with all of it read. Raises ``Unavailable``, ``Corrupt``, ``OSError``."""
+        self.check_not_halted()
+        while (size := self.journal.current_size()) is None and self.journal.is_sealed():
+            self._fold(self.journal.take_up_next())
         if size is None or size < self.journal.position.offset:
             raise Unavailable(f"{self._path} was removed or cut short under a running process; restore it, and restart")
         if size > self.journal.position.offset:
             self._catch_up()
 
-    def _take_up_next(self) -> int | None:
-        """Go on in the file that is written now, if others have sealed the one that is open here; its size."""
-        self._check_not_halted()
-        if self._disk.exists(self._mark):
+    def check_not_halted(self) -> None:
+        """Raises ``Unavailable`` once any process's sync has failed; for any thread, no lock."""
+        if self._halted is None and self._disk.exists(self._mark):
             self._halted = f"{self._mark} exists: a sync failed"
-            self._check_not_halted()
-        while (size := self.journal.current_size()) is None and self.journal.is_sealed():
-            self._fold(self.journal.take_up_next())
-        return size
-
-    def _check_not_halted(self) -> None:
         if self._halted is not None:
             raise Unavailable(
                 f"{self._halted}. Nothing is written until a restart has verified the journal from disk; look at the "
@@ -223,7 +190,7 @@ class SharedJournal:
         self._halted = f"{self._path}: a sync failed ({error.strerror})"
         log.critical("%s; every writer stops", self._halted)
         halt.set_mark(self._disk, self._path, self._halted)
-        self._check_not_halted()
+        self.check_not_halted()
 
     def _recover(self) -> bool:
         with _collector_at_rest():
@@ -240,27 +207,42 @@ class SharedJournal:
                     self._disk.forget_cache(self.journal.descriptor)
                 for path, position in found.reflected.items():
                     self._check_reflected(path, position)
-                if found.snapshot is not None and not halted:
-                    self.state, self.journal.position = found.snapshot
-                self.journal.check_sealed()
-                self._rebuild()
+                is_rebuilt = found.snapshot is None or halted or not self._resume(found.snapshot)
+                if is_rebuilt:
+                    self._fold_from(Snapshot(State(), Position()))
+                self.state.survey()
                 # What was read may be another process's, written and not yet synced: nothing rests on it before it is.
                 self._sync()
                 if halted:
                     log.warning("%s: verified from disk up to seq %d after a failed sync", self._path, self.state.seq)
                     halt.clear_mark(self._disk, self._path)
-                return found.snapshot is None
+                return is_rebuilt
             finally:
                 self._lock.release()
 
-    def _rebuild(self) -> None:
-        """Bring the state from where it stands to the journal's end."""
+    def _resume(self, snapshot: Snapshot) -> bool:
+        """Go on from what the projections show; whether the journal agrees with what that comes to."""
+        self._fold_from(snapshot)
+        end = self.journal.end()
+        try:
+            why = contradiction(end, self.state)
+        finally:
+            os.close(end.descriptor)
+        if why is not None:
+            names = ", ".join(map(str, self._projections))
+            log.warning("%s: the journal has %s; they are made again from it", names, why)
+        return why is None
+
+    def _fold_from(self, snapshot: Snapshot) -> None:
+        """Bring the state of ``snapshot`` to the journal's end."""
+        self.state, self.journal.position = snapshot
+        self.journal.check_sealed()
         rebuild = Rebuild(self.state)
         self.journal.decode = rebuild.take
         self._fold(self.journal.read_sealed())
         self._catch_up()
         rebuild.settle()
-        self.journal.decode = self._ahead.decode
+        self.journal.decode = decode_lines
 
     def _check_reflected(self, path: Path, position: Position) -> None:
         if not self.journal.names(position):

@@ -3,26 +3,47 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from payments.clock import monotonic_s
 from payments.disk import Disk
 from payments.domain.commands import Command, decide
 from payments.domain.decisions import Terms
 from payments.domain.entries import JSON, Entry
+from payments.domain.ledger import Balance
+from payments.domain.overview import Totals
+from payments.domain.readings import PowerState
+from payments.domain.sessions import Session
 from payments.domain.state import State, evolve
+from payments.domain.upkeep import Upkeep, upkeep_due
 from payments.errors import Misconfigured, Rejected, Unavailable
 from payments.store.file import reader
-from payments.store.file.ahead import PIECE_ENTRIES
 from payments.store.file.committer import Committer, Ticket, TimedOut
 from payments.store.file.compression import compress_sealed
 from payments.store.file.projector import Projector
 from payments.store.file.shared import KEPT, SharedJournal
 from payments.store.file.snapshot import Paths, Snapshot
-from payments.store.protocol import Clock, Commit, Observer, Page, Query, Result, TermsSource, unobserved
+from payments.store.protocol import (
+    Clock,
+    Commit,
+    EntryQuery,
+    Observer,
+    Page,
+    Result,
+    SessionQuery,
+    TermsSource,
+    unobserved,
+)
+from payments.store.queries import find_sessions, read_cursor, sorted_balances, sorted_powers
 
 LOCK_TIMEOUT_S = 5.0
 """How long a request waits for its turn before it is told to come again."""
+
+PATIENCE_S = 1.0
+"""Once the lock has been waited for so long, nobody else queues up for it."""
+
+MOST_WAITING = 48
+"""How many requests may wait at once. The server has more threads than that, so that others are still answered."""
 
 T = TypeVar("T")
 Look: TypeAlias = Callable[[], object]
@@ -38,29 +59,12 @@ class _Request(Ticket):
 
     __slots__ = ("commands", "look", "results", "seq")
 
-    def __init__(
-        self,
-        commands: Sequence[Command] = (),
-        look: Look | None = None,
-        when_done: Callable[[], None] | None = None,
-    ) -> None:
-        super().__init__(when_done)
+    def __init__(self, commands: Sequence[Command] = (), look: Look | None = None) -> None:
+        super().__init__()
         self.commands = commands
         self.look = look
         self.results: list[Result] = []
         self.seq = 0
-
-
-class _Execution(NamedTuple):
-    request: _Request
-    results_of: Callable[[_Request], Sequence[Result]]
-
-    @property
-    def due_s(self) -> float:
-        return self.request.due_s
-
-    def results(self) -> Sequence[Result]:
-        return self.results_of(self.request)
 
 
 class FileStore:
@@ -87,47 +91,70 @@ class FileStore:
         self._terms = terms
         self._clock = clock
         self._observe = observe
+        self._probe: _Request | None = None
         try:
             self._journal = SharedJournal(disk, journal_path, projections, clock, segment_bytes)
-            self._committer = Committer(self._serve)
-            self._projector = Projector(disk, projections, self._capture, credit_unit)
-            self._projector.write(self._journal.state.seq, must=self._journal.rebuilt)
         except OSError as error:
             raise Misconfigured(_unusable(error, journal_path)) from error
+        self._committer = Committer(self._serve)
+        self._projector = Projector(disk, projections, self._capture, credit_unit, must=self._journal.rebuilt)
+        self._projector.follow(self._journal.state.seq)
 
     def execute(self, commands: Sequence[Command]) -> Sequence[Result]:
-        return self.submit(commands).results()
+        request = _Request(commands)
+        self._ask(request)
+        self._projector.follow(request.seq)
+        return request.results
 
-    def submit(self, commands: Sequence[Command], when_done: Callable[[], None] | None = None) -> "_Execution":
-        request = self._committer.submit(_Request(commands, when_done=when_done), LOCK_TIMEOUT_S)
-        return _Execution(request, self._results)
+    def session(self, session_id: str) -> Session | None:
+        return self._state().sessions.get(session_id)
 
-    def view(self) -> State:
-        if not self._journal.is_read_up:
-            self._ask(_Request())
-        return self._journal.state
+    def sessions(self, query: SessionQuery, *, before: str | None = None, limit: int = 50) -> Page[Session]:
+        return find_sessions(self._state(), query, before, limit)
 
-    def entries(self, query: Query, *, before: int | None = None, limit: int = 200) -> Page:
+    def balance(self, orchestrator_id: str) -> Balance | None:
+        return self._state().balances.get(orchestrator_id)
+
+    def balances(self) -> Sequence[Balance]:
+        return sorted_balances(self._state())
+
+    def powers(self) -> Sequence[PowerState]:
+        return sorted_powers(self._state())
+
+    def due(self, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> Sequence[Upkeep]:
+        return upkeep_due(self._state(), now_ms, reap_ms, keep_ms, limit)
+
+    def totals(self, now_ms: int, idle_timeout_ms: int) -> Totals:
+        return self._state().totals(now_ms, idle_timeout_ms)
+
+    def entries(self, query: EntryQuery, *, before: str | None = None, limit: int = 200) -> Page[Entry]:
+        before_seq = None if before is None else read_cursor(before)
         end = self._look(self._journal.journal.end)
         try:
-            return reader.read_page(end, query, before, limit)
+            return reader.read_page(end, query, before_seq, limit)
         except OSError as error:
             raise Unavailable(f"the journal cannot be read ({error.strerror})", retry_after_s=5) from error
         finally:
             os.close(end.descriptor)
 
     def check(self) -> dict[str, JSON]:
-        # Always with the lock: whether a command would get it is the question.
-        seq = self._look(lambda: self._journal.state.seq)
+        self._journal.check_not_halted()
         self._journal.check_room()
-        return {"engine": "file", "seq": seq}
+        self._check_prompt()
+        # Whether a command would get the lock only a try can tell; what it comes to, the next check says.
+        last = self._probe
+        if last is None or last.is_answered:
+            self._probe = _Request()
+            self._committer.submit(self._probe)
+            if last is not None and last.error is not None:
+                raise last.error
+        return {"engine": "file", "seq": self._journal.state.seq}
 
     def maintain(self) -> None:
         compress_sealed(self._journal.journal.disk, self._journal.journal.path)
 
     def refresh(self) -> None:
-        state = self.view()
-        self._projector.follow(state.seq, state.record_count)
+        self._projector.follow(self._state().seq)
 
     def close(self) -> None:
         self._projector.close(self._journal.state.seq)
@@ -135,20 +162,29 @@ class FileStore:
         if self._committer.close(LOCK_TIMEOUT_S):
             self._journal.close()
 
-    def _results(self, request: _Request) -> Sequence[Result]:
-        self._wait(request)
-        self._projector.follow(request.seq, self._journal.state.record_count)
-        return request.results
+    def _state(self) -> State:
+        """The state after every acknowledged command, whichever process acknowledged it. Read only."""
+        if not self._journal.is_read_up:
+            self._ask(_Request())
+        return self._journal.state
 
     def _ask(self, request: _Request) -> None:
-        self._wait(self._committer.submit(request, LOCK_TIMEOUT_S))
-
-    def _wait(self, request: _Request) -> None:
+        """Returns when ``request`` was served."""
+        self._check_prompt()
+        self._committer.submit(request)
         try:
-            request.wait()
+            request.wait(LOCK_TIMEOUT_S)
         except TimedOut:
-            why = f"the journal's lock {KEPT}" if self._journal.waits else "storage is busy"
+            why = "storage is busy" if self._journal.waits_since_s is None else f"the journal's lock {KEPT}"
             raise Unavailable(f"{why}; nothing is recorded unless it says so when asked again") from None
+
+    def _check_prompt(self) -> None:
+        """Raises ``Unavailable`` where a request would only wait in vain, or keep others from being answered."""
+        since_s = self._journal.waits_since_s
+        if since_s is not None and monotonic_s() - since_s > PATIENCE_S:
+            raise Unavailable(f"the journal's lock {KEPT}; nothing was recorded")
+        if self._committer.waiting >= MOST_WAITING:
+            raise Unavailable("too many requests wait for storage; nothing was recorded")
 
     def _look(self, look: Callable[[], T]) -> T:
         """What ``look`` returns, called while nobody in this process works on the journal."""
@@ -166,12 +202,7 @@ class FileStore:
             draft, terms, now_ms = self._journal.state.draft(), self._terms(), self._clock()
             first_seq = draft.seq
             for request in requests:
-                for command in request.commands:
-                    request.results.append(_decide(command, draft, terms, now_ms, entries))
-                    if len(entries) >= PIECE_ENTRIES:
-                        # Those who wait for the lock decode them meanwhile.
-                        self._journal.record(entries, draft)
-                        entries.clear()
+                request.results += [_decide(command, draft, terms, now_ms, entries) for command in request.commands]
                 request.seq = draft.seq
             self._journal.record(entries, draft)
         self._journal.sync()

@@ -5,10 +5,10 @@ them, that no moment of a session, or of a host's power, is in two intervals. It
 only to see where the journal ends, so it may run beside everything else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from payments.disk import Disk
 from payments.domain.ledger import Balance
@@ -22,32 +22,13 @@ from payments.store.file.said import read_chunk
 from payments.store.file.snapshot import Paths, Shown, Unusable
 from payments.store.file.tally import Account, Fault, Tally, Timed
 from payments.store.file.walk import JournalFile, blocks, journal_files
+from payments.store.protocol import Verified
 
 _REMEDY = "Nothing is lost: remove the file, and the next start makes it again"
 
 
-class Verified(NamedTuple):
-    """What was found to hold together.
-
-    Attributes:
-        sessions: how many are not forgotten.
-        balances_wei: what the entries add up to, by orchestrator.
-        compared: up to which ``seq`` each projection shows the journal, and rightly so; a missing one is not in it.
-    """
-
-    entries: int
-    segments: int
-    sessions: int
-    balances_wei: Mapping[str, int]
-    compared: Mapping[Path, int]
-
-
 class Verification:
-    """The journal as it is now, open to be verified; whoever made it closes it.
-
-    Attributes:
-        size: how many bytes there are to walk through.
-    """
+    """The journal as it is now, open to be verified; whoever made it closes it."""
 
     def __init__(self, disk: Disk, journal_path: Path, projections: Paths) -> None:
         """Raises ``Unavailable`` where it cannot be read."""
@@ -60,10 +41,9 @@ class Verification:
         except OSError as error:
             self._close_shown()
             raise Unavailable(f"{error.filename or journal_path}: cannot be read ({error.strerror})") from error
-        self.size = sum(file.end for file in self._files)
 
-    def run(self, progress: Callable[[int], None]) -> Verified:
-        """Walk through all of it. ``progress`` is told how many more bytes were read, now and then.
+    def run(self) -> Verified:
+        """Walk through all of it.
 
         Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``.
         """
@@ -74,7 +54,7 @@ class Verification:
             if file.first_seq not in (None, position.segment):
                 raise Corrupt(f"{file.segment.path}: the segment before it, with seq {position.segment}, is missing")
             try:
-                position = check.walk(file, position, progress)
+                position = check.walk(file, position)
             except OSError as error:
                 raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
         check.finish()
@@ -83,7 +63,8 @@ class Verification:
         sessions = sum(session.is_known for session in check.tally.sessions.values())
         accounts = check.tally.accounts.items()
         balances_wei = {name: account.balance_wei for name, account in accounts if account.is_known}
-        return Verified(position.seq, len(self._files), sessions, balances_wei, check.compared)
+        size = sum(file.end for file in self._files)
+        return Verified(position.seq, len(self._files), size, sessions, balances_wei, check.compared)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -106,7 +87,7 @@ class _Check:
 
     def __init__(self, projections: Paths, shown: Mapping[Path, Shown]) -> None:
         self.tally = Tally()
-        self.compared: dict[Path, int] = {}
+        self.compared: dict[str, int] = {}
         self._subjects: Mapping[Path, dict[str, Any]] = {
             projections.sessions: self.tally.sessions,
             projections.balances: self.tally.accounts,
@@ -120,9 +101,9 @@ class _Check:
                 self._subjects[path].update((name, kind(last)) for name, last in each.lasts())
         self._compare_due(Position())
 
-    def walk(self, file: JournalFile, position: Position, progress: Callable[[int], None]) -> Position:
+    def walk(self, file: JournalFile, position: Position) -> Position:
         """The place behind all lines of ``file``, which begins at ``position``."""
-        for _, lines in blocks(file, progress):
+        for _, lines in blocks(file):
             rest = lines
             while rest:
                 # A projection is compared between two lines.
@@ -162,7 +143,7 @@ class _Check:
             if shown.position.hash != position.hash:
                 raise Corrupt(f"{path} shows another journal than this one at entry {position.seq}. {_REMEDY}")
             self._compare(path, shown)
-            self.compared[path] = position.seq
+            self.compared[str(path)] = position.seq
 
     def _compare(self, path: Path, shown: Shown) -> None:
         subjects = self._subjects[path]

@@ -11,7 +11,7 @@ from payments.domain.sessions import END, EVENTS, HEARTBEAT, START, Session
 from payments.domain.state import State
 from payments.store.file.store import FileStore
 from tests.disk.scripted import HastyDisk
-from tests.harness import HOST_A, HOST_B, TERMS, Clock, event, file_store, journal_path, projections
+from tests.harness import HOST_A, HOST_B, TERMS, Clock, event, file_store, journal_path, projections, state_of
 
 NOBODYS_HOST = "198.51.100.1"
 AWKWARD = "J* @Ê"
@@ -121,7 +121,7 @@ def opened(folder: Path) -> Facts:
 
 def facts(store: FileStore) -> Facts:
     """Everything that the store's state holds, in order, as it is now."""
-    state: State = store.view()
+    state: State = state_of(store)
     return state.seq, list(state.sessions.values()), dict(state.balances), dict(state.power)
 
 

@@ -10,7 +10,7 @@ import pytest
 import payments.store.file
 from payments.domain.money import format_eth
 from payments.store.file.store import FileStore
-from tests.harness import NOON_MS, event, file_store, journal_path
+from tests.harness import NOON_MS, event, file_store, journal_path, state_of
 
 MINUTE_MS = 60_000
 
@@ -43,7 +43,7 @@ def checked(script: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_it_finds_a_sound_journal_sound_and_adds_it_up(script: Path, tmp_path: Path) -> None:
     store = live(tmp_path / "data")
-    owed = {name: format_eth(balance.balance_wei) for name, balance in store.view().balances.items()}
+    owed = {name: format_eth(balance.balance_wei) for name, balance in state_of(store).balances.items()}
     store.close()
     forms = {path.suffix == ".gz" for path in journal_path(tmp_path / "data").parent.glob("*.0000*")}
     assert forms == {True, False}

@@ -12,7 +12,7 @@ import pytest
 from payments.domain.entries import Entry
 from payments.domain.sessions import HEARTBEAT, START
 from payments.errors import Corrupt
-from payments.store import Query
+from payments.store import EntryQuery
 from payments.store.file import blocks
 from payments.store.file.segments import compressed_path, sealed_path, sealed_segments
 from payments.store.file.store import FileStore
@@ -108,8 +108,8 @@ def test_a_journal_without_sealed_segments_stays_as_it_is(tmp_path: Path) -> Non
 def in_pages(store: FileStore, limit: int, before: int | None) -> list[Entry]:
     found: list[Entry] = []
     while True:
-        page = store.entries(Query(), before=before, limit=limit)
-        found += page.entries
+        page = store.entries(EntryQuery(), before=before, limit=limit)
+        found += page.items
         if (before := page.before) is None:
             return found
 
@@ -204,7 +204,7 @@ def test_a_compressed_segment_that_was_cut_is_refused_by_name(rotated: FileStore
 
 def is_refused_by_name(store: FileStore, path: Path, folder: Path) -> None:
     """By a start, and by a page that has to look into it."""
-    for attempt in (lambda: opened(folder), lambda: store.entries(Query(), limit=2 * EVENTS)):
+    for attempt in (lambda: opened(folder), lambda: store.entries(EntryQuery(), limit=2 * EVENTS)):
         before = sorted(os.listdir("/proc/self/fd"))
         with pytest.raises(Corrupt) as refusal:
             attempt()
@@ -240,7 +240,7 @@ def test_of_both_forms_the_plain_one_is_read(rotated: FileStore, tmp_path: Path)
     forget_projections(tmp_path)
     assert sealed(tmp_path) == plain
     assert facts(opened(tmp_path)) == known
-    assert len(rotated.entries(Query()).entries) == EVENTS
+    assert len(rotated.entries(EntryQuery()).entries) == EVENTS
     assert len(audit(journal_path(tmp_path)).entries) == EVENTS
 
 

@@ -12,13 +12,13 @@ import pytest
 from payments.disk.lock import HotLock, brief_lock
 from payments.domain.sessions import HEARTBEAT, START
 from payments.errors import Corrupt, Unavailable
-from payments.store import Query
+from payments.store import EntryQuery
 from payments.store.file.halt import mark_of
 from payments.store.file.segments import compressed_path, sealed_segments
 from payments.store.file.store import FileStore
 from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk, Take
-from tests.harness import NOON_MS, event, file_store, journal_path, lock_path, projections
+from tests.harness import NOON_MS, event, file_store, journal_path, lock_path, projections, state_of
 from tests.store.file.history import facts
 from tests.store.house import all_entries
 
@@ -276,7 +276,7 @@ def test_a_segment_may_be_compressed_under_a_reader(after: bool, tmp_path: Path)
     beat(writer, range(EVENTS))
     disk = Interrupted(FIRST, writer.maintain, after=after)
     reader = opened(tmp_path, disk)
-    assert [entry.seq for entry in reader.entries(Query()).entries] == list(range(EVENTS, 0, -1))
+    assert [entry.seq for entry in reader.entries(EntryQuery()).entries] == list(range(EVENTS, 0, -1))
     assert disk.happening is None
     assert {path.suffix for path in sealed(tmp_path)} == {".gz"}
     reader.close()
@@ -319,7 +319,7 @@ def test_the_active_file_may_be_sealed_when_a_start_has_opened_it_and_not_yet_th
 def test_who_was_left_behind_takes_up_what_was_sealed_and_compressed_since(read: int, tmp_path: Path) -> None:
     one, other = opened(tmp_path), opened(tmp_path)
     beat(other, range(read))
-    assert one.view().seq == read
+    assert state_of(one).seq == read
     beat(other, range(read, EVENTS))
     other.maintain()
     check_they_go_on(one, other, tmp_path)

@@ -13,7 +13,7 @@ from payments.disk.lock import HotLock
 from payments.domain.ledger import Adjustment, Payout
 from payments.domain.records import entry_record
 from payments.errors import Corrupt, Misconfigured, Unavailable
-from payments.store import Query
+from payments.store import EntryQuery
 from payments.store.file import halt
 from payments.store.file.export import Export
 from payments.store.file.segments import sealed_path, sealed_segments
@@ -40,10 +40,10 @@ def lived(folder: Path, rounds: int = 12) -> FileStore:
     return store
 
 
-def exported(folder: Path, query: Query | None = None, *, money_only: bool = False) -> list[JSON]:
+def exported(folder: Path, query: EntryQuery | None = None, *, money_only: bool = False) -> list[JSON]:
     journal = Export(HastyDisk(), journal_path(folder), projections(folder))
     try:
-        return list(journal.records(query or Query(), money_only=money_only))
+        return list(journal.records(query or EntryQuery(), money_only=money_only))
     finally:
         journal.close()
 
@@ -60,17 +60,17 @@ def test_export_has_every_entry_as_the_api_shows_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        Query(orchestrator_id="orch-a"),
-        Query(orchestrator_id="nobody"),
-        Query(session_id=f"s-{HOST_B}"),
-        Query(reason="payout"),
-        Query(since_ms=NOON_MS + 120_000),
-        Query(until_ms=NOON_MS + 120_000),
-        Query(orchestrator_id="orch-b", since_ms=NOON_MS + 60_000, until_ms=NOON_MS + 300_000),
+        EntryQuery(orchestrator_id="orch-a"),
+        EntryQuery(orchestrator_id="nobody"),
+        EntryQuery(session_id=f"s-{HOST_B}"),
+        EntryQuery(reason="payout"),
+        EntryQuery(since_ms=NOON_MS + 120_000),
+        EntryQuery(until_ms=NOON_MS + 120_000),
+        EntryQuery(orchestrator_id="orch-b", since_ms=NOON_MS + 60_000, until_ms=NOON_MS + 300_000),
     ],
     ids=str,
 )
-def test_export_of_a_part_has_what_the_api_finds(tmp_path: Path, query: Query) -> None:
+def test_export_of_a_part_has_what_the_api_finds(tmp_path: Path, query: EntryQuery) -> None:
     store = lived(tmp_path)
     found = [entry_record(entry) for entry in reversed(all_entries(store, query))]
     store.close()
@@ -87,13 +87,13 @@ def test_export_takes_a_session_of_another_orchestrator_for_none(tmp_path: Path)
         store.execute([event(at_ms=clock.now_ms, upstream_addr=host)])
     store.close()
     assert [each["orchestrator_id"] for each in exported(tmp_path)] == ["orch-a", "orch-a"]
-    assert exported(tmp_path, Query(orchestrator_id="orch-b")) == []
+    assert exported(tmp_path, EntryQuery(orchestrator_id="orch-b")) == []
 
 
 def test_what_is_recorded_later_is_not_in_it(tmp_path: Path) -> None:
     store = lived(tmp_path)
     journal = Export(HastyDisk(), journal_path(tmp_path), projections(tmp_path))
-    records = journal.records(Query(), money_only=False)
+    records = journal.records(EntryQuery(), money_only=False)
     first = next(records)
     store.execute([event("s-later", at_ms=NOON_MS + 3_600_000) for _ in range(40)])
     store.maintain()
@@ -167,7 +167,7 @@ def test_progress_adds_up_to_the_size(tmp_path: Path) -> None:
     lived(tmp_path).close()
     journal = Export(HastyDisk(), journal_path(tmp_path), projections(tmp_path))
     progress: list[int] = []
-    assert len(list(journal.records(Query(), money_only=False, progress=progress.append))) == 38
+    assert len(list(journal.records(EntryQuery(), money_only=False, progress=progress.append))) == 38
     assert (len(progress), sum(progress)) == (len(sealed_segments(journal_path(tmp_path))) + 1, journal.size)
     journal.close()
 

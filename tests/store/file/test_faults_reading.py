@@ -13,9 +13,9 @@ from payments.store.file.codec import Position
 from payments.store.file.lines import BadTail, read_lines
 from payments.store.file.segments import PlainSegment
 from payments.store.file.store import FileStore
-from payments.store.protocol import Query
+from payments.store.protocol import EntryQuery
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import event, file_store, journal_path
+from tests.harness import event, file_store, journal_path, state_of
 from tests.store.file.history import History, facts, lay
 
 JOURNAL = "ledger-events.log"
@@ -23,8 +23,8 @@ IO_ERROR = Fail(errno.EIO)
 
 CALLS: dict[str, Callable[[FileStore], object]] = {
     "execute": lambda store: store.execute([event("s-2", START)]),
-    "view": lambda store: store.view(),
-    "entries": lambda store: store.entries(Query()),
+    "view": lambda store: state_of(store),
+    "entries": lambda store: store.entries(EntryQuery()),
     "check": lambda store: store.check(),
 }
 REMEDY = "let the user that runs Payments read and write it, or set PAYMENTS_DATA_DIR to a folder that it can"
@@ -54,8 +54,8 @@ def test_an_unreadable_page_of_entries_is_unavailable(tmp_path: Path) -> None:
     store.execute([event("s-1", START)])
     disk.script("read", JOURNAL, IO_ERROR)
     with pytest.raises(Unavailable, match="the journal cannot be read"):
-        store.entries(Query())
-    assert [entry.seq for entry in store.entries(Query()).entries] == [1]
+        store.entries(EntryQuery())
+    assert [entry.seq for entry in store.entries(EntryQuery()).entries] == [1]
     store.close()
 
 

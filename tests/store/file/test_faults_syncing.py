@@ -10,10 +10,10 @@ from payments.domain.sessions import HEARTBEAT, START
 from payments.errors import Corrupt, Unavailable
 from payments.store.file.halt import mark_of
 from payments.store.file.store import FileStore
-from payments.store.protocol import Query
+from payments.store.protocol import EntryQuery
 from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import NOON_MS, event, file_store, journal_path
+from tests.harness import NOON_MS, event, file_store, journal_path, state_of
 from tests.store.file.history import History, facts, lay
 
 JOURNAL = "ledger-events.log"
@@ -24,8 +24,8 @@ NEXT = [event("s-1", HEARTBEAT, NOON_MS + 1000)]
 CALLS: dict[str, Callable[[FileStore], object]] = {
     "execute": lambda store: store.execute(NEXT),
     "a command that records nothing": lambda store: store.execute([]),
-    "view": lambda store: store.view(),
-    "entries": lambda store: store.entries(Query()),
+    "view": lambda store: state_of(store),
+    "entries": lambda store: store.entries(EntryQuery()),
     "check": lambda store: store.check(),
 }
 
@@ -79,9 +79,9 @@ def test_a_start_verifies_the_journal_and_goes_on(halted: tuple[FileStore, Scrip
     store.close()
     again = file_store(tmp_path, disk=HastyDisk())
     assert not mark_of(journal_path(tmp_path)).exists()
-    assert again.view().seq == 2
+    assert state_of(again).seq == 2
     again.execute([event("s-1", HEARTBEAT, NOON_MS + 2000)])
-    assert again.view().seq == 3
+    assert state_of(again).seq == 3
     again.close()
     assert len(audit(journal_path(tmp_path)).entries) == 3
 
@@ -130,7 +130,7 @@ def test_lines_that_never_reached_the_disk_are_set_aside_by_the_start(
     lines = journal_path(tmp_path).read_bytes().splitlines(keepends=True)
     journal_path(tmp_path).write_bytes(lines[0] + b"\0" * len(lines[1]))
     again = file_store(tmp_path, disk=HastyDisk())
-    assert again.view().seq == 1
+    assert state_of(again).seq == 1
     again.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from payments.domain.sessions import HEARTBEAT, START
 from payments.domain.times import format_time
 from payments.errors import Unavailable
-from payments.store.protocol import Query
+from payments.store.protocol import EntryQuery
 from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk, Step, Take
 from tests.harness import NOON_MS, Clock, event, file_store, journal_path
@@ -42,7 +42,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was_until_there_is_space(steps: li
         store.execute(GROUP)
     assert journal_path(tmp_path).read_bytes() == before
     assert facts(store) == known
-    assert [entry.seq for entry in store.entries(Query()).entries] == [1]
+    assert [entry.seq for entry in store.entries(EntryQuery()).entries] == [1]
 
     store.execute(NEXT)
     after = facts(store)

@@ -16,10 +16,10 @@ from payments.domain.decisions import Outcome
 from payments.domain.sessions import HEARTBEAT, START
 from payments.errors import Unavailable
 from payments.store.file.store import FileStore
-from payments.store.protocol import Query, Result
+from payments.store.protocol import EntryQuery, Result
 from tests.audit import audit
 from tests.disk.scripted import Fail, GatedDisk, HastyDisk, held_sync
-from tests.harness import NOON_MS, event, file_store, journal_path, until
+from tests.harness import NOON_MS, event, file_store, journal_path, state_of, until
 
 JOURNAL = "ledger-events.log"
 THREADS, COMMANDS = 16, 25
@@ -149,8 +149,8 @@ def busy(store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor) -> Iter
 
 
 LOOKS: dict[str, Callable[[FileStore], int]] = {
-    "view": lambda store: store.view().seq,
-    "entries": lambda store: len(store.entries(Query()).entries),
+    "view": lambda store: state_of(store).seq,
+    "entries": lambda store: len(store.entries(EntryQuery()).entries),
     "check": lambda store: int(str(store.check()["seq"])),
     "projection": lambda store: store._capture().position.seq,
 }
@@ -160,7 +160,7 @@ LOOKS: dict[str, Callable[[FileStore], int]] = {
 def test_no_answer_leaves_before_its_sync_has_returned(
     name: str, store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
 ) -> None:
-    known = store.view()
+    known = state_of(store)
     with busy(store, disk, threads):
         assert line_count(tmp_path) == 1
         reader = threads.submit(LOOKS[name], store)
@@ -219,8 +219,8 @@ def test_the_lock_is_free_during_a_sync(
     other = file_store(tmp_path, disk=HastyDisk())
     with busy(store, disk, threads):
         other.execute([event("other", START)])
-        assert list(other.view().sessions) == ["first", "other"]
-    assert list(store.view().sessions) == ["first", "other"]
+        assert list(state_of(other).sessions) == ["first", "other"]
+    assert list(state_of(store).sessions) == ["first", "other"]
     other.close()
 
 
@@ -249,7 +249,7 @@ def test_a_duplicate_of_what_another_process_wrote_needs_a_sync(
     with held_sync(disk):
         again = threads.submit(store.execute, [said])
         assert disk.waiting.wait(30)
-        reader = threads.submit(lambda: store.view().seq)
+        reader = threads.submit(lambda: state_of(store).seq)
         for each in (again, reader):
             with pytest.raises(TimeoutError):
                 each.result(0.05)
@@ -270,7 +270,7 @@ def test_a_group_that_fails_fails_each_of_its_callers(
     for each in group:
         with pytest.raises(Unavailable, match="make space"):
             each.result(30)
-    assert store.view().seq == 1
+    assert state_of(store).seq == 1
     store.execute([event("first", HEARTBEAT, NOON_MS + 1000)])
     assert [entry["session"]["session_id"] for entry in audit(journal_path(tmp_path)).entries] == ["first", "first"]
 
@@ -293,7 +293,7 @@ def test_a_sync_that_fails_fails_each_of_its_group(
 def test_a_sync_that_fails_stops_those_that_wait_behind_it(
     store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
 ) -> None:
-    known = store.view()
+    known = state_of(store)
     disk.script("sync", JOURNAL, Fail(errno.EIO))
     with held_sync(disk):
         first = threads.submit(store.execute, [event("first", START)])

@@ -11,7 +11,7 @@ from payments.errors import Corrupt, Unavailable
 from payments.store.file.store import FileStore
 from tests.audit import audit
 from tests.disk.scripted import HastyDisk
-from tests.harness import NOON_MS, event, file_store, journal_path
+from tests.harness import NOON_MS, event, file_store, journal_path, state_of
 from tests.store.file.history import facts
 
 FIRST = [event("s-1", START)]
@@ -50,7 +50,7 @@ WAYS = [move_away, put_a_copy_in_its_place, put_an_empty_file_in_its_place, move
 CALLS: dict[str, Callable[[FileStore], object]] = {
     "execute": lambda store: store.execute(NEXT),
     "check": lambda store: store.check(),
-    "view": lambda store: store.view(),
+    "view": lambda store: state_of(store),
 }
 
 
@@ -87,7 +87,7 @@ def test_once_it_is_back_the_store_goes_on(take: Callable[[Path], None], store: 
     else:
         path.parent.with_name("aside").rename(path.parent)
     store.execute(NEXT)
-    assert store.view().seq == 2
+    assert state_of(store).seq == 2
     assert len(audit(path).entries) == 2
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from payments.errors import Unavailable
-from payments.store import Query
+from payments.store import EntryQuery
 from payments.store.file.store import FileStore
 from payments.store.protocol import Commit
-from tests.harness import NOON_MS, TERMS, Clock, event, journal_path, projections
+from tests.harness import NOON_MS, TERMS, Clock, event, journal_path, projections, state_of
 
 
 def test_every_commit_is_told_once_with_its_size_and_nothing_else_is(tmp_path: Path) -> None:
@@ -17,8 +17,8 @@ def test_every_commit_is_told_once_with_its_size_and_nothing_else_is(tmp_path: P
     store.execute([event("s-1"), event("s-2"), event("s-3")])
     store.execute([event("s-1", seq=1)])
     store.execute([event("s-1", seq=1, at_ms=NOON_MS)])
-    store.entries(Query())
-    store.view()
+    store.entries(EntryQuery())
+    state_of(store)
     store.check()
     assert [commit.entries for commit in commits] == [3, 1]
     assert all(0 <= commit.wait_s < 5 and 0 < commit.seconds < 5 for commit in commits)

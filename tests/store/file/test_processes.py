@@ -19,7 +19,7 @@ from payments.store.file import shared
 from payments.store.file.codec import decode
 from tests.audit import Audit, audit
 from tests.disk.scripted import HastyDisk
-from tests.harness import ROOT, event, file_store, journal_lines, journal_path
+from tests.harness import ROOT, event, file_store, journal_lines, journal_path, state_of
 from tests.store.accounts import check_meter
 from tests.store.file.history import facts, lay, opened
 from tests.store.file.member import METERED
@@ -106,7 +106,7 @@ def test_each_process_sees_what_another_has_acknowledged(tmp_path: Path) -> None
         writer, reader = (one, other) if number % 2 else (other, one)
         writer.execute([event(f"s-{number}")])
         assert facts(reader) == facts(writer)
-        assert list(reader.view().sessions) == [f"s-{each}" for each in range(number + 1)]
+        assert list(state_of(reader).sessions) == [f"s-{each}" for each in range(number + 1)]
     one.close()
     other.close()
 
@@ -128,7 +128,7 @@ def test_a_view_waits_for_what_another_thread_is_still_taking_over(
     with ThreadPoolExecutor(2) as threads:
         taking_over = threads.submit(reader.view)
         assert reading.wait(30)
-        view = threads.submit(lambda: reader.view().seq)
+        view = threads.submit(lambda: state_of(reader).seq)
         wait([view], timeout=0.1)
         go_on.set()
         assert view.result(30) == 1

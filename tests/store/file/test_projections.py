@@ -21,7 +21,7 @@ from payments.store.file.projector import PROMPT_RECORDS
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import NOON_MS, TERMS, Clock, event, file_store, journal_path, projections, until
+from tests.harness import NOON_MS, TERMS, Clock, event, file_store, journal_path, projections, state_of, until
 
 MANY = PROMPT_RECORDS + 2
 
@@ -42,7 +42,7 @@ def shown_seq(folder: Path) -> int:
 
 def check_shown(store: FileStore, folder: Path) -> None:
     """The projections show exactly the state of ``store``."""
-    state = store.view()
+    state = state_of(store)
     sessions, balances, power = map(projection, projections(folder))
     assert sessions["sessions"] == [session_record(session) for session in state.sessions.values()]
     assert balances["balances"] == [balance_record(balance, "eth") for _, balance in sorted(state.balances.items())]
@@ -163,7 +163,7 @@ def test_after_a_clean_stop_they_show_everything(disk: HastyDisk | None, tmp_pat
         recorded(store, f"s-{number}", kind=HEARTBEAT, at_ms=NOON_MS + 1000)
     store.close()
     again = file_store(tmp_path, disk=disk)
-    assert again.view().seq == MANY + 50
+    assert state_of(again).seq == MANY + 50
     check_shown(again, tmp_path)
     again.close()
 
@@ -212,7 +212,7 @@ def test_a_store_starts_and_records_where_projections_cannot_be_written(tmp_path
     for number in range(2):
         store = FileStore(journal_path(tmp_path), paths, lambda: TERMS, Clock(), disk=HastyDisk())
         recorded(store, f"s-{number}")
-        assert store.view().seq == number + 1
+        assert state_of(store).seq == number + 1
         store.close()
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from payments.domain.sessions import HEARTBEAT, START
 from payments.errors import Corrupt, Unavailable
-from payments.store import Query
+from payments.store import EntryQuery
 from payments.store.file.segments import sealed_path, sealed_segments
 from payments.store.file.store import FileStore
 from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import NOON_MS, event, file_store, journal_path
+from tests.harness import NOON_MS, event, file_store, journal_path, state_of
 from tests.store.file.history import facts
 from tests.store.house import all_entries
 
@@ -70,7 +70,7 @@ def test_a_start_with_projections_reads_only_what_they_do_not_show(rotated: File
     lines = oldest.read_bytes().splitlines(keepends=True)
     oldest.chmod(0o600)
     oldest.write_bytes(b"".join([*(b"damaged\n" for _ in lines[:-1]), lines[-1]]))
-    assert opened(tmp_path).view().seq == EVENTS
+    assert state_of(opened(tmp_path)).seq == EVENTS
 
 
 @pytest.mark.parametrize("place", [0, 1, -1], ids=["first", "second", "last"])
@@ -85,7 +85,7 @@ def test_a_sealed_segment_that_is_missing_is_noticed(
     path.unlink()
     with pytest.raises(Corrupt, match="the segment before it is missing"):
         opened(tmp_path)
-    for query in (Query(), Query(session_id="nobody")):
+    for query in (EntryQuery(), EntryQuery(session_id="nobody")):
         with pytest.raises(Corrupt, match=r"missing\. Stop all processes of Payments, and restore"):
             all_entries(rotated, query)
 
@@ -97,7 +97,7 @@ def test_a_damaged_line_is_noticed_by_a_search_for_another_one(rotated: FileStor
     oldest.chmod(0o600)
     oldest.write_bytes(data.replace(b'"session_id":"s', b'"session_id":"z', 1))
     with pytest.raises(Corrupt, match="its checksum does not fit its content"):
-        all_entries(rotated, Query(session_id="nobody"))
+        all_entries(rotated, EntryQuery(session_id="nobody"))
 
 
 def test_readers_see_one_journal(rotated: FileStore) -> None:
@@ -105,8 +105,8 @@ def test_readers_see_one_journal(rotated: FileStore) -> None:
         seen: list[int] = []
         before: int | None = None
         while True:
-            page = rotated.entries(Query(), before=before, limit=limit)
-            seen += [entry.seq for entry in page.entries]
+            page = rotated.entries(EntryQuery(), before=before, limit=limit)
+            seen += [entry.seq for entry in page.items]
             if (before := page.before) is None:
                 break
         assert seen == list(range(EVENTS, 0, -1))
@@ -114,8 +114,8 @@ def test_readers_see_one_journal(rotated: FileStore) -> None:
 
 @pytest.mark.parametrize("before", range(EVENTS + 3))
 def test_a_page_begins_wherever_it_is_asked_to(rotated: FileStore, before: int) -> None:
-    page = rotated.entries(Query(), before=before, limit=2 * EVENTS)
-    assert [entry.seq for entry in page.entries] == list(range(min(before - 1, EVENTS), 0, -1))
+    page = rotated.entries(EntryQuery(), before=before, limit=2 * EVENTS)
+    assert [entry.seq for entry in page.items] == list(range(min(before - 1, EVENTS), 0, -1))
 
 
 def test_a_writer_takes_up_what_another_has_sealed(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_writer_takes_up_what_another_has_sealed(tmp_path: Path) -> None:
     for number in range(EVENTS):
         beat(one if number % 7 else other, number)
     assert facts(one) == facts(other)
-    assert one.view().seq == EVENTS
+    assert state_of(one).seq == EVENTS
     assert len(audit(journal_path(tmp_path)).entries) == EVENTS
 
 
@@ -131,7 +131,7 @@ def test_a_reader_sees_what_came_after_another_sealed(tmp_path: Path) -> None:
     writer, reader = opened(tmp_path), opened(tmp_path)
     for number in range(EVENTS):
         beat(writer, number)
-        assert reader.view().seq == number + 1
+        assert state_of(reader).seq == number + 1
 
 
 def test_a_writer_that_died_between_two_names_is_no_harm(rotated: FileStore, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_writer_that_died_between_two_names_is_no_harm(rotated: FileStore, tmp
     active.rename(sealed_path(active, entries_before))
     beat(rotated, EVENTS)
     again = opened(tmp_path)
-    assert again.view().seq == rotated.view().seq == EVENTS + 1
+    assert state_of(again).seq == state_of(rotated).seq == EVENTS + 1
 
 
 def test_a_sealed_file_its_name_and_the_next_file_are_on_disk_before_the_next_line(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_segment_that_cannot_be_sealed_is_unavailable_until_it_can(tmp_path: P
             beat(store, 1)
     disk.stubborn = False
     beat(store, 1)
-    assert store.view().seq == 2
+    assert state_of(store).seq == 2
     assert len(sealed_segments(journal_path(tmp_path))) == 1
 
 
@@ -221,5 +221,5 @@ def test_a_folder_that_cannot_be_synced_stops_every_writer_until_a_restart(tmp_p
     store.close()
     store = file_store(tmp_path, segment_bytes=1)
     beat(store, 1)
-    assert store.view().seq == 2
+    assert state_of(store).seq == 2
     store.close()

@@ -18,7 +18,19 @@ from payments.domain.upkeep import Forget, Reap
 from payments.errors import Corrupt
 from payments.store.file.segments import sealed_path
 from payments.store.file.verify import Verification, Verified
-from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, Clock, event, file_store, journal_path, projections, verified
+from tests.harness import (
+    HOST_A,
+    HOST_B,
+    NOON_MS,
+    TERMS,
+    Clock,
+    event,
+    file_store,
+    journal_path,
+    projections,
+    state_of,
+    verified,
+)
 
 STEP_MS = 15_000
 METERED = TERMS._replace(power_rate_wei_per_minute=10**15)
@@ -86,7 +98,7 @@ def test_a_sound_journal_is_sound_in_every_form(tmp_path: Path, segment_bytes: i
     store = file_store(tmp_path)
     if compressed:
         store.maintain()
-    owed = {name: balance.balance_wei for name, balance in store.view().balances.items()}
+    owed = {name: balance.balance_wei for name, balance in state_of(store).balances.items()}
     found = verified(tmp_path)
     store.close()
     assert (found.entries, found.sessions, found.balances_wei) == (LINES, 2, owed)

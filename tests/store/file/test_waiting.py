@@ -14,10 +14,10 @@ from payments.domain.sessions import START
 from payments.errors import Unavailable
 from payments.store.file import store as engine
 from payments.store.file.store import FileStore
-from payments.store.protocol import Query
+from payments.store.protocol import EntryQuery
 from tests.audit import audit
 from tests.disk.scripted import GatedDisk, HastyDisk, ScriptedDisk, held_sync
-from tests.harness import TERMS, Clock, event, file_store, journal_path, lock_path, projections, until
+from tests.harness import TERMS, Clock, event, file_store, journal_path, lock_path, projections, state_of, until
 
 THREADS = 4
 CALLS: dict[str, Callable[[FileStore], object]] = {
@@ -100,7 +100,7 @@ def test_readers_that_give_up_during_a_sync_leave_no_file_open(tmp_path: Path, m
     before = sorted(os.listdir("/proc/self/fd"))
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 0.1)
     with held_sync(disk), pytest.raises(Unavailable, match="storage is busy"):
-        store.entries(Query())
+        store.entries(EntryQuery())
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 30)
     assert store.check()["seq"] == 1
     assert sorted(os.listdir("/proc/self/fd")) == before
@@ -109,11 +109,11 @@ def test_readers_that_give_up_during_a_sync_leave_no_file_open(tmp_path: Path, m
 
 
 def test_reading_what_is_known_needs_no_lock(store: FileStore, holder: HotLock) -> None:
-    assert store.view().seq == 0
+    assert state_of(store).seq == 0
     holder.release()
     store.execute([event("s-1", START)])
     holder.acquire_within(30)
-    assert list(store.view().sessions) == ["s-1"]
+    assert list(state_of(store).sessions) == ["s-1"]
 
 
 def test_a_source_of_terms_that_fails_fails_its_commands_and_not_the_store(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_source_of_terms_that_fails_fails_its_commands_and_not_the_store(tmp_p
             store.execute([event("s-2", START)])
     broken = False
     store.execute([event("s-3", START)])
-    assert list(store.view().sessions) == ["s-1", "s-3"]
+    assert list(state_of(store).sessions) == ["s-1", "s-3"]
     store.close()
 
 

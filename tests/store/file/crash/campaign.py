@@ -21,7 +21,7 @@ from payments.store.file.segments import sealed_path, sealed_segments
 from payments.store.file.store import FileStore
 from tests.audit import audit, read_journal
 from tests.disk.scripted import HastyDisk
-from tests.harness import Clock, event, file_store, journal_path
+from tests.harness import Clock, event, file_store, journal_path, state_of
 from tests.store.accounts import check_fold
 from tests.store.file.crash.recording import RecordingDisk
 from tests.store.file.crash.states import CrashState, crash_states
@@ -159,7 +159,7 @@ def _check(folder: Path, state: CrashState, promises: Promises, now_ms: int) -> 
     store = file_store(folder, clock=Clock(now_ms), disk=disk, segment_bytes=SEGMENT_BYTES)
     disk.has_room = False
     try:
-        check_fold(_entries(read_journal(journal)), store.view())
+        check_fold(_entries(read_journal(journal)), state_of(store))
         (result,) = store.execute([event(AFTER, START, now_ms, event_id=AFTER)])
         assert isinstance(result, Outcome)
         assert result.kind == RECORDED

@@ -1,0 +1,17 @@
+"""What would keep a file from being used, found out without making or changing anything."""
+
+import errno
+import os
+from pathlib import Path
+
+
+def in_the_way(path: Path) -> list[tuple[Path, str]]:
+    """What keeps ``path`` from being made, or read and written, and the system's word for why; at most one."""
+    nearest = next(each for each in (path.absolute(), *path.absolute().parents) if os.path.lexists(each))
+    if nearest == path.absolute():
+        if path.is_dir():
+            return [(path, os.strerror(errno.EISDIR))]
+        return [] if os.access(path, os.R_OK | os.W_OK) else [(path, os.strerror(errno.EACCES))]
+    if not nearest.is_dir():
+        return [(nearest, os.strerror(errno.ENOTDIR))]
+    return [] if os.access(nearest, os.W_OK | os.X_OK) else [(nearest, os.strerror(errno.EACCES))]

@@ -1,0 +1,103 @@
+"""Counts, sums and orders over all sessions and accounts, kept up to date by the fold so that nobody has to scan."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from payments.domain.entries import ADJUSTMENT, PAYOUT, POWER_TIME, SESSION_TIME
+from payments.domain.ledger import Balance
+from payments.domain.readings import PowerState
+from payments.domain.sessions import ACTIVE, ENDED, STALE, Session
+
+
+class Totals(NamedTuple):
+    """The whole ledger in a few numbers.
+
+    Attributes:
+        entries: in the journal.
+        sessions: how many are kept, by status.
+        unattributed: sessions not ended that no orchestrator earns from.
+        credited_wei: what the entries of each reason add up to: credits above zero, debits below.
+        owed_wei: the sum of all balances.
+    """
+
+    entries: int
+    sessions: Mapping[str, int]
+    unattributed: int
+    credited_wei: Mapping[str, int]
+    owed_wei: int
+
+
+class Overview:
+    """Follows each change of a session, a balance or a power state.
+
+    Attributes:
+        active, ended: the ids of sessions, the one longest without an event first.
+    """
+
+    def __init__(self) -> None:
+        self.active: dict[str, None] = {}
+        self.ended: dict[str, None] = {}
+        self._unattributed = 0
+        self._owed_wei = 0
+        self._credited_wei = {ADJUSTMENT: 0, PAYOUT: 0, POWER_TIME: 0}
+
+    def session_changed(self, before: Session | None, after: Session | None) -> None:
+        """A session is ``after`` now; ``None``: it was not known before, or is forgotten."""
+        if before is not None:
+            is_active = before.status == ACTIVE
+            (self.active if is_active else self.ended).pop(before.session_id, None)
+            self._unattributed -= is_active and before.orchestrator_id is None
+        if after is not None:
+            is_active = after.status == ACTIVE
+            (self.active if is_active else self.ended)[after.session_id] = None
+            self._unattributed += is_active and after.orchestrator_id is None
+
+    def balance_changed(self, before: Balance | None, after: Balance) -> None:
+        """A balance is ``after`` now."""
+        self._owed_wei += after.balance_wei - (before.balance_wei if before else 0)
+        known = before.booked if before else {}
+        if after.booked is not known:
+            for key, booked in after.booked.items():
+                if key not in known:
+                    self._credited_wei[key.partition(":")[0]] += booked.delta_wei
+
+    def power_changed(self, before: PowerState | None, after: PowerState) -> None:
+        """A power state is ``after`` now."""
+        self._credited_wei[POWER_TIME] += after.billed_wei - (before.billed_wei if before else 0)
+
+    def totals(self, entries: int, sessions: Mapping[str, Session], now_ms: int, idle_timeout_ms: int) -> Totals:
+        """The totals at ``now_ms``, with the stale sessions counted from the longest silent on."""
+        stale = sum(1 for _ in stale_sessions(self, sessions, now_ms, idle_timeout_ms))
+        other_wei = sum(self._credited_wei.values())
+        return Totals(
+            entries,
+            {ACTIVE: len(self.active) - stale, STALE: stale, ENDED: len(self.ended)},
+            self._unattributed,
+            {**self._credited_wei, SESSION_TIME: self._owed_wei - other_wei},
+            self._owed_wei,
+        )
+
+
+def stale_sessions(
+    overview: Overview, sessions: Mapping[str, Session], now_ms: int, silent_ms: int
+) -> Iterator[Session]:
+    """The active sessions without an event for longer than ``silent_ms``, the longest silent first.
+
+    Ends at the first one that spoke since, so it costs what it finds.
+    """
+    for session in longest_silent(overview.active, sessions, now_ms):
+        if session.status_at(now_ms, silent_ms) != STALE:
+            return
+        yield session
+
+
+def longest_silent(session_ids: Mapping[str, None], sessions: Mapping[str, Session], now_ms: int) -> Iterator[Session]:
+    """Those of ``session_ids``, in their order, that were last seen before ``now_ms``.
+
+    A session seen later than that tells of a clock that stepped back, and nothing about those behind it.
+    """
+    # A copy is one step that no writer can interrupt.
+    for session_id in list(session_ids):
+        session = sessions.get(session_id)
+        if session is not None and session.last_seen_at_ms <= now_ms:
+            yield session

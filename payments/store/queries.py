@@ -1,0 +1,46 @@
+"""Queries over a state in memory, for the engines that hold one."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from payments.domain.ledger import Balance
+from payments.domain.readings import PowerState
+from payments.domain.sessions import Session
+from payments.domain.state import State
+from payments.errors import Rejected
+from payments.store.protocol import Page, SessionQuery
+
+_MOST_SESSIONS = 10_000
+"""A search looks at no more sessions than that, about 5 ms, and then leaves the rest to the next page."""
+
+
+def find_sessions(state: State, query: SessionQuery, before: str | None, limit: int) -> Page[Session]:
+    """The page of ``Store.sessions``."""
+    # In the order of opening. A copy is one step that no writer can interrupt.
+    opened = list(state.sessions.values())
+    end = len(opened) if before is None else bisect_left(opened, read_cursor(before), key=lambda each: each.opened_seq)
+    found: list[Session] = []
+    for place in range(end - 1, max(-1, end - 1 - _MOST_SESSIONS), -1):
+        if query.matches(opened[place]):
+            found.append(opened[place])
+            if len(found) == limit:
+                return Page(found, str(opened[place].opened_seq) if place else None)
+    return Page(found, str(opened[end - _MOST_SESSIONS].opened_seq) if end > _MOST_SESSIONS else None)
+
+
+def sorted_balances(state: State) -> Sequence[Balance]:
+    """All of them, by orchestrator."""
+    return [balance for _, balance in sorted(state.balances.copy().items())]
+
+
+def sorted_powers(state: State) -> Sequence[PowerState]:
+    """All of them, by orchestrator."""
+    return [power for _, power in sorted(state.power.copy().items())]
+
+
+def read_cursor(cursor: str) -> int:
+    """The ``seq`` that ``cursor`` stands for. Raises ``Rejected``."""
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
+        complaint = "not a cursor; take the next_cursor of the page before"
+        raise Rejected("invalid", f"cursor is {complaint}", {"cursor": [complaint]})
+    return int(cursor)

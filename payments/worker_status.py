@@ -1,0 +1,64 @@
+"""What the worker on duty publishes about itself, for probes, metrics and people."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from payments.domain.entries import JSON
+from payments.store import Engine, Lease
+
+_LEASE = "worker"
+
+
+class SweepStatus(NamedTuple):
+    """What one sweep found.
+
+    Attributes:
+        at_ms: when it had ended, and ``seconds``, how long it took.
+        asked: orchestrators that were asked; each is one of ``awake``, ``asleep`` (another word) and ``unknown``.
+        left_out: for whom there was no time.
+        credited_eth: what all of it earned, a decimal string.
+    """
+
+    at_ms: int
+    seconds: float
+    asked: int
+    awake: int
+    asleep: int
+    unknown: int
+    left_out: int
+    credited_eth: str
+
+
+class WorkerStatus(NamedTuple):
+    """How the worker on duty fares.
+
+    Attributes:
+        at_ms: when it said so; ``due_ms``: when at the latest it will again, if it is well.
+        sweep: its last one; ``None`` before the first, and without the power meter.
+    """
+
+    pid: int
+    at_ms: int
+    due_ms: int
+    sweep: SweepStatus | None
+
+    def as_json(self) -> Mapping[str, JSON]:
+        """What ``read_status`` reads."""
+        return {**self._asdict(), "sweep": self.sweep and self.sweep._asdict()}
+
+
+def worker_lease(engine: Engine) -> Lease:
+    """The claim to be the one worker on duty. Two on duty would only ask every host twice."""
+    return engine.lease(_LEASE)
+
+
+def read_status(engine: Engine) -> WorkerStatus | None:
+    """What the worker on duty last published; ``None`` where none ever did, or nothing that can be read."""
+    document = engine.published(_LEASE)
+    try:
+        sweep = document["sweep"]
+        status = WorkerStatus(**{**document, "sweep": None if sweep is None else SweepStatus(**sweep)})
+    except (KeyError, TypeError):
+        return None
+    numbers = (status.pid, status.at_ms, status.due_ms, *(status.sweep or ())[:-1])
+    return status if all(type(number) in (int, float) for number in numbers) else None
