@@ -19,6 +19,7 @@ from threading import Thread
 from typing import Any
 
 import requests
+from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 
 from payments.clock import now_ms
@@ -28,6 +29,7 @@ from payments.domain.money import parse_eth
 from payments.domain.sessions import HEARTBEAT, Session, SessionEvent
 from payments.domain.state import State
 from payments.store import SessionQuery, Store, Verified
+from payments.store.file.engine import FileEngine
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
 from payments.store.file.verify import Verification
@@ -101,6 +103,34 @@ def state_of(store: Store) -> State:
         {balance.orchestrator_id: balance for balance in store.balances()},
         {power.orchestrator_id: power for power in store.powers()},
     )
+
+
+def probed(store: FileStore) -> Mapping[str, JSON]:
+    """What ``check`` says once the try for the lock that it began has come to something."""
+    store.check()
+    until(lambda: store._probe is None or store._probe.is_answered)
+    return store.check()
+
+
+def shown_seq(folder: Path) -> int:
+    """Up to which entry all projections in ``folder`` show the journal; -1 where one cannot be read."""
+    try:
+        return min(int(json.loads(path.read_bytes())["journal"]["seq"]) for path in projections(folder))
+    except FileNotFoundError:
+        return -1
+
+
+def show_all(store: FileStore, folder: Path) -> None:
+    """Returns when the projections in ``folder`` show all of ``store``, and nobody is writing them."""
+    store.refresh()
+    until(lambda: shown_seq(folder) == store.totals(0, 0).entries)
+    with FileLock(folder / "sessions.json.lock"):
+        pass
+
+
+def file_engine(folder: Path) -> FileEngine:
+    """The files in ``folder``, laid out as ``PAYMENTS_DATA_DIR`` is."""
+    return FileEngine(journal_path(folder), projections(folder), "eth", 1 << 28)
 
 
 def projections(folder: Path) -> Paths:

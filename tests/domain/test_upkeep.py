@@ -31,7 +31,8 @@ def book() -> Book:
 
 def due(book: Book, second: int, *, reap: int = HOUR, keep: int = 2 * HOUR) -> list[Upkeep]:
     """What is to be done at ``second``; ``reap`` and ``keep`` in seconds."""
-    return upkeep_due(book.state, at(second), reap * 1000, keep * 1000)
+    book.state.survey()
+    return upkeep_due(book.state, at(second), reap * 1000, keep * 1000, limit=100)
 
 
 def test_reap_closes_at_the_last_evidence_and_credits_nothing(book: Book) -> None:
@@ -162,7 +163,9 @@ def test_forgotten_session_begins_as_an_unknown_one(kind: str, book: Book) -> No
 
 
 def test_nothing_is_due_in_an_empty_state() -> None:
-    assert upkeep_due(State(), at(0), reap_ms=1, keep_ms=0) == []
+    state = State()
+    state.survey()
+    assert upkeep_due(state, at(0), reap_ms=1, keep_ms=0, limit=1) == []
 
 
 @pytest.mark.parametrize(

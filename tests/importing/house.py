@@ -15,7 +15,7 @@ from payments.settings import Settings
 from payments.store import Store
 from payments.store.memory import MemoryStore
 from tests.disk.scripted import HastyDisk
-from tests.harness import TERMS, Clock, state_of
+from tests.harness import TERMS, Clock
 
 DATA = Path(__file__).parent / "data"
 END_MS = parse_time("2026-01-31T12:00:00.123Z")
@@ -69,7 +69,7 @@ class House:
 
     def plan(self, theirs: Path = DATA) -> Plan:
         """What an import of ``theirs`` would do now."""
-        here = Here(self.registry.records(), state_of(self.store))
+        here = Here(self.registry.records(), self.store)
         return make_plan(read_folder(theirs, self.settings), here, self.settings, self.clock())
 
     def take_over(self, theirs: Path = DATA) -> Plan:

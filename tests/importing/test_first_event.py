@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from payments.domain.money import accrue
 from payments.domain.sessions import END, HEARTBEAT, SessionEvent
 from payments.domain.times import format_time, parse_time
-from payments.domain.upkeep import upkeep_due
 from tests.harness import campaign, state_of
 from tests.importing.house import NOW_MS, House, copy_data, edit
 
@@ -82,7 +81,7 @@ def test_session_shows_when_it_was_last_seen_there(tmp_path: Path) -> None:
     session = state_of(house.store).sessions["s-open"]
     assert session.last_seen_at_ms == parse_time("2026-01-31T11:59:45.124Z")
     assert session.status_at(NOW_MS, 120_000) == "active"
-    assert upkeep_due(state_of(house.store), NOW_MS, 10 * MINUTE_MS, 60 * MINUTE_MS) == []
+    assert house.store.due(NOW_MS, 10 * MINUTE_MS, 60 * MINUTE_MS, limit=10) == []
 
 
 def test_gap_longer_than_the_maximum_is_not_credited_and_was_announced(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from payments.domain.entries import Entry
 from payments.domain.readings import AWAKE, UNKNOWN, PowerState, Reading
 from payments.domain.sessions import Session, SessionEvent
 from payments.domain.state import State
-from payments.domain.upkeep import Forget, Reap, upkeep_due
+from payments.domain.upkeep import Forget, Reap
 from payments.store import Result
 from payments.store.file.snapshot import Paths
 from tests.audit import audit
@@ -101,9 +101,8 @@ class MemoryLifecycle(Lifecycle):
     def look_after_sessions(self, later_ms: int) -> None:
         """The worker's upkeep: what was silent for half an hour is closed, and what ended a day ago forgotten."""
         self.now_ms += later_ms
-        for command in upkeep_due(
-            self.world.state(), self.now_ms, reap_ms=HOUR_MS // 2, keep_ms=self.world.house.terms.keep_ms
-        ):
+        keep_ms = self.world.house.terms.keep_ms
+        for command in self.world.house.store.due(self.now_ms, HOUR_MS // 2, keep_ms, limit=10**6):
             before = self.known[command.session_id]
             result = self.world.execute(command, self.now_ms)
             assert isinstance(result, Outcome)

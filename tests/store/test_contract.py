@@ -166,7 +166,7 @@ def test_view_shows_what_another_store_has_acknowledged(file_house: House) -> No
         (outcome,) = writer.execute([event(kind=HEARTBEAT, at_ms=NOON_MS + minute * MINUTE_MS)])
         assert isinstance(outcome, Outcome)
         assert state_of(reader).sessions["s-1"] == outcome.session
-        assert reader.entries(EntryQuery(), limit=1).entries[0].session == outcome.session
+        assert reader.entries(EntryQuery(), limit=1).items[0].session == outcome.session
         assert reader.check()["seq"] == minute + 1
     assert audited(mine) == audited(other)
 

@@ -45,7 +45,7 @@ def test_pages_hold_exactly_what_matches(
 
 @pytest.mark.parametrize("before", [0, 1, 2, 7, 12, 13, 10**6])
 def test_page_begins_below_before(minutes: House, before: int) -> None:
-    page = minutes.store.entries(EntryQuery(), before=before)
+    page = minutes.store.entries(EntryQuery(), before=str(before))
     assert [entry.seq for entry in page.items] == [seq for seq in range(12, 0, -1) if seq < before]
     assert page.before is None
 
@@ -73,7 +73,7 @@ def test_entries_are_found_by_their_seq_however_long_their_lines(store: Store) -
         [event("s" * (1 + seq * 37 % 128), HEARTBEAT, edge_id="\N{SNOWMAN}" * (seq % 64)) for seq in range(300)]
     )
     for before in range(2, 302):
-        assert [entry.seq for entry in store.entries(EntryQuery(), before=before, limit=1).entries] == [before - 1]
+        assert [entry.seq for entry in store.entries(EntryQuery(), before=str(before), limit=1).items] == [before - 1]
 
 
 def test_reader_sees_whole_histories_while_others_write(house: House) -> None:

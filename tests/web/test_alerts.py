@@ -3,14 +3,15 @@
 import json
 import re
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from payments.clock import now_ms
-from payments.duty import Duty, Report, SweepReport
+from payments.worker_status import SweepStatus, WorkerStatus, worker_lease
 from tests.alerts import alerts, promtool
-from tests.harness import ROOT, Server, journal_path
+from tests.harness import ROOT, Server, file_engine
 from tests.web.helpers import BATCH, an_event, post_event, samples, scrape, send
 
 ALERTS = alerts("alerts")
@@ -19,10 +20,9 @@ DASHBOARD = ROOT / "deploy" / "grafana" / "payments.json"
 
 def seed(data: Path) -> None:
     """A worker that has swept."""
-    duty = Duty(journal_path(data))
     now = now_ms()
-    duty.report(Report(1, now, now + 600_000, SweepReport(now, 0.5, 3, 1, 1, 1, 0, "0")))
-    duty.close()
+    with closing(worker_lease(file_engine(data))) as lease:
+        lease.publish(WorkerStatus(1, now, now + 600_000, SweepStatus(now, 0.5, 3, 1, 1, 1, 0, "0")).as_json())
 
 
 @pytest.fixture(scope="module")

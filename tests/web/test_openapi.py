@@ -196,7 +196,7 @@ def test_every_entry_has_the_members_described() -> None:
         Reap("s-1", clock.now_ms), Forget("s-2", clock.now_ms),
     ]  # fmt: skip
     assert [result for result in store.execute(later) if isinstance(result, Rejected)] == []
-    entries = [entry_record(entry) for entry in store.entries(EntryQuery()).entries]
+    entries = [entry_record(entry) for entry in store.entries(EntryQuery()).items]
     described = SCHEMAS["Entry"]["properties"]
     assert {entry["reason"] for entry in entries} >= {"session_reaped", "session_forgotten", "power_time", "payout"}
     assert {key for entry in entries for key in entry} == set(described)

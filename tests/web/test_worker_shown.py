@@ -9,17 +9,17 @@ import pytest
 
 from payments.clock import now_ms
 from payments.domain.times import parse_time
-from payments.duty import Duty, Report, SweepReport
-from tests.harness import Server, journal_path
+from payments.worker_status import SweepStatus, WorkerStatus, worker_lease
+from tests.harness import Server, file_engine, journal_path
 from tests.web.helpers import samples, scrape, send
 
 SETTINGS = {"PAYMENTS_POWER_METER_ENABLED": "true"}
-SWEEP = SweepReport(
+SWEEP = SweepStatus(
     at_ms=0, seconds=1.25, asked=10, awake=6, asleep=3, unknown=1, left_out=2, credited_eth="0.000000000000000001"
 )
 NEVER = {"payments_power_last_sweep_age_seconds": inf}
 """What is served of the last sweep where there was none and one is due."""
-Reports = Callable[[int, int, SweepReport | None], None]
+Reports = Callable[[int, int, SweepStatus | None], None]
 
 
 @pytest.fixture
@@ -27,10 +27,11 @@ def reported(shared_server: Server) -> Iterator[Reports]:
     """Let a worker have reported so many milliseconds ago, to do so again so many after that, of this sweep then."""
     journal = journal_path(shared_server.data)
 
-    def report(ago_ms: int, within_ms: int, sweep: SweepReport | None) -> None:
+    def report(ago_ms: int, within_ms: int, sweep: SweepStatus | None) -> None:
         at_ms = now_ms() - ago_ms
-        with closing(Duty(journal)) as duty:
-            duty.report(Report(4711, at_ms, at_ms + within_ms, sweep and sweep._replace(at_ms=at_ms)))
+        status = WorkerStatus(4711, at_ms, at_ms + within_ms, sweep and sweep._replace(at_ms=at_ms))
+        with closing(worker_lease(file_engine(shared_server.data))) as lease:
+            lease.publish(status.as_json())
 
     yield report
     journal.with_name("ledger-events.log.worker.json").unlink(missing_ok=True)

@@ -21,11 +21,10 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from payments.duty import SweepReport
-
 from payments.clock import now_ms
 from payments.registry import Registry
 from payments.store import open_store
+from payments.worker_status import SweepStatus
 from tests.harness import ROOT, free_port, state_of
 from tests.worker.sweeping import some_settings
 from worker.sweep import Sweeper
@@ -38,8 +37,8 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length:
 class Sweeps(NamedTuple):
     """Two sweeps, one after the other, and what of them is this process's own work."""
 
-    first: SweepReport
-    second: SweepReport
+    first: SweepStatus
+    second: SweepStatus
     cpu_s: float
     live: int
     missed: int

@@ -6,13 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from payments.duty import SweepReport
-
 from payments.clock import now_ms
 from payments.domain.readings import PowerState
 from payments.registry import Registry
 from payments.settings import Settings
 from payments.store import Store, open_store
+from payments.worker_status import SweepStatus
 from tests.harness import state_of
 from tests.worker.process import register, register_urls
 from worker.dial import BoundedAdapter
@@ -37,7 +36,7 @@ class Sweeping:
         self.stopping = threading.Event()
         self.sweeper = Sweeper(self.settings, self.store, self.registry, now_ms, self.stopping)
 
-    def sweep(self, *records: Mapping[str, Any]) -> SweepReport:
+    def sweep(self, *records: Mapping[str, Any]) -> SweepStatus:
         """Ask ``records``, or whoever is in the registry already."""
         if records:
             register(self.folder, *records)

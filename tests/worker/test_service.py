@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from payments.domain.sessions import START
 from payments.domain.times import parse_time
-from payments.duty import read_report
-from tests.harness import event, file_store, journal_path, until
+from payments.worker_status import read_status
+from tests.harness import file_engine, journal_path, until
 from tests.worker.hosts import AWAKE, Host, hangs, running_host
-from tests.worker.process import QUICK, WorkerProcess, check_power, manager, readings, register_urls, running_worker
+from tests.worker.process import QUICK, check_power, manager, readings, register_urls, running_worker
 
 
 @pytest.fixture
@@ -129,7 +128,7 @@ def test_a_second_worker_stands_by_and_takes_over_when_the_first_dies(folder: Pa
             first.says("sweep", len(first.lines("sweep")) + 2)
             assert second.lines("sweep") == []
             assert len(second.lines("another worker")) == 1
-            report = read_report(journal_path(folder / "data"))
+            report = read_status(file_engine(folder / "data"))
             assert report is not None
             assert report.pid == first.process.pid
             assert first.stop(signal.SIGKILL) == -signal.SIGKILL
@@ -204,26 +203,8 @@ def test_without_the_meter_it_asks_nobody(folder: Path) -> None:
     with running_worker(folder, {**QUICK, "PAYMENTS_POWER_METER_ENABLED": "false"}) as worker:
         line = worker.says("PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE is set, but PAYMENTS_POWER_METER_ENABLED is not")
         assert line["level"] == "WARNING"
-        until(lambda: read_report(journal_path(folder / "data")) is not None)
+        until(lambda: read_status(file_engine(folder / "data")) is not None)
         assert worker.stop() == 0
-    report = read_report(journal_path(folder / "data"))
+    report = read_status(file_engine(folder / "data"))
     assert report is not None
     assert (report.sweep, worker.lines("sweep"), readings(folder)) == (None, [], [])
-
-
-def test_what_others_record_is_read_before_there_is_anything_to_do(folder: Path) -> None:
-    """At full load, the upkeep of half a minute later would not have its turn in time if all of it were to be read."""
-    with running_worker(folder, {"PAYMENTS_POWER_METER_ENABLED": "false"}) as worker:
-        until(lambda: read_report(journal_path(folder / "data")) is not None)
-        before = bytes_read(worker)
-        store = file_store(folder / "data")
-        store.execute([event(f"s-{number}", START) for number in range(500)])
-        store.close()
-        size = journal_path(folder / "data").stat().st_size
-        until(lambda: bytes_read(worker) - before >= size, timeout_s=20)
-
-
-def bytes_read(worker: WorkerProcess) -> int:
-    """By all of its system calls so far."""
-    lines = Path(f"/proc/{worker.process.pid}/io").read_text().splitlines()
-    return int(lines[0].removeprefix("rchar: "))

@@ -37,21 +37,26 @@ class Projector:
     """
 
     def __init__(
-        self, disk: Disk, paths: Paths, capture: Callable[[], Snapshot], credit_unit: str, *, must: bool
+        self, disk: Disk, paths: Paths, capture: Callable[[], Snapshot], credit_unit: str, seq: int, *, must: bool
     ) -> None:
-        """``must``: write them in any case, for what is there is not sound."""
+        """Bring them up to date once, unless another process is at it, before there is anybody to wait.
+
+        ``must``: write them in any case, for what is there is not sound.
+        """
         self._disk = disk
         self._paths = paths
         self._capture = capture
         self._credit_unit = credit_unit
         self._lock_path = paths.sessions.with_name(f"{paths.sessions.name}.lock")
-        self._wanted_seq = 0
+        self._wanted_seq = seq
         self._must = must
         self._took_s = 0.0
         self._is_failing = False
         self._news = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="projector", daemon=True)
+        if not self.try_to_show(seq):
+            self._news.set()
         self._thread.start()
 
     def follow(self, seq: int) -> None:
@@ -73,14 +78,14 @@ class Projector:
             self._news.wait()
             self._closing.wait(self._pause_s())
             self._news.clear()
-            while not self._try_to_show(self._wanted_seq) and not self._closing.wait(_AGAIN_S):
+            while not self.try_to_show(self._wanted_seq) and not self._closing.wait(_AGAIN_S):
                 pass
         deadline_s = time.monotonic() + _CLOSE_S
-        while not self._try_to_show(self._wanted_seq) and not self._is_failing and time.monotonic() < deadline_s:
+        while not self.try_to_show(self._wanted_seq) and not self._is_failing and time.monotonic() < deadline_s:
             time.sleep(_AGAIN_S)
 
-    def _try_to_show(self, seq: int) -> bool:
-        """Whether the projections show the entry ``seq``, written by this process or another."""
+    def try_to_show(self, seq: int) -> bool:
+        """Whether the projections show the entry ``seq``, written by this process, now, or another. Never waits."""
         try:
             # Before the lock: filelock would make the folder too, and open it to everybody.
             self._disk.make_folder(self._lock_path.parent)

@@ -97,8 +97,9 @@ class FileStore:
         except OSError as error:
             raise Misconfigured(_unusable(error, journal_path)) from error
         self._committer = Committer(self._serve)
-        self._projector = Projector(disk, projections, self._capture, credit_unit, must=self._journal.rebuilt)
-        self._projector.follow(self._journal.state.seq)
+        self._projector = Projector(
+            disk, projections, self._capture, credit_unit, self._journal.state.seq, must=self._journal.rebuilt
+        )
 
     def execute(self, commands: Sequence[Command]) -> Sequence[Result]:
         request = _Request(commands)
@@ -154,7 +155,7 @@ class FileStore:
         compress_sealed(self._journal.journal.disk, self._journal.journal.path)
 
     def refresh(self) -> None:
-        self._projector.follow(self._state().seq)
+        self._projector.try_to_show(self._state().seq)
 
     def close(self) -> None:
         self._projector.close(self._journal.state.seq)

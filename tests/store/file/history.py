@@ -11,7 +11,7 @@ from payments.domain.sessions import END, EVENTS, HEARTBEAT, START, Session
 from payments.domain.state import State
 from payments.store.file.store import FileStore
 from tests.disk.scripted import HastyDisk
-from tests.harness import HOST_A, HOST_B, TERMS, Clock, event, file_store, journal_path, projections, state_of
+from tests.harness import HOST_A, HOST_B, TERMS, Clock, event, file_store, journal_path, projections, show_all, state_of
 
 NOBODYS_HOST = "198.51.100.1"
 AWKWARD = "J* @Ê"
@@ -76,10 +76,12 @@ def live(folder: Path, steps: Steps = SIXTEEN) -> History:
     """Let a store on ``folder`` execute ``steps`` one by one, and write down what it leaves each time."""
     clock = Clock()
     store = file_store(folder, TERMS._replace(power_rate_wei_per_minute=10**15), clock, HastyDisk())
+    show_all(store, folder)
     history = History([], [facts(store)], [shown(folder)])
     for each in commands(clock, steps):
         store.execute([each])
         clock.now_ms += STEP_MS
+        show_all(store, folder)
         history.facts.append(facts(store))
         history.shown.append(shown(folder))
     store.close()

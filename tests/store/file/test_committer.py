@@ -27,8 +27,9 @@ Take = Callable[[], list[Named]]
 
 def served(committer: Committer[Named], name: str, timeout_s: float = LONG_S) -> Named:
     """A ticket of that name when it was served. Raises its error, and ``TimedOut``."""
-    ticket = committer.submit(Named(name), timeout_s)
-    ticket.wait()
+    ticket = Named(name)
+    committer.submit(ticket)
+    ticket.wait(timeout_s)
     return ticket
 
 

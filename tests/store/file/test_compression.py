@@ -105,7 +105,7 @@ def test_a_journal_without_sealed_segments_stays_as_it_is(tmp_path: Path) -> Non
     assert files(tmp_path) == before
 
 
-def in_pages(store: FileStore, limit: int, before: int | None) -> list[Entry]:
+def in_pages(store: FileStore, limit: int, before: str | None) -> list[Entry]:
     found: list[Entry] = []
     while True:
         page = store.entries(EntryQuery(), before=before, limit=limit)
@@ -124,8 +124,8 @@ def test_readers_see_the_same_in_every_mixture_of_forms(block_bytes: int, tmp_pa
     want = all_entries(store)
     assert [entry.seq for entry in want] == list(range(2 * EVENTS, 0, -1))
     assert {path.suffix == ".gz" for path in sealed(tmp_path)} == {True, False}
-    for before in [None, *range(2 * EVENTS + 3)]:
-        expected = want if before is None else [entry for entry in want if entry.seq < before]
+    for before in [None, *map(str, range(2 * EVENTS + 3))]:
+        expected = want if before is None else [entry for entry in want if entry.seq < int(before)]
         for limit in (3, 2 * EVENTS):
             assert in_pages(store, limit, before) == expected
     store.close()
@@ -240,7 +240,7 @@ def test_of_both_forms_the_plain_one_is_read(rotated: FileStore, tmp_path: Path)
     forget_projections(tmp_path)
     assert sealed(tmp_path) == plain
     assert facts(opened(tmp_path)) == known
-    assert len(rotated.entries(EntryQuery()).entries) == EVENTS
+    assert len(rotated.entries(EntryQuery()).items) == EVENTS
     assert len(audit(journal_path(tmp_path)).entries) == EVENTS
 
 

@@ -276,7 +276,7 @@ def test_a_segment_may_be_compressed_under_a_reader(after: bool, tmp_path: Path)
     beat(writer, range(EVENTS))
     disk = Interrupted(FIRST, writer.maintain, after=after)
     reader = opened(tmp_path, disk)
-    assert [entry.seq for entry in reader.entries(EntryQuery()).entries] == list(range(EVENTS, 0, -1))
+    assert [entry.seq for entry in reader.entries(EntryQuery()).items] == list(range(EVENTS, 0, -1))
     assert disk.happening is None
     assert {path.suffix for path in sealed(tmp_path)} == {".gz"}
     reader.close()

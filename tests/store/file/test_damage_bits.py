@@ -75,7 +75,7 @@ def test_with_projections_a_flipped_bit_is_refused_or_changes_no_balance(history
         store = file_store(tmp_path, disk=HastyDisk())
         assert facts(store) == history.facts[-1]
         with pytest.raises(Corrupt, match="cannot be read"):
-            store.entries(EntryQuery(), before=line_at(history, bit // 8) + 2)
+            store.entries(EntryQuery(), before=str(line_at(history, bit // 8) + 2))
         store.close()
     for _ in flips(path, last_line, len(history.journal)):
         with pytest.raises(Corrupt, match="that is not what the journal has there"):

@@ -15,7 +15,7 @@ from payments.store.file.segments import PlainSegment
 from payments.store.file.store import FileStore
 from payments.store.protocol import EntryQuery
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import event, file_store, journal_path, state_of
+from tests.harness import event, file_store, journal_path, probed, state_of
 from tests.store.file.history import History, facts, lay
 
 JOURNAL = "ledger-events.log"
@@ -23,9 +23,9 @@ IO_ERROR = Fail(errno.EIO)
 
 CALLS: dict[str, Callable[[FileStore], object]] = {
     "execute": lambda store: store.execute([event("s-2", START)]),
-    "view": lambda store: state_of(store),
+    "queries": state_of,
     "entries": lambda store: store.entries(EntryQuery()),
-    "check": lambda store: store.check(),
+    "check": probed,
 }
 REMEDY = "let the user that runs Payments read and write it, or set PAYMENTS_DATA_DIR to a folder that it can"
 
@@ -55,7 +55,7 @@ def test_an_unreadable_page_of_entries_is_unavailable(tmp_path: Path) -> None:
     disk.script("read", JOURNAL, IO_ERROR)
     with pytest.raises(Unavailable, match="the journal cannot be read"):
         store.entries(EntryQuery())
-    assert [entry.seq for entry in store.entries(EntryQuery()).entries] == [1]
+    assert [entry.seq for entry in store.entries(EntryQuery()).items] == [1]
     store.close()
 
 

@@ -13,7 +13,7 @@ from payments.store.file.store import FileStore
 from payments.store.protocol import EntryQuery
 from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import NOON_MS, event, file_store, journal_path, state_of
+from tests.harness import NOON_MS, event, file_store, journal_path, probed, state_of
 from tests.store.file.history import History, facts, lay
 
 JOURNAL = "ledger-events.log"
@@ -24,9 +24,9 @@ NEXT = [event("s-1", HEARTBEAT, NOON_MS + 1000)]
 CALLS: dict[str, Callable[[FileStore], object]] = {
     "execute": lambda store: store.execute(NEXT),
     "a command that records nothing": lambda store: store.execute([]),
-    "view": lambda store: state_of(store),
+    "queries": state_of,
     "entries": lambda store: store.entries(EntryQuery()),
-    "check": lambda store: store.check(),
+    "check": probed,
 }
 
 

@@ -42,7 +42,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was_until_there_is_space(steps: li
         store.execute(GROUP)
     assert journal_path(tmp_path).read_bytes() == before
     assert facts(store) == known
-    assert [entry.seq for entry in store.entries(EntryQuery()).entries] == [1]
+    assert [entry.seq for entry in store.entries(EntryQuery()).items] == [1]
 
     store.execute(NEXT)
     after = facts(store)

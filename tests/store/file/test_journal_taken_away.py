@@ -11,7 +11,7 @@ from payments.errors import Corrupt, Unavailable
 from payments.store.file.store import FileStore
 from tests.audit import audit
 from tests.disk.scripted import HastyDisk
-from tests.harness import NOON_MS, event, file_store, journal_path, state_of
+from tests.harness import NOON_MS, event, file_store, journal_path, probed, state_of
 from tests.store.file.history import facts
 
 FIRST = [event("s-1", START)]
@@ -49,8 +49,8 @@ def move_its_folder_away(path: Path) -> None:
 WAYS = [move_away, put_a_copy_in_its_place, put_an_empty_file_in_its_place, move_its_folder_away]
 CALLS: dict[str, Callable[[FileStore], object]] = {
     "execute": lambda store: store.execute(NEXT),
-    "check": lambda store: store.check(),
-    "view": lambda store: state_of(store),
+    "check": probed,
+    "queries": state_of,
 }
 
 

@@ -126,7 +126,7 @@ def test_a_view_waits_for_what_another_thread_is_still_taking_over(
     writer.execute([event("s-1")])
     monkeypatch.setattr(shared, "evolve", slowly)
     with ThreadPoolExecutor(2) as threads:
-        taking_over = threads.submit(reader.view)
+        taking_over = threads.submit(state_of, reader)
         assert reading.wait(30)
         view = threads.submit(lambda: state_of(reader).seq)
         wait([view], timeout=0.1)

@@ -103,7 +103,7 @@ def test_a_damaged_line_is_noticed_by_a_search_for_another_one(rotated: FileStor
 def test_readers_see_one_journal(rotated: FileStore) -> None:
     for limit in (1, 3, 7, EVENTS, 2 * EVENTS):
         seen: list[int] = []
-        before: int | None = None
+        before: str | None = None
         while True:
             page = rotated.entries(EntryQuery(), before=before, limit=limit)
             seen += [entry.seq for entry in page.items]
@@ -114,7 +114,7 @@ def test_readers_see_one_journal(rotated: FileStore) -> None:
 
 @pytest.mark.parametrize("before", range(EVENTS + 3))
 def test_a_page_begins_wherever_it_is_asked_to(rotated: FileStore, before: int) -> None:
-    page = rotated.entries(EntryQuery(), before=before, limit=2 * EVENTS)
+    page = rotated.entries(EntryQuery(), before=str(before), limit=2 * EVENTS)
     assert [entry.seq for entry in page.items] == list(range(min(before - 1, EVENTS), 0, -1))
 
 
