@@ -15,7 +15,7 @@ arrows:
 ``store``     where entries live: the journal, its projections, and ``execute``, the one way to write
 ``registry``  orchestrator records, and attribution by address
 ``importing``  takes over what another backend, livepeer-ops, has kept
-``duty``      which worker is at work, and how it fares
+``worker_status``  which worker is on duty, and how it fares
 ``logs``      logs as JSON
 ``exports``   pure: entries and payouts as text that other programs read
 ``web``       the HTTP API: ``create_app(settings)``

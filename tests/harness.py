@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -110,6 +110,16 @@ def probed(store: FileStore) -> Mapping[str, JSON]:
     store.check()
     until(lambda: store._probe is None or store._probe.is_answered)
     return store.check()
+
+
+def open_files(folder_name: str) -> list[str]:
+    """What this process has open in folders of that name."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        # One may be closed meanwhile.
+        with suppress(OSError):
+            found.append(os.readlink(descriptor))
+    return sorted(path for path in found if Path(path).parent.name == folder_name)
 
 
 def shown_seq(folder: Path) -> int:

@@ -20,13 +20,14 @@ ROOMS = {
     "payments.strictjson": set[str](),
     "payments.logs": set[str](),
     "payments.notify": set[str](),
-    "payments.duty": {"payments.disk", "payments.strictjson"},
     "payments.envfile": {"payments.errors"},
     "payments.configuration": {"payments.errors", "payments.envfile"},
     "payments.settings": {"payments.configuration", "payments.domain"},
     "payments.store": {
         "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.settings",
+        "payments.strictjson",
     },
+    "payments.worker_status": {"payments.domain", "payments.store"},
     "payments.registry": {
         "payments.errors", "payments.domain", "payments.disk", "payments.fields", "payments.strictjson",
     },
@@ -37,7 +38,7 @@ ROOMS = {
     "payments.exports": {"payments.errors", "payments.domain", "payments.strictjson"},
     "payments.web": {
         "payments.errors", "payments.clock", "payments.domain", "payments.fields", "payments.events",
-        "payments.settings", "payments.store", "payments.registry", "payments.strictjson", "payments.duty",
+        "payments.settings", "payments.store", "payments.registry", "payments.strictjson", "payments.worker_status",
         "payments.logs",
     },
     "payments.cli": {
@@ -50,7 +51,7 @@ ROOMS = {
     },
     "worker": {
         "payments.errors", "payments.clock", "payments.domain", "payments.settings", "payments.store",
-        "payments.registry", "payments.strictjson", "payments.duty", "payments.logs", "payments.notify",
+        "payments.registry", "payments.strictjson", "payments.worker_status", "payments.logs", "payments.notify",
     },
     "wsgi": {"payments.errors", "payments.logs", "payments.settings", "payments.web"},
 }  # fmt: skip

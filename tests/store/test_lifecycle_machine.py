@@ -71,7 +71,7 @@ class ServerWorld:
         sessions = map(read_session, reversed(self.server.get("/api/sessions", limit=2000)["sessions"]))
         balances = map(read_balance, self.server.get("/api/ledger/balances")["balances"])
         return State(
-            self.server.get("/readyz")["store"]["seq"],
+            max((entry["seq"] for entry in self.server.get("/api/ledger/events", limit=1)["events"]), default=0),
             {session.session_id: session for session in sessions},
             {balance.orchestrator_id: balance for balance in balances},
         )

@@ -121,7 +121,10 @@ class SharedJournal:
 
     def check_room(self) -> None:
         """Raises ``Unavailable`` when the journal's disk is about full."""
-        free = os.statvfs(self._path.parent)
+        try:
+            free = os.statvfs(self._path.parent)
+        except OSError as error:
+            raise Unavailable(f"{self._path}: cannot be looked at ({error.strerror})") from error
         if free.f_bavail * free.f_frsize < _MIN_FREE_BYTES:
             raise Unavailable(f"{self._path.parent}: its disk is full; make space", retry_after_s=5)
 

@@ -1,7 +1,6 @@
 """Sealed segments, compressed: the same journal to every reader, and no moment at which a line is in neither form."""
 
 import gzip
-import os
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from payments.store.file.segments import compressed_path, sealed_path, sealed_se
 from payments.store.file.store import FileStore
 from tests.audit import audit, read_journal
 from tests.disk.scripted import HastyDisk
-from tests.harness import NOON_MS, event, file_store, journal_path, projections, stamps
+from tests.harness import NOON_MS, event, file_store, journal_path, open_files, projections, stamps
 from tests.store.file.history import facts
 from tests.store.house import all_entries
 
@@ -205,12 +204,12 @@ def test_a_compressed_segment_that_was_cut_is_refused_by_name(rotated: FileStore
 def is_refused_by_name(store: FileStore, path: Path, folder: Path) -> None:
     """By a start, and by a page that has to look into it."""
     for attempt in (lambda: opened(folder), lambda: store.entries(EntryQuery(), limit=2 * EVENTS)):
-        before = sorted(os.listdir("/proc/self/fd"))
+        before = open_files("audit")
         with pytest.raises(Corrupt) as refusal:
             attempt()
         assert str(refusal.value).startswith(f"{path}: ")
         assert REMEDY in str(refusal.value)
-        assert sorted(os.listdir("/proc/self/fd")) == before
+        assert open_files("audit") == before
 
 
 def test_blocks_in_another_order_are_refused_by_the_chain(

@@ -12,10 +12,9 @@ import pytest
 from payments.errors import Corrupt
 from payments.store.file.codec import Position, decode_lines
 from payments.store.file.recovery import looks_torn
-from payments.store.protocol import EntryQuery
 from tests.disk.scripted import HastyDisk
 from tests.harness import file_store, journal_path
-from tests.store.file.history import History, facts, lay, opened
+from tests.store.file.history import History, lay, opened
 
 STRIDE = int(os.environ.get("PAYMENTS_TEST_FLIP_STRIDE", "97"))
 ENTRIES = 16
@@ -66,17 +65,14 @@ def test_a_store_refuses_a_flipped_bit_naming_file_and_line(history: History, tm
     assert opened(tmp_path) == history.facts[-1]
 
 
-def test_with_projections_a_flipped_bit_is_refused_or_changes_no_balance(history: History, tmp_path: Path) -> None:
-    """The start reads behind the projections only: what it does not read, it does not notice, and does not need."""
+def test_with_projections_a_flipped_bit_is_refused_too(history: History, tmp_path: Path) -> None:
+    """The start holds the projections against the last lines, which here are in one block with all others."""
     lay(tmp_path, history.journal, history.shown[-1])
     path = journal_path(tmp_path)
     last_line = len(history.journal) - len(history.lines[-1]) - 1  # the newline before it marks where it begins
-    for bit in flips(path, 0, last_line):
-        store = file_store(tmp_path, disk=HastyDisk())
-        assert facts(store) == history.facts[-1]
+    for _ in flips(path, 0, last_line):
         with pytest.raises(Corrupt, match="cannot be read"):
-            store.entries(EntryQuery(), before=str(line_at(history, bit // 8) + 2))
-        store.close()
+            file_store(tmp_path, disk=HastyDisk())
     for _ in flips(path, last_line, len(history.journal)):
         with pytest.raises(Corrupt, match="that is not what the journal has there"):
             file_store(tmp_path, disk=HastyDisk())

@@ -15,7 +15,7 @@ from payments.store.file.segments import PlainSegment
 from payments.store.file.store import FileStore
 from payments.store.protocol import EntryQuery
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import event, file_store, journal_path, probed, state_of
+from tests.harness import event, file_store, journal_path, open_files, probed, state_of
 from tests.store.file.history import History, facts, lay
 
 JOURNAL = "ledger-events.log"
@@ -87,10 +87,10 @@ def test_a_journal_that_cannot_be_made_is_the_operators(number: int, tmp_path: P
 def test_a_refused_start_leaves_no_file_open(history: History, tmp_path: Path) -> None:
     """Whoever starts a store in a process that goes on, such as a retry loop, would run out of descriptors."""
     lay(tmp_path, history.journal[:-1] + b"x")
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = open_files("audit")
     with pytest.raises(Corrupt):
         file_store(tmp_path)
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert open_files("audit") == before
 
 
 def test_a_file_that_is_cut_while_it_is_read_ends_where_it_was_cut(history: History, tmp_path: Path) -> None:

@@ -97,11 +97,9 @@ def test_who_saw_the_sync_fail_stays_stopped_whoever_starts_anew(
 
 
 def test_the_start_trusts_neither_projection_nor_cache(history: History, tmp_path: Path) -> None:
-    """Without the mark the damage is behind what the projections show, and no start looks there."""
     damaged = bytearray(history.journal)
     damaged[100] ^= 1
     lay(tmp_path, bytes(damaged), history.shown[-1])
-    file_store(tmp_path, disk=HastyDisk()).close()
     mark = mark_of(journal_path(tmp_path))
     mark.write_text("a sync failed\n")
     disk = ScriptedDisk()

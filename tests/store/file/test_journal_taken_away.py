@@ -11,7 +11,7 @@ from payments.errors import Corrupt, Unavailable
 from payments.store.file.store import FileStore
 from tests.audit import audit
 from tests.disk.scripted import HastyDisk
-from tests.harness import NOON_MS, event, file_store, journal_path, probed, state_of
+from tests.harness import NOON_MS, event, file_store, journal_path, probed, show_all, state_of
 from tests.store.file.history import facts
 
 FIRST = [event("s-1", START)]
@@ -118,6 +118,7 @@ def test_a_journal_cut_short_is_unavailable(name: str, store: FileStore, tmp_pat
 
 
 def test_a_removed_journal_is_not_replaced_by_an_empty_one_at_the_next_start(store: FileStore, tmp_path: Path) -> None:
+    show_all(store, tmp_path)
     move_away(journal_path(tmp_path))
     with pytest.raises(Corrupt, match="that is not what the journal has there"):
         file_store(tmp_path, disk=HastyDisk())

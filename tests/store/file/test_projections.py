@@ -147,8 +147,9 @@ def test_no_request_writes_them(tmp_path: Path) -> None:
 
     writers: set[str] = set()
     store = file_store(tmp_path, disk=WatchfulDisk())
+    writers.clear()
     recorded(store, *many())
-    check_shown(store, tmp_path)
+    until(lambda: shown_seq(tmp_path) == MANY)
     store.close()
     assert writers == {"projector"}
 

@@ -14,7 +14,7 @@ from payments.store.file.segments import sealed_path, sealed_segments
 from payments.store.file.store import FileStore
 from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import NOON_MS, event, file_store, journal_path, state_of
+from tests.harness import NOON_MS, event, file_store, journal_path, show_all, state_of
 from tests.store.file.history import facts
 from tests.store.house import all_entries
 
@@ -37,6 +37,7 @@ def rotated(tmp_path: Path) -> Iterator[FileStore]:
     store = opened(tmp_path)
     for number in range(EVENTS):
         beat(store, number)
+    show_all(store, tmp_path)
     yield store
     store.close()
 

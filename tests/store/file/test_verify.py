@@ -29,6 +29,7 @@ from tests.harness import (
     file_store,
     journal_path,
     projections,
+    show_all,
     state_of,
     verified,
 )
@@ -397,6 +398,7 @@ def test_projections_that_are_behind_are_compared_with_what_they_show(folder: Pa
     """Each of another position, all of them within what is read at once."""
     store = file_store(folder, METERED, Clock())
     for count, path in enumerate(projections(folder), start=1):
+        show_all(store, folder)
         shown = path.read_bytes()
         store.execute([event(f"s-{count}0", START, NOON_MS), event(f"s-{count}0", HEARTBEAT, NOON_MS + STEP_MS)])
         path.with_suffix(".kept").write_bytes(shown)

@@ -1,6 +1,6 @@
 """A lock that another process keeps: whoever waits is told in time, and what was refused is never recorded."""
 
-import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,12 +17,23 @@ from payments.store.file.store import FileStore
 from payments.store.protocol import EntryQuery
 from tests.audit import audit
 from tests.disk.scripted import GatedDisk, HastyDisk, ScriptedDisk, held_sync
-from tests.harness import TERMS, Clock, event, file_store, journal_path, lock_path, probed, projections, state_of, until
+from tests.harness import (
+    TERMS,
+    Clock,
+    event,
+    file_store,
+    journal_path,
+    lock_path,
+    open_files,
+    projections,
+    state_of,
+    until,
+)
 
 THREADS = 4
 CALLS: dict[str, Callable[[FileStore], object]] = {
     "execute": lambda store: store.execute([event("late", START)]),
-    "check": probed,
+    "entries": lambda store: store.entries(EntryQuery()),
 }
 
 
@@ -52,6 +63,46 @@ def test_a_kept_lock_is_unavailable_until_it_is_free(name: str, store: FileStore
     holder.release()
     until(lambda: store._journal.waits_since_s is None)
     CALLS[name](store)
+
+
+def test_a_kept_lock_is_waited_for_by_the_first_only(
+    store: FileStore, holder: HotLock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes later is told at once; so is a probe, which never waits."""
+    monkeypatch.setattr(engine, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 30)
+    assert store.check()["seq"] == 0
+    until(lambda: is_refused(store.check))
+    begun_s = time.monotonic()
+    for call in CALLS.values():
+        assert is_refused(lambda: call(store))  # noqa: B023 - called at once
+    assert time.monotonic() - begun_s < 5
+    holder.release()
+    until(lambda: not is_refused(store.check))
+    CALLS["execute"](store)
+
+
+def test_no_more_wait_than_leave_room_for_others(
+    store: FileStore, holder: HotLock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 30)
+    monkeypatch.setattr(engine, "PATIENCE_S", 30)
+    monkeypatch.setattr(engine, "MOST_WAITING", THREADS)
+    with ThreadPoolExecutor(THREADS + 1) as threads:
+        waiting = [threads.submit(store.execute, [event(f"s-{number}", START)]) for number in range(THREADS + 1)]
+        # The first is with the thread that waits for the lock, the others are in the queue.
+        until(lambda: store._committer.waiting == THREADS)
+        assert is_refused(lambda: store.execute([event("one too many", START)]))
+        holder.release()
+        assert all(each.result(30) for each in waiting)
+
+
+def is_refused(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except Unavailable:
+        return True
+    return False
 
 
 def test_a_command_that_was_refused_is_not_recorded_later(store: FileStore, holder: HotLock, tmp_path: Path) -> None:
@@ -98,13 +149,13 @@ def test_readers_that_give_up_during_a_sync_leave_no_file_open(tmp_path: Path, m
     disk = GatedDisk()
     store, other = file_store(tmp_path, disk=disk), file_store(tmp_path, disk=HastyDisk())
     other.execute([event("s-1", START)])
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = open_files("audit")
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 0.1)
     with held_sync(disk), pytest.raises(Unavailable, match="storage is busy"):
         store.entries(EntryQuery())
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 30)
     assert store.check()["seq"] == 1
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert open_files("audit") == before
     store.close()
     other.close()
 
