@@ -17,9 +17,9 @@ MUTANTS = (
         "tests/domain/test_records.py",
     ),
     Mutant(
-        "fields-of-another-record-described", "payments/domain/units.py",
+        "moments-named-in-records-as-in-the-program", "payments/domain/units.py",
         'f"{name.removesuffix(unit.suffix)}{unit.shown_suffix}" if unit else name', "name",
-        "tests/web/test_openapi.py",
+        "tests/domain/test_records.py",
     ),
     Mutant(
         "a-forgotten-session-begins-when-it-likes", "payments/domain/billing.py",
