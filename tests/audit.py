@@ -10,18 +10,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-SESSION = (
-    "session_id", "incarnation", "opened_seq", "orchestrator_id", "upstream_addr", "upstream_port", "edge_id",
-    "streamer_id", "status", "started_at_ms", "last_seen_at_ms", "last_event", "last_billed_at_ms", "ended_at_ms",
-    "end_reason", "billed_ms", "billed_wei", "remainder", "last_credited_wei", "unbilled_ms", "heartbeat_count",
-    "last_seq", "event_id", "event_digest",
-)  # fmt: skip
-POWER = (
-    "orchestrator_id", "state", "detail", "read_at_ms", "since_ms", "awake_from_ms", "awake_until_ms",
-    "metered_from_ms", "metered_to_ms", "billed_ms", "billed_wei", "remainder", "last_credited_wei", "no_credit",
-    "unbilled_ms",
-)  # fmt: skip
-"""What stands in the array about a session, or about a host's power, in this order."""
+from payments.store.file import __doc__ as specification
+
+
+def _array(first: str) -> tuple[str, ...]:
+    """What the specification says to stand in the array that begins with ``first``, in this order."""
+    found = re.search(rf"its (``{first}``(?:,\s+``\w+``)+\s+and\s+``\w+``)", specification or "")
+    assert found
+    return tuple(re.findall(r"``(\w+)``", found[1]))
+
+
+SESSION, POWER = _array("session_id"), _array("orchestrator_id")
 
 
 class Audit(NamedTuple):

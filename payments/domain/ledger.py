@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 from msgspec import Struct
+
+from payments.domain.units import HIDDEN, Moment, Ordinal, SignedWei
 
 TX_HASH = "0x[0-9a-fA-F]{64}"
 
@@ -20,23 +22,25 @@ class Booked(NamedTuple):
     """What was booked under a reference: the entry's ``seq``, and by how much it changed the balance."""
 
     seq: int
-    delta_wei: int
+    delta_wei: SignedWei
 
 
 class Balance(Struct, frozen=True, gc=False):
     """What one orchestrator is owed.
 
     Attributes:
+        orchestrator_id: the id in the registry.
         balance_wei: credits less debits; negative only after a correction.
-        updated_at_ms: when the entry was recorded that made it so, and ``seq`` that entry.
+        updated_at_ms: when the entry was recorded that made it so.
+        seq: the entry that made it so.
         booked: adjustments and payouts by their ``key``, so that none is ever booked twice.
     """
 
     orchestrator_id: str
-    balance_wei: int
-    updated_at_ms: int
-    seq: int
-    booked: Mapping[str, Booked] = {}
+    balance_wei: SignedWei
+    updated_at_ms: Moment
+    seq: Ordinal
+    booked: Annotated[Mapping[str, Booked], HIDDEN] = {}
 
 
 class Adjustment(NamedTuple):

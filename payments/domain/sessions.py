@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
+from typing import Annotated
 
-from msgspec import Struct
-from msgspec.structs import astuple, replace
+from msgspec import Struct, json
+from msgspec.structs import replace
+
+from payments.domain.units import Moment, Ordinal, Remainder, Unit, Wei, one_of
 
 START, HEARTBEAT, END = "start", "heartbeat", "end"
 EVENTS = (START, HEARTBEAT, END)
@@ -15,6 +18,7 @@ STATUSES = (ACTIVE, STALE, ENDED)
 TIMEOUT = "timeout"
 
 GAP, EXPIRED, UNATTRIBUTED, UNPRICED, ASLEEP = "gap", "expired", "unattributed", "unpriced", "asleep"
+CAUSES = (GAP, EXPIRED, UNATTRIBUTED, UNPRICED, ASLEEP)
 
 
 class SessionEvent(Struct, frozen=True, gc=False):
@@ -52,52 +56,56 @@ class SessionEvent(Struct, frozen=True, gc=False):
     def digest(self) -> str:
         """A fingerprint of what the edge said, leaving out when it arrived: equal for a retry, only then."""
         said = replace(self, received_at_ms=0, event_id=None)
-        return sha256(repr(astuple(said)).encode()).hexdigest()[:32]
+        return sha256(json.encode(said)).hexdigest()[:32]
 
 
 class Session(Struct, frozen=True, gc=False):
     """One viewer connection, as its events have made it.
 
     A ``Struct`` rather than a frozen dataclass: as immutable, built in a twentieth of the time (24 fields, twice an
-    event), and of no concern to the garbage collector.
+    event), and of no concern to the garbage collector. Records, journal lines and the API's description follow from the
+    fields; only ``billing`` and ``upkeep``, which make sessions, must say what a new one becomes.
 
     Attributes:
         incarnation: 1, and one more for each ``start`` after an end.
-        opened_seq: the journal ``seq`` of the entry that opened this incarnation; grows from session to session.
-        orchestrator_id: who earns from ``last_billed_at_ms`` on; ``None``: no record had the address then.
-        status: ``active`` or ``ended``; ``stale`` is for the reader's clock to say.
+        opened_seq: the entry that opened this incarnation; grows from session to session.
+        orchestrator_id: who earns from ``last_billed_at_ms`` on; ``None``: nobody had the address then.
+        upstream_addr: the game host's IP.
+        status: ``active`` or ``ended``; ``stale`` (active, and silent for too long) is for the reader's clock to say.
         last_seen_at_ms: receipt of the last event that counted.
         last_billed_at_ms: up to here every millisecond is in ``billed_ms`` or ``unbilled_ms``.
         end_reason: ``end`` (the edge said so) or ``timeout`` (reaped); ``None`` while active.
+        billed_wei: what the session earned.
         remainder: what was earned below one wei, in wei/60000.
         last_credited_wei: what the last event that billed earned.
-        unbilled_ms: milliseconds by cause; a cause without any is left out.
-        last_seq: the last ``seq`` of the edge, or ``None``.
-        event_id: the last idempotency key of an event that counted, with ``event_digest`` of that event's content.
+        unbilled_ms: milliseconds that earned nothing, by cause; a cause without any is left out.
+        seq: the last ``seq`` of the edge, or ``None``.
+        event_id: the last idempotency key of an event that counted.
+        event_digest: of that event's content.
     """
 
     session_id: str
-    incarnation: int
-    opened_seq: int
+    incarnation: Ordinal
+    opened_seq: Ordinal
     orchestrator_id: str | None
     upstream_addr: str
-    upstream_port: int | None
+    upstream_port: Annotated[int, Unit({"maximum": 65535})] | None
     edge_id: str | None
     streamer_id: str | None
-    status: str
-    started_at_ms: int
-    last_seen_at_ms: int
-    last_event: str
-    last_billed_at_ms: int
-    ended_at_ms: int | None
-    end_reason: str | None
+    status: Annotated[str, one_of(*STATUSES)]
+    started_at_ms: Moment
+    last_seen_at_ms: Moment
+    last_event: Annotated[str, one_of(*EVENTS)]
+    last_billed_at_ms: Moment
+    ended_at_ms: Moment | None
+    end_reason: Annotated[str, one_of(END, TIMEOUT)] | None
     billed_ms: int
-    billed_wei: int
-    remainder: int
-    last_credited_wei: int
-    unbilled_ms: Mapping[str, int]
+    billed_wei: Wei
+    remainder: Remainder
+    last_credited_wei: Wei
+    unbilled_ms: Mapping[Annotated[str, one_of(*CAUSES)], int]
     heartbeat_count: int
-    last_seq: int | None
+    seq: int | None
     event_id: str | None
     event_digest: str | None
 

@@ -1,13 +1,15 @@
 """One orchestrator's record: what may be in it, the same in ``registry.json`` and over HTTP."""
 
 import re
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, validate
 
 from payments.domain.addresses import canonical_ip
-from payments.domain.times import format_time
+from payments.domain.entries import JSON
+from payments.domain.records import record_writer
+from payments.domain.units import Moment, Unit
 from payments.fields import IP_ADDRESS, PRINTABLE, Canonical, Flag, about
 
 _ADDRESS = "0x[0-9a-fA-F]{40}"
@@ -18,34 +20,29 @@ class Record(NamedTuple):
     """Who runs a game host.
 
     Attributes:
+        orchestrator_id: the id in the registry.
         address: where payouts go: an Ethereum address in EIP-55 spelling, or ``None`` while it is not known.
-        host_public_ip: of the game host, as ``canonical_ip`` spells it; sessions with this ``upstream_addr`` are this
-            orchestrator's. ``None``: none are.
+        host_public_ip: of the game host; sessions with this ``upstream_addr`` are this orchestrator's. ``None``: none
+            are.
         power_url: where ``/power`` is asked, if not at ``host_public_ip``.
         enabled: whether it takes part: a disabled one is not asked for its power, and no session is attributed to it.
     """
 
     orchestrator_id: str
-    address: str | None
+    address: Annotated[str, Unit({"pattern": f"^{_ADDRESS}$"})] | None
     host_public_ip: str | None
     host_name: str | None
     power_url: str | None
     enabled: bool
-    registered_at_ms: int
-    updated_at_ms: int
+    registered_at_ms: Moment
+    updated_at_ms: Moment
 
-    def as_json(self) -> dict[str, str | bool | None]:
+    def as_json(self) -> dict[str, JSON]:
         """The record with its times in RFC 3339."""
-        return {
-            "orchestrator_id": self.orchestrator_id,
-            "address": self.address,
-            "host_public_ip": self.host_public_ip,
-            "host_name": self.host_name,
-            "power_url": self.power_url,
-            "enabled": self.enabled,
-            "registered_at": format_time(self.registered_at_ms),
-            "updated_at": format_time(self.updated_at_ms),
-        }
+        return _as_json(self)
+
+
+_as_json = record_writer(Record)
 
 
 def checksum_address(text: str) -> str:

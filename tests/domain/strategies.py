@@ -1,66 +1,45 @@
 """Any record at all, for property tests: more than the rules would ever make."""
 
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args, get_origin
+
 from hypothesis import strategies as st
 
 from payments.domain.entries import Entry
 from payments.domain.readings import PowerState
-from payments.domain.sessions import EVENTS, Session
+from payments.domain.sessions import Session
+from payments.domain.units import Moment, SignedWei, Wei, members, without_none
+
+T = TypeVar("T")
 
 MOMENTS_MS = st.integers(0, 253_402_300_799_999)
-DURATIONS_MS = st.integers(0, 10**15)
 AMOUNTS_WEI = st.integers(0, 10**40)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=128)
 COUNTS = st.integers(0, 2**63 - 1)
-CAUSES = ["gap", "expired", "unattributed", "unpriced", "asleep"]
-
-SESSIONS = st.builds(
-    Session,
-    session_id=TEXT,
-    incarnation=COUNTS,
-    opened_seq=COUNTS,
-    orchestrator_id=st.none() | TEXT,
-    upstream_addr=st.ip_addresses().map(str),
-    upstream_port=st.none() | st.integers(1, 65535),
-    edge_id=st.none() | TEXT,
-    streamer_id=st.none() | TEXT,
-    status=st.sampled_from(["active", "ended"]),
-    started_at_ms=MOMENTS_MS,
-    last_seen_at_ms=MOMENTS_MS,
-    last_event=st.sampled_from(EVENTS),
-    last_billed_at_ms=MOMENTS_MS,
-    ended_at_ms=st.none() | MOMENTS_MS,
-    end_reason=st.sampled_from([None, "end", "timeout"]),
-    billed_ms=DURATIONS_MS,
-    billed_wei=AMOUNTS_WEI,
-    remainder=st.integers(0, 59_999),
-    last_credited_wei=AMOUNTS_WEI,
-    unbilled_ms=st.dictionaries(st.sampled_from(CAUSES), DURATIONS_MS),
-    heartbeat_count=COUNTS,
-    last_seq=st.none() | COUNTS,
-    event_id=st.none() | TEXT,
-    event_digest=st.none() | TEXT,
-)
-
-POWER_STATES = st.builds(
-    PowerState,
-    orchestrator_id=TEXT,
-    state=TEXT,
-    detail=st.none() | TEXT,
-    read_at_ms=MOMENTS_MS,
-    since_ms=MOMENTS_MS,
-    awake_from_ms=MOMENTS_MS,
-    awake_until_ms=MOMENTS_MS,
-    metered_from_ms=MOMENTS_MS,
-    metered_to_ms=MOMENTS_MS,
-    billed_ms=DURATIONS_MS,
-    billed_wei=AMOUNTS_WEI,
-    remainder=st.integers(0, 59_999),
-    last_credited_wei=AMOUNTS_WEI,
-    no_credit=st.none() | TEXT,
-    unbilled_ms=st.dictionaries(st.sampled_from([*CAUSES, "unknown"]), DURATIONS_MS),
-)
-
 MONEY = st.integers(-(10**40), 10**40)
+
+
+def values_of(kind: Any) -> st.SearchStrategy[Any]:
+    """What a field of type ``kind`` may hold."""
+    if (held := without_none(kind)) is not None:
+        return st.none() | values_of(held)
+    if kind in PLAIN:
+        return PLAIN[kind]
+    if get_origin(kind) is Mapping:
+        return st.dictionaries(*map(values_of, get_args(kind)))
+    _, unit = get_args(kind)
+    if "enum" in unit.schema:
+        return st.sampled_from(unit.schema["enum"])
+    return st.integers(unit.schema.get("minimum", 0), unit.schema.get("maximum", 2**63 - 1))
+
+
+def any_of(kind: type[T]) -> st.SearchStrategy[T]:
+    """Records of ``kind``, of whatever its fields may hold."""
+    return st.builds(kind, **{each.name: values_of(each.kind) for each in members(kind)})
+
+
+PLAIN = {str: TEXT, int: COUNTS, Moment: MOMENTS_MS, Wei: AMOUNTS_WEI, SignedWei: MONEY}
+SESSIONS, POWER_STATES = any_of(Session), any_of(PowerState)
 METADATA = st.dictionaries(TEXT, st.none() | COUNTS | TEXT | st.dictionaries(TEXT, COUNTS, max_size=3), max_size=5)
 
 

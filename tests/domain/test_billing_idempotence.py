@@ -103,13 +103,13 @@ def test_seq_not_above_the_last_is_late_and_changes_nothing(book: Book, kind: st
 @pytest.mark.parametrize("seq", [6, 100])
 def test_seq_above_the_last_counts_even_if_some_are_missing(book: Book, seq: int) -> None:
     assert book.report(HEARTBEAT, 120, seq=seq) == "recorded"
-    assert book.session().last_seq == seq
+    assert book.session().seq == seq
     assert book.account() == Account(2 * MINUTE_MS, 2 * MINUTE_MS, {})
 
 
 def test_event_without_seq_counts_and_keeps_the_last_one(book: Book) -> None:
     assert book.report(HEARTBEAT, 120) == "recorded"
-    assert book.session().last_seq == 5
+    assert book.session().seq == 5
     assert book.report(HEARTBEAT, 130, seq=5) == "late"
 
 
@@ -117,7 +117,7 @@ def test_first_event_with_seq_is_recorded_whatever_it_is() -> None:
     book = Book()
     book.report(START, 0)
     assert book.report(HEARTBEAT, 60, seq=0) == "recorded"
-    assert book.session().last_seq == 0
+    assert book.session().seq == 0
 
 
 def test_seq_of_zero_is_remembered() -> None:
@@ -137,7 +137,7 @@ def test_seq_goes_on_over_incarnations(book: Book) -> None:
 def test_start_without_seq_keeps_the_last_one(book: Book) -> None:
     book.report(END, 120, seq=6)
     assert book.report(START, 180) == "recorded"
-    assert book.session().last_seq == 6
+    assert book.session().seq == 6
     assert book.report(HEARTBEAT, 240, seq=6) == "late"
 
 

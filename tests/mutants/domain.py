@@ -12,6 +12,16 @@ REGISTRY = "payments/registry/registry.py"
 
 MUTANTS = (
     Mutant(
+        "bookings-shown-with-a-balance", "payments/domain/units.py",
+        "if each.unit is None or each.unit.is_shown", "if each",
+        "tests/domain/test_records.py",
+    ),
+    Mutant(
+        "moments-named-in-records-as-in-the-program", "payments/domain/units.py",
+        'f"{name.removesuffix(unit.suffix)}{unit.shown_suffix}" if unit else name', "name",
+        "tests/domain/test_records.py",
+    ),
+    Mutant(
         "a-forgotten-session-begins-when-it-likes", "payments/domain/billing.py",
         "event.received_at_ms - terms.keep_ms", "0",
         "tests/domain/test_upkeep.py -k kept_back",
@@ -33,7 +43,7 @@ MUTANTS = (
     ),
     Mutant(
         "seq-lateness-ignored", BILLING,
-        "event.seq <= session.last_seq:", "event.seq < 0:",
+        "event.seq <= session.seq:", "event.seq < 0:",
         "tests/domain/test_billing_idempotence.py",
     ),
     Mutant(

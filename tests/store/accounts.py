@@ -158,7 +158,7 @@ def expected_kind(before: Session | None, said: SessionEvent) -> str:
     is_closed = before.end_reason == END
     if is_closed and said.event == END:
         return "duplicate"
-    is_overtaken = said.seq is not None and before.last_seq is not None and said.seq <= before.last_seq
+    is_overtaken = said.seq is not None and before.seq is not None and said.seq <= before.seq
     if is_overtaken or (is_closed and said.event == HEARTBEAT):
         return "late"
     return "recorded"

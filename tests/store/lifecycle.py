@@ -95,7 +95,7 @@ class Lifecycle(RuleBasedStateMachine):
         """An event that was kept back or overtaken, or is from an edge whose clock or counter is wrong."""
         said = SessionEvent(f"s-{number}", kind, self.now_ms, host, event_id=event_id)
         known = self.known.get(said.session_id)
-        last_seq = (known and known.last_seq) or 0
+        last_seq = (known and known.seq) or 0
         seq = None if seq_step is None else max(0, last_seq + seq_step)
         self.tell(replace(said, seq=seq, occurred_at_ms=self.occurred_at_ms(offset_ms)))
 

@@ -208,6 +208,13 @@ def test_every_entry_has_the_members_described() -> None:
     assert {*power_record(power), "is_fresh"} == members("Power") == required("Power")
 
 
+def test_members_are_described_as_the_docstring_of_their_record_has_it() -> None:
+    about = SCHEMAS["Session"]["properties"]["orchestrator_id"]["description"]
+    assert about == "Who earns from `last_billed_at` on; `null`: nobody had the address then."
+    about = SCHEMAS["Power"]["properties"]["billed_eth"]["description"]
+    assert about == "What power has earned. In ETH, exact."
+
+
 def test_openapi_json_is_the_document(shared_server: Server) -> None:
     assert shared_server.get("/openapi.json") == document()
 

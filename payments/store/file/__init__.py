@@ -16,7 +16,7 @@ newline or a NUL inside, ended by a newline, and holds one entry::
              an array of its ``session_id``, ``incarnation``, ``opened_seq``, ``orchestrator_id``, ``upstream_addr``,
              ``upstream_port``, ``edge_id``, ``streamer_id``, ``status``, ``started_at_ms``, ``last_seen_at_ms``,
              ``last_event``, ``last_billed_at_ms``, ``ended_at_ms``, ``end_reason``, ``billed_ms``, ``billed_wei``,
-             ``remainder``, ``last_credited_wei``, ``unbilled_ms``, ``heartbeat_count``, ``last_seq``, ``event_id`` and
+             ``remainder``, ``last_credited_wei``, ``unbilled_ms``, ``heartbeat_count``, ``seq``, ``event_id`` and
              ``event_digest``, which ``payments.domain.sessions.Session`` explains; what is in wei is a decimal string.
              It is for programs: ``metadata`` tells people what happened. Behind an entry whose ``reason`` is
              ``session_forgotten`` there is no session by that name any more.

@@ -26,7 +26,7 @@ SESSIONS = [
         last_seen_at_ms=BEGIN_MS + 760_000, last_event="end", last_billed_at_ms=BEGIN_MS + 760_000,
         ended_at_ms=BEGIN_MS + 760_000, end_reason="end", billed_ms=60_000, billed_wei=1_000_000_000_000_001,
         remainder=0, last_credited_wei=1_000_000_000_000_001, unbilled_ms={"unattributed": 4_999, "gap": 680_000},
-        heartbeat_count=3, last_seq=None, event_id=None, event_digest=None,
+        heartbeat_count=3, seq=None, event_id=None, event_digest=None,
     ),
     Session(
         session_id="viewer-1", incarnation=2, opened_seq=8, orchestrator_id="orch-a", upstream_addr="203.0.113.10",
@@ -34,7 +34,7 @@ SESSIONS = [
         last_seen_at_ms=BEGIN_MS + 830_000, last_event="heartbeat", last_billed_at_ms=BEGIN_MS + 830_000,
         ended_at_ms=BEGIN_MS + 830_000, end_reason="timeout", billed_ms=30_000, billed_wei=500_000_000_000_000,
         remainder=30_000, last_credited_wei=500_000_000_000_000, unbilled_ms={"asleep": 99_999}, heartbeat_count=1,
-        last_seq=2, event_id="b-1", event_digest="11e70d2ab9ffb12b69a323bf958e8ada",
+        seq=2, event_id="b-1", event_digest="a6c9c6162a1673c091f7dea56a48e6ec",
     ),
 ]  # fmt: skip
 BALANCES = {

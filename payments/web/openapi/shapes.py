@@ -1,0 +1,53 @@
+"""JSON Schema of types: of a member by what it holds, of a record by its fields and what its docstring says of them."""
+
+import re
+from collections.abc import Mapping
+from inspect import cleandoc
+from typing import Any, Literal, TypeAlias, get_args, get_origin
+
+from payments.domain.units import Unit, members, without_none
+
+Shape: TypeAlias = dict[str, Any]
+
+_PLAIN: Mapping[Any, Shape] = {
+    str: {"type": "string"},
+    int: {"type": "integer", "minimum": 0},
+    float: {"type": "number"},
+    bool: {"type": "boolean"},
+}
+
+
+def shape_of(kind: Any, about: str = "", **more: Any) -> Shape:
+    """What ``kind`` is in JSON; ``about`` comes before what is always said of such a value."""
+    shape = {**_shape(kind), **more}
+    told = " ".join(filter(None, [about, shape.get("description")]))
+    return {**shape, "description": told} if told else shape
+
+
+def members_of(kind: type) -> dict[str, Shape]:
+    """The members of records of ``kind``; "Attributes" in its docstring says what they are."""
+    shown = members(kind)
+    names = {"None": "null", **{each.name: each.shown_name for each in shown}}
+    _, _, attributes = cleandoc(kind.__doc__ or "").partition("Attributes:\n")
+    about = {}
+    for name, text in re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE):
+        said = re.sub("``(.*?)``", lambda quoted: f"`{names.get(quoted[1], quoted[1])}`", " ".join(text.split()))
+        about[name] = said[0].upper() + said[1:]
+    return {each.shown_name: shape_of(each.kind, about.get(each.name, "")) for each in shown}
+
+
+def _shape(kind: Any) -> Shape:
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    if (held := without_none(kind)) is not None:
+        shape = _shape(held)
+        words = {"enum": [*shape["enum"], None]} if "enum" in shape else {}
+        return {**shape, "type": [shape["type"], "null"], **words}
+    if get_origin(kind) is Literal:
+        return {"type": "string", "enum": list(get_args(kind))}
+    if get_origin(kind) is Mapping:
+        key, value = map(_shape, get_args(kind))
+        return {"type": "object", "propertyNames": key, "additionalProperties": value}
+    held, *marks = get_args(kind)
+    [unit] = [mark for mark in marks if isinstance(mark, Unit)]
+    return {**({} if unit.show else _shape(held)), **unit.schema}
