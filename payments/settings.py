@@ -5,13 +5,13 @@ The fields below are the only list of settings: ``.env.example`` and the README 
 """
 
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from payments.configuration import FLAG, PATH, TOKEN, TOKENS, Configuration, Kind, is_port, quoted, setting, whole
 from payments.domain.money import format_eth, parse_rate
+from payments.errors import Misconfigured
 
 _DAY_S = 86_400
 # Each is replaced as a whole, or written to, by this very program.
@@ -137,26 +137,23 @@ class Settings(Configuration):
 
     @classmethod
     def completed(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """``values`` with the data folder put where a default path says ``<data>``."""
-        data = Path("<data>")
-        return {
-            name: values["data_dir"] / value.relative_to(data)
-            if isinstance(value, Path) and data in value.parents
-            else value
-            for name, value in values.items()
-        }
+        """``values`` with the data folder put where a default path says ``<data>``.
 
-    @classmethod
-    def clashes(cls, completed: Mapping[str, Any]) -> dict[str, Sequence[str]]:
-        """Where two files are one: whoever shows balances would write them over the journal."""
-        found: dict[str, Sequence[str]] = {}
-        taken: dict[str, str] = {}
+        Raises ``Misconfigured`` where two files are one: whoever shows balances would write them over the journal.
+        """
+        data = Path("<data>")
+        for name, value in values.items():
+            if isinstance(value, Path) and data in value.parents:
+                values[name] = values["data_dir"] / value.relative_to(data)
+        problems, taken = [], dict[str, str]()
         for field in _WRITTEN:
-            name, path = cls.__dataclass_fields__[field].metadata["name"], completed[field]
+            name, path = cls.__dataclass_fields__[field].metadata["name"], values[field]
             other = taken.setdefault(os.path.realpath(path), name)
             if other != name:
-                found[name] = [f"{path} is the file of {other} too, and each would be written over the other"]
-        return found
+                problems.append(f"{name}: {path} is the file of {other} too, and each would be written over the other")
+        if problems:
+            raise Misconfigured("\n".join(problems))
+        return values
 
     def doubts(self) -> list[str]:
         """What is allowed and yet hardly meant, a sentence each, for a start to warn of."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from payments.errors import Misconfigured
 from payments.settings import Settings
 from tests.harness import ROOT
 
@@ -77,18 +76,6 @@ def test_every_doubt_is_told(tmp_path: Path) -> None:
     settings = POWER | SESSION | {"SESSION_REQUIRE_AWAKE": "true"}
     assert len(doubts(tmp_path, settings)) == 2
     assert len(doubts(tmp_path, settings | METER | {"POWER_MAX_GAP_SECONDS": "1"})) == 2
-
-
-@pytest.mark.parametrize("text", ["PAYMENTS_POWER_PORT=1\nOTHER=x\n", "PAYMENTS_POWER_PORT=x\n", "no line\n"])
-def test_env_file_leaves_the_environment_as_it_was(tmp_path: Path, text: str) -> None:
-    """Whether it is sound, bad in a value, or no such file at all: programs that are started later inherit it."""
-    (tmp_path / ".env").write_text(text)
-    before = dict(os.environ)
-    try:
-        Settings.load(tmp_path / ".env")
-    except Misconfigured:
-        assert text != "PAYMENTS_POWER_PORT=1\nOTHER=x\n"
-    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize(
