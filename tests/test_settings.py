@@ -136,9 +136,10 @@ def test_loading_again_sees_an_edited_env_file(load: Loader) -> None:
 
 def test_loading_never_writes_to_the_environment(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another thread would miss what is taken out of it for a moment: NOTIFY_SOCKET, and systemd no sign of life."""
-    monkeypatch.setattr(os, "environ", MappingProxyType(dict(os.environ)))
-    assert load("PAYMENTS_POWER_PORT=1\nOTHER=x\n").power_port == 1
-    assert len(problems(load, "PAYMENTS_POWER_PORT=x\n")) == len(problems(load, "no line\n")) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", MappingProxyType(dict(os.environ)))
+        assert load("PAYMENTS_POWER_PORT=1\nOTHER=x\n").power_port == 1
+        assert len(problems(load, "PAYMENTS_POWER_PORT=x\n")) == len(problems(load, "no line\n")) == 1
 
 
 def test_env_file_may_name_what_is_set_elsewhere(load: Loader) -> None:
