@@ -145,7 +145,7 @@ class Configuration:
     @classmethod
     def name_doubts(cls, given: Path | None = None) -> list[str]:
         """What is hardly meant among the names in the environment and in the file that ``load`` reads."""
-        return list(read_environment(given).doubts(cls.names(), cls.prefixes))
+        return read_environment(given).doubts(cls.names(), cls.prefixes)
 
     def spelled(self) -> dict[str, str | None]:
         """Each value by its setting's name, as the setting takes it; ``None``: a token, or several."""

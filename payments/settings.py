@@ -6,6 +6,7 @@ The fields below are the only list of settings: ``.env.example`` and the README 
 
 import os
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -178,9 +179,25 @@ class Settings(Configuration):
                 "PAYMENTS_SESSION_REQUIRE_AWAKE is set, but PAYMENTS_POWER_METER_ENABLED is not: "
                 "without readings no session time is credited"
             )
-        if self.behind_proxy and not self.bind.startswith(("unix:", "127.0.0.1:", "localhost:", "[::1]:")):
+        if self.behind_proxy and self._is_open:
             doubts.append(
                 "PAYMENTS_BEHIND_PROXY is set, but PAYMENTS_BIND is open to other machines: "
                 "whoever connects to it may claim any address; let it be a unix socket"
             )
+        if self.session_rate_wei_per_minute and self._is_open and not self.session_reporter_tokens:
+            doubts.append(
+                "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE is set, and PAYMENTS_BIND is open to other machines, but "
+                "PAYMENTS_SESSION_REPORTER_TOKEN is not set: whoever connects can report sessions that earn; set it"
+            )
         return doubts
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether other machines may reach what is served."""
+        host = self.bind.rpartition(":")[0].strip("[]")
+        if self.bind.startswith("unix:") or host == "localhost":
+            return False
+        try:
+            return not ip_address(host).is_loopback
+        except ValueError:
+            return True

@@ -20,6 +20,7 @@ ROOMS = {
     "payments.strictjson": set[str](),
     "payments.logs": set[str](),
     "payments.notify": set[str](),
+    "payments.probe": set[str](),
     "payments.duty": {"payments.disk", "payments.strictjson"},
     "payments.envfile": {"payments.errors"},
     "payments.configuration": {"payments.errors", "payments.envfile"},

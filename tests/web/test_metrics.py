@@ -1,14 +1,17 @@
 """``GET /metrics``."""
 
+import os
 import signal
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 import pytest
 
 from payments.settings import Settings
 from payments.web import create_app
 from payments.web.services import close_store
-from tests.harness import Server, until
+from tests.harness import Server, running_server, until
 from tests.web.helpers import BATCH, an_event, post_admin, post_event, samples, scrape, send
 
 
@@ -109,6 +112,30 @@ def test_folder_of_the_counters_goes_with_the_server_or_with_the_next_one(server
     kept = folder_of(server)
     assert server.stop() == 0
     assert not kept.exists()
+
+
+@in_memory
+def test_what_others_lay_beside_the_counters_is_neither_waited_for_nor_removed(tmp_path: Path) -> None:
+    """Anybody may write there."""
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    (ours / "held").touch()
+    fifo, link, theirs = (Path(mkdtemp(prefix="payments-metrics-", dir="/dev/shm")) for _ in range(3))
+    folder = fifo.with_name(f"{fifo.name}-link")
+    try:
+        os.mkfifo(fifo / "held")
+        (link / "held").symlink_to(ours / "held")
+        folder.symlink_to(ours)
+        if os.geteuid() == 0:
+            (theirs / "held").touch()
+            os.chown(theirs, 65534, 65534)
+        with running_server(tmp_path) as server:
+            assert "held" not in server.log.read_text()
+        assert all(map(os.path.lexists, (fifo / "held", link / "held", folder, theirs, ours / "held")))
+    finally:
+        folder.unlink()
+        for each in (fifo, link, theirs):
+            rmtree(each)
 
 
 def test_storage_that_fails_shows_and_all_else_is_still_scraped(server: Server) -> None:
