@@ -127,15 +127,7 @@ class Configuration:
                 problems.append(f"{name}: {error}")
         if problems:
             raise Misconfigured("\n".join(sorted(problems)))
-        return cls(**cls.completed(values)), {**pinned, ENV_FILE_NAME: os.devnull}
-
-    @classmethod
-    def completed(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """``values``, by field, with those filled in that follow from others.
-
-        Raises ``Misconfigured`` where values that are sound one by one contradict each other.
-        """
-        return values
+        return cls(**values), {**pinned, ENV_FILE_NAME: os.devnull}
 
     @classmethod
     def names(cls) -> list[str]:

@@ -65,12 +65,10 @@ def read_environment(given: Path | None = None) -> Environment:
     file = given or Path(named or ".env")
     try:
         bindings = _bindings(file)
-    except FileNotFoundError as error:
-        if named:
+    except OSError as error:
+        if named or not isinstance(error, FileNotFoundError):
             raise Misconfigured(f"{file}: cannot be read ({error.strerror})") from None
         bindings = []
-    except OSError as error:
-        raise Misconfigured(f"{file}: cannot be read ({error.strerror})") from None
     said = [(each.key, each.value) for each in bindings if each.key is not None]
     in_file = resolve_variables(said, override=False)
     values = {**{name: value or "" for name, value in in_file.items()}, **environment}

@@ -136,25 +136,22 @@ class Settings(Configuration):
         """How long an ended session is known after its last event."""
         return max(self.session_retention_hours * 3600, self.session_max_event_age_s)
 
-    @classmethod
-    def completed(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """``values`` with the data folder put where a default path says ``<data>``.
+    def __post_init__(self) -> None:
+        """Put the data folder where a default path says ``<data>``.
 
         Raises ``Misconfigured`` where two files are one: whoever shows balances would write them over the journal.
         """
-        data = Path("<data>")
-        for name, value in values.items():
-            if isinstance(value, Path) and data in value.parents:
-                values[name] = values["data_dir"] / value.relative_to(data)
         problems, taken = [], dict[str, str]()
         for field in _WRITTEN:
-            name, path = cls.__dataclass_fields__[field].metadata["name"], values[field]
+            name, path = self.__dataclass_fields__[field].metadata["name"], getattr(self, field)
+            if path.parts[:1] == ("<data>",):
+                path = self.data_dir.joinpath(*path.parts[1:])
+                object.__setattr__(self, field, path)
             other = taken.setdefault(os.path.realpath(path), name)
             if other != name:
                 problems.append(f"{name}: {path} is the file of {other} too, and each would be written over the other")
         if problems:
             raise Misconfigured("\n".join(problems))
-        return values
 
     def doubts(self) -> list[str]:
         """What is allowed and yet hardly meant, a sentence each, for a start to warn of."""
