@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -101,16 +102,35 @@ def _metrics_folder(parent: Path) -> str:
     if Path(known).name.startswith(prefix) and Path(known).is_dir():
         # A reload: the workers before it count on.
         return known
-    for held in parent.glob("payments-metrics-*/held"):
-        with suppress(OSError), held.open() as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(held.parent, ignore_errors=True)
+    for left in parent.glob("payments-metrics-*"):
+        with suppress(OSError):
+            _remove_unheld(left)
     folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
     # Held by this process and all its workers, until the last of them has ended, however it does.
     new = Path(folder, "new")
     fcntl.flock(os.open(new, os.O_CREAT | os.O_RDWR), fcntl.LOCK_EX)
     new.rename(new.with_name("held"))
     return folder
+
+
+def _remove_unheld(folder: Path) -> None:
+    """Remove ``folder`` if no server holds it. Raises ``OSError`` where one does.
+
+    Anybody may put anything beside ours: a FIFO would be waited for without end, and behind a link is something else.
+    """
+    if not _is_own(folder.lstat(), stat.S_IFDIR):
+        return
+    held = os.open(folder / "held", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if _is_own(os.fstat(held), stat.S_IFREG):
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(held)
+
+
+def _is_own(found: os.stat_result, kind: int) -> bool:
+    return found.st_uid == os.geteuid() and stat.S_IFMT(found.st_mode) == kind
 
 
 # Before prometheus_client is imported, which only the workers do. In memory: every event writes to it.
@@ -128,7 +148,7 @@ def when_ready(server: Any) -> None:
             [
                 sys.executable,
                 str(Path(__file__).parent / "systemd" / "alive.py"),
-                *([address] if isinstance(address, str) else map(str, address[:2])),
+                f"unix:{address}" if isinstance(address, str) else f"{address[0]}:{address[1]}",
             ],
             env={**os.environ, "NOTIFY_SOCKET": _notify_socket},
         )
@@ -158,8 +178,12 @@ def on_starting(server: Any) -> None:
 
 def _is_listened_on(path: str) -> bool:
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
         try:
             probe.connect(path)
+        except BlockingIOError:
+            # More wait there already than it takes; by itself this would wait with them, without end.
+            return True
         except (FileNotFoundError, ConnectionRefusedError):
             return False
     return True

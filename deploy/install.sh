@@ -144,9 +144,15 @@ is_as_before() {
     for each in "$1" "$2"; do
         [ -x "$home/releases/$each/venv/bin/python" ] || return 1
     done
-    cmp -s "$home/releases/$1/deploy/systemd/alive.py" "$home/releases/$2/deploy/systemd/alive.py" || return 1
-    [ "$(libraries "$1")" = "$(libraries "$2")" ]
+    [ "$(companion "$1")" = "$(companion "$2")" ] && [ "$(libraries "$1")" = "$(libraries "$2")" ]
 }
+
+# companion RELEASE: what goes on beside the master, of an unchanged one too.
+companion() (
+    cd "$home/releases/$1"
+    cat deploy/systemd/alive.py venv/lib/python*/site-packages/payments/notify.py \
+        venv/lib/python*/site-packages/payments/probe.py 2>/dev/null
+)
 
 libraries() {
     "$home/releases/$1/venv/bin/python" -VV
@@ -178,11 +184,10 @@ reload_api() {
 }
 
 is_ready() {
-    "$home/current/venv/bin/python" - "$home/current/deploy/systemd" "$socket" <<'PYTHON'
+    "$home/current/venv/bin/python" -I - "unix:$socket" <<'PYTHON'
 import sys
-sys.path.insert(0, sys.argv[1])
-from alive import Api
-sys.exit(not Api([sys.argv[2]]).answers("/readyz", 15))
+from payments.probe import trouble
+sys.exit(trouble(sys.argv[1], "/readyz", 15))
 PYTHON
 }
 

@@ -1,6 +1,7 @@
 """What is easier in Python: for ``quickstart.sh`` ``prepare`` and ``greet PID``, for ``install.sh`` ``env DATA``.
 
-``prepare`` makes ``.env`` and ``data/`` where they are missing, and fails if the address to listen on is taken.
+``prepare`` makes ``.env`` and ``data/`` where they are missing, fills in what ``.env`` lacks, and fails if the address
+to listen on is taken.
 ``greet`` waits until process ``PID``, the API, listens and is ready, and prints what to do next; it fails if that ends
 before. ``env`` prints a server's settings, with its data in ``DATA``.
 """
@@ -8,18 +9,17 @@ before. ``env`` prints a server's settings, with its data in ``DATA``.
 import json
 import os
 import secrets
-import socket
 import sys
 import time
-import urllib.request
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from urllib.error import URLError
 
+from payments.envfile import read_environment
 from payments.errors import Misconfigured
+from payments.probe import connected, trouble
 from payments.settings import Settings
 
-ENV = Path(".env")
 EXAMPLE = Path(".env.example")
 BOOTSTRAP = Path("data/example-orchestrators.json")
 
@@ -64,32 +64,37 @@ def prepare() -> None:
     if not BOOTSTRAP.exists():
         record = {"orchestrator_id": "orch-example", "host_public_ip": EXAMPLE_HOST, "host_name": "host.example"}
         BOOTSTRAP.write_text(json.dumps({"orchestrators": [record]}, indent=2) + "\n")
-    if not ENV.exists():
-        values = {**CHOICES, **_fresh_tokens()}
-        # Readable by the owner only, from its first byte on: it holds the tokens.
-        with os.fdopen(os.open(ENV, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(filled(EXAMPLE.read_text(), values))
+    _fill_in()
     bind = Settings.load().bind
-    if _is_taken(bind):
+    with suppress(OSError):
+        # All addresses are listened on as 0.0.0.0 and [::]; connecting to these reaches this machine too.
+        connected(bind, timeout_s=5).close()
         sys.exit(
             f"payments: something listens on {bind} already, another Payments perhaps. End it, or choose another "
             f"address: put a line such as PAYMENTS_BIND=127.0.0.1:8082 into .env, and run this again"
         )
 
 
-def _is_taken(bind: str) -> bool:
-    """Whether somebody accepts connections at ``bind`` already."""
-    try:
-        if bind.startswith("unix:"):
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.connect(bind.removeprefix("unix:"))
-        else:
-            host, _, port = bind.rpartition(":")
-            # All addresses are listened on as 0.0.0.0 and [::]; connecting to these reaches this machine too.
-            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except OSError:
-        return False
-    return True
+def _fill_in() -> None:
+    """Add what neither ``.env`` nor the environment sets, and say what was added; what is there stays as it is."""
+    found = read_environment()
+    lacking = {name: value for name, value in {**CHOICES, **_fresh_tokens()}.items() if name not in found.values}
+    if os.path.exists(Settings.load().ledger_journal_path):  # noqa: PTH110  # no error where another user has it
+        # Somebody is owed what that journal says; an empty folder must not take its place.
+        lacking.pop("PAYMENTS_DATA_DIR", None)
+    if not lacking:
+        return
+    with os.fdopen(os.open(found.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as file:
+        # It is for its owner only from now on: it holds tokens.
+        os.fchmod(file.fileno(), 0o600)
+        there = file.read()
+        lines = "".join(f"{name}={value}\n" for name, value in lacking.items())
+        begin = "" if there.endswith(b"\n") else "\n"
+        text = f"{begin}# Added by deploy/quickstart.sh.\n{lines}" if there else filled(EXAMPLE.read_text(), lacking)
+        file.write(text.encode())
+    said = (f"{name}={value}" if name in CHOICES else f"{name}, a new token" for name, value in lacking.items())
+    begun = f"{found.file} did not set these; they are added to it" if there else f"{found.file} is made, with these"
+    print(f"payments: {begun}:", *said, sep="\n  ", file=sys.stderr)
 
 
 def env(data: str) -> None:
@@ -102,7 +107,7 @@ def _fresh_tokens() -> dict[str, str]:
     return {name: secrets.token_urlsafe(24) for name in TOKENS}
 
 
-def filled(example: str, values: dict[str, str]) -> str:
+def filled(example: str, values: Mapping[str, str]) -> str:
     """``example`` with ``values`` in place of the lines, commented out or not, that set the same names."""
     lines = []
     for line in example.splitlines():
@@ -116,7 +121,7 @@ def greet(pid: int) -> None:
     settings = Settings.load()
     url = f"http://{settings.bind}"
     # An answer alone may be another program's, that has the address.
-    while not _listens(pid) or not (settings.bind.startswith("unix:") or _is_ready(url)):
+    while not _listens(pid) or trouble(settings.bind, "/readyz", timeout_s=5):
         if _has_ended(pid):
             sys.exit("payments: the API has ended; see above")
         time.sleep(0.1)
@@ -156,14 +161,6 @@ def _listens(pid: int) -> bool:
     return False
 
 
-def _is_ready(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=5):
-            return True
-    except (URLError, ConnectionError, TimeoutError):
-        return False
-
-
 if __name__ == "__main__":
     try:
         match sys.argv[1:]:
@@ -175,3 +172,5 @@ if __name__ == "__main__":
                 env(data)
     except Misconfigured as error:
         sys.exit(f"payments: cannot start:\n{error}")
+    except OSError as error:
+        sys.exit(f"payments: cannot start:\n{error.filename}: {error.strerror}")

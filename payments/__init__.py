@@ -8,7 +8,7 @@ arrows:
 ``fields``    the kinds of value that JSON from outside may hold
 ``events``    what an edge reports: the schema that both sides have in common
 ``strictjson``  reads JSON from outside, and nothing that only looks like it
-``envfile``   whether ``.env`` can be read as a whole, and names that are no setting
+``envfile``   ``.env``, read as a whole, and the environment above it; names that are no setting
 ``configuration``  how settings are declared, read and spelled
 ``settings``  environment and ``.env`` -> one frozen ``Settings``
 ``disk``      the narrow seam to the operating system: file operations, locks, atomic replacement
@@ -17,6 +17,8 @@ arrows:
 ``importing``  takes over what another backend, livepeer-ops, has kept
 ``worker_status``  which worker is on duty, and how it fares
 ``logs``      logs as JSON
+``notify``    tells the service manager how a process fares
+``probe``     asks a server whether it answers, for systemd, containers and scripts
 ``exports``   pure: entries and payouts as text that other programs read
 ``web``       the HTTP API: ``create_app(settings)``
 ``edge``      what runs on an edge: the reporter, and the gateway; it shares the event's schema with the rest

@@ -6,14 +6,12 @@ settings. May import ``payments.errors`` and ``payments.envfile``. Not here: whi
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import Field, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
-from environs import Env, EnvError, EnvValidationError
-
-from payments.envfile import ENV_FILE_NAME, PREFIX, env_file, name_doubts
+from payments.envfile import ENV_FILE_NAME, PREFIX, read_environment
 from payments.errors import Misconfigured
 
 _MOST = 10**12
@@ -118,44 +116,28 @@ class Configuration:
     @classmethod
     def load_pinned(cls, given: Path | None = None) -> tuple[Self, dict[str, str]]:
         """As ``load``; and an environment in which ``load`` finds the same, whatever becomes of the file."""
-        env = Env(eager=False)
-        env.add_parser("setting", lambda text, parse: parse(text))
-        environment = os.environ.copy()
-        try:
-            if (file := env_file(given)) is not None:
-                env.read_env(str(file), recurse=False)
-            values = {each.name: _read(env, each) for each in fields(cls)}
-            pinned = {name: env.str(name, "") for name in (each.metadata["name"] for each in fields(cls))}
-        finally:
-            # What a file said would, as a part of the environment, go before what it says the next time.
-            os.environ.clear()
-            os.environ.update(environment)
-        problems: dict[str, Sequence[str]] = {}
-        try:
-            env.seal()
-        except EnvValidationError as error:
-            problems = dict(error.error_messages)  # type: ignore[arg-type]
-        completed = {} if problems else cls.completed(values)
-        if problems := problems or cls.clashes(completed):
-            raise Misconfigured(
-                "\n".join(f"{name}: {' '.join(messages)}" for name, messages in sorted(problems.items()))
-            )
-        return cls(**completed), {**pinned, ENV_FILE_NAME: os.devnull}
+        said = read_environment(given).values
+        pinned = {name: said.get(name, "") for name in cls.names()}
+        values, problems = {}, []
+        for each in fields(cls):
+            name, parse, default = (each.metadata[key] for key in ("name", "parse", "default"))
+            try:
+                values[each.name] = parse(pinned[name].strip() or default)
+            except ValueError as error:
+                problems.append(f"{name}: {error}")
+        if problems:
+            raise Misconfigured("\n".join(sorted(problems)))
+        return cls(**values), {**pinned, ENV_FILE_NAME: os.devnull}
 
     @classmethod
-    def completed(cls, values: dict[str, Any]) -> Mapping[str, Any]:
-        """``values``, by field, with those filled in that follow from others."""
-        return values
-
-    @classmethod
-    def clashes(cls, completed: Mapping[str, Any]) -> dict[str, Sequence[str]]:  # noqa: ARG003  # for subclasses
-        """What is wrong with values that are sound one by one, by the name of a setting."""
-        return {}
+    def names(cls) -> list[str]:
+        """What each setting is called in the environment."""
+        return [each.metadata["name"] for each in fields(cls)]
 
     @classmethod
     def name_doubts(cls, given: Path | None = None) -> list[str]:
         """What is hardly meant among the names in the environment and in the file that ``load`` reads."""
-        return name_doubts(given, [each.metadata["name"] for each in fields(cls)], cls.prefixes)
+        return read_environment(given).doubts(cls.names(), cls.prefixes)
 
     def spelled(self) -> dict[str, str | None]:
         """Each value by its setting's name, as the setting takes it; ``None``: a token, or several."""
@@ -165,15 +147,3 @@ class Configuration:
             else spell(getattr(self, each.name))
             for each in fields(self)
         }
-
-
-def _read(env: Env, setting: Field[Any]) -> Any:
-    name, parse, default = (setting.metadata[key] for key in ("name", "parse", "default"))
-
-    def read(text: str) -> Any:
-        try:
-            return parse(text.strip() or default)
-        except ValueError as error:
-            raise EnvError(str(error)) from None
-
-    return env.setting(name, default, parse=read)

@@ -5,13 +5,14 @@ The fields below are the only list of settings: ``.env.example`` and the README 
 """
 
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from payments.configuration import FLAG, PATH, TOKEN, TOKENS, Configuration, Kind, is_port, quoted, setting, whole
 from payments.domain.money import format_eth, parse_rate
+from payments.errors import Misconfigured
 
 _DAY_S = 86_400
 # Each is replaced as a whole, or written to, by this very program.
@@ -135,28 +136,22 @@ class Settings(Configuration):
         """How long an ended session is known after its last event."""
         return max(self.session_retention_hours * 3600, self.session_max_event_age_s)
 
-    @classmethod
-    def completed(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """``values`` with the data folder put where a default path says ``<data>``."""
-        data = Path("<data>")
-        return {
-            name: values["data_dir"] / value.relative_to(data)
-            if isinstance(value, Path) and data in value.parents
-            else value
-            for name, value in values.items()
-        }
+    def __post_init__(self) -> None:
+        """Put the data folder where a default path says ``<data>``.
 
-    @classmethod
-    def clashes(cls, completed: Mapping[str, Any]) -> dict[str, Sequence[str]]:
-        """Where two files are one: whoever shows balances would write them over the journal."""
-        found: dict[str, Sequence[str]] = {}
-        taken: dict[str, str] = {}
+        Raises ``Misconfigured`` where two files are one: whoever shows balances would write them over the journal.
+        """
+        problems, taken = [], dict[str, str]()
         for field in _WRITTEN:
-            name, path = cls.__dataclass_fields__[field].metadata["name"], completed[field]
+            name, path = self.__dataclass_fields__[field].metadata["name"], getattr(self, field)
+            if path.parts[:1] == ("<data>",):
+                path = self.data_dir.joinpath(*path.parts[1:])
+                object.__setattr__(self, field, path)
             other = taken.setdefault(os.path.realpath(path), name)
             if other != name:
-                found[name] = [f"{path} is the file of {other} too, and each would be written over the other"]
-        return found
+                problems.append(f"{name}: {path} is the file of {other} too, and each would be written over the other")
+        if problems:
+            raise Misconfigured("\n".join(problems))
 
     def doubts(self) -> list[str]:
         """What is allowed and yet hardly meant, a sentence each, for a start to warn of."""
@@ -181,9 +176,25 @@ class Settings(Configuration):
                 "PAYMENTS_SESSION_REQUIRE_AWAKE is set, but PAYMENTS_POWER_METER_ENABLED is not: "
                 "without readings no session time is credited"
             )
-        if self.behind_proxy and not self.bind.startswith(("unix:", "127.0.0.1:", "localhost:", "[::1]:")):
+        if self.behind_proxy and self._is_open:
             doubts.append(
                 "PAYMENTS_BEHIND_PROXY is set, but PAYMENTS_BIND is open to other machines: "
                 "whoever connects to it may claim any address; let it be a unix socket"
             )
+        if self.session_rate_wei_per_minute and self._is_open and not self.session_reporter_tokens:
+            doubts.append(
+                "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE is set, and PAYMENTS_BIND is open to other machines, but "
+                "PAYMENTS_SESSION_REPORTER_TOKEN is not set: whoever connects can report sessions that earn; set it"
+            )
         return doubts
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether other machines may reach what is served."""
+        host = self.bind.rpartition(":")[0].strip("[]")
+        if self.bind.startswith("unix:") or host == "localhost":
+            return False
+        try:
+            return not ip_address(host).is_loopback
+        except ValueError:
+            return True

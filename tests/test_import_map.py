@@ -20,9 +20,10 @@ ROOMS = {
     "payments.strictjson": set[str](),
     "payments.logs": set[str](),
     "payments.notify": set[str](),
+    "payments.probe": set[str](),
     "payments.envfile": {"payments.errors"},
     "payments.configuration": {"payments.errors", "payments.envfile"},
-    "payments.settings": {"payments.configuration", "payments.domain"},
+    "payments.settings": {"payments.errors", "payments.configuration", "payments.domain"},
     "payments.store": {
         "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.settings",
         "payments.strictjson",
@@ -59,7 +60,6 @@ ROOMS = {
 ONLY_IMPORTER = {
     "filelock": "payments/disk/lock.py",
     "fcntl": "payments/disk/lock.py",
-    "environs": "payments/configuration.py",
     "dotenv": "payments/envfile.py",
     "msgspec": "payments/domain/ payments/store/file/",
     "time": "payments/clock.py payments/disk/lock.py payments/store/file/projector.py worker/ payments/edge/",

@@ -16,6 +16,7 @@ WORDLESS = {
     "payments/cli/service.py": "``payments config check`` says it beforehand.",
     "payments/configuration.py": "``PAYMENTS_…: …``",
     "payments/edge/gateway/service.py": "in the words of ``payments config check``",
+    "payments/settings.py": "``PAYMENTS_…: …``",
     "payments/store/file/export.py": "``…format version … is not known here; ",
     "payments/store/file/lines.py": "``…format version … is not known here; ",
     "payments/web/trace.py": "``500: a defect in Payments``",

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -129,10 +130,23 @@ def test_env_file_may_be_written_in_the_usual_ways(load: Loader, dotenv: str, to
 
 def test_loading_again_sees_an_edited_env_file(load: Loader) -> None:
     """A reload (SIGHUP) must not be answered from what the first load left in the process's environment."""
-    before = dict(os.environ)
     load("PAYMENTS_POWER_PORT=1\n")
     assert load("PAYMENTS_POWER_POLL_SECONDS=2\n").power_port == 9090
-    assert dict(os.environ) == before
+
+
+def test_loading_never_writes_to_the_environment(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread would miss what is taken out of it for a moment: NOTIFY_SOCKET, and systemd no sign of life."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", MappingProxyType(dict(os.environ)))
+        assert load("PAYMENTS_POWER_PORT=1\nOTHER=x\n").power_port == 1
+        assert len(problems(load, "PAYMENTS_POWER_PORT=x\n")) == len(problems(load, "no line\n")) == 1
+
+
+def test_env_file_may_name_what_is_set_elsewhere(load: Loader) -> None:
+    """The environment goes before the file there too."""
+    dotenv = "PAYMENTS_DATA_DIR=/one\nPAYMENTS_BALANCES_PATH=${PAYMENTS_DATA_DIR}/b.json\n"
+    assert load(dotenv).balances_path == Path("/one/b.json")
+    assert load(dotenv, DATA_DIR="/two").balances_path == Path("/two/b.json")
 
 
 def test_pinned_environment_gives_the_same_whatever_becomes_of_the_file(
@@ -169,6 +183,7 @@ def test_env_file_that_is_named_is_read_in_place_of_the_usual_one(
         pytest.param("PAYMENTS_API_ADMIN_TOKEN secret\n", id="no-equals-sign"),
         pytest.param("PAYMENTS_API_ADMIN_TOKEN\n", id="bare-name"),
         pytest.param("export PAYMENTS_API_ADMIN_TOKEN\n", id="bare-name-exported"),
+        pytest.param("PAYMENTS_DATA_DIR=secret\0\n", id="nul"),
     ],
 )
 def test_env_file_that_cannot_be_read_stops_the_start(load: Loader, dotenv: str | bytes) -> None:

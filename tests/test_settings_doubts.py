@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from payments.errors import Misconfigured
 from payments.settings import Settings
 from tests.harness import ROOT
 
@@ -36,12 +35,16 @@ def doubts(folder: Path, settings: dict[str, str]) -> list[str]:
     [
         pytest.param({}, id="defaults"),
         pytest.param(SESSION, id="sessions-alone"),
+        pytest.param(SESSION | {"BIND": "[::1]:8081"}, id="anyone-here"),
+        pytest.param(SESSION | {"BIND": "unix:/run/api.sock"}, id="anyone-at-a-unix-socket"),
+        pytest.param(SESSION | {"BIND": "0.0.0.0:8081", "SESSION_REPORTER_TOKEN": "t"}, id="open-with-a-token"),
         pytest.param(METER | POWER, id="power-alone"),
         pytest.param(METER | SESSION | {"SESSION_REQUIRE_AWAKE": "true"}, id="sessions-while-awake"),
         pytest.param(METER | POWER | {"POWER_POLL_SECONDS": "60", "POWER_MAX_GAP_SECONDS": "60"}, id="gap-as-poll"),
         pytest.param({"POWER_POLL_SECONDS": "600"}, id="no-meter-that-polls"),
         pytest.param({"BIND": "0.0.0.0:8081"}, id="open-without-a-proxy"),
         pytest.param({"BIND": "127.0.0.1:8081", "BEHIND_PROXY": "true"}, id="proxy-at-loopback"),
+        pytest.param({"BIND": "127.1.2.3:8081", "BEHIND_PROXY": "true"}, id="proxy-at-another-loopback"),
         pytest.param({"BIND": "unix:/run/api.sock", "BEHIND_PROXY": "true"}, id="proxy-at-a-unix-socket"),
     ],
 )
@@ -67,6 +70,14 @@ def test_usual_settings_are_not_doubted(tmp_path: Path, settings: dict[str, str]
             id="awake-without-a-meter",
         ),
         pytest.param({"BIND": "0.0.0.0:8081", "BEHIND_PROXY": "true"}, "BEHIND_PROXY BIND", id="proxy-and-open"),
+        *(
+            pytest.param(
+                SESSION | {"BIND": bind},
+                "SESSION_CREDIT_ETH_PER_MINUTE BIND SESSION_REPORTER_TOKEN",
+                id=f"anyone-{bind}",
+            )
+            for bind in ("0.0.0.0:8081", "[::]:8081", "192.0.2.1:8081", "payments.example.org:8081")
+        ),
     ],
 )
 def test_what_is_hardly_meant_is_doubted(tmp_path: Path, settings: dict[str, str], about: str) -> None:
@@ -77,18 +88,6 @@ def test_every_doubt_is_told(tmp_path: Path) -> None:
     settings = POWER | SESSION | {"SESSION_REQUIRE_AWAKE": "true"}
     assert len(doubts(tmp_path, settings)) == 2
     assert len(doubts(tmp_path, settings | METER | {"POWER_MAX_GAP_SECONDS": "1"})) == 2
-
-
-@pytest.mark.parametrize("text", ["PAYMENTS_POWER_PORT=1\nOTHER=x\n", "PAYMENTS_POWER_PORT=x\n", "no line\n"])
-def test_env_file_leaves_the_environment_as_it_was(tmp_path: Path, text: str) -> None:
-    """Whether it is sound, bad in a value, or no such file at all: programs that are started later inherit it."""
-    (tmp_path / ".env").write_text(text)
-    before = dict(os.environ)
-    try:
-        Settings.load(tmp_path / ".env")
-    except Misconfigured:
-        assert text != "PAYMENTS_POWER_PORT=1\nOTHER=x\n"
-    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize(

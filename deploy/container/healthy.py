@@ -3,32 +3,19 @@
 For the health check of a container, in the folder and with the environment of the process that it asks about.
 """
 
-import socket
 import sys
-from http.client import HTTPConnection, HTTPException
 
 from payments.clock import now_ms
 from payments.domain.times import format_time
 from payments.duty import read_report
 from payments.errors import Misconfigured
+from payments.probe import trouble
 from payments.settings import Settings
-
-_TIMEOUT_S = 5
 
 
 def api(settings: Settings) -> str | None:
     """What keeps the API from recording an event now; ``None``: nothing."""
-    connection = HTTPConnection("localhost")
-    try:
-        connection.sock = _connected(settings.bind)
-        connection.request("GET", "/readyz")
-        answer = connection.getresponse()
-        said = answer.read().decode(errors="replace").strip()
-    except (OSError, HTTPException) as error:
-        return f"{settings.bind}: {error}"
-    finally:
-        connection.close()
-    return None if answer.status == 200 else f"{settings.bind}: {answer.status} {said}"
+    return trouble(settings.bind, "/readyz", timeout_s=5)
 
 
 def worker(settings: Settings) -> str | None:
@@ -37,17 +24,6 @@ def worker(settings: Settings) -> str | None:
     if report is None:
         return "no worker has run yet"
     return None if now_ms() <= report.due_ms else f"the worker is silent since {format_time(report.at_ms)}"
-
-
-def _connected(bind: str) -> socket.socket:
-    """A connection to what listens at ``bind``, a value of PAYMENTS_BIND."""
-    if not bind.startswith("unix:"):
-        host, _, port = bind.rpartition(":")
-        return socket.create_connection((host.strip("[]"), int(port)), _TIMEOUT_S)
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(_TIMEOUT_S)
-    connection.connect(bind.removeprefix("unix:"))
-    return connection
 
 
 if __name__ == "__main__":

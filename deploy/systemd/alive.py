@@ -1,4 +1,4 @@
-"""Tells systemd how the API fares: ``alive.py PATH`` or ``alive.py HOST PORT``, a child of gunicorn's master.
+"""Tells systemd how the API fares: ``alive.py BIND``, a child of gunicorn's master.
 
 gunicorn calls itself ready before a worker is up, and never gives the sign of life that a watchdog waits for. Here it
 is ready when ``/readyz`` says so, and a sign of life is sent when a worker has answered ``/healthz`` and the master has
@@ -6,15 +6,14 @@ moved since the last one. A process of its own, because the master forks and so 
 """
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from payments.notify import notify, watchdog_s
+from payments.probe import trouble
 
 _OFTEN_S = 0.2
 _MASTER_MOVES_EVERY_S = 1.0
@@ -26,40 +25,12 @@ class _Orphaned(Exception):
     """The master has ended, and with it the reason to be here."""
 
 
-class Api:
-    """The API at ``address``, as its clients see it."""
+def accompany(bind: str, master: int, limit_s: float | None) -> None:
+    """Say when the API at ``bind`` is ready, and then, where ``limit_s`` is given, that it is alive.
 
-    def __init__(self, address: list[str]) -> None:
-        self._address = address
-
-    def answers(self, path: str, timeout_s: float) -> bool:
-        """Whether it answers a GET of ``path`` with 200."""
-        connection = HTTPConnection("localhost", timeout=timeout_s)
-        try:
-            connection.sock = self._connected(timeout_s)
-            connection.request("GET", path, headers={"Connection": "close"})
-            return connection.getresponse().status == 200
-        except (OSError, HTTPException):
-            return False
-        finally:
-            connection.close()
-
-    def _connected(self, timeout_s: float) -> socket.socket:
-        if len(self._address) == 2:
-            return socket.create_connection((self._address[0], int(self._address[1])), timeout_s)
-        connected = socket.socket(socket.AF_UNIX)
-        try:
-            connected.settimeout(timeout_s)
-            connected.connect(self._address[0])
-        except OSError:
-            connected.close()
-            raise
-        return connected
-
-
-def accompany(api: Api, master: int, limit_s: float | None) -> None:
-    """Say when ``api`` is ready, and then, where ``limit_s`` is given, that it is alive. Raises ``_Orphaned``."""
-    while not api.answers("/readyz", _READY_WITHIN_S):
+    Raises ``_Orphaned``.
+    """
+    while trouble(bind, "/readyz", _READY_WITHIN_S):
         _pause(_OFTEN_S, master)
     notify("READY=1", "STATUS=recording")
     if limit_s is None:
@@ -68,7 +39,7 @@ def accompany(api: Api, master: int, limit_s: float | None) -> None:
         moved = _moves(master)
         _pause(max(_MASTER_MOVES_EVERY_S * 1.5, min(_LONGEST_PAUSE_S, limit_s / 4)), master)
         # Slow is not dead: under more load than it can bear, it takes its time for this as for everything.
-        if api.answers("/healthz", limit_s / 2) and moved():
+        if not trouble(bind, "/healthz", limit_s / 2) and moved():
             notify("WATCHDOG=1")
 
 
@@ -93,4 +64,4 @@ def _moves(master: int) -> Callable[[], bool]:
 
 if __name__ == "__main__":
     with suppress(_Orphaned, FileNotFoundError, KeyboardInterrupt):
-        accompany(Api(sys.argv[1:]), os.getppid(), watchdog_s())
+        accompany(sys.argv[1], os.getppid(), watchdog_s())

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import click
 
@@ -18,7 +18,8 @@ from payments.settings import Settings
 from payments.store import engine_of
 
 TIMEOUT_S = 60.0
-_NOT_FOUND, _INVALID = 404, 422
+_LOOK_S = 5.0
+_BAD_REQUEST, _NOT_FOUND, _INVALID = 400, 404, 422
 
 
 class Failed(PaymentsError):
@@ -115,12 +116,11 @@ class _Elsewhere:
             answer = requests.request(
                 method, f"{self._url}{path}", params=params, json=body, auth=self._authorize, timeout=TIMEOUT_S,
             )  # fmt: skip
-        except requests.RequestException as error:
-            raise Unavailable(f"{self._url}: no answer ({type(error).__name__}); is the API running there?") from error
-        try:
             return _answer(answer)
         except Failed as failed:
             raise self._in_words(failed, method, path) from failed
+        except (requests.RequestException, Unavailable) as error:
+            raise self._why_not(error) from error
 
     def _authorize(self, request: Any) -> Any:
         """Set the token: as a mere header it would be displaced by what ``~/.netrc`` has for that host."""
@@ -130,6 +130,8 @@ class _Elsewhere:
     def _in_words(self, failed: Failed, method: str, path: str) -> PaymentsError:
         """``failed``, in terms of the command line where that is at fault."""
         kind = failed.problem.get("type")
+        if kind == "urn:payments:problem:forbidden":
+            return Failed({**failed.problem, "detail": f"{self._url}: {failed.problem.get('detail')}"}, failed.status)
         if kind == "urn:payments:problem:unauthenticated":
             whose = "a viewer's or an admin's" if method == "GET" else "an admin's"
             state = "is not valid there" if self._headers else "is missing"
@@ -142,6 +144,45 @@ class _Elsewhere:
         ):
             return Unavailable(f"{self._url}{path}: there is no such address; is --api-url (PAYMENTS_API_URL) right?")
         return failed
+
+    def _why_not(self, error: Exception) -> Unavailable:
+        """What is the matter where no answer came, or one that is none of Payments'."""
+        import ssl
+
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return Unavailable(
+                    f"{self._url}: its certificate is not trusted ({cause.verify_message}); if it is yours, name the "
+                    f"file of who signed it by REQUESTS_CA_BUNDLE"
+                )
+            cause = cause.__cause__ or cause.__context__
+        if scheme := _other_scheme(self._url):
+            return Unavailable(
+                f"{self._url}: {scheme} is spoken there; begin --api-url (PAYMENTS_API_URL) with {scheme}://"
+            )
+        if isinstance(error, Unavailable):
+            return error
+        return Unavailable(f"{self._url}: no answer ({type(error).__name__}); is the API running there?")
+
+
+def _other_scheme(url: str) -> str | None:
+    """``http`` where ``url`` says ``https``, or the other way round, if that is what its port speaks."""
+    import ssl
+
+    import requests
+
+    parts = urlsplit(url)
+    try:
+        if parts.scheme == "http":
+            ssl.get_server_certificate((str(parts.hostname), parts.port or 80), timeout=_LOOK_S)
+            return "https"
+        plain = f"http://{parts.netloc}{'' if parts.port else ':443'}/healthz"
+        # Not with what ~/.netrc has for that host. A port of https may answer too, with 400.
+        answer = requests.get(plain, auth=lambda request: request, allow_redirects=False, timeout=_LOOK_S)
+        return "http" if answer.status_code != _BAD_REQUEST else None
+    except (OSError, ValueError):
+        return None
 
 
 @contextmanager

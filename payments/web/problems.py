@@ -23,7 +23,7 @@ class Kind(NamedTuple):
 KINDS = {
     "malformed": Kind(400, "The request cannot be read"),
     "unauthenticated": Kind(401, "A valid token is needed"),
-    "forbidden": Kind(403, "This call is closed"),
+    "forbidden": Kind(403, "Not allowed"),
     "not-found": Kind(404, "There is no such thing"),
     "method-not-allowed": Kind(405, "This address does not take that method"),
     "conflict": Kind(409, "The request contradicts what is recorded"),

@@ -17,7 +17,11 @@ class Unauthenticated(Exception):
 
 
 class Forbidden(Exception):
-    """No token opens this call as things are set; the message says what to set."""
+    """The token is valid and opens other calls, or none opens this one; the message says what is needed."""
+
+
+_REPORTER = "X-Session-Token"
+_ADMIN = "X-Admin-Token"
 
 
 class Gate:
@@ -30,37 +34,45 @@ class Gate:
         self._viewers = _digests([*settings.viewer_tokens, *admins])
 
     def admit_reporter(self, request: Request) -> None:
-        """Edges: open while no reporter token is configured. Raises ``Unauthenticated``."""
+        """Edges: open while no reporter token is configured. Raises ``Unauthenticated`` and ``Forbidden``."""
         if self._reporters:
-            _check(request, "X-Session-Token", self._reporters)
+            self._check(request, _REPORTER, self._reporters, "an edge's token (PAYMENTS_SESSION_REPORTER_TOKEN)")
 
     def admit_viewer(self, request: Request) -> None:
-        """Readers: open while neither viewer nor admin tokens are configured. Raises ``Unauthenticated``."""
+        """Readers: open while neither viewer nor admin tokens are configured. Raises as ``admit_reporter``."""
         if self._viewers:
-            _check(request, "X-Admin-Token", self._viewers)
+            self._check(request, _ADMIN, self._viewers, "a viewer's or an admin's token")
 
     def admit_admin(self, request: Request) -> None:
-        """Admins: closed until an admin token is configured. Raises ``Forbidden`` and ``Unauthenticated``."""
+        """Admins: closed until an admin token is configured. Raises as ``admit_reporter``."""
         if not self._admins:
             raise Forbidden("admin calls are closed until PAYMENTS_API_ADMIN_TOKEN is set")
-        _check(request, "X-Admin-Token", self._admins)
+        self._check(request, _ADMIN, self._admins, "an admin's token")
+
+    def _check(self, request: Request, header: str, fitting: Sequence[bytes], needed: str) -> None:
+        if _has_one(request, [header], fitting):
+            return
+        # One that would do is in the wrong header, and not too weak.
+        others = [digest for digest in (*self._reporters, *self._viewers) if digest not in fitting]
+        if _has_one(request, [_REPORTER, _ADMIN], others):
+            raise Forbidden(f"the token is valid, but does not open this call, which needs {needed}")
+        raise Unauthenticated(header)
 
 
 def _digests(tokens: Sequence[str]) -> list[bytes]:
     return [sha256(token.encode()).digest() for token in tokens]
 
 
-def _check(request: Request, header: str, digests: Sequence[bytes]) -> None:
+def _has_one(request: Request, headers: Sequence[str], digests: Sequence[bytes]) -> bool:
     # Digests have one length and hide where a wrong token differs; every one is compared, whichever fits.
-    given = [sha256(token.encode("utf-8", "replace")).digest() for token in _tokens(request, header)]
+    given = [sha256(token.encode("utf-8", "replace")).digest() for token in _tokens(request, headers)]
     fits = [hmac.compare_digest(digest, candidate) for candidate in given for digest in digests]
-    if not any(fits):
-        raise Unauthenticated(header)
+    return any(fits)
 
 
-def _tokens(request: Request, header: str) -> list[str]:
+def _tokens(request: Request, headers: Sequence[str]) -> list[str]:
     # From the environ, for every event passes here: werkzeug's headers take ten times as long.
-    given = [request.environ.get(f"HTTP_{header.upper().replace('-', '_')}", "")]
+    given = [request.environ.get(f"HTTP_{header.upper().replace('-', '_')}", "") for header in headers]
     scheme, _, credentials = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer":
         given.append(credentials.strip())

@@ -44,7 +44,22 @@ MUTANTS = (
         "            _check_unused(file, tx_hash)\n", "            pass\n",
         "tests/cli/test_payouts.py -k another_file",
     ),
-    Mutant("any-token-fits", TOKENS, "if not any(fits):", "if not fits:", "tests/web/test_tokens.py"),
+    Mutant("any-token-fits", TOKENS, "return any(fits)", "return bool(fits)", "tests/web/test_tokens.py"),
+    Mutant(
+        "weak-token-called-wrong", TOKENS,
+        "[_REPORTER, _ADMIN], others)", "[], others)",
+        "tests/web/test_tokens.py -k of_its_role_only",
+    ),
+    Mutant(
+        "settings-left-in-the-environment", "payments/envfile.py",
+        "    return Environment(values", "    os.environ.update(values)\n    return Environment(values",
+        "tests/test_settings.py -k never_writes",
+    ),
+    Mutant(
+        "left-counters-of-anybody-opened", GUNICORN,
+        "os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK", "os.O_RDONLY",
+        "tests/web/test_metrics.py -k others_lay",
+    ),
     Mutant(
         "what-others-record-is-read-by-the-upkeep", SERVICE, "            self._store.view()\n", "            pass\n",
         "tests/worker/test_service.py -k what_others",

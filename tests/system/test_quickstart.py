@@ -11,12 +11,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import requests
+from dotenv import dotenv_values
 
 from tests.audit import audit
 from tests.harness import ROOT, Answering, answering, free_port, journal_path, until
@@ -121,6 +124,48 @@ def test_a_new_user_sees_a_credit(checkout: Path) -> None:
         assert pasted(said)[2] == owed
     assert (checkout / ".env").read_text() == env
     assert (checkout / ".env").stat().st_mode & 0o077 == 0
+
+
+def prepare(folder: Path, **settings: str) -> str:
+    """What the first step of a quickstart in ``folder`` says; ``settings`` are given without ``PAYMENTS_``."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
+    given = {f"PAYMENTS_{name}": value for name, value in settings.items()}
+    shutil.copy(ROOT / ".env.example", folder)
+    run = subprocess.run(
+        [sys.executable, ROOT / "deploy" / "quickstart.py", "prepare"], cwd=folder, capture_output=True, text=True,
+        env={**clean, **given, "PYTHONPATH": str(ROOT)}, check=True,
+    )  # fmt: skip
+    return run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"], ids=["no-newline", "newline", "crlf"])
+def test_what_env_lacks_is_filled_in_and_told_and_what_is_there_stays(tmp_path: Path, end: str) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(before := f"PAYMENTS_BIND=127.0.0.1:{free_port()}\nPAYMENTS_VIEWER_TOKENS={end}".encode())
+    said = prepare(tmp_path, SESSION_CREDIT_ETH_PER_MINUTE="0.5")
+    after = file.read_bytes()
+    assert after.startswith(before)
+    added = dotenv_values(stream=StringIO(after.decode().removeprefix(before.decode())))
+    assert added == {
+        "PAYMENTS_DATA_DIR": "./data",
+        "PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH": "./data/example-orchestrators.json",
+        "PAYMENTS_SESSION_REPORTER_TOKEN": ANY,
+        "PAYMENTS_API_ADMIN_TOKEN": ANY,
+    }
+    assert [name for name in added if name not in said] == []
+    for name in ("PAYMENTS_SESSION_REPORTER_TOKEN", "PAYMENTS_API_ADMIN_TOKEN"):
+        assert len(token := added[name] or "") > 20
+        assert token not in said
+    assert file.stat().st_mode & 0o077 == 0
+    assert (prepare(tmp_path, SESSION_CREDIT_ETH_PER_MINUTE="0.5"), file.read_bytes()) == ("", after)
+
+
+def test_a_journal_that_is_kept_elsewhere_stays_in_use(tmp_path: Path) -> None:
+    journal = tmp_path / "elsewhere.log"
+    journal.touch()
+    (tmp_path / ".env").write_text(f"PAYMENTS_LEDGER_JOURNAL_PATH={journal}\nPAYMENTS_BIND=127.0.0.1:{free_port()}\n")
+    assert "PAYMENTS_API_ADMIN_TOKEN" in prepare(tmp_path)
+    assert "PAYMENTS_DATA_DIR" not in (tmp_path / ".env").read_text()
 
 
 def test_address_that_is_taken_is_told_before_anything_runs(checkout: Path) -> None:

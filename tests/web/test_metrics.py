@@ -1,6 +1,9 @@
 """``GET /metrics``."""
 
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from payments.settings import Settings
 from payments.web import create_app
 from payments.web.services import close_store
-from tests.harness import Server, until
+from tests.harness import ROOT, Server, until
 from tests.web.helpers import BATCH, an_event, post_admin, post_event, samples, scrape, send
 
 
@@ -109,6 +112,40 @@ def test_folder_of_the_counters_goes_with_the_server_or_with_the_next_one(server
     kept = folder_of(server)
     assert server.stop() == 0
     assert not kept.exists()
+
+
+METRICS_FOLDER = """
+import runpy, sys
+from pathlib import Path
+conf = runpy.run_path(sys.argv[1])
+conf["on_exit"](None)
+print(conf["_metrics_folder"](Path(sys.argv[2])))
+"""
+
+
+def test_what_others_lay_beside_the_counters_is_neither_waited_for_nor_removed(tmp_path: Path) -> None:
+    """Anybody may write to /dev/shm. Here it is another folder, for servers of other tests look into that one."""
+    ours, shared = tmp_path / "ours", tmp_path / "shared"
+    fifo, link, theirs, left = (shared / f"payments-metrics-{name}" for name in ("fifo", "link", "theirs", "left"))
+    for each in (ours, shared, fifo, link, theirs, left):
+        each.mkdir()
+    os.mkfifo(fifo / "held")
+    (ours / "held").touch()
+    (link / "held").symlink_to(ours / "held")
+    (shared / "payments-metrics-folder").symlink_to(ours)
+    (left / "held").touch()
+    if os.geteuid() == 0:
+        (theirs / "held").touch()
+        os.chown(theirs, 65534, 65534)
+    run = subprocess.run(
+        [sys.executable, "-c", METRICS_FOLDER, ROOT / "deploy" / "gunicorn.conf.py", shared],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PAYMENTS_DATA_DIR": str(tmp_path / "data")},
+        cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert run.stderr == ""
+    laid = {fifo, link, theirs, shared / "payments-metrics-folder"}
+    assert set(shared.iterdir()) == laid | {Path(run.stdout.strip())}
+    assert all(map(os.path.lexists, (fifo / "held", link / "held", ours / "held")))
 
 
 def test_storage_that_fails_shows_and_all_else_is_still_scraped(server: Server) -> None:

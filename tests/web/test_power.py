@@ -66,6 +66,8 @@ def test_without_a_reading_the_list_is_empty(tmp_path: Path) -> None:
         assert power(server) == []
 
 
-@pytest.mark.parametrize("token", [None, "wrong", Server.REPORTER])
-def test_only_viewers_see_it(shared_server: Server, token: str | None) -> None:
-    check_problem(send(shared_server, "GET", "/api/power", token=token), "unauthenticated")
+@pytest.mark.parametrize(
+    ("token", "refusal"), [(None, "unauthenticated"), ("wrong", "unauthenticated"), (Server.REPORTER, "forbidden")]
+)
+def test_only_viewers_see_it(shared_server: Server, token: str | None, refusal: str) -> None:
+    check_problem(send(shared_server, "GET", "/api/power", token=token), refusal)

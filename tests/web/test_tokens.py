@@ -1,6 +1,6 @@
 """Who may call what: SPEC.md section 3, "Tokens"."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import pytest
@@ -25,37 +25,45 @@ EVERY_CALL = [
 
 
 class Opens(NamedTuple):
-    """Which calls a header opens; the others answer 401."""
+    """Which calls a header opens; the others answer 403 where it is valid elsewhere, and 401 where it is not."""
 
     roles: frozenset[str]
     header: str
     value: str
+    refusals: Mapping[str, str]
 
 
+def opens(header: str, value: str, *roles: str, **refusals: str) -> Opens:
+    """``refusals``: by role, where a call that it does not open says anything but 401."""
+    return Opens(frozenset(roles), header, value, refusals)
+
+
+WEAK = "forbidden"
 HEADERS = {
-    "nothing": Opens(frozenset(), "X-Nothing", ""),
-    "reporter": Opens(frozenset({"reporter"}), "X-Session-Token", REPORTER),
-    "viewer": Opens(frozenset({"viewer"}), "X-Admin-Token", VIEWER),
-    "admin": Opens(frozenset({"viewer", "admin"}), "X-Admin-Token", ADMIN),
-    "bearer-reporter": Opens(frozenset({"reporter"}), "Authorization", f"Bearer {REPORTER}"),
-    "bearer-viewer": Opens(frozenset({"viewer"}), "Authorization", f"Bearer {VIEWER}"),
-    "bearer-admin": Opens(frozenset({"viewer", "admin"}), "Authorization", f"bearer  {ADMIN} "),
-    "reporter-as-admin": Opens(frozenset(), "X-Admin-Token", REPORTER),
-    "viewer-as-reporter": Opens(frozenset(), "X-Session-Token", VIEWER),
-    "admin-as-reporter": Opens(frozenset(), "X-Session-Token", ADMIN),
-    "empty-session-token": Opens(frozenset(), "X-Session-Token", ""),
-    "empty-admin-token": Opens(frozenset(), "X-Admin-Token", ""),
-    "beginning-of-it": Opens(frozenset(), "X-Session-Token", REPORTER[:-1]),
-    "more-than-it": Opens(frozenset(), "X-Session-Token", REPORTER + "x"),
-    "other-case": Opens(frozenset(), "X-Admin-Token", ADMIN.upper()),
-    "two-of-them": Opens(frozenset(), "X-Admin-Token", f"{ADMIN},{VIEWER}"),
-    "non-ascii": Opens(frozenset(), "X-Admin-Token", "caf\u00e9"),
-    "non-ascii-bearer": Opens(frozenset(), "Authorization", "Bearer \u00ff\u00fe"),
-    "bare-authorization": Opens(frozenset(), "Authorization", ADMIN),
-    "basic": Opens(frozenset(), "Authorization", f"Basic {ADMIN}"),
-    "bearer-without-a-token": Opens(frozenset(), "Authorization", "Bearer"),
-    "very-long": Opens(frozenset(), "X-Admin-Token", "x" * 4000),
+    "nothing": opens("X-Nothing", ""),
+    "reporter": opens("X-Session-Token", REPORTER, "reporter", viewer=WEAK, admin=WEAK),
+    "viewer": opens("X-Admin-Token", VIEWER, "viewer", reporter=WEAK, admin=WEAK),
+    "admin": opens("X-Admin-Token", ADMIN, "viewer", "admin", reporter=WEAK),
+    "bearer-reporter": opens("Authorization", f"Bearer {REPORTER}", "reporter", viewer=WEAK, admin=WEAK),
+    "bearer-viewer": opens("Authorization", f"Bearer {VIEWER}", "viewer", reporter=WEAK, admin=WEAK),
+    "bearer-admin": opens("Authorization", f"bearer  {ADMIN} ", "viewer", "admin", reporter=WEAK),
+    "reporter-as-admin": opens("X-Admin-Token", REPORTER, viewer=WEAK, admin=WEAK),
+    "viewer-as-reporter": opens("X-Session-Token", VIEWER, reporter=WEAK, admin=WEAK),
+    "admin-as-reporter": opens("X-Session-Token", ADMIN, reporter=WEAK),
+    "empty-session-token": opens("X-Session-Token", ""),
+    "empty-admin-token": opens("X-Admin-Token", ""),
+    "beginning-of-it": opens("X-Session-Token", REPORTER[:-1]),
+    "more-than-it": opens("X-Session-Token", REPORTER + "x"),
+    "other-case": opens("X-Admin-Token", ADMIN.upper()),
+    "two-of-them": opens("X-Admin-Token", f"{ADMIN},{VIEWER}"),
+    "non-ascii": opens("X-Admin-Token", "caf\u00e9"),
+    "non-ascii-bearer": opens("Authorization", "Bearer \u00ff\u00fe"),
+    "bare-authorization": opens("Authorization", ADMIN),
+    "basic": opens("Authorization", f"Basic {ADMIN}"),
+    "bearer-without-a-token": opens("Authorization", "Bearer"),
+    "very-long": opens("X-Admin-Token", "x" * 4000),
 }
+NEEDED = {"reporter": "PAYMENTS_SESSION_REPORTER_TOKEN", "viewer": "a viewer's or an admin's", "admin": "an admin's"}
 
 MEANWHILE_MALFORMED = b"{"
 """Tokens are checked first, so what comes back tells whether the call was let in."""
@@ -78,9 +86,10 @@ def test_token_opens_the_calls_of_its_role_only(
     answer = call(shared_server, method, path, **{given.header: given.value})
     if role == "anyone" or role in given.roles:
         check_let_in(answer)
-    else:
-        problem = check_problem(answer, "unauthenticated")
-        assert ("X-Session-Token" if role == "reporter" else "X-Admin-Token") in problem["detail"]
+        return
+    kind = given.refusals.get(role, "unauthenticated")
+    detail = check_problem(answer, kind)["detail"]
+    assert (NEEDED[role] if kind == WEAK else "X-Session-Token" if role == "reporter" else "X-Admin-Token") in detail
 
 
 def test_one_right_token_of_two_headers_is_enough(shared_server: Server) -> None:
@@ -110,18 +119,18 @@ def rotating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize(
-    ("path", "token", "let_in"),
+    ("path", "token", "refusal"),
     [
-        (EVENTS, "old", True), (EVENTS, "new", True), (EVENTS, "old, new", False), (EVENTS, "one", False),
-        ("/api/sessions", "one", True), ("/api/sessions", "two", True), ("/api/sessions", "old", False),
+        (EVENTS, "old", None), (EVENTS, "new", None), (EVENTS, "old, new", "unauthenticated"), (EVENTS, "one", WEAK),
+        ("/api/sessions", "one", None), ("/api/sessions", "two", None), ("/api/sessions", "old", WEAK),
     ],
 )  # fmt: skip
-def test_any_token_of_a_list_will_do(rotating: Server, path: str, token: str, let_in: bool) -> None:
+def test_any_token_of_a_list_will_do(rotating: Server, path: str, token: str, refusal: str | None) -> None:
     answer = call(rotating, "POST" if path == EVENTS else "GET", path, Authorization=f"Bearer {token}")
-    if let_in:
+    if refusal is None:
         check_let_in(answer)
     else:
-        check_problem(answer, "unauthenticated")
+        check_problem(answer, refusal)
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS["admin"])

@@ -20,8 +20,8 @@ REPORTER, VIEWER, ADMIN, ANYONE = "reporter", "viewer", "admin", "anyone"
 
 _ALWAYS = ("malformed", "internal")
 _BY_ROLE = {
-    REPORTER: ("unauthenticated",),
-    VIEWER: ("unauthenticated",),
+    REPORTER: ("unauthenticated", "forbidden"),
+    VIEWER: ("unauthenticated", "forbidden"),
     ADMIN: ("unauthenticated", "forbidden"),
     ANYONE: (),
 }

@@ -27,7 +27,8 @@ Times are RFC 3339, in UTC with milliseconds; amounts are exact decimal strings 
 milliseconds. Members may be added to answers: ignore what you do not know. Texts are of printable characters;
 whole numbers are written without a point. Whoever calls with an `X-Request-ID` finds it in the answer and in the log.
 While neither viewer nor admin tokens are configured, viewer calls are open, and so are reporter calls while no reporter
-token is; admin calls are closed until an admin token is."""
+token is; admin calls are closed until an admin token is. Without a valid token a call is answered 401; with one
+that opens other calls only, 403."""
 
 _PAYLOADS = {
     "Event": EventSchema,
