@@ -12,8 +12,9 @@ from payments.edge.calling import Caller
 from payments.edge.delivery import Delivery
 from payments.edge.lines import Spooled
 from payments.edge.sessions import ReportedSession, Sessions
-from payments.edge.settings import EdgeSettings, Endpoint
+from payments.edge.settings import EdgeSettings
 from payments.edge.spool import Spool
+from payments.endpoints import Endpoint
 from tests.disk.scripted import HastyDisk
 from tests.harness import HOST_A, Clock
 

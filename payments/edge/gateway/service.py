@@ -20,7 +20,8 @@ from payments.edge.gateway.routes import Routes, read_routes, single
 from payments.edge.gateway.upstream import Upstreams
 from payments.edge.gateway.viewer import Viewers
 from payments.edge.reporter import Reporter
-from payments.edge.settings import EdgeSettings, Endpoint
+from payments.edge.settings import EdgeSettings
+from payments.endpoints import Endpoint
 from payments.errors import Misconfigured
 from payments.notify import notify, watchdog_s
 

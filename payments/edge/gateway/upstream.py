@@ -124,9 +124,7 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
 
 def _url(request: BaseRequest, route: Route) -> URL:
     path, _, query = route.target(request.raw_path).partition("?")
-    return URL.build(
-        scheme="http", host=route.upstream.host, port=route.upstream.port, path=path, query_string=query, encoded=True
-    )
+    return URL.build(scheme="http", authority=str(route.upstream), path=path, query_string=query, encoded=True)
 
 
 def _reason(error: BaseException) -> str:

@@ -16,7 +16,8 @@ from payments.edge.gateway.side import Side, UpstreamSocket, ViewerSocket
 from payments.edge.gateway.upstream import Refused, Upstreams
 from payments.edge.reporter import Reporter
 from payments.edge.seldom import Seldom
-from payments.edge.settings import EdgeSettings, Endpoint
+from payments.edge.settings import EdgeSettings
+from payments.endpoints import Endpoint
 
 log = logging.getLogger(__name__)
 

@@ -287,7 +287,7 @@ def test_help_says_what_it_does(tmp_path: Path) -> None:
         pytest.param(
             {"PAYMENTS_API_URL": "", "PS_GATEWAY_LISTEN": "8080"},
             "PAYMENTS_API_URL: not set; it is the address of Payments, such as http://192.0.2.1:8081\n"
-            'PS_GATEWAY_LISTEN: "8080" is not HOST:PORT, such as 192.0.2.7:8888 or [2001:db8::7]:8888\n',
+            'PS_GATEWAY_LISTEN: "8080" is not HOST:PORT, such as 192.0.2.7:80 or [2001:db8::7]:80\n',
             id="all-at-once",
         ),
         pytest.param(
