@@ -157,7 +157,8 @@ async def _listen(name: str, at: Endpoint, handler: Handler, opened: AsyncExitSt
     runner = ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()
     opened.push_async_callback(runner.cleanup)
-    site = TCPSite(runner, at.host, at.port, backlog=_BACKLOG)
+    # asyncio would open [::] for IPv6 only; without a host it opens one socket for each family.
+    site = TCPSite(runner, None if at.host == "::" else at.host, at.port, backlog=_BACKLOG)
     try:
         await site.start()
     except OSError as error:
