@@ -73,8 +73,8 @@ class EdgeSettings(Configuration):
     drain_s: int = setting(
         "PS_GATEWAY_DRAIN_SECONDS",
         whole("seconds", 0, 3600),
-        "10",
-        "how long a stop may take: viewers are let go and their ends delivered",
+        "4",
+        "how long a stop may take: viewers are let go and their ends delivered; Epic's page tries to come back for 6 s",
     )
     ping_s: int = setting(
         "PS_GATEWAY_PING_SECONDS", whole("seconds", 1, 3600), "15",

@@ -34,7 +34,7 @@ def edge_settings(url: str, spool: Path, **changed: Any) -> EdgeSettings:
         "upstream": None,
         "routes_path": None,
         "admin_listen": Endpoint("127.0.0.1", 9091),
-        "drain_s": 10,
+        "drain_s": 4,
         "ping_s": 15,
         "most_viewers": 4000,
         "most_message_bytes": 1 << 20,

@@ -7,7 +7,7 @@ from aiohttp import HttpVersion11
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from payments.clock import monotonic_s
-from payments.edge.gateway.ending import GATEWAY, GOING_AWAY, UPSTREAM, VIEWER, Ending, How
+from payments.edge.gateway.ending import GATEWAY, RESTART, UPSTREAM, VIEWER, Ending, How
 from payments.edge.gateway.link import Link
 from payments.edge.gateway.metrics import Meters
 from payments.edge.gateway.pulse import Pulse
@@ -48,7 +48,7 @@ class Viewers:
         for connecting in self._coming:
             connecting.cancel()
         for link in self.links:
-            link.finish(Ending(GATEWAY, How.STOPPED, GOING_AWAY))
+            link.finish(Ending(GATEWAY, How.STOPPED, RESTART))
         while self.links or self._coming:
             await asyncio.sleep(0.01)
 
