@@ -44,6 +44,8 @@ class Gateway:
             "PAYMENTS_EDGE_ID": "edge-a",
             "PAYMENTS_SPOOL_DIR": str(self.spool),
             "PS_GATEWAY_LISTEN": f"{address}:{self.port}",
+            # It takes no longer than it has to, and a busy machine takes its time.
+            "PS_GATEWAY_DRAIN_SECONDS": "15",
             "PS_GATEWAY_ADMIN_LISTEN": f"{address}:{self.admin_port}",
             **({} if upstream is None else {"PS_GATEWAY_UPSTREAM": upstream}),
             **settings,
