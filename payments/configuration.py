@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 from payments.envfile import ENV_FILE_NAME, PREFIX, read_environment
-from payments.errors import Misconfigured
+from payments.errors import Misconfigured, quoted
 
 _MOST = 10**12
 
@@ -27,11 +27,6 @@ class Kind(NamedTuple):
     parse: Callable[[str], Any]
     takes: str
     spell: Callable[[Any], str] | None = str
-
-
-def quoted(text: str) -> str:
-    """``text`` in quotes and on one line."""
-    return f'"{text if text.isprintable() else text.encode("unicode_escape").decode()}"'
 
 
 def whole(unit: str = "", least: int = 0, most: int = _MOST) -> Kind:
@@ -84,11 +79,6 @@ FLAG = Kind(_read_flag, "true or false", lambda is_on: str(is_on).lower())
 PATH = Kind(_read_path, "a path", lambda path: "" if path is None else str(path))
 TOKENS = Kind(_read_tokens, "tokens, comma-separated", None)
 TOKEN = Kind(_read_token, "one token", None)
-
-
-def is_port(text: str) -> bool:
-    """Whether ``text`` is the number of a TCP port."""
-    return bool(re.fullmatch(r"[0-9]{1,5}", text)) and 0 < int(text) < 65536
 
 
 def setting(name: str, kind: Kind, default: str, meaning: str) -> Any:

@@ -43,3 +43,8 @@ class Corrupt(PaymentsError):
 
 class Misconfigured(PaymentsError):
     """Settings are wrong; the message holds one line per problem, each naming the setting and the remedy."""
+
+
+def quoted(text: str) -> str:
+    """``text`` in quotes and on one line."""
+    return f'"{text if text.isprintable() else text.encode("unicode_escape").decode()}"'

@@ -1,7 +1,7 @@
 """Environment and ``.env`` -> one frozen ``Settings``, parsed once, all problems reported together.
 
 The fields below are the only list of settings: ``.env.example`` and the README are checked against it. May import
-``payments.configuration`` and ``payments.domain``. Not here: what a setting does.
+``payments.configuration``, ``payments.endpoints`` and ``payments.domain``. Not here: what a setting does.
 """
 
 import os
@@ -10,9 +10,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from payments.configuration import FLAG, PATH, TOKEN, TOKENS, Configuration, Kind, is_port, quoted, setting, whole
+from payments.configuration import FLAG, PATH, TOKEN, TOKENS, Configuration, Kind, setting, whole
 from payments.domain.money import format_eth, parse_rate
-from payments.errors import Misconfigured
+from payments.endpoints import read_endpoint
+from payments.errors import Misconfigured, quoted
 
 _DAY_S = 86_400
 # Each is replaced as a whole, or written to, by this very program.
@@ -33,10 +34,12 @@ def _read_label(text: str) -> str:
 
 
 def _read_bind(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if text.startswith("unix:/") or (host and is_port(port)):
+    if text.startswith("unix:/"):
         return text
-    raise ValueError(f"{quoted(text)} is neither HOST:PORT, such as 127.0.0.1:8081, nor unix:/path")
+    try:
+        return str(read_endpoint(text))
+    except ValueError:
+        raise ValueError(f"{quoted(text)} is neither HOST:PORT, such as 127.0.0.1:8081, nor unix:/path") from None
 
 
 _RATE = Kind(_read_rate, "ETH, up to 18 decimals", format_eth)

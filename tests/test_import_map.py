@@ -21,9 +21,10 @@ ROOMS = {
     "payments.logs": set[str](),
     "payments.notify": set[str](),
     "payments.probe": set[str](),
+    "payments.endpoints": {"payments.errors"},
     "payments.envfile": {"payments.errors"},
     "payments.configuration": {"payments.errors", "payments.envfile"},
-    "payments.settings": {"payments.errors", "payments.configuration", "payments.domain"},
+    "payments.settings": {"payments.errors", "payments.configuration", "payments.domain", "payments.endpoints"},
     "payments.store": {
         "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.settings",
         "payments.strictjson",
@@ -31,6 +32,7 @@ ROOMS = {
     "payments.worker_status": {"payments.domain", "payments.store"},
     "payments.registry": {
         "payments.errors", "payments.domain", "payments.disk", "payments.fields", "payments.strictjson",
+        "payments.endpoints",
     },
     "payments.importing": {
         "payments.errors", "payments.domain", "payments.fields", "payments.strictjson", "payments.settings",
@@ -44,15 +46,17 @@ ROOMS = {
     },
     "payments.cli": {
         "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.settings", "payments.store",
-        "payments.registry", "payments.exports", "payments.web", "payments.importing",
+        "payments.registry", "payments.exports", "payments.web", "payments.importing", "payments.endpoints",
     },
     "payments.edge": {
         "payments.errors", "payments.clock", "payments.domain", "payments.disk", "payments.fields", "payments.events",
         "payments.strictjson", "payments.logs", "payments.notify", "payments.configuration", "payments.envfile",
+        "payments.endpoints",
     },
     "worker": {
         "payments.errors", "payments.clock", "payments.domain", "payments.settings", "payments.store",
         "payments.registry", "payments.strictjson", "payments.worker_status", "payments.logs", "payments.notify",
+        "payments.endpoints",
     },
     "wsgi": {"payments.errors", "payments.logs", "payments.settings", "payments.web"},
 }  # fmt: skip

@@ -54,9 +54,7 @@ BAD: dict[str, list[str]] = {
         "-1", "1e-3", ".5", "5.", "0,1", "1.0000000000000000001", "NaN", "inf", "\u0661", "1 eth", "1000000000000",
     ],
     "POWER_METER_ENABLED": ["2", "y", "maybe", "true false"],
-    "BIND": [
-        "8081", ":8081", "host:", "host:0", "host:65536", "host:x", "host:\u00b2", "host:\u0663", "unix:", "unix:x",
-    ],
+    "BIND": ["8081", ":8081", "::1:8081", "unix:", "unix:x"],
     "SESSION_REPORTER_TOKEN": ["two words", "caf\u00e9", "bell\x07", ","],
     "VIEWER_TOKENS": ["good,two words", " , "],
     "API_ADMIN_TOKEN": ["one,two", ","],

@@ -8,6 +8,7 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from payments.domain.readings import UNKNOWN
+from payments.endpoints import Endpoint
 from payments.registry import Record
 from payments.strictjson import read_strictly
 from worker.dial import BoundedAdapter, NotUsable
@@ -36,7 +37,7 @@ def power_url(record: Record, port: int) -> str | None:
     host = record.host_public_ip
     if host is None:
         return None
-    return f"http://[{host}]:{port}/power" if ":" in host else f"http://{host}:{port}/power"
+    return f"http://{Endpoint(host, port)}/power"
 
 
 def ask(adapter: BoundedAdapter, url: str, timeout_s: float) -> Answer:

@@ -1,20 +1,20 @@
 """The command line as a whole."""
 
 import os
-import re
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from payments.cli import importing, ledger, orchestrators, payouts, service, sessions
 from payments.cli.calls import Failed
 from payments.cli.demo.command import demo
-from payments.cli.options import Where
+from payments.cli.options import Where, read_by
 from payments.cli.output import FAILED, MISUSED
+from payments.endpoints import read_http_url
 from payments.errors import PaymentsError
 
 
@@ -48,28 +48,6 @@ def _give_up_output() -> None:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-def _url(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
-    if text is None:
-        return None
-    if "@" in text:
-        # Not shown: there is a password in it. And it would be sent in place of the token.
-        raise click.BadParameter("user and password cannot stand in the address; give a token by --token", param=option)
-    if not re.match("https?://", text, re.IGNORECASE):
-        raise click.BadParameter(f'"{text}": http:// or https:// is missing in front', param=option)
-    try:
-        parts = urlsplit(text)
-        usable = parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not text.isprintable() or set(text) & set(" ?#"):
-        raise click.BadParameter(
-            f'"{text}" is no address: behind http:// or https:// come a host, perhaps a port from 1 to 65535, and '
-            f"perhaps a path",
-            param=option,
-        )
-    return text
-
-
 def _token(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
     if text is not None and not (text.isascii() and text.isprintable()):
         raise click.BadParameter("a token holds printable ASCII only", param=option)
@@ -78,7 +56,10 @@ def _token(_: click.Context, option: click.Parameter, text: str | None) -> str |
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
-    "--api-url", envvar="PAYMENTS_API_URL", callback=_url, help="Ask the API there instead of the files here."
+    "--api-url",
+    envvar="PAYMENTS_API_URL",
+    callback=read_by(partial(read_http_url, is_base=True)),
+    help="Ask the API there instead of the files here.",
 )
 @click.option("--token", envvar="PAYMENTS_API_TOKEN", callback=_token, help="A viewer's or admin's token for it.")
 @click.version_option(package_name="payments")

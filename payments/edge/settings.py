@@ -3,15 +3,15 @@
 The fields below are the only list of an edge's settings; the README's is made from them.
 """
 
-import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
-from urllib.parse import urlsplit
+from typing import ClassVar
 
-from payments.configuration import FLAG, PATH, TOKEN, Configuration, Kind, is_port, quoted, setting, whole
+from payments.configuration import FLAG, PATH, TOKEN, Configuration, Kind, setting, whole
+from payments.endpoints import Endpoint, read_endpoint, read_http_url
 from payments.envfile import PREFIX
+from payments.errors import quoted
 
 _HOST_NAME = "<host name>"
 _MOMENTS_S = 2.5
@@ -19,42 +19,10 @@ _MOST_EDGE_ID = 64
 """What Payments takes: ``payments.events``."""
 
 
-class Endpoint(NamedTuple):
-    """A host, by its name or address (IPv6 without brackets), and a TCP port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def _read_url(text: str) -> str:
+def _read_api_url(text: str) -> str:
     if not text:
         raise ValueError("not set; it is the address of Payments, such as http://192.0.2.1:8081")
-    complaint = f"{quoted(text)} is no address such as http://192.0.2.1:8081 or https://payments.example.org"
-    try:
-        url = urlsplit(text)
-        port = url.port
-    except ValueError:
-        raise ValueError(complaint) from None
-    if "@" in url.netloc:
-        raise ValueError("an address without a user and a password; the token is PAYMENTS_SESSION_TOKEN")
-    sound = text.isascii() and text.isprintable() and not set(text) & set(" ?#")
-    if not sound or url.scheme not in ("http", "https") or not url.hostname or port == 0:
-        raise ValueError(complaint)
-    return text.rstrip("/")
-
-
-def read_endpoint(text: str) -> Endpoint | None:
-    """``HOST:PORT``; ``None`` for nothing. Raises ``ValueError``, which says what is wrong."""
-    if not text:
-        return None
-    host, _, port = text.rpartition(":")
-    name = host[1:-1] if re.fullmatch(r"\[[0-9A-Fa-f:.]+\]", host) else host
-    if not is_port(port) or not (name != host or re.fullmatch(r"[0-9A-Za-z_.-]+", host)):
-        raise ValueError(f"{quoted(text)} is not HOST:PORT, such as 192.0.2.7:8888 or [2001:db8::7]:8888")
-    return Endpoint(name, int(port))
+    return read_http_url(text, is_base=True).rstrip("/")
 
 
 def _read_edge_id(text: str) -> str:
@@ -65,8 +33,8 @@ def _read_edge_id(text: str) -> str:
     return text
 
 
-_URL = Kind(_read_url, "http:// or https:// and a host")
-_ENDPOINT = Kind(read_endpoint, "HOST:PORT", lambda endpoint: "" if endpoint is None else str(endpoint))
+_URL = Kind(_read_api_url, "http:// or https:// and a host")
+_ENDPOINT = Kind(lambda text: read_endpoint(text) if text else None, "HOST:PORT", lambda endpoint: str(endpoint or ""))
 _EDGE_ID = Kind(_read_edge_id, f"up to {_MOST_EDGE_ID} characters")
 
 
@@ -105,8 +73,8 @@ class EdgeSettings(Configuration):
     drain_s: int = setting(
         "PS_GATEWAY_DRAIN_SECONDS",
         whole("seconds", 0, 3600),
-        "10",
-        "how long a stop may take: viewers are let go and their ends delivered",
+        "4",
+        "how long a stop may take: viewers are let go and their ends delivered; Epic's page tries to come back for 6 s",
     )
     ping_s: int = setting(
         "PS_GATEWAY_PING_SECONDS", whole("seconds", 1, 3600), "15",

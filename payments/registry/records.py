@@ -2,7 +2,6 @@
 
 import re
 from typing import Annotated, NamedTuple
-from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, validate
 
@@ -10,6 +9,7 @@ from payments.domain.addresses import canonical_ip
 from payments.domain.entries import JSON
 from payments.domain.records import record_writer
 from payments.domain.units import Moment, Unit
+from payments.endpoints import read_http_url
 from payments.fields import IP_ADDRESS, PRINTABLE, Canonical, Flag, about
 
 _ADDRESS = "0x[0-9a-fA-F]{40}"
@@ -65,17 +65,6 @@ def checksum_address(text: str) -> str:
     return f"0x{spelled}"
 
 
-def _http_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and text.isprintable()
-    except ValueError:
-        usable = False
-    if not usable or " " in text or parts.username is not None:
-        raise ValueError(f'"{text}" is not an http:// or https:// address without user and password')
-    return text
-
-
 def _id(text: str) -> str:
     if not re.fullmatch(_ID, text) or text in (".", ".."):
         raise ValueError(f'"{text[:140]}" is not an id of 1 to 128 letters, digits or . _ : @ + -')
@@ -110,7 +99,7 @@ class RecordSchema(Schema):
         metadata=about("For people."),
     )
     power_url = Canonical(
-        _http_url,
+        read_http_url,
         {"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^ @]+$"},
         allow_none=True,
         validate=validate.Length(max=2000),

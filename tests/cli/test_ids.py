@@ -95,30 +95,18 @@ def test_what_answers_otherwise_is_no_payments_api(
     assert "is that" in result.stderr
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8081", "localhost:8081", "payments.example", ""])
-def test_address_without_a_scheme_is_told(url: str) -> None:
-    result = run("--api-url", url, "sessions", "list")
-    assert result.exit_code == 2
-    assert "http:// or https:// is missing" in result.stderr
-
-
 @pytest.mark.parametrize(
-    "url",
-    ["http://127.0.0.1:99999", "http://h:x", "http://h:0", "http://", "http://:81", "http://[::1", "http://a b", "http://h/?x",
-     "http://h?", "http://h#"],
-)  # fmt: skip
-def test_address_that_is_none_is_told(url: str) -> None:
+    ("url", "said"),
+    [
+        pytest.param("localhost:8081", '"localhost:8081" is not an http:// or https:// address', id="no-scheme"),
+        pytest.param("http://h?", '"http://h?" is not an http:// or https:// address', id="query"),
+        pytest.param("me:s3cret@127.0.0.1:1", "leave out user and password", id="password"),
+    ],
+)
+def test_address_that_is_none_is_misuse(url: str, said: str) -> None:
     result = run("--api-url", url, "sessions", "list")
     assert result.exit_code == 2
-    assert f'"{url}" is no address' in result.stderr
-    assert "is the API running there" not in result.stderr
-
-
-@pytest.mark.parametrize("scheme", ["http://", ""])
-def test_password_in_the_address_is_refused_and_not_shown(scheme: str) -> None:
-    result = run("--api-url", f"{scheme}me:s3cret@127.0.0.1:1", "sessions", "list")
-    assert result.exit_code == 2
-    assert "user and password cannot stand in the address; give a token by --token" in result.stderr
+    assert said in result.stderr
     assert "s3cret" not in result.stderr
 
 

@@ -112,7 +112,7 @@ def test_a_stop_lets_viewers_go_and_reports_their_ends(machine: Machine) -> None
     until(lambda: [each["status"] for each in sessions(machine)] == ["active"])
     machine.run("systemctl stop ps-gateway")
     assert machine.shown("ps-gateway", "Result") == "success"
-    assert machine.files("/srv/viewer.log").read_text().split("\n")[1:2] == ["closed 1001"]
+    assert machine.files("/srv/viewer.log").read_text().split("\n")[1:2] == ["closed 1012"]
     (session,) = sessions(machine)
     assert (session["status"], session["end_reason"], session["upstream_addr"]) == ("ended", "end", HOST)
     assert session["streamer_id"] == "Streamer"

@@ -12,8 +12,9 @@ from payments.edge.calling import Caller
 from payments.edge.delivery import Delivery
 from payments.edge.lines import Spooled
 from payments.edge.sessions import ReportedSession, Sessions
-from payments.edge.settings import EdgeSettings, Endpoint
+from payments.edge.settings import EdgeSettings
 from payments.edge.spool import Spool
+from payments.endpoints import Endpoint
 from tests.disk.scripted import HastyDisk
 from tests.harness import HOST_A, Clock
 
@@ -33,7 +34,7 @@ def edge_settings(url: str, spool: Path, **changed: Any) -> EdgeSettings:
         "upstream": None,
         "routes_path": None,
         "admin_listen": Endpoint("127.0.0.1", 9091),
-        "drain_s": 10,
+        "drain_s": 4,
         "ping_s": 15,
         "most_viewers": 4000,
         "most_message_bytes": 1 << 20,

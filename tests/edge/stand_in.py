@@ -1,6 +1,7 @@
 """A stand-in for Payments that speaks HTTP on loopback and can be told to misbehave; beneath, the real rules decide."""
 
 import json
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +56,7 @@ class StandIn:
         clock: by which it receives.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, address: str = "127.0.0.1") -> None:
         self.clock = clock or Clock(NOON_MS)
         self.calls: list[Call] = []
         self.recorded: list[Recorded] = []
@@ -64,9 +65,9 @@ class StandIn:
         self.refused: set[str] = set()
         self.store = memory_store(clock=self.clock)
         self._deciding = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._server = _Server((address.strip("[]"), 0), Handler)
         self._server.stand_in = self  # type: ignore[attr-defined]
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.url = f"http://{address}:{self._server.server_address[1]}"
 
     def of(self, session_id: str) -> list[Recorded]:
         """What came of that session."""
@@ -117,6 +118,10 @@ class StandIn:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type["Handler"]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that give up are what some tests are about."""
@@ -173,9 +178,9 @@ def whole_refusal(status: int, is_bad: Callable[[Sequence[Any]], bool]) -> Misbe
 
 
 @contextmanager
-def standing_in(clock: Clock | None = None) -> Iterator[StandIn]:
-    """A stand-in that listens until the end."""
-    stand_in = StandIn(clock)
+def standing_in(clock: Clock | None = None, address: str = "127.0.0.1") -> Iterator[StandIn]:
+    """A stand-in that listens until the end, at ``address``, as it is written in an address."""
+    stand_in = StandIn(clock, address)
     thread = threading.Thread(target=stand_in.serve)
     thread.start()
     try:

@@ -265,8 +265,19 @@ MUTANTS = (
     ),
     Mutant(
         "drain-without-ends", GATEWAY_VIEWER,
-        "            link.finish(Ending(GATEWAY, How.STOPPED, GOING_AWAY))\n", "            pass\n",
+        "            link.finish(Ending(GATEWAY, How.STOPPED, RESTART))\n", "            pass\n",
         "tests/edge/gateway/test_service.py -k sigterm",
+    ),
+    Mutant(
+        "stop-after-which-no-viewer-comes-back", "payments/edge/gateway/ending.py",
+        "Frame(1001), Frame(1011), Frame(1012)", "Frame(1001), Frame(1011), Frame(1001)",
+        "tests/edge/gateway/test_service.py -k sigterm",
+    ),
+    Mutant(
+        "ipv6-without-brackets", GATEWAY_UPSTREAM,
+        'scheme="http", authority=str(route.upstream), path=path',
+        'scheme="http", host=route.upstream.host, port=route.upstream.port, path=path',
+        "tests/edge/gateway/test_addresses.py -k canonical",
     ),
     Mutant(
         "a-hundred-viewers-at-most", GATEWAY_UPSTREAM,

@@ -211,7 +211,7 @@ def test_credentials_of_a_netrc_are_not_sent(tmp_path: Path, monkeypatch: pytest
 
 def test_refused_record_leaves_the_others_alone(tmp_path: Path) -> None:
     with closing(Host(AWAKE)) as host, sweeping(tmp_path) as here:
-        power = here.sweep_urls(good=host.url, bad=f"http://2852039166:{host.port}/power")
+        power = here.sweep_urls(good=host.url, bad=f"http://0xa9fea9fe:{host.port}/power")
     assert (power["good"].state, power["bad"].state) == ("awake", "unknown")
     assert power["bad"].detail == "never asked: 169.254.169.254 is link-local"
     assert host.asked == 1

@@ -6,6 +6,7 @@ import resource
 import sys
 
 from payments.edge.gateway.service import checked, serve
+from payments.edge.gateway.upstream import check
 from payments.edge.settings import EdgeSettings
 from payments.errors import PaymentsError
 from payments.logs import log_as_json
@@ -24,7 +25,11 @@ wrong.
 def main() -> int:
     """The exit code, as ``--help`` has them."""
     parser = argparse.ArgumentParser("ps-gateway", description=_ABOUT, epilog=_SIGNALS)
-    parser.add_argument("--check", action="store_true", help="say whether settings and routes are sound, and end")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="say whether settings and routes are sound, and what game hosts answer, and end",
+    )
     arguments = parser.parse_args()
     log_as_json()
     # Every viewer takes two descriptors, and the usual soft limit is there for programs that use select().
@@ -33,7 +38,7 @@ def main() -> int:
     try:
         settings = EdgeSettings.load()
         if arguments.check:
-            checked(settings)
+            asyncio.run(check(checked(settings).upstreams))
         else:
             asyncio.run(serve(settings))
     except PaymentsError as error:

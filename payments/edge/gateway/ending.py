@@ -35,7 +35,8 @@ class Frame(NamedTuple):
         return self.code.to_bytes(2, "big") + self.reason.encode() if self.code else b""
 
 
-GOING_AWAY, FAILED = Frame(1001), Frame(1011)
+GOING_AWAY, FAILED, RESTART = Frame(1001), Frame(1011), Frame(1012)
+"""The gateway itself tells no viewer ``GOING_AWAY``: after that code alone, Epic's page does not connect again."""
 
 
 class Ending(NamedTuple):

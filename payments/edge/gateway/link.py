@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import WSMsgType
 
 from payments.clock import now_ms
-from payments.edge.gateway.ending import FAILED, GATEWAY, GOING_AWAY, VIEWER, Ending, Frame, How, ended_by
+from payments.edge.gateway.ending import FAILED, GATEWAY, GOING_AWAY, UPSTREAM, VIEWER, Ending, Frame, How, ended_by
 from payments.edge.gateway.metrics import Meters, Traffic
 from payments.edge.gateway.side import CLOSE_S, Side
 from payments.edge.gateway.subscribe import subscribed
@@ -150,10 +150,10 @@ class Link:
                 side.hang_up(at_once=True)
             case How.ILLEGAL if is_his:
                 await side.dismiss(ending.frame)
-            case How.STOPPED | How.DEFECT:
+            case How.STOPPED | How.DEFECT if side.name == VIEWER:
                 await side.close(ending.frame)
             case _:
-                await side.close(GOING_AWAY if ending.by == VIEWER else FAILED)
+                await side.close(GOING_AWAY if side.name == UPSTREAM else FAILED)
 
 
 def _is_utf8(data: bytes) -> bool:

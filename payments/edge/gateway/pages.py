@@ -13,7 +13,7 @@ from payments.clock import monotonic_s
 from payments.edge.gateway.headers import to_viewer
 from payments.edge.gateway.metrics import Meters
 from payments.edge.gateway.routes import Route
-from payments.edge.gateway.upstream import SILENT_S, Refused, Upstreams
+from payments.edge.gateway.upstream import SILENT_S, STREAMER_PORT_STATUS, Refused, Upstreams, warn_of_streamer_port
 from payments.edge.seldom import Seldom
 
 log = logging.getLogger(__name__)
@@ -88,6 +88,8 @@ class Pages:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         async with await self._upstreams.ask(request, route, None if body is None else body.pieces()) as theirs:
             self._meters.pages[f"{theirs.status // 100}xx"] += 1
+            if theirs.status == STREAMER_PORT_STATUS and self._seldom.is_due(f"{route.upstream} {theirs.status}"):
+                warn_of_streamer_port(route.upstream)
             answer = Answer(theirs)
             await answer.prepare(request)
             await _copy(theirs, answer, request)

@@ -8,11 +8,11 @@ name a host go before those that do not, and among these the longest path wins, 
 
 import re
 from collections.abc import Iterator
+from ipaddress import IPv6Address
 from typing import Any, NamedTuple
 
-from payments.configuration import quoted
-from payments.edge.settings import Endpoint, read_endpoint
-from payments.errors import Misconfigured
+from payments.endpoints import Endpoint, is_host, read_endpoint
+from payments.errors import Misconfigured, quoted
 from payments.strictjson import read_strictly
 
 _SETTING = "PS_GATEWAY_ROUTES_PATH"
@@ -85,11 +85,12 @@ def read_routes(text: bytes, name: str) -> Routes:
 
 
 def _route(item: dict[str, Any]) -> Route:
-    upstream = read_endpoint(item["upstream"])
-    assert upstream is not None
-    host = item.get("host")
+    host = None if (said := item.get("host")) is None else _host(said)
+    if host is not None and host.startswith("["):
+        # As browsers spell it.
+        host = f"[{IPv6Address(host[1:-1])}]"
     return Route(
-        upstream, item.get("path", "").rstrip("/"), None if host is None else _host(host), item.get("strip_path", False)
+        read_endpoint(item["upstream"]), item.get("path", "").rstrip("/"), host, item.get("strip_path", False)
     )  # fmt: skip
 
 
@@ -100,9 +101,12 @@ def _problems(item: Any) -> Iterator[tuple[str, str]]:
         return
     yield from ((f".{field}", "nothing of that name is known here") for field in item if field not in _FIELDS)
     if "upstream" not in item:
-        yield ".upstream", "missing; it is the game host, such as 192.0.2.7:8888"
-    elif (problem := _no_endpoint(item["upstream"])) is not None:
-        yield ".upstream", problem
+        yield ".upstream", "missing; it is the game host, such as 192.0.2.7:80"
+    else:
+        try:
+            read_endpoint(str(item["upstream"]))
+        except ValueError as error:
+            yield ".upstream", str(error)
     if "path" in item and not _is_path(item["path"]):
         yield ".path", f'{_shown(item["path"])} does not begin with "/", or has in it what no path has'
     if "host" in item and not _is_host(item["host"]):
@@ -111,22 +115,12 @@ def _problems(item: Any) -> Iterator[tuple[str, str]]:
         yield ".strip_path", f"{_shown(item['strip_path'])} is neither true nor false"
 
 
-def _no_endpoint(value: Any) -> str | None:
-    if not isinstance(value, str) or not value:
-        return f"{_shown(value)} is not HOST:PORT, such as 192.0.2.7:8888"
-    try:
-        read_endpoint(value)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
 def _is_path(value: Any) -> bool:
     return isinstance(value, str) and bool(re.fullmatch(r"/[!-~]*", value)) and not set(value) & set('?#"<>\\')
 
 
 def _is_host(value: Any) -> bool:
-    return isinstance(value, str) and bool(re.fullmatch(r"[0-9A-Za-z_-][0-9A-Za-z_.-]*|\[[0-9A-Fa-f:.]+\]", value))
+    return isinstance(value, str) and value.isascii() and "%" not in value and is_host(value)
 
 
 def _host(header: str) -> str:

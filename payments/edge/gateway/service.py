@@ -20,7 +20,8 @@ from payments.edge.gateway.routes import Routes, read_routes, single
 from payments.edge.gateway.upstream import Upstreams
 from payments.edge.gateway.viewer import Viewers
 from payments.edge.reporter import Reporter
-from payments.edge.settings import EdgeSettings, Endpoint
+from payments.edge.settings import EdgeSettings
+from payments.endpoints import Endpoint
 from payments.errors import Misconfigured
 from payments.notify import notify, watchdog_s
 
@@ -156,7 +157,8 @@ async def _listen(name: str, at: Endpoint, handler: Handler, opened: AsyncExitSt
     runner = ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()
     opened.push_async_callback(runner.cleanup)
-    site = TCPSite(runner, at.host, at.port, backlog=_BACKLOG)
+    # asyncio would open [::] for IPv6 only; without a host it opens one socket for each family.
+    site = TCPSite(runner, None if at.host == "::" else at.host, at.port, backlog=_BACKLOG)
     try:
         await site.start()
     except OSError as error:

@@ -14,7 +14,7 @@ from aiohttp import ClientResponse, ClientWebSocketResponse, WSMsgType, web
 
 from payments.domain.addresses import canonical_ip
 from payments.edge.gateway.ending import Frame
-from payments.edge.settings import Endpoint
+from payments.endpoints import Endpoint
 
 CLOSE_S = 5.0
 """How long a side may take to answer a close, and to take what was sent before."""

@@ -6,8 +6,9 @@ closed by the host at the very moment that it is used again, and not every reque
 """
 
 import asyncio
+import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Self
 
 from aiohttp import (
@@ -31,10 +32,19 @@ from yarl import URL
 from payments.edge.gateway.headers import offered_protocols, to_upstream
 from payments.edge.gateway.routes import Route
 from payments.edge.gateway.side import UpstreamSocket
+from payments.endpoints import Endpoint
+
+log = logging.getLogger(__name__)
 
 CONNECT_S = 10.0
 SILENT_S = 60.0
 """How long either side of a plain request may keep the other one waiting, for a piece of what it sends or takes."""
+
+_CHECK_S = 3.0
+"""How long ``--check`` waits for a page of each game host."""
+
+STREAMER_PORT_STATUS = 426
+"""What the streamer port of a signalling server answers to a page: it takes WebSockets only."""
 
 _AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
@@ -106,6 +116,33 @@ class Upstreams:
         return to_upstream(request.headers, request.remote or "", is_behind_proxy=self._is_behind_proxy)
 
 
+async def check(upstreams: Sequence[Endpoint]) -> None:
+    """Ask each of these game hosts for a page, and log what is hardly meant."""
+    async with ClientSession(
+        connector=TCPConnector(limit=0), timeout=ClientTimeout(total=_CHECK_S), auto_decompress=False
+    ) as session:
+        await asyncio.gather(*(_check(session, upstream) for upstream in upstreams))
+
+
+async def _check(session: ClientSession, upstream: Endpoint) -> None:
+    try:
+        async with session.get(URL.build(scheme="http", authority=str(upstream)), allow_redirects=False) as answer:
+            if answer.status == STREAMER_PORT_STATUS:
+                warn_of_streamer_port(upstream)
+    except TimeoutError:
+        log.warning("%s: the game host does not answer within %.0f s", upstream, _CHECK_S)
+    except (ClientError, OSError, ValueError) as error:
+        log.warning("%s: the game host cannot be reached now: %s", upstream, _reason(error))
+
+
+def warn_of_streamer_port(upstream: Endpoint) -> None:
+    """Log that ``upstream`` has answered a page with ``STREAMER_PORT_STATUS``."""
+    log.warning(
+        "%s: the game host answers 426 to a page, as the streamer port of a signalling server does (8888, usually): "
+        "viewers need its player port (80, usually)", upstream
+    )  # fmt: skip
+
+
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Left to itself, aiohttp asks again where the connection breaks, and follows a redirect instead of a WebSocket."""
     try:
@@ -124,9 +161,7 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
 
 def _url(request: BaseRequest, route: Route) -> URL:
     path, _, query = route.target(request.raw_path).partition("?")
-    return URL.build(
-        scheme="http", host=route.upstream.host, port=route.upstream.port, path=path, query_string=query, encoded=True
-    )
+    return URL.build(scheme="http", authority=str(route.upstream), path=path, query_string=query, encoded=True)
 
 
 def _reason(error: BaseException) -> str:

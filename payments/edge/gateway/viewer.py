@@ -7,7 +7,7 @@ from aiohttp import HttpVersion11
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from payments.clock import monotonic_s
-from payments.edge.gateway.ending import GATEWAY, GOING_AWAY, UPSTREAM, VIEWER, Ending, How
+from payments.edge.gateway.ending import GATEWAY, RESTART, UPSTREAM, VIEWER, Ending, How
 from payments.edge.gateway.link import Link
 from payments.edge.gateway.metrics import Meters
 from payments.edge.gateway.pulse import Pulse
@@ -16,7 +16,8 @@ from payments.edge.gateway.side import Side, UpstreamSocket, ViewerSocket
 from payments.edge.gateway.upstream import Refused, Upstreams
 from payments.edge.reporter import Reporter
 from payments.edge.seldom import Seldom
-from payments.edge.settings import EdgeSettings, Endpoint
+from payments.edge.settings import EdgeSettings
+from payments.endpoints import Endpoint
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Viewers:
         for connecting in self._coming:
             connecting.cancel()
         for link in self.links:
-            link.finish(Ending(GATEWAY, How.STOPPED, GOING_AWAY))
+            link.finish(Ending(GATEWAY, How.STOPPED, RESTART))
         while self.links or self._coming:
             await asyncio.sleep(0.01)
 

@@ -22,17 +22,20 @@ class Gateway:
 
     Attributes:
         url, ws_url: where viewers connect, for pages and for WebSockets; ``admin_url``: health and metrics.
+            All of them at ``address``, as it is written in an address.
         spool: its spool; ``log``: the file of what it logs; ``process``: itself.
         settings: its environment, which holds from the next ``start`` on.
     """
 
-    def __init__(self, folder: Path, api_url: str, upstream: str | None = None, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, api_url: str, upstream: str | None = None, *, address: str = "127.0.0.1", **settings: str
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.spool = folder / "spool"
         self.log = folder / "gateway.log"
         self.port, self.admin_port = free_port(), free_port()
-        self.url, self.ws_url = f"http://127.0.0.1:{self.port}", f"ws://127.0.0.1:{self.port}"
-        self.admin_url = f"http://127.0.0.1:{self.admin_port}"
+        self.url, self.ws_url = f"http://{address}:{self.port}", f"ws://{address}:{self.port}"
+        self.admin_url = f"http://{address}:{self.admin_port}"
         self.settings = {
             "PAYMENTS_ENV_FILE": os.devnull,
             "PAYMENTS_API_URL": api_url,
@@ -40,8 +43,10 @@ class Gateway:
             "PAYMENTS_SESSION_HEARTBEAT_SECONDS": "1",
             "PAYMENTS_EDGE_ID": "edge-a",
             "PAYMENTS_SPOOL_DIR": str(self.spool),
-            "PS_GATEWAY_LISTEN": f"127.0.0.1:{self.port}",
-            "PS_GATEWAY_ADMIN_LISTEN": f"127.0.0.1:{self.admin_port}",
+            "PS_GATEWAY_LISTEN": f"{address}:{self.port}",
+            # It takes no longer than it has to, and a busy machine takes its time.
+            "PS_GATEWAY_DRAIN_SECONDS": "15",
+            "PS_GATEWAY_ADMIN_LISTEN": f"{address}:{self.admin_port}",
             **({} if upstream is None else {"PS_GATEWAY_UPSTREAM": upstream}),
             **settings,
         }
@@ -107,12 +112,14 @@ class Gateway:
 
 
 @contextmanager
-def running_gateway(folder: Path, api_url: str, upstream: str | None = None, **settings: str) -> Iterator[Gateway]:
+def running_gateway(
+    folder: Path, api_url: str, upstream: str | None = None, *, address: str = "127.0.0.1", **settings: str
+) -> Iterator[Gateway]:
     """A gateway that serves viewers; gone at the end, whatever happens.
 
     ``upstream``: the one game host, as HOST:PORT; ``settings``: more of its environment, or other.
     """
-    gateway = Gateway(folder, api_url, upstream, **settings)
+    gateway = Gateway(folder, api_url, upstream, address=address, **settings)
     try:
         gateway.wait_started()
         yield gateway

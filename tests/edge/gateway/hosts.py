@@ -31,7 +31,7 @@ class Host:
 
 
 @contextmanager
-def hosting(handler: Handler = echo, **options: Any) -> Iterator[Host]:
+def hosting(handler: Handler = echo, address: str = "127.0.0.1", **options: Any) -> Iterator[Host]:
     """A host made with ``websockets``. It sends no pings of its own unless told to."""
 
     def handle(connection: ServerConnection) -> None:
@@ -40,7 +40,8 @@ def hosting(handler: Handler = echo, **options: Any) -> Iterator[Host]:
             handler(connection)
 
     options = {"compression": None, "ping_interval": None, "max_size": 1 << 22, **options}
-    with serve(handle, "127.0.0.1", 0, **options) as server:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with serve(handle, sock=socket.create_server((address, 0), family=family), **options) as server:
         host = Host(server.socket.getsockname()[1])
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.edge.gateway.routes import Route, Routes, read_routes, single
-from payments.edge.settings import Endpoint
+from payments.endpoints import Endpoint
 from payments.errors import Misconfigured
 from tests.harness import campaign
 
@@ -24,7 +24,7 @@ ROUTES = read_routes(
                 {"path": "/lisbon/", "upstream": "192.0.2.1:2", "strip_path": True},
                 {"path": "/lisbon/old", "upstream": "192.0.2.1:3"},
                 {"host": "Play.Example.org", "upstream": "192.0.2.1:4"},
-                {"host": "[2001:db8::1]", "path": "/x", "upstream": "192.0.2.1:4", "strip_path": True},
+                {"host": "[2001:DB8:0::1]", "path": "/x", "upstream": "192.0.2.1:4", "strip_path": True},
             ]
         }
     ).encode(),
@@ -95,17 +95,16 @@ def test_a_single_upstream_takes_everything_as_it_is() -> None:
             ),
             [
                 "rotues: nothing of that name is known here",
-                'routes[0].upstream: "http://192.0.2.1:1" is not HOST:PORT, such as 192.0.2.7:8888 or '
-                "[2001:db8::7]:8888",
+                'routes[0].upstream: "http://192.0.2.1:1" is not HOST:PORT, such as 192.0.2.7:80 or [2001:db8::7]:80',
                 'routes[0].path: "lisbon" does not begin with "/", or has in it what no path has',
                 "routes[1].upstrem: nothing of that name is known here",
-                "routes[1].upstream: missing; it is the game host, such as 192.0.2.7:8888",
+                "routes[1].upstream: missing; it is the game host, such as 192.0.2.7:80",
                 "routes[2]: not an object with an upstream",
                 'routes[3].host: "a:80" is not the name or the address of a host, without a port',
                 'routes[3].strip_path: "yes" is neither true nor false',
-                "routes[4].upstream: 8888 is not HOST:PORT, such as 192.0.2.7:8888",
+                'routes[4].upstream: "8888" is not HOST:PORT, such as 192.0.2.7:80 or [2001:db8::7]:80',
                 'routes[4].path: "/a?b" does not begin with "/", or has in it what no path has',
-                'routes[5].upstream: "" is not HOST:PORT, such as 192.0.2.7:8888',
+                'routes[5].upstream: "" is not HOST:PORT, such as 192.0.2.7:80 or [2001:db8::7]:80',
                 'routes[5].host: "" is not the name or the address of a host, without a port',
                 "routes[7]: another route has the same host and path",
             ],

@@ -9,9 +9,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+import requests
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -21,7 +23,7 @@ from tests.edge.gateway.hosts import Host, hosting, joined, raw_hosting
 from tests.edge.gateway.raw import CLOSE, connected
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn, refusal, standing_in
-from tests.harness import ROOT, RealClock, until
+from tests.harness import ROOT, RealClock, free_port, until
 
 pytestmark = pytest.mark.long
 
@@ -55,7 +57,7 @@ def test_sigterm_lets_all_go_and_reports_every_end(tmp_path: Path, host: Host, p
             with pytest.raises(ConnectionClosed) as caught:
                 viewer.recv(timeout=10)
             assert caught.value.rcvd is not None
-            assert caught.value.rcvd.code == 1001
+            assert caught.value.rcvd.code == 1012
         sessions = watch.new
         assert [events[-1]["event"] for events in sessions] == ["end"] * 20
         assert gateway.logged()[-1] | {"time": ""} == {
@@ -287,7 +289,7 @@ def test_help_says_what_it_does(tmp_path: Path) -> None:
         pytest.param(
             {"PAYMENTS_API_URL": "", "PS_GATEWAY_LISTEN": "8080"},
             "PAYMENTS_API_URL: not set; it is the address of Payments, such as http://192.0.2.1:8081\n"
-            'PS_GATEWAY_LISTEN: "8080" is not HOST:PORT, such as 192.0.2.7:8888 or [2001:db8::7]:8888\n',
+            'PS_GATEWAY_LISTEN: "8080" is not HOST:PORT, such as 192.0.2.7:80 or [2001:db8::7]:80\n',
             id="all-at-once",
         ),
         pytest.param(
@@ -319,11 +321,28 @@ def test_what_is_wrong_is_named(
     assert run(tmp_path, *arguments, **settings) == (1, f"ps-gateway: cannot start:\n{said}")
 
 
-def test_check_says_that_all_is_well_and_what_is_doubtful(tmp_path: Path) -> None:
-    assert run(tmp_path, "--check", PS_GATEWAY_UPSTREAM="h:1") == (0, "")
-    code, said = run(tmp_path, "--check", PS_GATEWAY_UPSTREAM="h:1", PS_GATEWAY_UPSTREEM="h:1")
+def test_check_says_that_all_is_well_and_what_is_doubtful(tmp_path: Path, host: Host) -> None:
+    with hosting(process_request=lambda each, _: each.respond(HTTPStatus.OK, "the player page")) as player:
+        assert run(tmp_path, "--check", PS_GATEWAY_UPSTREAM=player.at) == (0, "")
+        code, said = run(tmp_path, "--check", PS_GATEWAY_UPSTREAM=player.at, PS_GATEWAY_UPSTREEM="h:1")
+        assert code == 0
+        assert "PS_GATEWAY_UPSTREEM is no setting, and nothing comes of it; is PS_GATEWAY_UPSTREAM meant?" in said
+    routes = tmp_path / "routes.json"
+    gone = f"127.0.0.1:{free_port()}"
+    routes.write_text(json.dumps({"routes": [{"upstream": host.at}, {"path": "/gone", "upstream": gone}]}))
+    code, said = run(tmp_path, "--check", PS_GATEWAY_ROUTES_PATH=str(routes))
     assert code == 0
-    assert "PS_GATEWAY_UPSTREEM is no setting, and nothing comes of it; is PS_GATEWAY_UPSTREAM meant?" in said
+    # As a streamer port, it takes WebSockets only.
+    assert f"{host.at}: the game host answers 426 to a page, as the streamer port of a signalling server does" in said
+    assert f"{gone}: the game host cannot be reached now: no connection (Connection refused)" in said
+
+
+def test_a_streamer_port_is_warned_of_when_a_page_is_asked_for(tmp_path: Path, host: Host, payments: StandIn) -> None:
+    with running_gateway(tmp_path, payments.url, host.at) as gateway:
+        for _ in range(2):
+            assert requests.get(gateway.url, timeout=10).status_code == 426
+        (warning,) = gateway.messages("WARNING")
+        assert "as the streamer port of a signalling server does (8888, usually)" in warning
 
 
 def test_an_address_that_is_taken_is_named_and_so_is_a_spool_that_is_in_use(

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
@@ -146,6 +147,25 @@ def test_a_session_ends_when_its_streamer_goes_and_the_frontend_comes_back_by_it
         sessions.wait("ended", "active")
     sessions.wait("ended", "ended", streamer_id=faro.id)
     page.close()
+
+
+def test_a_restart_of_the_gateway_ends_the_session_and_the_frontend_comes_back_by_itself(
+    browser: Browser, signalling: Signalling, shared_server: Server, sessions: Sessions, tmp_path: Path
+) -> None:
+    """By default it tries three times in six seconds; here more often, for a start on a busy machine takes its time."""
+    with (
+        running_gateway(tmp_path, shared_server.url, signalling.players) as gateway,
+        player(browser, signalling, gateway.url, StreamerId=LISBON.id, MaxReconnectAttempts="15") as one,
+    ):
+        one.check_plays(LISBON)
+        sessions.wait("active", streamer_id=LISBON.id)
+        assert gateway.stop() == 0
+        sessions.wait("ended", streamer_id=LISBON.id)
+        gateway.start()
+        one.wait_for_connection()
+        one.check_plays(LISBON)
+        assert one.page.evaluate("closings[0]") == 1012
+        sessions.wait("ended", "active", streamer_id=LISBON.id)
 
 
 def test_a_viewer_who_turns_to_another_streamer_stays_in_one_session(
