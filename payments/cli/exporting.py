@@ -1,6 +1,5 @@
 """``payments ledger export``: the journal, for other programs."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +39,7 @@ def export(where: Where, /, kind: str, output: Path, **wanted: Any) -> None:
     form = FORMATS[kind]
     journal = open_export(Settings.load())
     try:
-        bar = click.progressbar(
-            length=journal.size, label="Exporting", file=sys.stderr, hidden=not sys.stderr.isatty()
-        )  # fmt: skip
-        with bar:
-            records = journal.records(Query(**wanted), money_only=form.money_only, progress=bar.update)
-            write_text(None if str(output) == "-" else output, form.write(records))
+        records = journal.records(Query(**wanted), money_only=form.money_only)
+        write_text(None if str(output) == "-" else output, form.write(records))
     finally:
         journal.close()

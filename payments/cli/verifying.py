@@ -1,7 +1,5 @@
 """``payments ledger verify``: is the journal right."""
 
-import sys
-
 import click
 
 from payments.cli.options import Where, json_option, pass_where
@@ -28,8 +26,7 @@ def check(ctx: click.Context, where: Where, as_json: bool) -> None:
     where.stay_here("ledger verify")
     verification = open_verification(Settings.load())
     try:
-        with click.progressbar(length=verification.size, label="Verifying", file=sys.stderr) as bar:
-            found = verification.run(bar.update)
+        found = verification.run()
     except Corrupt as fault:
         click.echo(f"payments: {fault}", err=True)
         ctx.exit(FAULTY)

@@ -6,7 +6,7 @@ shown of a line is parsed.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,7 @@ _REST, _MONEY = b',"v":1,"durable":', b',"delta":"'
 
 
 class Export:
-    """The journal as it was when this was opened: what is recorded later is not in it.
-
-    Attributes:
-        size: of all lines, in bytes.
-    """
+    """The journal as it was when this was opened: what is recorded later is not in it."""
 
     def __init__(self, disk: Disk, journal_path: Path, projections: Paths) -> None:
         """Raises ``Misconfigured`` where there is no journal to read, ``Unavailable`` and ``Corrupt``."""
@@ -48,18 +44,14 @@ class Export:
                 f"{error.filename or journal_path}: cannot be read ({error.strerror}); name the journal by "
                 f"PAYMENTS_DATA_DIR or PAYMENTS_LEDGER_JOURNAL_PATH, and run this as a user that may read it"
             ) from error
-        self.size = sum(file.end for file in self._files)
 
-    def records(
-        self, query: Query, *, money_only: bool, progress: Callable[[int], object] = lambda _: None
-    ) -> Iterator[Mapping[str, Any]]:
+    def records(self, query: Query, *, money_only: bool) -> Iterator[Mapping[str, Any]]:
         """The entries that match, as ``entry_record`` shows them; to be asked for once.
 
-        ``progress`` is told how many more bytes were read, now and then. Raises ``Corrupt``, naming file and line, and
-        ``Unavailable``.
+        Raises ``Corrupt``, naming file and line, and ``Unavailable``.
         """
         may_match = line_filter(query)
-        for line in self._lines(progress):
+        for line in self._lines():
             if may_match(line) and not (money_only and _MONEY not in line):
                 record = orjson.loads(line[: _shown_bytes(line)] + b"}")
                 # What stands in the session behind it may have looked like a match.
@@ -73,7 +65,7 @@ class Export:
         while self._files:
             self._files.pop().segment.close()
 
-    def _lines(self, progress: Callable[[int], object]) -> Iterator[bytes]:
+    def _lines(self) -> Iterator[bytes]:
         """Every line, whole and in its place."""
         seq = 0
         while self._files:
@@ -82,7 +74,7 @@ class Export:
             try:
                 if file.first_seq not in (None, begin):
                     raise Corrupt(f"{file.segment.path}: the segment before it, with seq {begin}, is missing")
-                for offset, lines in blocks(file, progress):
+                for offset, lines in blocks(file):
                     for index, line in enumerate(lines):
                         seq += 1
                         if not _is_sound(line, seq):

@@ -5,7 +5,7 @@ them, that no moment of a session, or of a host's power, is in two intervals. It
 only to see where the journal ends, so it may run beside everything else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,11 +62,8 @@ class Verification:
             raise Unavailable(f"{error.filename or journal_path}: cannot be read ({error.strerror})") from error
         self.size = sum(file.end for file in self._files)
 
-    def run(self, progress: Callable[[int], None]) -> Verified:
-        """Walk through all of it. ``progress`` is told how many more bytes were read, now and then.
-
-        Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``.
-        """
+    def run(self) -> Verified:
+        """Walk through all of it. Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``."""
         check = _Check(self._projections, self._shown)
         position = Position()
         for file in self._files:
@@ -74,7 +71,7 @@ class Verification:
             if file.first_seq not in (None, position.segment):
                 raise Corrupt(f"{file.segment.path}: the segment before it, with seq {position.segment}, is missing")
             try:
-                position = check.walk(file, position, progress)
+                position = check.walk(file, position)
             except OSError as error:
                 raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
         check.finish()
@@ -120,9 +117,9 @@ class _Check:
                 self._subjects[path].update((name, kind(last)) for name, last in each.lasts())
         self._compare_due(Position())
 
-    def walk(self, file: JournalFile, position: Position, progress: Callable[[int], None]) -> Position:
+    def walk(self, file: JournalFile, position: Position) -> Position:
         """The place behind all lines of ``file``, which begins at ``position``."""
-        for _, lines in blocks(file, progress):
+        for _, lines in blocks(file):
             rest = lines
             while rest:
                 # A projection is compared between two lines.

@@ -5,7 +5,7 @@ as they are now.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,7 +59,7 @@ def _sealed_files(disk: Disk, journal_path: Path, active_line: bytes) -> list[Jo
     return files
 
 
-def blocks(file: JournalFile, progress: Callable[[int], object]) -> Iterator[tuple[int, list[bytes]]]:
+def blocks(file: JournalFile) -> Iterator[tuple[int, list[bytes]]]:
     """The lines of ``file`` by the chunk, with their newlines, and the offset at which the first of them begins."""
     read = offset = 0
     rest = b""
@@ -73,7 +73,6 @@ def blocks(file: JournalFile, progress: Callable[[int], object]) -> Iterator[tup
         rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
         yield offset, lines
         offset = read - len(rest)
-        progress(len(chunk))
     # What is behind the last newline of the active file is being written, or was torn: a start deals with that.
     if rest and file.first_seq is not None:
         raise Corrupt(f"{file.segment.path}: its last line, at byte {offset}, has no end")

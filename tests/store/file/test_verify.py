@@ -428,7 +428,7 @@ def test_what_is_recorded_while_it_runs_is_no_fault(folder: Path) -> None:
     store = file_store(folder, METERED, Clock())
     store.execute([event("s-9", START, NOON_MS)])
     store.close()
-    assert verification.run(lambda _: None).entries == LINES
+    assert verification.run().entries == LINES
     verification.close()
     assert verified(folder).entries == LINES + 1
 
