@@ -40,6 +40,6 @@ def export(where: Where, /, kind: str, output: Path, **wanted: Any) -> None:
     journal = open_export(Settings.load())
     try:
         records = journal.records(Query(**wanted), money_only=form.money_only)
-        write_text(None if str(output) == "-" else output, form.write(records))
+        write_text(None if str(output) == "-" else output, form.write(records), follow=True)
     finally:
         journal.close()

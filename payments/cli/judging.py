@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from payments.clock import now_ms
-from payments.registry import Record, read_records
+from payments.registry import Record, good_path, read_records
 from payments.settings import Settings
 
 
@@ -23,7 +23,7 @@ def obstacles(settings: Settings) -> list[str]:
 def file_doubts(settings: Settings) -> list[str]:
     """What is wrong with files that a start warns of, and goes on without: a broken edit, projections kept from it."""
     doubts = []
-    if (why := _why_unsound(settings.registry_path)) and _is_sound(_good(settings.registry_path)):
+    if (why := _why_unsound(settings.registry_path)) and _is_sound(good_path(settings.registry_path)):
         doubts.append(f"{settings.registry_path}: {why}; the last good records stay in force")
     for path in (settings.sessions_path, settings.balances_path, settings.power_meter_path):
         for at, code in _in_the_way(path):
@@ -45,13 +45,9 @@ def _in_the_way(path: Path) -> list[tuple[Path, int]]:
 
 def _registry_problems(path: Path) -> list[str]:
     """What is wrong with the records there are, where no good copy of them stands in."""
-    if _is_sound(_good(path)) or not (why := _why_unsound(path)):
+    if _is_sound(good_path(path)) or not (why := _why_unsound(path)):
         return []
     return [f"{path}: {why}; mend the file, or restore it from a backup, and start again"]
-
-
-def _good(path: Path) -> Path:
-    return path.with_name(f"{path.name}.good")
 
 
 def _why_unsound(path: Path) -> str | None:

@@ -1,5 +1,8 @@
 """``payments ledger verify``: is the journal right."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from payments.cli.options import Where, json_option, pass_where
@@ -7,7 +10,7 @@ from payments.cli.output import FAULTY, show_one
 from payments.domain.money import format_eth
 from payments.errors import Corrupt
 from payments.settings import Settings
-from payments.store import open_verification
+from payments.store import Verified, open_verification
 
 
 @click.command("verify")
@@ -32,17 +35,19 @@ def check(ctx: click.Context, where: Where, as_json: bool) -> None:
         ctx.exit(FAULTY)
     finally:
         verification.close()
+    compared = {str(path): seq for path, seq in found.compared.items()}
+    show_one({**summary(found), "compared": compared}, as_json)
+
+
+def summary(found: Verified) -> Mapping[str, Any]:
+    """What was found in a journal that holds together."""
     balances_wei = found.balances_wei.values()
-    show_one(
-        {
-            "entries": found.entries,
-            "segments": found.segments,
-            "bytes": verification.size,
-            "sessions": found.sessions,
-            "orchestrators": len(found.balances_wei),
-            "owed": format_eth(sum(wei for wei in balances_wei if wei > 0)),
-            "overdrawn": format_eth(-sum(wei for wei in balances_wei if wei < 0)),
-            "compared": {str(path): seq for path, seq in found.compared.items()},
-        },
-        as_json,
-    )
+    return {
+        "entries": found.entries,
+        "segments": found.segments,
+        "bytes": found.size,
+        "sessions": found.sessions,
+        "orchestrators": len(found.balances_wei),
+        "owed": format_eth(sum(wei for wei in balances_wei if wei > 0)),
+        "overdrawn": format_eth(-sum(wei for wei in balances_wei if wei < 0)),
+    }

@@ -1,7 +1,8 @@
 """Where entries live: the one way to write, and the ways to read.
 
-``open_store`` is the only place that chooses an engine; ``open_export`` reads its journal from end to end, and
-``open_verification`` holds it against itself. Nothing above this room knows of paths, offsets, lines or locks. May
+``open_store`` is the only place that chooses an engine; ``open_export`` reads its journal from end to end,
+``open_verification`` holds it against itself, ``open_backup`` copies it, and ``restore`` puts such a copy in its place.
+Nothing above this room knows of paths, offsets, lines or locks. May
 import ``payments.domain``, ``payments.settings``, ``payments.disk`` and ``payments.errors``.
 
 Always true, whatever the engine (``tests/store/test_contract.py``):
@@ -14,15 +15,17 @@ Not here: what commands become (``payments.domain``) and who the orchestrators a
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from payments.clock import now_ms
 from payments.disk import Disk
 from payments.domain.decisions import Terms
 from payments.settings import Settings
+from payments.store.file.backup import Backup, Restoration, Restored
 from payments.store.file.export import Export
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
-from payments.store.file.verify import Verification
+from payments.store.file.verify import Verification, Verified
 from payments.store.protocol import Commit, Execution, Observer, Page, Query, Result, Store, unobserved
 
 __all__ = [
@@ -33,9 +36,13 @@ __all__ = [
     "Query",
     "Result",
     "Store",
+    "Verified",
+    "open_backup",
     "open_export",
+    "open_restoration",
     "open_store",
     "open_verification",
+    "restore",
 ]
 
 
@@ -89,6 +96,27 @@ def open_verification(settings: Settings) -> Verification:
     Whoever asked for it closes it. Raises ``Unavailable``.
     """
     return Verification(Disk(), settings.ledger_journal_path, _projections(settings))
+
+
+def open_backup(settings: Settings, documents: Mapping[str, Path]) -> Backup:
+    """The journal that ``settings`` name, and ``documents`` by their names in a backup, to be copied beside what runs.
+
+    Whoever asked for it closes it. Raises ``Misconfigured`` and ``Corrupt``.
+    """
+    return Backup(Disk(), settings.ledger_journal_path, documents)
+
+
+def open_restoration(folder: Path, documents: Mapping[str, Path]) -> Restoration:
+    """The backup in ``folder``, to be put back; ``documents``: where those go that are in it, by their names there.
+
+    Whoever asked for it closes it. Raises ``Misconfigured``.
+    """
+    return Restoration(Disk(), folder, documents)
+
+
+def restore(settings: Settings, restoration: Restoration) -> Restored:
+    """Put it in place of the journal that ``settings`` name. Raises ``Unavailable`` and ``Corrupt``."""
+    return restoration.run(settings.ledger_journal_path, _projections(settings))
 
 
 def _projections(settings: Settings) -> Paths:

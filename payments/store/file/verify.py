@@ -30,6 +30,7 @@ class Verified(NamedTuple):
     """What was found to hold together.
 
     Attributes:
+        size: of all lines, in bytes.
         sessions: how many are not forgotten.
         balances_wei: what the entries add up to, by orchestrator.
         compared: up to which ``seq`` each projection shows the journal, and rightly so; a missing one is not in it.
@@ -37,17 +38,14 @@ class Verified(NamedTuple):
 
     entries: int
     segments: int
+    size: int
     sessions: int
     balances_wei: Mapping[str, int]
     compared: Mapping[Path, int]
 
 
 class Verification:
-    """The journal as it is now, open to be verified; whoever made it closes it.
-
-    Attributes:
-        size: how many bytes there are to walk through.
-    """
+    """The journal as it is now, open to be verified; whoever made it closes it."""
 
     def __init__(self, disk: Disk, journal_path: Path, projections: Paths) -> None:
         """Raises ``Unavailable`` where it cannot be read."""
@@ -60,7 +58,6 @@ class Verification:
         except OSError as error:
             self._close_shown()
             raise Unavailable(f"{error.filename or journal_path}: cannot be read ({error.strerror})") from error
-        self.size = sum(file.end for file in self._files)
 
     def run(self) -> Verified:
         """Walk through all of it. Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``."""
@@ -80,7 +77,8 @@ class Verification:
         sessions = sum(session.is_known for session in check.tally.sessions.values())
         accounts = check.tally.accounts.items()
         balances_wei = {name: account.balance_wei for name, account in accounts if account.is_known}
-        return Verified(position.seq, len(self._files), sessions, balances_wei, check.compared)
+        size = sum(file.end for file in self._files)
+        return Verified(position.seq, len(self._files), size, sessions, balances_wei, check.compared)
 
     def close(self) -> None:
         """Let go of the files."""

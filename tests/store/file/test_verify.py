@@ -96,7 +96,7 @@ def test_a_sound_journal_is_sound_in_every_form(tmp_path: Path, segment_bytes: i
 
 def test_an_empty_journal_is_sound(tmp_path: Path) -> None:
     file_store(tmp_path).close()
-    assert verified(tmp_path) == Verified(0, 1, 0, {}, dict.fromkeys(projections(tmp_path), 0))
+    assert verified(tmp_path) == Verified(0, 1, 0, 0, {}, dict.fromkeys(projections(tmp_path), 0))
 
 
 def test_a_line_that_is_being_written_is_left_for_later(folder: Path) -> None:
