@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from payments.cli.files import write_text
 from payments.disk import Disk, replace_file
 from payments.disk.lock import HotLock, brief_lock, nobody_holding
 from payments.duty import Duty, Report
@@ -82,6 +83,13 @@ def test_a_link_in_place_of_a_temporary_file_is_replaced_and_its_target_left_alo
         replace_file(Disk(), tmp_path / "sessions.json", [b"{}"])
         assert (tmp_path / "sessions.json").read_bytes() == b"{}"
         assert (tmp_path / "target").read_text() == "somebody's"
+
+
+def test_a_link_in_place_of_a_payout_s_slip_is_replaced_and_its_target_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("somebody's")
+    (tmp_path / "pay.csv.json").symlink_to(tmp_path / "target")
+    write_text(tmp_path / "pay.csv.json", ["{}"])
+    assert ((tmp_path / "target").read_text(), (tmp_path / "pay.csv.json").read_text()) == ("somebody's", "{}")
 
 
 def _brief(path: Path) -> None:

@@ -146,9 +146,9 @@ def test_a_copy_leaves_nothing_behind_and_is_the_operator_s_alone(server: Server
     server.register()
     server.report(session_id="s-1", upstream_addr="203.0.113.10")
     house = House(server, tmp_path)
-    before = sorted(house.data.rglob("*"))
+    before = sorted(journal_path(house.data).parent.iterdir())
     copy = house.take_copy()
-    assert sorted(house.data.rglob("*")) == before
+    assert sorted(journal_path(house.data).parent.iterdir()) == before
     assert {str(path.relative_to(copy)) for path in copy.rglob("*")} == {
         "audit", "audit/ledger-events.log", "backup.json", "registry.json", "registry.json.good",
     }  # fmt: skip

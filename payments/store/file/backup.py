@@ -146,13 +146,13 @@ class Restoration:
         _close(self._disk, self._files)
 
     def _exchange(self, staging: Path, names: list[str], journal_path: Path, projections: Paths) -> list[Path]:
-        """Where this is cut short, a start refuses what is there, and the next run completes it.
+        """The folders with what was there. Where this is cut short, the next run completes it, and no start goes on.
 
-        The projections, which show the old journal, stay until the new one is whole; its beginning comes last.
+        For the projections, which show the old journal, stay until the new one is whole.
         """
         aside = f"before-{format_time(now_ms()).replace(':', '').replace('-', '')}"
         folders = self._set_aside(aside, [*journal_parts(journal_path), halt.mark_of(journal_path)])
-        for name in reversed(names):
+        for name in names:
             target = journal_path.with_name(journal_path.name + name.removeprefix(_JOURNAL))
             self._disk.replace(staging / name, target)
         self._disk.sync_folder(journal_path.parent)
