@@ -1,6 +1,5 @@
 """What README.rst says of backup and restore, done with the very commands that stand there."""
 
-import json
 import signal
 import subprocess
 import threading
@@ -142,27 +141,6 @@ def test_copies_are_whole_while_segments_are_sealed_and_compressed(tmp_path: Pat
         check_restored(house, server, copy, before)
 
 
-def test_a_copy_leaves_nothing_behind_and_is_the_operator_s_alone(server: Server, tmp_path: Path) -> None:
-    server.register()
-    server.report(session_id="s-1", upstream_addr="203.0.113.10")
-    house = House(server, tmp_path)
-    before = sorted(journal_path(house.data).parent.iterdir())
-    copy = house.take_copy()
-    assert sorted(journal_path(house.data).parent.iterdir()) == before
-    assert {str(path.relative_to(copy)) for path in copy.rglob("*")} == {
-        "audit", "audit/ledger-events.log", "backup.json", "registry.json", "registry.json.good",
-    }  # fmt: skip
-    assert {path.stat().st_mode & 0o077 for path in (copy, *copy.rglob("*"))} == {0}
-    assert json.loads((copy / "registry.json").read_bytes()) == json.loads((house.data / "registry.json").read_bytes())
-
-
-def test_a_copy_is_never_written_over(server: Server, tmp_path: Path) -> None:
-    house = House(server, tmp_path)
-    copy = house.take_copy()
-    with pytest.raises(AssertionError, match="File exists"):
-        house.follow("copy", copy)
-
-
 def test_what_stood_where_a_copy_is_restored_is_kept(server: Server, tmp_path: Path) -> None:
     server.register()
     server.report(session_id="s-1", upstream_addr="203.0.113.10")
@@ -184,22 +162,6 @@ def test_nothing_is_restored_under_a_running_api(server: Server, tmp_path: Path)
     assert run.returncode == 1
     assert "audit is in use; stop the API, all workers and payments commands first" in run.stderr
     assert server.report(session_id="s-1", upstream_addr="203.0.113.10").status_code == 200
-
-
-def test_a_copy_that_is_not_good_is_not_restored(server: Server, tmp_path: Path) -> None:
-    server.register()
-    server.report(session_id="s-1", upstream_addr="203.0.113.10")
-    server.report(session_id="s-1", upstream_addr="203.0.113.10")
-    house = House(server, tmp_path)
-    copy = house.take_copy()
-    server.stop()
-    before = {path: path.read_bytes() for path in house.data.rglob("*") if path.is_file()}
-    journal = journal_path(copy)
-    journal.write_bytes(journal.read_bytes().replace(b"s-1", b"s-2", 1))
-    run = house.try_to("restore", copy)
-    assert run.returncode == 1
-    assert "ledger-events.log, line 1" in run.stderr
-    assert {path: path.read_bytes() for path in house.data.rglob("*") if path.is_file()} == before
 
 
 def test_a_journal_elsewhere_is_copied_and_restored_there(tmp_path: Path) -> None:

@@ -81,6 +81,9 @@ def test_a_backup_has_the_journal_s_files_as_they_are_and_nothing_else(data: Pat
         "audit/ledger-events.log.00000000000000000002", "registry.json",
     ]  # fmt: skip
     assert os.stat(copy / "registry.json").st_mtime_ns == os.stat(data / "registry.json").st_mtime_ns
+    assert {path.stat().st_mode & 0o077 for path in (copy, *copy.rglob("*"))} == {0}
+    with unchanged(copy), pytest.raises(Unavailable, match="File exists"):
+        back_up(data, copy)
 
 
 @pytest.mark.parametrize("name", ["ledger-events.log", "ledger-events.log.00000000000000000002", "../registry.json"])
@@ -132,6 +135,10 @@ def test_a_copy_of_a_damaged_journal_stays_and_is_no_backup(data: Path, tmp_path
         restore(tmp_path / "copy", data)
 
 
+def _change(copy: Path) -> None:
+    journal_path(copy).write_bytes(journal_path(copy).read_bytes().replace(b"s-2", b"s-3"))
+
+
 def _cut(copy: Path) -> None:
     os.truncate(journal_path(copy), 0)
 
@@ -157,6 +164,7 @@ def _write_nonsense(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
+        (_change, "ledger-events.log, line 1"),
         (_cut, "2 entries are in the backup, and 3 were put into it"),
         (_lose, "has not finished it .*No such file.*ledger-events.log'"),
         (_name_another, "no backup has a file ../data/sessions.json"),
