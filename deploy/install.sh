@@ -318,6 +318,6 @@ Payments $name runs.
   command     payments orchestrators add ..., payments ledger balances (as root)
   listens on  $socket, for nginx:
               ln -s ../sites-available/payments.conf /etc/nginx/sites-enabled/ (mend its names and certificate first)
-  backup      sh $home/current/deploy/backup.sh DIR
+  backup      payments backup DIR, and back: payments restore DIR (as root)
   go back     $rollback_by
 NEXT

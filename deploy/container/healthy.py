@@ -7,10 +7,11 @@ import sys
 
 from payments.clock import now_ms
 from payments.domain.times import format_time
-from payments.duty import read_report
 from payments.errors import Misconfigured
 from payments.probe import trouble
 from payments.settings import Settings
+from payments.store import engine_of
+from payments.worker_status import read_status
 
 
 def api(settings: Settings) -> str | None:
@@ -20,10 +21,10 @@ def api(settings: Settings) -> str | None:
 
 def worker(settings: Settings) -> str | None:
     """What is wrong with the worker on duty; ``None``: nothing."""
-    report = read_report(settings.ledger_journal_path)
-    if report is None:
+    status = read_status(engine_of(settings))
+    if status is None:
         return "no worker has run yet"
-    return None if now_ms() <= report.due_ms else f"the worker is silent since {format_time(report.at_ms)}"
+    return None if now_ms() <= status.due_ms else f"the worker is silent since {format_time(status.at_ms)}"
 
 
 if __name__ == "__main__":

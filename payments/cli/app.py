@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from payments.cli import importing, ledger, orchestrators, payouts, service, sessions
+from payments.cli import backups, importing, ledger, orchestrators, payouts, service, sessions
 from payments.cli.calls import Failed
 from payments.cli.demo.command import demo
 from payments.cli.options import Where, read_by
@@ -80,6 +80,8 @@ main.add_command(sessions.group)
 main.add_command(ledger.group)
 main.add_command(payouts.group)
 main.add_command(importing.group)
+main.add_command(backups.back_up)
+main.add_command(backups.put_back)
 main.add_command(service.config)
 main.add_command(service.serve)
 main.add_command(service.worker)

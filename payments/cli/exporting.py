@@ -38,4 +38,4 @@ def export(where: Where, /, kind: str, output: Path, **wanted: Any) -> None:
     where.stay_here("ledger export")
     form = FORMATS[kind]
     with engine_of(Settings.load()).export(EntryQuery(**wanted), money_only=form.money_only) as records:
-        write_text(None if str(output) == "-" else output, form.write(records))
+        write_text(None if str(output) == "-" else output, form.write(records), follow=True)

@@ -12,10 +12,11 @@ from payments.disk import Disk, replace_file
 _BATCH_CHARACTERS = 1 << 16
 
 
-def write_text(path: Path | None, pieces: Iterable[str]) -> None:
+def write_text(path: Path | None, pieces: Iterable[str], *, follow: bool = False) -> None:
     """Make ``pieces`` the content of ``path`` (``None``: standard output).
 
     A file that is there stays as it is until the new one is whole and on disk; the new one is its owner's alone (0600).
+    Where ``path`` is a symbolic link, it takes its place, or with ``follow`` that of what the link names.
     Raises what ``pieces`` raises, and ``ClickException`` where the file cannot be written.
     """
     if path is None:
@@ -29,7 +30,7 @@ def write_text(path: Path | None, pieces: Iterable[str]) -> None:
             with path.open("wb") as file:
                 file.writelines(_parts(pieces))
         else:
-            _replace(path.resolve(), _parts(pieces))
+            _replace(path.resolve() if follow else path, _parts(pieces))
     except OSError as error:
         raise click.ClickException(f"{path}: cannot be written ({error.strerror})") from error
 

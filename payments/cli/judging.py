@@ -4,7 +4,7 @@ from pathlib import Path
 
 from payments.clock import now_ms
 from payments.disk.obstacles import in_the_way
-from payments.registry import Record, read_records
+from payments.registry import Record, good_path, read_records
 from payments.settings import Settings
 from payments.store import engine_of
 
@@ -24,20 +24,16 @@ def obstacles(settings: Settings) -> list[str]:
 def file_doubts(settings: Settings) -> list[str]:
     """What is wrong with files that a start warns of, and goes on without: a broken edit, projections kept from it."""
     doubts = []
-    if (why := _why_unsound(settings.registry_path)) and _is_sound(_good(settings.registry_path)):
+    if (why := _why_unsound(settings.registry_path)) and _is_sound(good_path(settings.registry_path)):
         doubts.append(f"{settings.registry_path}: {why}; the last good records stay in force")
     return [*doubts, *engine_of(settings).warnings()]
 
 
 def _registry_problems(path: Path) -> list[str]:
     """What is wrong with the records there are, where no good copy of them stands in."""
-    if _is_sound(_good(path)) or not (why := _why_unsound(path)):
+    if _is_sound(good_path(path)) or not (why := _why_unsound(path)):
         return []
     return [f"{path}: {why}; mend the file, or restore it from a backup, and start again"]
-
-
-def _good(path: Path) -> Path:
-    return path.with_name(f"{path.name}.good")
 
 
 def _why_unsound(path: Path) -> str | None:

@@ -1,5 +1,8 @@
 """``payments ledger verify``: is the journal right."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from payments.cli.options import Where, json_option, pass_where
@@ -7,7 +10,7 @@ from payments.cli.output import FAULTY, show_one
 from payments.domain.money import format_eth
 from payments.errors import Corrupt
 from payments.settings import Settings
-from payments.store import engine_of
+from payments.store import Verified, engine_of
 
 
 @click.command("verify")
@@ -29,17 +32,18 @@ def check(ctx: click.Context, where: Where, as_json: bool) -> None:
     except Corrupt as fault:
         click.echo(f"payments: {fault}", err=True)
         ctx.exit(FAULTY)
+    show_one({**summary(found), "compared": dict(found.compared)}, as_json)
+
+
+def summary(found: Verified) -> Mapping[str, Any]:
+    """What was found in a journal that holds together."""
     balances_wei = found.balances_wei.values()
-    show_one(
-        {
-            "entries": found.entries,
-            "segments": found.segments,
-            "bytes": found.bytes,
-            "sessions": found.sessions,
-            "orchestrators": len(found.balances_wei),
-            "owed": format_eth(sum(wei for wei in balances_wei if wei > 0)),
-            "overdrawn": format_eth(-sum(wei for wei in balances_wei if wei < 0)),
-            "compared": dict(found.compared),
-        },
-        as_json,
-    )
+    return {
+        "entries": found.entries,
+        "segments": found.segments,
+        "bytes": found.bytes,
+        "sessions": found.sessions,
+        "orchestrators": len(found.balances_wei),
+        "owed": format_eth(sum(wei for wei in balances_wei if wei > 0)),
+        "overdrawn": format_eth(-sum(wei for wei in balances_wei if wei < 0)),
+    }

@@ -1,4 +1,6 @@
-"""Locks between processes, all ``flock``, all on lock files beside what they guard. The only importer of filelock.
+"""Locks between processes, all ``flock``: on lock files beside what they guard, or on its folder.
+
+The only importer of filelock.
 
 A lock file is never unlinked: whoever still waits on the old one would then share the lock with whoever makes the new.
 A process that dies, by kill -9 too, lets go; one that is stopped keeps its lock, so whoever owes somebody an answer
@@ -13,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout, lock_descriptor, unlock_descriptor
+
+from payments.disk.operations import open_regular
 
 _POLL_S = 0.01
 
@@ -38,6 +42,21 @@ def brief_lock(path: Path, timeout_s: float) -> Iterator[None]:
         lock.release()
 
 
+def hold_folder(path: Path, timeout_s: float, *, alone: bool) -> int:
+    """Hold the folder ``path`` itself: together with all who use what is in it, or ``alone``, to exchange that.
+
+    Returns a descriptor; to close it is to let go. Raises ``LockTimeout`` and ``OSError``.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if not _poll(lambda: _take(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH), timeout_s):
+            raise LockTimeout(str(path))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 @contextmanager
 def nobody_holding(path: Path, timeout_s: float) -> Iterator[None]:
     """Wait until nobody has the lock ``path``, at most for so long, and let nobody have it for a moment.
@@ -45,12 +64,12 @@ def nobody_holding(path: Path, timeout_s: float) -> Iterator[None]:
     Needs no more than to read the lock file; where there is none, or none that may be read, it waits for nothing.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular(path, os.O_RDONLY)
     except OSError:
         yield
         return
     try:
-        _poll(lambda: _share(descriptor), timeout_s)
+        _poll(lambda: _take(descriptor, fcntl.LOCK_SH), timeout_s)
         yield
     finally:
         os.close(descriptor)
@@ -66,9 +85,9 @@ def _poll(attempt: Callable[[], bool], timeout_s: float) -> bool:
     return True
 
 
-def _share(descriptor: int) -> bool:
+def _take(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
@@ -143,7 +162,7 @@ class HotLock:
         self._descriptor, self._inode = descriptor, inode
 
     def _open(self) -> tuple[int, int]:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         return descriptor, os.fstat(descriptor).st_ino
 
     def names_its_file(self) -> bool:

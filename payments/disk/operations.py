@@ -2,15 +2,34 @@
 
 import errno
 import os
+import stat
 from pathlib import Path
+
+
+def open_regular(path: Path | str, flags: int) -> int:
+    """A descriptor for the regular file ``path``, closed on exec; a file that this makes is 0600. Raises ``OSError``.
+
+    A link is never followed: whoever may write in the folder could have another file read, or written over, by it. And
+    nobody waits for a pipe by that name to have another end.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, "a symbolic link, which is never followed", str(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return descriptor
 
 
 class Disk:
     """The real one. Every method may raise ``OSError``; none retries or hides anything."""
 
     def open(self, path: Path, flags: int) -> int:
-        """A descriptor for ``path``, closed on exec; a file that this makes is 0600."""
-        return os.open(path, flags | os.O_CLOEXEC, 0o600)
+        """As ``open_regular``."""
+        return open_regular(path, flags)
 
     def close(self, descriptor: int) -> None:
         os.close(descriptor)

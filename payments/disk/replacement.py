@@ -28,11 +28,16 @@ def replace_file(disk: Disk, path: Path, parts: Iterable[bytes], temporary: Path
 
 
 def write_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
-    """Make ``parts`` the content of ``path``, in place; on disk when it returns, the name perhaps not.
+    """Make a new file ``path`` of ``parts``; on disk when it returns, the name perhaps not. Raises ``OSError``.
 
-    Raises ``OSError``.
+    What has that name already is removed, not written to: it may be a link, or a second name of another file.
     """
-    descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        descriptor = disk.open(path, flags)
+    except FileExistsError:
+        disk.remove(path)
+        descriptor = disk.open(path, flags)
     try:
         for part in parts:
             write_all(disk, descriptor, part)

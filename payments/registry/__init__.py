@@ -12,6 +12,6 @@ Not here: what orchestrators earn (the journal knows).
 from payments.registry.document import read_document as read_records
 from payments.registry.document import read_fields, taken
 from payments.registry.records import Record, RecordSchema
-from payments.registry.registry import Registry, bootstrap
+from payments.registry.registry import Registry, bootstrap, good_path
 
-__all__ = ["Record", "RecordSchema", "Registry", "bootstrap", "read_fields", "read_records", "taken"]
+__all__ = ["Record", "RecordSchema", "Registry", "bootstrap", "good_path", "read_fields", "read_records", "taken"]

@@ -33,7 +33,7 @@ class Registry:
         """Raises ``Corrupt`` where neither the file nor its good copy is sound, ``Misconfigured`` on bad access."""
         self._path = path
         self._name = str(path)
-        self._good_path = path.with_name(f"{path.name}.good")
+        self._good_path = good_path(path)
         self._clock = clock
         self._disk = disk or Disk()
         self._reading = threading.Lock()
@@ -185,6 +185,11 @@ class Registry:
                 replace_file(self._disk, self._good_path, [data])
         except (OSError, LockTimeout) as error:
             log.warning("%s cannot be kept up to date: %s", self._good_path, error)
+
+
+def good_path(path: Path) -> Path:
+    """Where the last sound content of the registry at ``path`` is."""
+    return path.with_name(f"{path.name}.good")
 
 
 def _read(path: Path) -> tuple[bytes, dict[str, Record]]:

@@ -188,6 +188,39 @@ class Lease(Protocol):
         """Let another process have it."""
 
 
+class Backup(Protocol):
+    """The ledger as it was when this was opened, and the documents beside it; to be closed."""
+
+    def write(self, folder: Path) -> Verified:
+        """Make ``folder``, which must not be there yet, a verified backup; on disk when this returns.
+
+        Raises ``Unavailable``, and ``Corrupt`` where the ledger is damaged: the copy then stays, unfinished.
+        """
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class Restored(NamedTuple):
+    """What was put back, and the folders that have what stood there before."""
+
+    verified: Verified
+    aside: Sequence[Path]
+
+
+class Restoration(Protocol):
+    """A backup, open to be put back; to be closed."""
+
+    def run(self) -> Restored:
+        """Put it in place of what is there, which is set aside; nothing changes before it is on disk and verified.
+
+        Raises ``Unavailable``, also where anything has the ledger open, and ``Corrupt``.
+        """
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
 class Engine(Protocol):
     """Where a ledger is kept, whether or not anybody has it open. ``str`` says where, for messages."""
 
@@ -202,6 +235,9 @@ class Engine(Protocol):
 
     def check_user(self) -> None:
         """Raises ``Misconfigured`` where this user would leave files that the ledger's owner could not read."""
+
+    def folder(self) -> Path | None:
+        """The folder on this machine that holds the ledger; ``None`` where none does."""
 
     def uses(self, path: Path) -> bool:
         """Whether ``path`` is one of the files that the ledger is kept in."""
@@ -223,6 +259,15 @@ class Engine(Protocol):
 
         Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``.
         """
+
+    def backup(self, documents: Mapping[str, Path]) -> Backup:
+        """A copy to be written, beside whatever runs; ``documents`` belong to it, by their names in the backup.
+
+        Raises ``Misconfigured`` and ``Corrupt``.
+        """
+
+    def restoration(self, folder: Path, documents: Mapping[str, Path]) -> Restoration:
+        """The backup in ``folder``, to be put back; ``documents`` as for ``backup``. Raises ``Misconfigured``."""
 
     def lease(self, name: str) -> Lease:
         """A claim to the duty ``name``, not acquired yet. Raises ``Misconfigured``."""

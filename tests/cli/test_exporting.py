@@ -2,9 +2,7 @@
 
 import json
 import os
-import pty
 import signal
-import subprocess
 import threading
 import tracemalloc
 from pathlib import Path
@@ -154,22 +152,6 @@ def test_long_journal_is_never_in_memory(data: Path, tmp_path: Path) -> None:
         tracemalloc.stop()
     assert most < size / 2, most
     assert len((tmp_path / "out").read_bytes().splitlines()) > 11_000
-
-
-def test_progress_is_shown_on_a_terminal(data: Path) -> None:
-    terminal, end = pty.openpty()
-    export = process(*EXPORT, "csv", stdout=subprocess.DEVNULL, stderr=end)
-    os.close(end)
-    shown = b""
-    try:
-        while chunk := os.read(terminal, 4096):
-            shown += chunk
-    except OSError:  # Linux's way to say that the other end is closed
-        pass
-    os.close(terminal)
-    assert export.wait() == 0
-    assert b"Exporting" in shown
-    assert b"100%" in shown
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from compose_spec import PyOptions, parse_duration
 from payments.settings import Settings
 from tests.deploy.image import COMPOSE, CONTAINER, DOCKERFILE, FOLDER, copied, is_sent, last, lay_out, services, tracked
 from tests.harness import ROOT, Server, free_port, journal_path, until
-from tests.readme import script
 
 OURS = {name: each for name, each in services().items() if each["image"] == "payments"}
 HEALTH = {"api": last("HEALTHCHECK").command, "worker": services()["worker"]["healthcheck"]["test"][1:]}
@@ -259,18 +258,3 @@ def test_the_health_check_of_nginx_tells(shared_server: Server) -> None:
 
     assert ask(shared_server.port) == 0
     assert ask(free_port(), "--tries=1") != 0
-
-
-def test_restoring_in_a_container_gives_what_was_copied(tmp_path: Path) -> None:
-    """The folder itself stays, for it is where the volume is mounted; what was in it is kept."""
-    data, copy = tmp_path / "data", tmp_path / "copy"
-    (data / "audit").mkdir(parents=True)
-    (data / ".hidden").write_text("now")
-    (copy / "audit").mkdir(parents=True)
-    (copy / "audit" / "ledger-events.log").write_text("then")
-    inode = data.stat().st_ino
-    commands = script("In containers", "restore in a container")
-    subprocess.run(["bash", "-c", commands], env={**os.environ, "data": str(data), "copy": str(copy)}, check=True)
-    assert data.stat().st_ino == inode
-    assert sorted(str(path.relative_to(data)) for path in data.rglob("*")) == ["audit", "audit/ledger-events.log"]
-    assert (tmp_path / "copy.before" / ".hidden").read_text() == "now"

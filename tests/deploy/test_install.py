@@ -228,21 +228,20 @@ def _settled(found: list[str]) -> list[str]:
 
 
 def test_a_copy_is_taken_while_it_runs_and_restored_when_it_is_stopped(machine: Machine) -> None:
-    deploy = "/opt/payments/current/deploy"
     machine.report("s-copied")
-    machine.run(f"sh {deploy}/backup.sh /srv/copy")
-    refused = machine.tried(f"sh {deploy}/restore.sh /srv/copy")
-    assert (refused.returncode, "Payments runs" in refused.stderr) == (1, True)
+    machine.run("payments backup /srv/copy")
+    refused = machine.tried("payments restore /srv/copy")
+    assert (refused.returncode, "is in use; stop the API" in refused.stderr) == (1, True)
     machine.report("s-behind-the-copy")
     machine.run("systemctl stop payments-api.socket payments-api payments-worker")
     assert machine.run("systemctl list-units --failed --no-legend 'payments*'") == ""
-    machine.run(f"sh {deploy}/restore.sh /srv/copy")
+    machine.run("payments restore /srv/copy")
     machine.run("systemctl start payments-api.socket payments-api payments-worker")
     assert machine.run("find /var/lib/payments ! -user payments") == ""
     listed = machine.run("payments sessions list --all --json")
     assert "s-copied" in listed
     assert "s-behind-the-copy" not in listed
-    assert len(machine.run("ls -d /var/lib/payments.before-*").split()) == 1
+    assert len(machine.run("ls -d /var/lib/payments/audit/before-*").split()) == 1
 
 
 def test_uninstalling_keeps_data_and_settings_unless_told(machine: Machine) -> None:

@@ -7,6 +7,7 @@ REBUILD = "payments/store/file/rebuild.py"
 PROJECTOR = "payments/store/file/projector.py"
 SNAPSHOT = "payments/store/file/snapshot.py"
 WALK = "payments/store/file/walk.py"
+BACKUP = "payments/store/file/backup.py"
 SAID = "payments/store/file/said.py"
 TALLY = "payments/store/file/tally.py"
 VERIFY = "payments/store/file/verify.py"
@@ -170,5 +171,31 @@ MUTANTS = (
         "end-of-the-journal-within-a-group", WALK,
         '    with nobody_holding(lock_path(journal_path), _WITHIN_S):\n', "    if True:\n",
         "tests/store/file/test_export.py -k cut_off_again",
+    ),
+    Mutant(
+        "file-sealed-meanwhile-copied-twice", WALK,
+        "first_seq < int(begin[1])", "True",
+        "tests/store/file/test_backup.py -k is_sealed",
+    ),
+    Mutant(
+        "cut-backup-restored", BACKUP,
+        "verified.entries != self._entries", "False",
+        "tests/store/file/test_backup.py -k not_whole",
+    ),
+    Mutant(
+        "backup-names-any-file", BACKUP,
+        "if name not in documents and not _PART.fullmatch(name):", "if False:",
+        "tests/store/file/test_backup.py -k not_whole",
+    ),
+    Mutant(
+        "restored-under-an-open-store", BACKUP,
+        "hold_folder(folder, 0, alone=True)", "hold_folder(folder, 0, alone=False)",
+        "tests/store/file/test_backup.py -k keeps_a_backup_out",
+    ),
+    Mutant(
+        "projections-set-aside-before-the-journal", BACKUP,
+        "[*journal_parts(journal_path), halt.mark_of(journal_path)]",
+        "[*projections, *journal_parts(journal_path), halt.mark_of(journal_path)]",
+        "tests/store/file/test_backup.py -k cut_short",
     ),
 )  # fmt: skip

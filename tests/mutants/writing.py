@@ -15,6 +15,11 @@ COMMITTER = "payments/store/file/committer.py"
 
 MUTANTS = (
     Mutant("data-sync-does-nothing", OPERATIONS, "os.fdatasync(descriptor)", "pass", "tests/disk/test_operations.py"),
+    Mutant("links-are-followed", OPERATIONS, " | os.O_NOFOLLOW", "", "tests/disk/test_links.py"),
+    Mutant(
+        "temporary-file-written-over", REPLACEMENT, "os.O_CREAT | os.O_EXCL", "os.O_CREAT | os.O_TRUNC",
+        "tests/disk/test_links.py",
+    ),
     Mutant("folder-sync-does-nothing", OPERATIONS, "os.fsync(descriptor)", "pass", "tests/disk/test_operations.py"),
     Mutant(
         "data-sync-of-the-journal-left-out", JOURNAL,

@@ -103,7 +103,7 @@ def _compress(disk: Disk, path: Path, begin: Position) -> None:
 
 
 def _write(disk: Disk, path: Path, plain: Segment) -> None:
-    descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    descriptor = disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         for member in blocks.compress(_chunks(plain)):
             write_all(disk, descriptor, member)

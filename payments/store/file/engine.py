@@ -11,6 +11,7 @@ from typing import Any
 from payments.disk import Disk
 from payments.disk.obstacles import in_the_way
 from payments.errors import Misconfigured
+from payments.store.file.backup import FileBackup, FileRestoration
 from payments.store.file.export import Export
 from payments.store.file.lease import FileLease, read_status
 from payments.store.file.snapshot import Paths
@@ -62,6 +63,9 @@ class FileEngine:
             f"sudo -u '{user}' payments ..."
         )
 
+    def folder(self) -> Path | None:
+        return self._journal_path.parent
+
     def uses(self, path: Path) -> bool:
         return path.resolve() in {each.resolve() for each in (self._journal_path, *self._projections)}
 
@@ -90,6 +94,12 @@ class FileEngine:
     def verify(self) -> Verified:
         with closing(Verification(self._disk, self._journal_path, self._projections)) as verification:
             return verification.run()
+
+    def backup(self, documents: Mapping[str, Path]) -> FileBackup:
+        return FileBackup(self._disk, self._journal_path, documents)
+
+    def restoration(self, folder: Path, documents: Mapping[str, Path]) -> FileRestoration:
+        return FileRestoration(self._disk, folder, documents, self._journal_path, self._projections)
 
     def lease(self, name: str) -> FileLease:
         try:

@@ -19,6 +19,8 @@ def mark_of(journal_path: Path) -> Path:
 def set_mark(disk: Disk, journal_path: Path, why: str) -> None:
     """Tell the other processes. As good as the failing disk allows: each also sees the failure at its own next sync."""
     mark = mark_of(journal_path)
+    if disk.exists(str(mark)):
+        return
     with suppress(OSError):
         write_file(disk, mark, [f"{why}\n".encode()])
         disk.sync_folder(mark.parent)

@@ -17,6 +17,7 @@ from payments.store.file.segments import (
     PlainSegment,
     Segment,
     compressed_path,
+    hold_in_place,
     last_line,
     open_compressed,
     open_sealed,
@@ -52,7 +53,7 @@ class Journal:
     """
 
     def __init__(self, disk: Disk, path: Path, segment_bytes: int) -> None:
-        """Open ``path``; made, and its folder with it, where missing. Raises ``OSError``."""
+        """Open ``path``; made, and its folder with it, where missing. Raises ``OSError``, ``Unavailable``."""
         self.disk = disk
         self.path = path
         self.position = Position()
@@ -60,12 +61,18 @@ class Journal:
         self.decode: Decode = decode_lines
         self._segment_bytes = segment_bytes
         disk.make_folder(path.parent)
-        self.descriptor = self._open()
+        self._use = hold_in_place(path)
+        try:
+            self.descriptor = self._open()
+        except BaseException:
+            os.close(self._use)
+            raise
         self._identity = disk.identity(self.descriptor)
         self._open_segment = self.position.segment
 
     def close(self) -> None:
         self.disk.close(self.descriptor)
+        os.close(self._use)
 
     def open_anew(self) -> None:
         """Open the file that the path names, unless it is open: one may be sealed before its opener has the lock."""

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Protocol
 
 from payments.disk import Disk
-from payments.errors import Corrupt
+from payments.disk.lock import LockTimeout, hold_folder
+from payments.errors import Corrupt, Unavailable
 from payments.store.file.blocks import BadBlock, Blocks, Layout, layout
 
 _LONGEST_LINE = 1 << 20
+_RESTORED_WITHIN_S = 120.0
 
 # To walk through a file takes longer than to read a page of it; such a file never changes. About 70 KB each.
 _MOST_LAYOUTS = 64
@@ -33,6 +35,10 @@ class Segment(Protocol):
     def path(self) -> Path:
         """What the file was called when it was opened."""
 
+    @property
+    def descriptor(self) -> int:
+        """The file itself, whatever it is called by now."""
+
     def size(self) -> int:
         """The bytes of all lines; of the active file, those that it has by now."""
 
@@ -47,17 +53,17 @@ class PlainSegment:
 
     def __init__(self, disk: Disk, path: Path, descriptor: int) -> None:
         self.path = path
+        self.descriptor = descriptor
         self._disk = disk
-        self._descriptor = descriptor
 
     def size(self) -> int:
-        return self._disk.size(self._descriptor)
+        return self._disk.size(self.descriptor)
 
     def read(self, length: int, offset: int) -> bytes:
-        return self._disk.read(self._descriptor, length, offset)
+        return self._disk.read(self.descriptor, length, offset)
 
     def close(self) -> None:
-        self._disk.close(self._descriptor)
+        self._disk.close(self.descriptor)
 
 
 class CompressedSegment:
@@ -65,8 +71,8 @@ class CompressedSegment:
 
     def __init__(self, disk: Disk, path: Path, descriptor: int) -> None:
         self.path = path
+        self.descriptor = descriptor
         self._disk = disk
-        self._descriptor = descriptor
         try:
             self._blocks = Blocks(self._read_file, self._layout())
         except BadBlock as error:
@@ -82,14 +88,14 @@ class CompressedSegment:
             raise _damaged(self.path, error) from error
 
     def close(self) -> None:
-        self._disk.close(self._descriptor)
+        self._disk.close(self.descriptor)
 
     def _layout(self) -> Layout:
-        key = self._disk.stamp(self._descriptor)
+        key = self._disk.stamp(self.descriptor)
         with _lock:
             known = _layouts.get(key)
         if known is None:
-            known = layout(self._read_file, self._disk.size(self._descriptor))
+            known = layout(self._read_file, self._disk.size(self.descriptor))
             with _lock:
                 _layouts[key] = known
                 if len(_layouts) > _MOST_LAYOUTS:
@@ -97,7 +103,15 @@ class CompressedSegment:
         return known
 
     def _read_file(self, length: int, offset: int) -> bytes:
-        return self._disk.read(self._descriptor, length, offset)
+        return self._disk.read(self.descriptor, length, offset)
+
+
+def hold_in_place(journal_path: Path) -> int:
+    """As long as the descriptor is open, no backup takes the place of the journal's files. Raises ``Unavailable``."""
+    try:
+        return hold_folder(journal_path.parent, _RESTORED_WITHIN_S, alone=False)
+    except LockTimeout as error:
+        raise Unavailable(f"{error}: a backup is being restored there; start again when it has ended") from error
 
 
 def lock_path(journal_path: Path) -> Path:
@@ -113,6 +127,13 @@ def sealed_path(journal_path: Path, first_seq: int) -> Path:
 def compressed_path(plain_path: Path) -> Path:
     """Where the sealed segment ``plain_path`` is once it is compressed."""
     return plain_path.with_name(f"{plain_path.name}.gz")
+
+
+def journal_parts(journal_path: Path) -> list[Path]:
+    """Every file of the journal that is there, in both forms where a crash left both; the active one last."""
+    named = re.compile(rf"{re.escape(journal_path.name)}(\.[0-9]{{20}}(\.gz)?)?")
+    paths = [path for path in journal_path.parent.iterdir() if named.fullmatch(path.name)]
+    return sorted(paths, key=lambda path: (path == journal_path, path.name))
 
 
 def sealed_segments(journal_path: Path) -> list[tuple[int, Path]]:

@@ -43,10 +43,7 @@ class Verification:
             raise Unavailable(f"{error.filename or journal_path}: cannot be read ({error.strerror})") from error
 
     def run(self) -> Verified:
-        """Walk through all of it.
-
-        Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``.
-        """
+        """Walk through all of it. Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``."""
         check = _Check(self._projections, self._shown)
         position = Position()
         for file in self._files:

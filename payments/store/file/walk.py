@@ -5,6 +5,7 @@ as they are now.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from payments.store.file.lines import split_lines
 from payments.store.file.segments import PlainSegment, Segment, lock_path, open_sealed, sealed_segments
 
 _CHUNK = 2 * PLAIN_BYTES
+_SEQ = re.compile(rb'\{"seq":([0-9]+),')
 _WITHIN_S = 5.0
 
 
@@ -50,10 +52,11 @@ def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
 
 
 def _sealed_files(disk: Disk, journal_path: Path, active_line: bytes) -> list[JournalFile]:
-    """The sealed segments but for the one that begins with ``active_line``."""
+    """The sealed segments before the file that begins with ``active_line``: by now it may be sealed, and others too."""
+    begin = _SEQ.match(active_line)
     files = []
     for first_seq, _ in sealed_segments(journal_path) if journal_path.parent.is_dir() else ():
-        if not active_line.startswith(b'{"seq":%d,' % first_seq):
+        if begin is None or first_seq < int(begin[1]):
             segment = open_sealed(disk, journal_path, first_seq)
             files.append(JournalFile(segment, first_seq, segment.size()))
     return files

@@ -1,0 +1,218 @@
+"""Backups: the journal copied beside whatever runs, verified, and put back while nothing does.
+
+A backup is a data folder: the journal's files as they were, the documents that belong to it and, written last,
+``backup.json``, which names them and says how many entries there are. A folder without it is an unfinished copy.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import orjson
+
+from payments.clock import now_ms
+from payments.disk import Disk, replace_file, write_file
+from payments.disk.lock import LockTimeout, hold_folder
+from payments.domain.times import format_time
+from payments.errors import Corrupt, Misconfigured, Unavailable
+from payments.store.file import halt
+from payments.store.file.segments import journal_parts
+from payments.store.file.snapshot import Paths
+from payments.store.file.verify import Verification
+from payments.store.file.walk import journal_files
+from payments.store.protocol import Restored, Verified
+
+_FORMAT, _MANIFEST = 1, "backup.json"
+# Where a data folder has them, so that every command reads a backup by PAYMENTS_DATA_DIR alone.
+_JOURNAL, _PROJECTIONS = "audit/ledger-events.log", ("sessions.json", "balances.json", "power_meter.json")
+_PART = re.compile(rf"{re.escape(_JOURNAL)}(\.[0-9]{{20}}(\.gz)?)?")
+_CHUNK = 1 << 20
+
+
+class FileBackup:
+    """The journal as it was when this was opened, and the documents beside it; whoever made it closes it."""
+
+    def __init__(self, disk: Disk, journal_path: Path, documents: Mapping[str, Path]) -> None:
+        """``documents``: by their names in the backup. Raises ``Misconfigured`` and ``Corrupt``."""
+        self._disk = disk
+        self._files: dict[str, tuple[int, int]] = {}
+        try:
+            for file in journal_files(disk, journal_path):
+                name = _JOURNAL + file.segment.path.name.removeprefix(journal_path.name)
+                descriptor = file.segment.descriptor
+                self._files[name] = descriptor, file.end if file.first_seq is None else disk.size(descriptor)
+            # Last, so that they know of everybody who is in the journal.
+            for name, path in documents.items():
+                with suppress(FileNotFoundError):
+                    self._files[name] = _open(disk, path)
+        except OSError as error:
+            raise Misconfigured(
+                f"{error.filename or journal_path}: cannot be read ({error.strerror}); name the journal by "
+                f"PAYMENTS_DATA_DIR or PAYMENTS_LEDGER_JOURNAL_PATH, and run this as a user that may read it"
+            ) from error
+
+    def write(self, folder: Path) -> Verified:
+        """Make ``folder``, which must not be there yet, a verified backup; on disk when this returns.
+
+        Raises ``Unavailable``, and ``Corrupt`` where the journal is damaged: the copy then stays, unfinished.
+        """
+        try:
+            folder.mkdir(mode=0o700)
+            try:
+                return self._fill(folder)
+            except Corrupt as fault:
+                raise Corrupt(f"{fault}. What could be copied is in {folder}, and cannot be restored") from fault
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+        except OSError as error:
+            raise Unavailable(f"{folder}: no backup can be written there ({error.strerror})") from error
+
+    def close(self) -> None:
+        """Let go of the files."""
+        _close(self._disk, self._files)
+
+    def _fill(self, folder: Path) -> Verified:
+        _copy(self._disk, self._files, folder)
+        verified = _verify(self._disk, folder)
+        manifest = {"format": _FORMAT, "entries": verified.entries, "files": list(self._files)}
+        replace_file(self._disk, folder / _MANIFEST, [orjson.dumps(manifest, option=orjson.OPT_INDENT_2)])
+        self._disk.sync_folder(folder.parent)
+        return verified
+
+
+class FileRestoration:
+    """A backup, open to be put back; whoever made it closes it."""
+
+    def __init__(
+        self, disk: Disk, folder: Path, documents: Mapping[str, Path], journal_path: Path, projections: Paths
+    ) -> None:
+        """The backup in ``folder``; ``documents`` as for ``FileBackup``. Raises ``Misconfigured``."""
+        self._disk = disk
+        self._journal_path = journal_path
+        self._projections = projections
+        self._documents = documents
+        self._files: dict[str, tuple[int, int]] = {}
+        try:
+            self._files[_MANIFEST] = _open(disk, folder / _MANIFEST)
+            manifest = orjson.loads(b"".join(_parts(disk, self._files[_MANIFEST])))
+            self._entries = manifest["entries"]
+            if manifest["format"] != _FORMAT:
+                raise ValueError(f"its format is not {_FORMAT}")
+            for name in manifest["files"]:
+                # Anything else, such as ../x, is no name of this program's.
+                if name not in documents and not _PART.fullmatch(name):
+                    raise ValueError(f"no backup has a file {name}")
+                self._files[name] = _open(disk, folder / name)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Misconfigured(
+                f"{folder}: payments backup has not made this, or has not finished it ({error})"
+            ) from error
+
+    def run(self) -> Restored:
+        """Put it in place of what is there, which is set aside; nothing changes before it is on disk and verified.
+
+        Raises ``Unavailable``, also where anything has the journal open, and ``Corrupt``.
+        """
+        journal_path = self._journal_path
+        folder, staging = journal_path.parent, journal_path.with_name(f"{journal_path.name}.restoring")
+        try:
+            self._disk.make_folder(folder)
+            use = hold_folder(folder, 0, alone=True)
+            try:
+                # Of a run that was killed.
+                shutil.rmtree(staging, ignore_errors=True)
+                parts = {name: file for name, file in self._files.items() if _PART.fullmatch(name)}
+                _copy(self._disk, parts, staging)
+                verified = _verify(self._disk, staging)
+                if verified.entries != self._entries:
+                    raise Corrupt(f"{verified.entries} entries are in the backup, and {self._entries} were put into it")
+                return Restored(verified, self._exchange(staging, list(parts)))
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+                os.close(use)
+        except LockTimeout as error:
+            raise Unavailable(f"{error} is in use; stop the API, all workers and payments commands first") from error
+        except OSError as error:
+            raise Unavailable(f"{journal_path}: cannot be restored ({error.strerror}); run this again") from error
+
+    def close(self) -> None:
+        """Let go of the files."""
+        _close(self._disk, self._files)
+
+    def _exchange(self, staging: Path, names: list[str]) -> list[Path]:
+        """The folders with what was there. Where this is cut short, the next run completes it, and no start goes on.
+
+        For the projections, which show the old journal, stay until the new one is whole.
+        """
+        journal_path = self._journal_path
+        aside = f"before-{format_time(now_ms()).replace(':', '').replace('-', '')}"
+        folders = self._set_aside(aside, [*journal_parts(journal_path), halt.mark_of(journal_path)])
+        for name in names:
+            target = journal_path.with_name(journal_path.name + name.removeprefix(_JOURNAL))
+            self._disk.replace(staging / name, target)
+        self._disk.sync_folder(journal_path.parent)
+        folders += self._set_aside(aside, [*self._projections, *self._documents.values()])
+        for name, path in self._documents.items():
+            if name in self._files:
+                self._disk.make_folder(path.parent)
+                new = path.with_name(f"{path.name}.new")
+                _write(self._disk, new, self._files[name])
+                self._disk.replace(new, path)
+                self._disk.sync_folder(path.parent)
+        return sorted(set(folders))
+
+    def _set_aside(self, aside: str, paths: Iterable[Path]) -> list[Path]:
+        """Move those that are there into a folder beside each."""
+        there = [path for path in paths if os.path.lexists(path)]
+        for path in there:
+            self._disk.make_folder(path.parent / aside)
+            self._disk.replace(path, path.parent / aside / path.name)
+            self._disk.sync_folder(path.parent / aside)
+        return [path.parent / aside for path in there]
+
+
+def _open(disk: Disk, path: Path) -> tuple[int, int]:
+    """A descriptor, and the bytes behind it."""
+    descriptor = disk.open(path, os.O_RDONLY)
+    return descriptor, disk.size(descriptor)
+
+
+def _close(disk: Disk, files: dict[str, tuple[int, int]]) -> None:
+    while files:
+        disk.close(files.popitem()[1][0])
+
+
+def _parts(disk: Disk, file: tuple[int, int]) -> Iterator[bytes]:
+    descriptor, size = file
+    return (disk.read(descriptor, min(_CHUNK, size - offset), offset) for offset in range(0, size, _CHUNK))
+
+
+def _write(disk: Disk, path: Path, file: tuple[int, int]) -> None:
+    """A new file ``path``, as old as ``file``: the registry goes by that."""
+    write_file(disk, path, _parts(disk, file))
+    copied = os.fstat(file[0])
+    os.utime(path, ns=(copied.st_atime_ns, copied.st_mtime_ns))
+
+
+def _copy(disk: Disk, files: Mapping[str, tuple[int, int]], folder: Path) -> None:
+    """New files in ``folder``, on disk."""
+    disk.make_folder((folder / _JOURNAL).parent)
+    for name, file in files.items():
+        _write(disk, folder / name, file)
+        if name.startswith(f"{_JOURNAL}."):
+            # Sealed, as it was.
+            (folder / name).chmod(0o400)
+    disk.sync_folder((folder / _JOURNAL).parent)
+    disk.sync_folder(folder)
+
+
+def _verify(disk: Disk, folder: Path) -> Verified:
+    verification = Verification(disk, folder / _JOURNAL, Paths(*(folder / name for name in _PROJECTIONS)))
+    try:
+        return verification.run()
+    finally:
+        verification.close()
