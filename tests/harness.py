@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -136,6 +137,15 @@ def show_all(store: FileStore, folder: Path) -> None:
     until(lambda: shown_seq(folder) == store.totals(0, 0).entries)
     with FileLock(folder / "sessions.json.lock"):
         pass
+
+
+def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
+    """Change what a projection shows, and its checksum with it."""
+    data = path.read_bytes()
+    shown, _, _ = data.rpartition(b'\n],"checksum":"')
+    changed = change(shown)
+    assert changed != shown
+    path.write_bytes(changed + b'\n],"checksum":"%b"}\n' % sha256(changed).hexdigest().encode())
 
 
 def file_engine(folder: Path) -> FileEngine:

@@ -20,9 +20,6 @@ from payments.disk.operations import open_regular
 
 _POLL_S = 0.01
 
-# Who polls may be overtaken by all who queue up, so it has an end soon.
-_WORKING_S, _PAUSES, _PAUSE_S = 0.05, 8, 0.0005
-
 
 class LockTimeout(Exception):
     """Another process kept the lock for longer than the caller would wait."""
@@ -115,22 +112,6 @@ class HotLock:
             # Somebody unlinked the lock file: this lock excludes nobody who came later.
             self._reopen()
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-
-    def acquire_working(self, work: Callable[[], bool], *, patiently: bool) -> None:
-        """As ``acquire``; while another process has the lock, ``work`` is called, which says whether it did anything.
-
-        As long as it does, it is called again; ``patiently``: also where it has nothing to do at first.
-        """
-        pauses = _PAUSES if patiently else 0
-        deadline_s = time.monotonic() + _WORKING_S
-        while not self.acquire_now():
-            worked = work()
-            pauses = _PAUSES if worked else pauses - 1
-            if pauses < 0 or time.monotonic() >= deadline_s:
-                self.acquire()
-                return
-            if not worked:
-                time.sleep(_PAUSE_S)
 
     def acquire_within(self, timeout_s: float) -> None:
         """As ``acquire``, by polling, for whoever has no thread to spare. Raises ``LockTimeout`` too."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from payments.clock import now_ms
 from payments.disk import Disk
 from payments.domain.sessions import HEARTBEAT
-from payments.store.file import snapshot
-from payments.store.file.snapshot import Paths, Rest, Snapshot
+from payments.store.file import snapshot as engine
+from payments.store.file.snapshot import Paths, Snapshot
 from payments.store.file.store import FileStore
 from tests.harness import event, file_store, state_of
 
@@ -55,23 +55,15 @@ def _report(store: FileStore, until_s: float) -> int:
 
 
 def _time_the_writes(writes: list[tuple[float, float]]) -> None:
-    """Note when each write of the projections began, and how long it took, without its rests."""
-    write = snapshot.write
+    """Note when each write of the projections began, and how much of a processor it took."""
+    write = engine.write
 
-    def timed(disk: Disk, paths: Paths, shown: Snapshot, credit_unit: str, given_rest: Rest) -> None:
-        rested_s = 0.0
+    def timed(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> None:
+        begun_s, spent_s = time.monotonic(), time.thread_time()
+        write(disk, paths, snapshot, credit_unit)
+        writes.append((begun_s, time.thread_time() - spent_s))
 
-        def rest() -> None:
-            nonlocal rested_s
-            rest_begun_s = time.monotonic()
-            given_rest()
-            rested_s += time.monotonic() - rest_begun_s
-
-        begun_s = time.monotonic()
-        write(disk, paths, shown, credit_unit, rest)
-        writes.append((begun_s, time.monotonic() - begun_s - rested_s))
-
-    snapshot.write = timed  # type: ignore[assignment]
+    engine.write = timed
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from payments.domain.commands import decide
 from payments.domain.decisions import Outcome
 from payments.domain.entries import Entry
 from payments.domain.readings import Reading
-from payments.domain.sessions import ACTIVE, END, EVENTS, HEARTBEAT, START, Session
+from payments.domain.sessions import ACTIVE, END, EVENTS, HEARTBEAT, START, STATUSES, Session
 from payments.domain.state import State, evolve
 from tests.domain.book import MINUTE_WEI, Book, at
 from tests.harness import HOST_A, HOST_B, TERMS, campaign, event
@@ -46,6 +46,34 @@ def folded(entries: list[Entry], state: State | None = None) -> State:
     for entry in entries:
         evolve(state, entry)
     return state
+
+
+@given(STORIES, st.integers(0, 20), st.booleans())
+@campaign(200)
+def test_totals_are_what_counting_everything_comes_to(
+    story: list[tuple[str, str, str]], silent_s: int, by_draft: bool
+) -> None:
+    """However the state came about: folded, as a draft that was adopted, or surveyed as a whole."""
+    entries = told(story).entries
+    state = State()
+    state.survey()
+    for entry in entries:
+        draft = state.draft() if by_draft else state
+        evolve(draft, entry)
+        if by_draft:
+            state.adopt(draft)
+    now_ms = at(len(story))
+    found = state.totals(now_ms, 1000 * silent_s)
+    sessions = [session.status_at(now_ms, 1000 * silent_s) for session in state.sessions.values()]
+    credited_wei: dict[str, int] = dict.fromkeys(found.credited_wei, 0)
+    for entry in entries:
+        if entry.delta_wei is not None:
+            credited_wei[entry.reason] += entry.delta_wei
+    owed_wei = sum(balance.balance_wei for balance in state.balances.values())
+    counts = {status: sessions.count(status) for status in STATUSES}
+    assert found == (len(entries), counts, 0, credited_wei, owed_wei)
+    state.survey()
+    assert state.totals(now_ms, 1000 * silent_s) == found
 
 
 @given(STORIES)

@@ -224,12 +224,12 @@ MUTANTS = (
     ),
     Mutant(
         "forgotten-too-early-after-a-step-back", UPKEEP,
-        "now_ms - max(session.last_seen_at_ms, session.last_billed_at_ms) > keep_ms", "silent_ms > keep_ms",
+        "        if now_ms - session.last_billed_at_ms > keep_ms:\n", "        if keep_ms >= 0:\n",
         "tests/domain/test_upkeep.py",
     ),
     Mutant(
         "forgotten-at-once", UPKEEP,
-        "session.last_billed_at_ms) > keep_ms:", "session.last_billed_at_ms) > 0:",
+        "now_ms - session.last_seen_at_ms <= keep_ms:", "now_ms - session.last_seen_at_ms <= 0:",
         "tests/domain/test_upkeep.py",
     ),
     Mutant(

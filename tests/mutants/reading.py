@@ -4,20 +4,18 @@ from tests.mutants.mutant import Mutant
 
 READER = "payments/store/file/reader.py"
 REBUILD = "payments/store/file/rebuild.py"
+SHARED = "payments/store/file/shared.py"
+STORE = "payments/store/file/store.py"
 PROJECTOR = "payments/store/file/projector.py"
 SNAPSHOT = "payments/store/file/snapshot.py"
 WALK = "payments/store/file/walk.py"
 BACKUP = "payments/store/file/backup.py"
+PROOF = "payments/store/file/proof.py"
 SAID = "payments/store/file/said.py"
 TALLY = "payments/store/file/tally.py"
 VERIFY = "payments/store/file/verify.py"
 
 MUTANTS = (
-    Mutant(
-        "projections-without-a-rest", PROJECTOR,
-        "                self._closing.wait(rest_s)\n", "",
-        "tests/store/file/test_projections.py -k have_time",
-    ),
     Mutant(
         "projection-checksum-ignored", SNAPSHOT,
         'return line.rstrip(b"\\n") == _end(checksum.hexdigest())', 'return line.endswith(b"}\\n")',
@@ -45,7 +43,7 @@ MUTANTS = (
         "tests/store/file/test_rebuild.py",
     ),
     Mutant(
-        "rebuild-leaves-balances-to-sessions", REBUILD, "        if amount > 0:\n", "        if False:\n",
+        "rebuild-leaves-balances-to-sessions", REBUILD, "if amount > 0 else None", "if amount > 10**9 else None",
         "tests/store/file/test_rebuild.py",
     ),
     Mutant(
@@ -195,7 +193,41 @@ MUTANTS = (
     Mutant(
         "projections-set-aside-before-the-journal", BACKUP,
         "[*journal_parts(journal_path), halt.mark_of(journal_path)]",
-        "[*projections, *journal_parts(journal_path), halt.mark_of(journal_path)]",
+        "[*self._projections, *journal_parts(journal_path), halt.mark_of(journal_path)]",
         "tests/store/file/test_backup.py -k cut_short",
+    ),
+    Mutant(
+        "projections-believed", SHARED, "        return why is None\n", "        return True\n",
+        "tests/store/file/test_proof.py",
+    ),
+    Mutant(
+        "edited-session-believed", PROOF,
+        "            if self._subjects.get(subject) != last:\n", "            if not subject:\n",
+        "tests/store/file/test_proof.py",
+    ),
+    Mutant(
+        "old-balance-believed-unseen", PROOF,
+        "    for balance in proof.unproven_balances():\n", "    for balance in ():\n",
+        "tests/store/file/test_proof.py",
+    ),
+    Mutant(
+        "projections-waited-for", PROJECTOR,
+        "brief_lock(self._lock_path, timeout_s=0)", "brief_lock(self._lock_path, timeout_s=30)",
+        "tests/store/file/test_projections.py -k keeps_their_lock",
+    ),
+    Mutant(
+        "projections-written-with-every-event", PROJECTOR,
+        "max(LEAST_S, self._took_s / SHARE) - age_s", "0.0",
+        "tests/store/file/test_projections.py -k burst",
+    ),
+    Mutant(
+        "everybody-waits-for-a-kept-lock", STORE,
+        "monotonic_s() - since_s > PATIENCE_S", "since_s < 0",
+        "tests/store/file/test_waiting.py",
+    ),
+    Mutant(
+        "all-threads-may-wait", STORE,
+        "self._committer.waiting >= MOST_WAITING", "self._committer.waiting < 0",
+        "tests/store/file/test_waiting.py",
     ),
 )  # fmt: skip

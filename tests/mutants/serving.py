@@ -9,10 +9,8 @@ DEMO_PLAY = "payments/cli/demo/play.py"
 DEMO_STAGE = "payments/cli/demo/stage.py"
 DEMO_STORY = "payments/cli/demo/story.py"
 GUNICORN = "deploy/gunicorn.conf.py"
-JOURNAL_WORKER = "deploy/journal_worker.py"
-LATER = "payments/web/later.py"
 TOKENS = "payments/web/tokens.py"
-DUTY = "payments/duty.py"
+LEASE = "payments/store/file/lease.py"
 DIAL = "worker/dial.py"
 SCHEDULE = "worker/schedule.py"
 SERVICE = "worker/service.py"
@@ -61,10 +59,6 @@ MUTANTS = (
         "tests/web/test_metrics.py -k others_lay",
     ),
     Mutant(
-        "what-others-record-is-read-by-the-upkeep", SERVICE, "            self._store.view()\n", "            pass\n",
-        "tests/worker/test_service.py -k what_others",
-    ),
-    Mutant(
         "refused-addresses-are-asked", DIAL,
         "        if why := refusal(str(address[0])):", "        if (why := refusal(str(address[0]))) and not address:",
         "tests/worker/test_refused_addresses.py",
@@ -80,9 +74,9 @@ MUTANTS = (
         "tests/worker/test_hostile_hosts.py",
     ),
     Mutant(
-        "everybody-is-on-duty", DUTY,
+        "everybody-is-on-duty", LEASE,
         "self._has_it or self._lock.acquire_now()", "True",
-        "tests/worker/test_duty.py tests/worker/test_service.py",
+        "tests/worker/test_worker_status.py",
     ),
     Mutant(
         "a-watchdog-fed-while-a-job-hangs", SCHEDULE,
@@ -163,80 +157,5 @@ MUTANTS = (
         "demo-amount-in-wei", DEMO_STORY,
         '"power_time": format_eth(account.power_wei)', '"power_time": str(account.power_wei)',
         "tests/cli/test_demo_story.py",
-    ),
-    Mutant(
-        "event-that-says-not-when-it-is-answered", LATER,
-        '"payments.answer_within_s"', '"payments.answers_within_s"',
-        "tests/deploy/test_journal_worker.py -k keep_nobody",
-    ),
-    Mutant(
-        "event-whose-answer-nobody-is-told-of", LATER,
-        '"payments.answerable"', '"payments.answered"',
-        "tests/deploy/test_journal_worker.py -k once_it_is_recorded",
-    ),
-    Mutant(
-        "event-with-a-thread-of-its-own", JOURNAL_WORKER,
-        'b"POST /api/sessions/events "', 'b"PUT /api/sessions/events "',
-        "tests/deploy/test_journal_worker.py -k events_that_wait_keep_nobody",
-    ),
-    Mutant(
-        "batch-with-a-thread-of-its-own", JOURNAL_WORKER,
-        'b"POST /api/sessions/events/batch "', 'b"PUT /api/sessions/events/batch "',
-        "tests/deploy/test_journal_worker.py -k batches_that_wait_keep_nobody",
-    ),
-    Mutant(
-        "rest-of-an-answer-forgotten", JOURNAL_WORKER,
-        "            self._end(call, stays, unsent)\n", "            self._end(call, stays)\n",
-        "tests/deploy/test_journal_worker.py -k long_answer_in_pieces",
-    ),
-    Mutant(
-        "answer-that-wakes-nobody", JOURNAL_WORKER,
-        "            self.method_queue.defer(self._answer_all)\n", "",
-        "tests/deploy/test_journal_worker.py -k once_it_is_recorded",
-    ),
-    Mutant(
-        "event-begun-before-its-body-is-here", JOURNAL_WORKER,
-        "len(data) >= end + int(length[1])", "len(data) >= end",
-        "tests/deploy/test_journal_worker.py -k in_pieces",
-    ),
-    Mutant(
-        "slow-client-given-up", JOURNAL_WORKER,
-        "        while rest:\n            rest = rest[self.sock.send(rest) :]\n", "        self.sock.sendall(rest)\n",
-        "tests/deploy/test_journal_worker.py -k long_answer_slowly",
-    ),
-    Mutant(
-        "body-that-nobody-read-left-there", JOURNAL_WORKER,
-        "        self.parser.mesg.body.read()\n", "",
-        "tests/deploy/test_journal_worker.py -k nobody_read",
-    ),
-    Mutant(
-        "worker-that-seems-dead", JOURNAL_WORKER,
-        "            super().notify()\n", "            pass\n",
-        "tests/deploy/test_journal_worker.py -k alive",
-    ),
-    Mutant(
-        "event-sent-ahead-forgotten", JOURNAL_WORKER,
-        "return bool(self.parser.unreader.buf.getvalue())", "return False",
-        "tests/deploy/test_journal_worker.py -k sent_ahead",
-    ),
-    Mutant(
-        "idle-connections-make-no-room", JOURNAL_WORKER,
-        "                longest.timeout = now_s\n", "                pass\n",
-        "tests/deploy/test_journal_worker.py -k idle_connections",
-    ),
-    Mutant(
-        "busy-connections-make-no-room", JOURNAL_WORKER,
-        "return 0 if self._lacks_room() else self.worker_connections", "return self.worker_connections",
-        "tests/deploy/test_journal_worker.py -k busy_connections",
-    ),
-    Mutant(
-        "closing-in-the-thread-that-polls", JOURNAL_WORKER,
-        "self._pool.submit(super().close, True)", "super().close(True)",
-        "tests/deploy/test_journal_worker.py -k does_not_close",
-    ),
-    Mutant(
-        "connection-that-is-ended-heard-of", JOURNAL_WORKER,
-        "elif conn not in self.keepalived_conns:", "elif False:",
-        "tests/deploy/test_journal_worker.py -k moment",
     ),
 )  # fmt: skip

@@ -5,7 +5,6 @@ from tests.mutants.mutant import Mutant
 OPERATIONS = "payments/disk/operations.py"
 REPLACEMENT = "payments/disk/replacement.py"
 LOCK = "payments/disk/lock.py"
-AHEAD = "payments/store/file/ahead.py"
 CODEC = "payments/store/file/codec.py"
 JOURNAL = "payments/store/file/journal.py"
 RECOVERY = "payments/store/file/recovery.py"
@@ -223,12 +222,12 @@ MUTANTS = (
     ),
     Mutant(
         "mark-of-a-failed-sync-ignored", SHARED,
-        "if self._disk.exists(self._mark):", "if not self._mark:",
+        "if self._halted is None and self._disk.exists(self._mark):", "if not self._mark:",
         "tests/store/file/test_faults_syncing.py",
     ),
     Mutant(
         "start-after-a-failed-sync-trusts-projections", SHARED,
-        "found.snapshot is not None and not halted", "found.snapshot is not None",
+        "found.snapshot is None or halted or not", "found.snapshot is None or not",
         "tests/store/file/test_faults_syncing.py",
     ),
     Mutant(
@@ -253,73 +252,17 @@ MUTANTS = (
         "tests/store/file/test_projections.py -k shows",
     ),
     Mutant(
-        "read-ahead-taken-as-it-was", AHEAD,
-        " and piece.lines == lines[begin : begin + len(piece.lines)]:", ":",
-        "tests/store/file/test_ahead.py",
-    ),
-    Mutant(
-        "read-ahead-for-nothing", AHEAD,
-        "        self._pieces[self._position] = ", "        _ = ",
-        "tests/store/file/test_ahead.py",
-    ),
-    Mutant(
-        "read-ahead-without-end", LOCK,
-        "pauses < 0 or time.monotonic() >= deadline_s", "pauses < 0",
-        "tests/store/file/test_ahead.py",
-    ),
-    Mutant(
-        "unsettled-folded-without-the-lock", AHEAD,
-        "[: max(0, settled_seq - position.seq)]", "",
-        "tests/store/file/test_approach.py",
-    ),
-    Mutant(
-        "next-segment-opened-without-the-lock", AHEAD,
-        "yield from journal.read_behind_seal()", "yield from journal.take_up_next()",
-        "tests/store/file/test_approach.py",
-    ),
-    Mutant(
-        "all-read-on-under-the-lock", SHARED,
-        "        if monotonic_s() - self._turned_s < _LONG_S:\n", "        if self:\n",
-        "tests/store/file/test_approach.py",
-    ),
-    Mutant(
-        "sealed-meanwhile-read-under-the-lock", SHARED,
-        "            if self.journal.position.seq - seq < _FEW_ENTRIES:\n", "            if seq >= 0:\n",
-        "tests/store/file/test_approach.py",
-    ),
-    Mutant(
-        "next-file-read-under-the-lock", SHARED,
-        "        for _ in range(_MOST_TIMES):\n", "        for _ in range(3):\n",
-        "tests/store/file/test_approach.py",
-    ),
-    Mutant(
-        "group-never-in-pieces", STORE,
-        "if len(entries) >= PIECE_ENTRIES:", "if False:",
-        "tests/store/file/test_pieces.py",
-    ),
-    Mutant(
-        "pieces-of-a-group-that-fails-stay", SHARED,
-        "            self.journal.cut_back(self._begin)\n", "",
-        "tests/store/file/test_pieces.py",
-    ),
-    Mutant(
-        "pieces-cut-off-taken-for-on-disk", SHARED,
-        "            self.journal.cut_back(self._begin)\n",
-        "            self._sync()\n            self.journal.cut_back(self._begin)\n",
-        "tests/store/file/test_pieces.py",
-    ),
-    Mutant(
-        "pieces-cut-off-but-not-on-disk", SHARED,
+        "cut-off-but-not-on-disk", SHARED,
         "was cut off.\n            self._sync()\n", "was cut off.\n",
-        "tests/store/file/test_pieces.py",
+        "tests/store/file/test_faults_writing.py",
     ),
     Mutant(
         "failed-folder-sync-tried-again", SHARED,
         "        except SyncFailed as error:\n            self._halt(error)\n", "",
-        "tests/store/file/test_rotation.py tests/store/file/test_approach.py",
+        "tests/store/file/test_rotation.py",
     ),
     Mutant(
-        "hole-in-the-journal-unnoticed-by-a-start", SHARED, "                self.journal.check_sealed()\n", "",
+        "hole-in-the-journal-unnoticed-by-a-start", SHARED, "        self.journal.check_sealed()\n", "",
         "tests/store/file/test_rotation.py",
     ),
     Mutant(

@@ -24,10 +24,6 @@ _AGAIN_S = 0.1
 
 _CLOSE_S = 5.0
 
-_REST_S, _RESTS_S = 0.002, 1.0
-"""How long to rest between two pieces of them, and in all. Without it, requests meet one piece after the other: at half
-the peak rate, 1 in 100 took 11 to 15 ms instead of 6 to 8."""
-
 
 class Projector:
     """Writes the projections of one process's state, in turn with the other processes'.
@@ -105,9 +101,7 @@ class Projector:
 
     def _write(self) -> None:
         begun_s = time.thread_time()
-        captured = self._capture()
-        rest_s = min(_REST_S, _RESTS_S / snapshot.slices(captured.state.record_count))
-        snapshot.write(self._disk, self._paths, captured, self._credit_unit, lambda: self._closing.wait(rest_s))
+        snapshot.write(self._disk, self._paths, self._capture(), self._credit_unit)
         self._took_s = time.thread_time() - begun_s
         self._must = False
 

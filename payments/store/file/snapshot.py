@@ -6,7 +6,7 @@ from contextlib import closing
 from hashlib import sha256
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
@@ -28,10 +28,7 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 _SLICE = 50
-"""Records to a write, between two of which other threads have a turn: some tenths of a millisecond."""
-
-Rest: TypeAlias = Callable[[], object]
-"""Called between two writes."""
+"""Records to a write."""
 
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
 
@@ -153,7 +150,7 @@ class Shown:
             raise Unusable(f"{self._path} is damaged ({error})") from error
 
 
-def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str, rest: Rest = lambda: None) -> None:
+def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> None:
     """Replace all projections. The journal must be on disk up to ``snapshot.position``. Raises ``OSError``."""
     state = snapshot.state
     shown: Mapping[str, Iterable[Mapping[str, Any]]] = {
@@ -163,7 +160,7 @@ def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str, rest: 
     }
     for path, (name, records) in zip(paths, shown.items(), strict=True):
         disk.make_folder(path.parent)
-        replace_file(disk, path, _document(name, snapshot.position, records, rest))
+        replace_file(disk, path, _document(name, snapshot.position, records))
 
 
 def read(paths: Paths) -> Found:
@@ -227,12 +224,7 @@ def _read_head(path: Path) -> Position:
         return _position(orjson.loads(file.readline().rstrip(b"\n") + b"]}"))
 
 
-def slices(records: int) -> int:
-    """In how many writes so many are written, about."""
-    return records // _SLICE + 1
-
-
-def _document(name: str, position: Position, records: Iterable[Mapping[str, Any]], rest: Rest) -> Iterator[bytes]:
+def _document(name: str, position: Position, records: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     head = b'%b,"%b":[\n' % (orjson.dumps({"format": FORMAT, "journal": position._asdict()})[:-1], name.encode())
     yield head
     checksum = sha256(head)
@@ -242,7 +234,6 @@ def _document(name: str, position: Position, records: Iterable[Mapping[str, Any]
         separator = b",\n"
         checksum.update(data)
         yield data
-        rest()
     yield b"\n%b\n" % _end(checksum.hexdigest())
 
 

@@ -7,7 +7,6 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -166,23 +165,6 @@ def test_a_process_that_keeps_their_lock_delays_nobody(tmp_path: Path) -> None:
         assert shown_seq(tmp_path) == 0
     check_shown(store, tmp_path)
     store.close()
-
-
-def test_others_have_time_between_two_pieces(tmp_path: Path) -> None:
-    """Else whoever asks meanwhile has to wait for one piece after the other."""
-
-    class WatchfulDisk(HastyDisk):
-        def write(self, descriptor: int, data: bytes | memoryview) -> int:
-            if threading.current_thread().name == "projector":
-                moments_s.append(time.monotonic())
-            return super().write(descriptor, data)
-
-    moments_s: list[float] = []
-    store = file_store(tmp_path, disk=WatchfulDisk())
-    recorded(store, *(f"s-{number}" for number in range(1000)))
-    until(lambda: shown_seq(tmp_path) == 1000)
-    store.close()
-    assert sum(later_s - sooner_s >= 0.002 for sooner_s, later_s in pairwise(moments_s)) >= 20
 
 
 @pytest.mark.parametrize("disk", [HastyDisk(), None], ids=["without syncs", "with syncs"])

@@ -29,6 +29,7 @@ from tests.harness import (
     file_store,
     journal_path,
     projections,
+    rewrite,
     show_all,
     state_of,
     verified,
@@ -307,15 +308,6 @@ def test_a_moment_in_two_intervals_is_named(folder: Path, number: int, next_numb
     assert f"line {next_number} (" in complaint
     assert f": the interval of {subject} begins at " in complaint
     assert complaint.endswith(f"; all is accounted for until {until}. {REMEDY}")
-
-
-def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
-    """Change what a projection shows, and its checksum with it."""
-    data = path.read_bytes()
-    shown, _, _ = data.rpartition(b'\n],"checksum":"')
-    changed = change(shown)
-    assert changed != shown
-    path.write_bytes(changed + b'\n],"checksum":"%b"}\n' % sha256(changed).hexdigest().encode())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,163 @@
+"""A process that is stopped while it holds a lock: health checks do not notice, and events wait once, if at all."""
+
+import fcntl
+import http.client
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.harness import HOST_A, Server, journal_lines, running_server, until
+
+CLIENTS = 64
+LOCKS = {
+    "journal": "audit/ledger-events.log.lock",
+    "projections": "sessions.json.lock",
+    "registry": "registry.json.lock",
+    "last good registry": "registry.json.good.lock",
+    "compression": "audit/ledger-events.log.compress.lock",
+    "worker": "audit/ledger-events.log.worker.lock",
+}
+SOON_S = 2.5
+"""Much longer than an answer takes on a busy machine, and much shorter than a request waits for a lock."""
+
+
+class Answer(NamedTuple):
+    """What a client got, when, and after how long."""
+
+    status: int
+    at_s: float
+    took_s: float
+    retry_after: str | None
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server with an orchestrator, and both workers up; its log must end up without a traceback."""
+    with running_server(tmp_path) as server:
+        server.wait_for_workers()
+        server.register()
+        yield server
+    assert "Traceback" not in server.log.read_text()
+
+
+@contextmanager
+def kept(lock: Path) -> Iterator[None]:
+    """A process of its own has ``lock``, and is stopped."""
+    pid = os.fork()
+    if pid == 0:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(0)
+    try:
+        os.waitpid(pid, os.WUNTRACED)
+        yield
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+class Clients:
+    """Threads that each send one request after the other until told to stop."""
+
+    def __init__(self, server: Server) -> None:
+        self.answers: list[Answer] = []
+        self.health: list[Answer] = []
+        self._server = server
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def report(self, clients: int, pause_s: float) -> None:
+        """Let so many edges report a session each."""
+        for number in range(clients):
+            body = json.dumps({"session_id": f"s-{number}", "upstream_addr": HOST_A, "event": "heartbeat"})
+            headers = {"Content-Type": "application/json", "X-Session-Token": Server.REPORTER}
+            self._start(("POST", "/api/sessions/events", body, headers), self.answers, pause_s)
+
+    def ask_for_health(self) -> None:
+        """Let a supervisor ask whether it is alive, and another whether it is ready."""
+        for path in ("/healthz", "/readyz"):
+            self._start(("GET", path, None, {}), self.health, 0.1)
+
+    def stop(self) -> None:
+        """Returns when all have their last answer."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _start(self, request: tuple[str, str, str | None, dict[str, str]], into: list[Answer], pause_s: float) -> None:
+        thread = threading.Thread(target=self._run, args=(request, into, pause_s))
+        self._threads.append(thread)
+        thread.start()
+
+    def _run(self, request: tuple[str, str, str | None, dict[str, str]], into: list[Answer], pause_s: float) -> None:
+        while not self._stopping.is_set():
+            connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=30)
+            begun_s = time.monotonic()
+            connection.request(*request)
+            response = connection.getresponse()
+            response.read()
+            connection.close()
+            at_s = time.monotonic()
+            into.append(Answer(response.status, at_s, at_s - begun_s, response.getheader("Retry-After")))
+            self._stopping.wait(pause_s)
+
+
+@pytest.mark.parametrize(("clients", "pause_s"), [(4, 0.25), (CLIENTS, 0.0)], ids=["16 a second", "64 clients"])
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_kept_lock_delays_no_health_check_and_events_only_once(
+    server: Server, name: str, clients: int, pause_s: float
+) -> None:
+    edges = Clients(server)
+    edges.report(clients, pause_s)
+    edges.ask_for_health()
+    until(lambda: len(edges.answers) >= clients)
+    with kept(server.data / LOCKS[name]):
+        kept_s = time.monotonic()
+        until(lambda: time.monotonic() - kept_s > 7 and len(edges.health) > 20)
+        released_s = time.monotonic()
+    until(lambda: sum(answer.at_s > released_s and answer.status == 200 for answer in edges.answers) >= clients)
+    edges.stop()
+    assert {answer.status for answer in edges.health} <= ({200, 503} if name == "journal" else {200})
+    assert max(answer.took_s for answer in edges.health) < SOON_S
+    assert max(answer.took_s for answer in edges.answers) < 5 + SOON_S
+    if name == "journal":
+        refused = [answer for answer in edges.answers if answer.status != 200]
+        assert {(answer.status, answer.retry_after) for answer in refused} == {(503, "1")}
+        # After the first ones, nobody waits.
+        assert all(answer.took_s < SOON_S for answer in edges.answers if answer.at_s - kept_s > 5 + SOON_S)
+    else:
+        assert {answer.status for answer in edges.answers} == {200}
+        assert max(answer.took_s for answer in edges.answers) < SOON_S
+
+
+def test_an_event_that_is_refused_is_not_recorded(server: Server) -> None:
+    before = len(journal_lines(server.data))
+    with kept(server.data / LOCKS["journal"]):
+        answer = server.report(session_id="late", upstream_addr=HOST_A, event="start")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:payments:problem:unavailable")
+    assert "nothing is recorded" in answer.json()["detail"]
+    until(lambda: server.report(session_id="again", upstream_addr=HOST_A, event="start").status_code == 200)
+    assert not [line for line in journal_lines(server.data)[before:] if b'"late"' in line]
+
+
+def test_an_event_that_waits_when_the_server_stops_is_answered(server: Server) -> None:
+    edges = Clients(server)
+    with kept(server.data / LOCKS["journal"]):
+        edges.report(1, 0.0)
+        thread = threading.Thread(target=edges.stop)
+        thread.start()
+        server.process.terminate()
+        # Workers that stop take no more connections; the one that waits is answered all the same.
+        until(lambda: bool(edges.answers))
+    thread.join()
+    assert server.stop() == 0
+    assert edges.answers[0].status in (200, 503)
