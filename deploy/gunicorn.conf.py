@@ -54,10 +54,12 @@ raw_env = [f"{name}={value}" for name, value in _found["environment"].items()]
 workers = 2
 # While the journal is synced for some, others are read and answered; one write and one sync serve all that wait.
 worker_class = "gthread"
-threads = 32
+# More than may wait for the journal's lock (store.file.store.MOST_WAITING): the others answer whoever else asks.
+threads = 64
 # Each process opens the store itself: neither locks nor descriptors may be shared over a fork.
 preload_app = False
-worker_connections = 64
+# Near the threads: a client that gave up is still served, and who comes behind it waits.
+worker_connections = 80
 keepalive = 15
 # Longer than a request waits for its turn at the journal (5 s).
 graceful_timeout = 15

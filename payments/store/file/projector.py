@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 LEAST_S = 0.1
 """The projections are written no more often than that, whichever process writes them."""
 
-SHARE = 0.05
+SHARE = 0.02
 """All processes together spend at most this share of a processor on writing them."""
 
 _AGAIN_S = 0.1

@@ -42,8 +42,8 @@ LOCK_TIMEOUT_S = 5.0
 PATIENCE_S = 1.0
 """Once the lock has been waited for so long, nobody else queues up for it."""
 
-MOST_WAITING = 48
-"""How many requests may wait at once. The server has more threads than that, so that others are still answered."""
+MOST_WAITING = 56
+"""How many requests may wait for the lock at once. The server has more threads than that, so it answers others."""
 
 T = TypeVar("T")
 Look: TypeAlias = Callable[[], object]
@@ -182,10 +182,12 @@ class FileStore:
     def _check_prompt(self) -> None:
         """Raises ``Unavailable`` where a request would only wait in vain, or keep others from being answered."""
         since_s = self._journal.waits_since_s
-        if since_s is not None and monotonic_s() - since_s > PATIENCE_S:
+        if since_s is None:
+            return
+        if monotonic_s() - since_s > PATIENCE_S:
             raise Unavailable(f"the journal's lock {KEPT}; nothing was recorded")
         if self._committer.waiting >= MOST_WAITING:
-            raise Unavailable("too many requests wait for storage; nothing was recorded")
+            raise Unavailable("too many requests wait for the journal's lock; nothing was recorded")
 
     def _look(self, look: Callable[[], T]) -> T:
         """What ``look`` returns, called while nobody in this process works on the journal."""
