@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tests.harness import ROOT
 
-SOURCES = ("payments", "worker", "wsgi.py", "deploy/gunicorn.conf.py", "deploy/journal_worker.py")
+SOURCES = ("payments", "worker", "wsgi.py", "deploy/gunicorn.conf.py")
 RAISED = {"Corrupt", "Misconfigured", "Unavailable", "UnknownVersion", "ClickException", "UsageError"}
 LEVELS = {"warning", "error", "exception", "critical", "log"}
 GAP = "…"

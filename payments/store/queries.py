@@ -22,9 +22,9 @@ def find_sessions(state: State, query: SessionQuery, before: str | None, limit: 
     found: list[Session] = []
     for place in range(end - 1, max(-1, end - 1 - _MOST_SESSIONS), -1):
         if query.matches(opened[place]):
-            found.append(opened[place])
             if len(found) == limit:
-                return Page(found, str(opened[place].opened_seq) if place else None)
+                return Page(found, str(found[-1].opened_seq))
+            found.append(opened[place])
     return Page(found, str(opened[end - _MOST_SESSIONS].opened_seq) if end > _MOST_SESSIONS else None)
 
 

@@ -108,5 +108,6 @@ def test_orchestrator_without_earnings_has_none(shared_server: Server) -> None:
 def test_unknown_orchestrator_and_bad_parameters_are_refused(shared_server: Server) -> None:
     path = "/api/orchestrators/{}/stats{}".format
     check_problem(send(shared_server, "GET", path("nobody", ""), token=shared_server.VIEWER), "not-found")
-    answer = send(shared_server, "GET", path("orch-a", "?days=0&cursor=x"), token=shared_server.VIEWER)
-    assert wrong_fields(answer) == ["cursor", "days"]
+    for parameter in ("days=0", "cursor=x"):
+        answer = send(shared_server, "GET", path("orch-a", f"?{parameter}"), token=shared_server.VIEWER)
+        assert wrong_fields(answer) == [parameter.partition("=")[0]]
