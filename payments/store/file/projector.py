@@ -50,10 +50,10 @@ class Projector:
         self._is_failing = False
         self._news = threading.Event()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="projector", daemon=True)
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
         if not self.try_to_show(seq):
-            self._news.set()
-        self._thread.start()
+            self.follow(seq)
 
     def follow(self, seq: int) -> None:
         """Let the projections soon show the entries up to ``seq``, whoever writes them."""
@@ -61,24 +61,29 @@ class Projector:
         # To set it again costs as much as all the rest.
         if not self._news.is_set():
             self._news.set()
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="projector", daemon=True)
+                    self._thread.start()
 
     def close(self, seq: int) -> None:
-        """End the thread, which writes a last time if there is news; gives up after some seconds."""
-        self._wanted_seq = max(seq, self._wanted_seq)
+        """End the thread, and show the entries up to ``seq``; gives up after some seconds."""
         self._closing.set()
         self._news.set()
-        self._thread.join(_CLOSE_S)
+        if self._thread is not None:
+            self._thread.join(_CLOSE_S)
+        deadline_s = time.monotonic() + _CLOSE_S
+        while not self.try_to_show(seq) and not self._is_failing and time.monotonic() < deadline_s:
+            time.sleep(_AGAIN_S)
 
     def _run(self) -> None:
         while not self._closing.is_set():
             self._news.wait()
             self._closing.wait(self._pause_s())
             self._news.clear()
-            while not self.try_to_show(self._wanted_seq) and not self._closing.wait(_AGAIN_S):
-                pass
-        deadline_s = time.monotonic() + _CLOSE_S
-        while not self.try_to_show(self._wanted_seq) and not self._is_failing and time.monotonic() < deadline_s:
-            time.sleep(_AGAIN_S)
+            while not self._closing.is_set() and not self.try_to_show(self._wanted_seq):
+                self._closing.wait(_AGAIN_S)
 
     def try_to_show(self, seq: int) -> bool:
         """Whether the projections show the entry ``seq``, written by this process, now, or another. Never waits."""

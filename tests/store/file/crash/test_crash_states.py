@@ -102,7 +102,7 @@ def test_a_seed_repeats_its_workload(tmp_path: Path) -> None:
 
 
 def test_workloads_meet_every_hazard(tmp_path: Path) -> None:
-    log = record(tmp_path / "workload", 1).log
+    log = [operation for seed in range(4) for operation in record(tmp_path / f"{seed}", seed).log]
     kinds = {type(operation).__name__ for operation in log}
     assert kinds == {
         "MakeFolder", "Create", "Write", "Truncate", "MakeReadOnly", "Sync", "Replace", "Remove", "SyncFolder"

@@ -15,7 +15,7 @@ from payments.domain.readings import AWAKE, UNKNOWN, Reading
 from payments.domain.sessions import END, HEARTBEAT, START
 from payments.domain.upkeep import Forget, Reap
 from payments.errors import Unavailable
-from payments.store.file import store as engine
+from payments.store.file.projector import Projector
 from payments.store.file.store import FileStore
 from tests.harness import HOST_A, HOST_B, TERMS, Clock, event, file_store, lock_path
 from tests.store.file.crash.recording import Operation, RecordingDisk
@@ -23,7 +23,6 @@ from tests.store.file.crash.recording import Operation, RecordingDisk
 WRITERS = 3
 TURNS = 5
 SEGMENT_BYTES = 8000
-PIECE_ENTRIES = 2
 
 
 class Recorded(NamedTuple):
@@ -147,6 +146,9 @@ class _Writer:
             return False
         for each in batch:
             self.acknowledged[each.name] = len(self._disk.log)
+        if self._dice.random() < 0.7:
+            # In place of the thread that does this, at a moment that the seed repeats.
+            self._store.refresh()
         return True
 
     def _next(self) -> Named:
@@ -214,7 +216,7 @@ def record(
             baton.pass_on()
 
     disk.before_sync = pass_on_unless_locked
-    with patch.object(engine, "PIECE_ENTRIES", PIECE_ENTRIES):
+    with patch.object(Projector, "follow"):
         baton.run([lambda writer=writer: work(writer) for writer in writers])  # type: ignore[misc]
     for store in stores:
         store.close()
