@@ -112,8 +112,10 @@ class Clients:
             self._stopping.wait(pause_s)
 
 
-@pytest.mark.parametrize(("clients", "pause_s"), [(4, 0.25), (CLIENTS, 0.0)], ids=["16 a second", "64 clients"])
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize(
+    ("name", "clients", "pause_s"),
+    [*((name, 4, 0.25) for name in LOCKS), ("journal", CLIENTS, 0.0), ("projections", CLIENTS, 0.0)],
+)
 def test_a_kept_lock_delays_no_health_check_and_events_only_once(
     server: Server, name: str, clients: int, pause_s: float
 ) -> None:

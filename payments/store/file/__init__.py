@@ -47,7 +47,7 @@ one counts: a compressed one gets its name when it is on disk and has been read 
 Beside the journal stand ``<journal>.lock`` and ``<journal>.compress.lock`` (locks, empty), ``<segment>.gz.new`` (being
 compressed, or left by a crash: no part of the journal), ``<journal>.torn-<offset>-<time>`` (a torn tail that was set
 aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it). What else
-begins with the journal's name is the worker's (``payments.duty``), but for the folder ``<journal>.restoring``, in which
+begins with the journal's name is a lease (``<journal>.worker.lock`` and ``.json``), but for the folder ``<journal>.restoring``, in which
 a backup is verified before it takes the journal's place; a folder ``before-<time>`` has what stood there before that.
 
 A projection (``sessions.json``, ``balances.json``, ``power_meter.json``) is one JSON object: ``format`` (1),
@@ -60,11 +60,15 @@ How it is written
 =================
 
 All writers hold ``<journal>.lock`` while they read on, decide and write; they sync outside it. A sync covers every line
-before it, whoever wrote it, and no answer leaves before the sync that covers what it rests on. Who has much to write
-writes it in pieces, and cuts all of them off again where one fails; who waits for the lock decodes them meanwhile, but
-goes by what is there when it has the lock. Whoever compresses holds ``<journal>.compress.lock`` and nothing else: a
-sealed segment is written by nobody, and who has it open keeps it. Everybody who has the journal open holds its folder
-(``flock``, shared), and whoever restores a backup holds it alone. No file is opened through a symbolic link.
+before it, whoever wrote it, and no answer leaves before the sync that covers what it rests on. Whoever compresses holds
+``<journal>.compress.lock`` and nothing else: nobody writes a sealed segment, and who has it open keeps it. Everybody
+who has the journal open holds its folder (``flock``, shared), and whoever restores a backup holds it alone. No file is
+opened through a symbolic link.
+
+The projections are written by a thread of each process under ``sessions.json.lock``, which it only tries to get: nobody
+waits for them. A start takes the state from them, folds what the journal has behind them, and holds every balance,
+every session that goes on and every power state against the last line about it; where one differs, they are made again
+from the journal.
 
 How anyone can check it
 =======================
