@@ -81,7 +81,7 @@ limit_request_fields = 50
 limit_request_field_size = 4094
 
 
-class _JsonLogger(Logger):
+class _JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
     """The server's own log in the form of the application's (payments.logs), which nothing here may import."""
 
     def setup(self, cfg: Any) -> None:
@@ -195,7 +195,7 @@ def child_exit(_server: Any, worker: Any) -> None:
     """What the worker counted stays; what it merely measured goes."""
     from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(worker.pid)
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def on_exit(_server: Any) -> None:

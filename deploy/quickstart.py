@@ -19,6 +19,7 @@ from payments.envfile import read_environment
 from payments.errors import Misconfigured
 from payments.probe import connected, trouble
 from payments.settings import Settings
+from payments.store import engine_of
 
 EXAMPLE = Path(".env.example")
 BOOTSTRAP = Path("data/example-orchestrators.json")
@@ -79,9 +80,11 @@ def _fill_in() -> None:
     """Add what neither ``.env`` nor the environment sets, and say what was added; what is there stays as it is."""
     found = read_environment()
     lacking = {name: value for name, value in {**CHOICES, **_fresh_tokens()}.items() if name not in found.values}
-    if os.path.exists(Settings.load().ledger_journal_path):  # noqa: PTH110  # no error where another user has it
-        # Somebody is owed what that journal says; an empty folder must not take its place.
-        lacking.pop("PAYMENTS_DATA_DIR", None)
+    # Where nobody may look, another user's journal stands, if any.
+    with suppress(PermissionError):
+        if engine_of(Settings.load()).exists():
+            # Somebody is owed what that journal says; an empty folder must not take its place.
+            lacking.pop("PAYMENTS_DATA_DIR", None)
     if not lacking:
         return
     with os.fdopen(os.open(found.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as file:

@@ -2,7 +2,7 @@
 
 ``engine_of`` is the only place that chooses an engine: where the ledger of some settings is kept, whether or not
 anybody has it open. ``open_store`` opens it. Nothing above this room knows of paths, offsets, lines or locks
-(``tests/project/test_store_hides_its_engine.py``).
+(``tests/test_import_map.py``).
 
 Always true, whatever the engine (``tests/store/test_contract.py``):
 

@@ -100,6 +100,11 @@ MUTANTS = (
         "tests/web/test_start_up.py -k another_ones",
     ),
     Mutant(
+        "quickstart-looks-for-the-journals-file", "deploy/quickstart.py",
+        "engine_of(Settings.load()).exists()", "Settings.load().ledger_journal_path.exists()",
+        "tests/test_import_map.py -k knows_nothing",
+    ),
+    Mutant(
         "reload-begun-without-a-look", GUNICORN, "if _preflight(server.cfg.env_orig) is None:", "if server is None:",
         "tests/web/test_start_up.py -k not_begun",
     ),

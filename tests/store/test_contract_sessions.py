@@ -51,7 +51,7 @@ def walk(store: Store, query: SessionQuery, limit: int) -> Iterator[list[Session
 @pytest.mark.parametrize(("limit", "most"), [(1, 1), (1, 7), (3, 1), (3, 7), (3, 10_000), (100, 7), (100, 10_000)])
 @pytest.mark.parametrize("name", QUERIES)
 def test_pages_hold_exactly_what_matches(
-    house: House, sessions: list[Session], name: str, limit: int, most: int, monkeypatch: pytest.MonkeyPatch
+    house: House, sessions: list[Session], monkeypatch: pytest.MonkeyPatch, *, name: str, limit: int, most: int
 ) -> None:
     monkeypatch.setattr(queries, "_MOST_SESSIONS", most)
     query = QUERIES[name]
