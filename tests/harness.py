@@ -236,8 +236,13 @@ class Server:
         app: str = "wsgi:app",
         address: str = "127.0.0.1",
         within: Sequence[str] = (),
+        *,
+        tree: Path = ROOT,
     ) -> None:
-        """``within``: a command in front of gunicorn's, which becomes it, such as one that enters a namespace."""
+        """``within``: a command in front of gunicorn's, which becomes it, such as one that enters a namespace.
+
+        ``tree``: the checkout that is run; another than this one by its own ``.venv``.
+        """
         self.data = folder / "data"
         self.log = folder / "server.log"
         self.port = free_port()
@@ -245,6 +250,7 @@ class Server:
         self._folder = folder
         self._app = app
         self._within = within
+        self._tree = tree
         self._settings = {
             "PAYMENTS_DATA_DIR": str(self.data),
             "PAYMENTS_BIND": f"{address}:{self.port}",
@@ -319,13 +325,14 @@ class Server:
     def _launch(self) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
         # The script: a master that was started with -m cannot start a second one (SIGUSR2).
-        gunicorn = str(Path(sys.executable).with_name("gunicorn"))
-        command = [*self._within, gunicorn, "-c", str(ROOT / "deploy" / "gunicorn.conf.py"), self._app]
+        programs = Path(sys.executable).parent if self._tree == ROOT else self._tree / ".venv" / "bin"
+        configuration = self._tree / "deploy" / "gunicorn.conf.py"
+        command = [*self._within, str(programs / "gunicorn"), "-c", str(configuration), self._app]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command,
                 cwd=self._folder,
-                env={**environment, **self._settings, "PYTHONPATH": str(ROOT)},
+                env={**environment, **self._settings, "PYTHONPATH": str(self._tree)},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

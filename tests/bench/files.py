@@ -43,7 +43,7 @@ def fairness(folder: Path, seconds: float) -> float:
 
 
 def projections_share(folder: Path, seconds: float) -> float:
-    """The share of the time that one busy process spends on writing the projections in ``folder``."""
+    """The share of a processor that one busy process takes to write the projections in ``folder``."""
     return float(_process("project", folder, time.time(), seconds).communicate()[0])
 
 

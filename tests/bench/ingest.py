@@ -1,21 +1,21 @@
-"""Events over HTTP, with wrk as the client, beside the null endpoint under the same gunicorn configuration."""
+"""Events over HTTP, with wrk as the client."""
 
 import json
 import os
 import statistics
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.harness import Server
+from tests.harness import ROOT, Server, ended
 
-CONNECTIONS, BATCH = 16, 100
-FEW, ORCHESTRATORS = 1_000, 50
+FLOOR = "tests.bench.floor:app"
+BATCH = 100
+FIRST, FEW, ORCHESTRATORS = 50, 1_000, 50
+RATE, P99, CPU = range(3)
 _SCRIPT = Path(__file__).with_name("events.lua")
-_SETTLED_WITHIN_S = 30
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -23,7 +23,8 @@ class Run(NamedTuple):
     """What wrk saw, and what it cost.
 
     Attributes:
-        rate: requests answered per second; ``cpu_us`` is what one cost the workers, user and system together.
+        rate: events per second; ``cpu_us`` is what one cost the workers, user and system together.
+        p99_ms: of a request, however many events are in it.
     """
 
     rate: float
@@ -31,70 +32,18 @@ class Run(NamedTuple):
     cpu_us: float
 
 
-class Ingest(NamedTuple):
-    """Medians over the rounds, and the latency at half of the rate of ``single``.
-
-    Attributes:
-        single_ratio: the median of what ``single`` is to ``null`` in each round, for from one round to the next the
-            machine may be another; so are ``many_ratio``, to ``single``, and ``batch_ratio``, of events to requests.
-    """
-
-    null: Run
-    single: Run
-    single_many: Run
-    batch: Run
-    null_half: Run
-    single_half: Run
-    single_ratio: float
-    many_ratio: float
-    batch_ratio: float
-    bytes_per_session: float
-
-
-def measure(folder: Path, many: int, seconds: float, rounds: int) -> Ingest:
-    """Measure, with ``many`` live sessions beside ``FEW``. Leaves the files of the server that has ``many`` behind."""
-    with _server(folder / "null", "tests.bench.null:app") as null, _server(folder / "few") as few:
-        with _server(folder / "many") as busy:
-            _begin(few, FEW)
-            _begin(busy, many)
-            # In turns: the machine has better and worse minutes.
-            runs = [
-                (
-                    _wrk(null, seconds),
-                    _wrk(few, seconds),
-                    _settled(busy, _wrk(busy, seconds, sessions=many)),
-                    _wrk(few, seconds, batch=BATCH),
-                )
-                for _ in range(rounds)
-            ]
-            nulls, singles, manies, batches = zip(*runs, strict=True)
-            bytes_per_session = (_memory_bytes(busy) - _memory_bytes(few)) / (many - FEW)
-        half = _median(singles).rate / 2
-        calm = [(_wrk(null, seconds, rate=half), _wrk(few, seconds, rate=half)) for _ in range(rounds)]
-        null_half, single_half = (_median(each) for each in zip(*calm, strict=True))
-    return Ingest(
-        _median(nulls),
-        _median(singles),
-        _median(manies),
-        _median(batches),
-        null_half,
-        single_half,
-        _ratio(singles, nulls),
-        _ratio(manies, singles),
-        _ratio(batches, nulls) * BATCH,
-        bytes_per_session,
-    )
+Runs = Sequence[Run]
 
 
 @contextmanager
-def _server(folder: Path, app: str = "wsgi:app") -> Iterator[Server]:
+def serving(folder: Path, sessions: int = FEW, app: str = "wsgi:app", tree: Path = ROOT) -> Iterator[Server]:
+    """The server of ``tree``, with so many sessions; the ``FLOOR`` has none."""
     folder.mkdir()
-    server = Server(folder, app=app)
-    try:
-        server.wait_ready(60)
+    server = Server(folder, app=app, tree=tree)
+    with ended(server):
+        if app != FLOOR:
+            _begin(server, sessions)
         yield server
-    finally:
-        server.stop()
 
 
 def _begin(server: Server, sessions: int) -> None:
@@ -109,37 +58,25 @@ def _begin(server: Server, sessions: int) -> None:
         assert answer.status_code == 200, answer.text
 
 
-def _wrk(server: Server, seconds: float, *, sessions: int = FEW, batch: int = 1, rate: float | None = None) -> Run:
-    """Report heartbeats for so many seconds, as fast as they are answered, or at ``rate``."""
-    environment = {
-        "BENCH_SESSIONS": str(sessions),
-        "BENCH_BATCH": str(batch),
-        "BENCH_PAUSE_MS": str(round(CONNECTIONS / rate * 1000) if rate else 0),
-        "BENCH_TOKEN": Server.REPORTER,
-    }
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "-s", str(_SCRIPT), server.url]
+def run(server: Server, seconds: float, clients: int = 16, *, batch: int = 1, sessions: int = FEW) -> Run:
+    """Report heartbeats for so many seconds, as fast as they are answered."""
+    environment = {"BENCH_SESSIONS": str(sessions), "BENCH_BATCH": str(batch), "BENCH_TOKEN": Server.REPORTER}
+    command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "-s", str(_SCRIPT), server.url]
     before_us = _cpu_us(server)
     wrk = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
     seen = json.loads(wrk.stdout.splitlines()[-1])
     assert not seen["errors"], wrk.stdout
-    cpu_us = (_cpu_us(server) - before_us) / seen["requests"]
-    return Run(seen["requests"] / seen["duration_us"] * 1e6, seen["p99_us"] / 1000, cpu_us)
+    events = seen["requests"] * batch
+    return Run(events / seen["duration_us"] * 1e6, seen["p99_us"] / 1000, (_cpu_us(server) - before_us) / events)
 
 
-def _settled(server: Server, run: Run) -> Run:
-    """``run``, once ``server`` has written the projections that are due: that is nothing for the next to pay for."""
-    ticks, deadline_s = -1.0, time.monotonic() + _SETTLED_WITHIN_S
-    while ticks != (ticks := _cpu_us(server)) and time.monotonic() < deadline_s:
-        time.sleep(1)
-    return run
-
-
-def _median(runs: Sequence[Run]) -> Run:
+def median(runs: Runs) -> Run:
     return Run(*(statistics.median(values) for values in zip(*runs, strict=True)))
 
 
-def _ratio(runs: Sequence[Run], others: Sequence[Run]) -> float:
-    return statistics.median(run.rate / other.rate for run, other in zip(runs, others, strict=True))
+def ratio(runs: Runs, others: Runs, field: int = RATE) -> float:
+    """The median of the ratios in each round, for from one round to the next the machine may be another."""
+    return statistics.median(run[field] / other[field] for run, other in zip(runs, others, strict=True))
 
 
 def _cpu_us(server: Server) -> float:
@@ -150,7 +87,7 @@ def _cpu_us(server: Server) -> float:
     return ticks / _TICKS_PER_S * 1e6
 
 
-def _memory_bytes(server: Server) -> int:
+def memory_bytes(server: Server) -> int:
     """Resident memory of the largest worker."""
     statuses = [Path(f"/proc/{pid}/status").read_text() for pid in server.workers()]
     return max(int(status.partition("VmRSS:")[2].split()[0]) for status in statuses) * 1024

@@ -1,6 +1,6 @@
 """One of the processes that the bench starts: ``open FOLDER``, or ``share``, ``project FOLDER BEGIN SECONDS``.
 
-``share`` prints how many commands it got through; ``project`` the share of the time that went into projections.
+``share`` prints how many commands it got through; ``project`` the share of a processor that went into projections.
 """
 
 import random
@@ -10,10 +10,7 @@ import time
 from pathlib import Path
 
 from payments.clock import now_ms
-from payments.disk import Disk
 from payments.domain.sessions import HEARTBEAT
-from payments.store.file import snapshot as engine
-from payments.store.file.snapshot import Paths, Snapshot
 from payments.store.file.store import FileStore
 from tests.harness import event, file_store, state_of
 
@@ -21,9 +18,6 @@ THREADS = 4
 
 
 def main(kind: str, folder: Path, begin_s: float = 0, seconds: float = 0) -> None:
-    writes: list[tuple[float, float]] = []
-    if kind == "project":
-        _time_the_writes(writes)
     store = file_store(folder)
     if kind == "open":
         return
@@ -32,17 +26,26 @@ def main(kind: str, folder: Path, begin_s: float = 0, seconds: float = 0) -> Non
     if kind == "share":
         sys.stdout.write(f"{_report(store, until_s)}\n")
         return
-    begun_s = time.monotonic()
     threads = [threading.Thread(target=_report, args=(store, until_s)) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
+    sys.stdout.write(f"{_projecting(store, folder / 'sessions.json', until_s)}\n")
     for thread in threads:
         thread.join()
-    within = [length for begin, length in writes if begun_s <= begin]
-    # From the first write to the last: whole cycles of writing and of waiting.
-    starts = [begin for begin, _ in writes if begun_s <= begin]
-    cycles_s = starts[-1] - starts[0] if len(starts) > 1 else seconds
-    sys.stdout.write(f"{sum(within[:-1]) / cycles_s if len(within) > 1 else sum(within) / seconds}\n")
+
+
+def _projecting(store: FileStore, path: Path, until_s: float) -> float:
+    """The share of a processor that the projections' thread takes, over whole cycles of writing and of waiting."""
+    ident = store._projector._thread.ident
+    assert ident is not None
+    clock = time.pthread_getcpuclockid(ident)
+    written: dict[int, tuple[float, float]] = {}
+    while time.monotonic() < until_s:
+        written.setdefault(path.stat().st_mtime_ns, (time.monotonic(), time.clock_gettime(clock)))
+        time.sleep(0.01)
+    # What was there at first was written by another process.
+    _, (begun_s, before_s), *_, (ended_s, after_s) = written.values()
+    return (after_s - before_s) / (ended_s - begun_s)
 
 
 def _report(store: FileStore, until_s: float) -> int:
@@ -52,18 +55,6 @@ def _report(store: FileStore, until_s: float) -> int:
         store.execute([event(random.choice(sessions), HEARTBEAT, now_ms())])
         count += 1
     return count
-
-
-def _time_the_writes(writes: list[tuple[float, float]]) -> None:
-    """Note when each write of the projections began, and how much of a processor it took."""
-    write = engine.write
-
-    def timed(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> None:
-        begun_s, spent_s = time.monotonic(), time.thread_time()
-        write(disk, paths, snapshot, credit_unit)
-        writes.append((begun_s, time.thread_time() - spent_s))
-
-    engine.write = timed
 
 
 if __name__ == "__main__":

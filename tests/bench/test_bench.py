@@ -20,7 +20,17 @@ def test_every_figure_is_measured(tmp_path: Path) -> None:
     )  # fmt: skip
     assert bench.returncode == 0, bench.stderr
     figures = json.loads(found.read_text())["figures"]
-    assert len(figures) == 9
+    assert len(figures) == 11
     # So few sessions can vanish behind what else a worker keeps.
     assert all(figure["value"] > 0 for figure in figures if "memory" not in figure["name"])
     assert all(figure["name"] in bench.stdout for figure in figures)
+
+
+def test_a_checkout_is_compared_with_another_and_with_the_floor() -> None:
+    compare = subprocess.run(
+        [sys.executable, "-m", "tests.bench.compare", ".", "--seconds", "1", "--rounds", "1"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert compare.returncode == 0, compare.stderr
+    # A line above, and for each load one for each server; the floor takes no batches.
+    assert len(compare.stdout.splitlines()) == 1 + 3 + 3 + 2
