@@ -12,7 +12,7 @@ from pathlib import Path
 from payments.clock import now_ms
 from payments.domain.sessions import HEARTBEAT
 from payments.store.file.store import FileStore
-from tests.harness import event, file_store, state_of
+from tests.harness import event, file_store, state_of, until
 
 THREADS = 4
 
@@ -36,9 +36,11 @@ def main(kind: str, folder: Path, begin_s: float = 0, seconds: float = 0) -> Non
 
 def _projecting(store: FileStore, path: Path, until_s: float) -> float:
     """The share of a processor that the projections' thread takes, over whole cycles of writing and of waiting."""
-    ident = store._projector._thread.ident
-    assert ident is not None
-    clock = time.pthread_getcpuclockid(ident)
+    until(lambda: store._projector._thread is not None)
+    thread = store._projector._thread
+    assert thread is not None
+    assert thread.ident is not None
+    clock = time.pthread_getcpuclockid(thread.ident)
     written: dict[int, tuple[float, float]] = {}
     while time.monotonic() < until_s:
         written.setdefault(path.stat().st_mtime_ns, (time.monotonic(), time.clock_gettime(clock)))

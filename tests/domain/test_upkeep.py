@@ -209,6 +209,12 @@ def test_upkeep_is_due_oldest_session_first(book: Book) -> None:
     assert [each.session_id for each in found if isinstance(each, Forget)] == ["s-3", "s-5"]
 
 
+def test_session_whose_end_is_told_late_is_kept_from_then_on(book: Book) -> None:
+    book.report(END, 10 * HOUR, occurred=120)
+    assert due(book, 10 * HOUR + 1, keep=HOUR) == []
+    assert due(book, 11 * HOUR + 1, keep=HOUR) == [Forget("s-1", at(10 * HOUR))]
+
+
 def test_session_billed_beyond_its_last_event_is_kept_until_that_is_as_old() -> None:
     """The clock has stepped back ten hours: forgotten too early, it would bill those moments again."""
     book = Book()

@@ -213,7 +213,7 @@ MUTANTS = (
     Mutant(
         "projections-waited-for", PROJECTOR,
         "brief_lock(self._lock_path, timeout_s=0)", "brief_lock(self._lock_path, timeout_s=30)",
-        "tests/store/file/test_projections.py -k keeps_their_lock",
+        "tests/store/file/test_projections.py -k does_not_wait",
     ),
     Mutant(
         "projections-written-with-every-event", PROJECTOR,

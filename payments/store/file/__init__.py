@@ -46,9 +46,10 @@ one counts: a compressed one gets its name when it is on disk and has been read 
 
 Beside the journal stand ``<journal>.lock`` and ``<journal>.compress.lock`` (locks, empty), ``<segment>.gz.new`` (being
 compressed, or left by a crash: no part of the journal), ``<journal>.torn-<offset>-<time>`` (a torn tail that was set
-aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it). What else
-begins with the journal's name is a lease (``<journal>.worker.lock`` and ``.json``), but for the folder ``<journal>.restoring``, in which
-a backup is verified before it takes the journal's place; a folder ``before-<time>`` has what stood there before that.
+aside) and ``<journal>.halted`` (a sync failed; the next start verifies everything from disk and removes it);
+``<journal>.worker.lock`` and ``<journal>.worker.json`` (the worker's lease, and what it published); and the folder
+``<journal>.restoring``, in which a backup is verified before it takes the journal's place. A folder ``before-<time>``
+has what stood there before that.
 
 A projection (``sessions.json``, ``balances.json``, ``power_meter.json``) is one JSON object: ``format`` (1),
 ``journal`` (``seq`` and ``hash`` of the last line that it reflects, the ``segment`` that has it by the ``seq`` of its

@@ -107,6 +107,22 @@ def test_what_could_not_be_cut_back_is_dealt_with_at_the_next_turn(steps: list[S
     assert opened(tmp_path) == after
 
 
+def test_what_was_cut_off_is_gone_from_the_disk_before_anything_is_written_behind_it(tmp_path: Path) -> None:
+    """Else a crash could bring it back, in front of what was acknowledged since."""
+    disk = ScriptedDisk()
+    store = file_store(tmp_path, disk=disk)
+    disk.log.clear()
+    disk.script("write", JOURNAL, Take(10), NO_SPACE)
+    with pytest.raises(Unavailable):
+        store.execute(FIRST)
+    store.execute(NEXT)
+    store.close()
+    calls = [
+        operation for operation, name in disk.log if name == JOURNAL and operation in ("write", "truncate", "sync")
+    ]
+    assert calls == ["write", "write", "truncate", "sync", "write", "sync"]
+
+
 def test_another_process_deals_with_it_as_well(tmp_path: Path) -> None:
     disk = ScriptedDisk()
     store, other = file_store(tmp_path, disk=disk), file_store(tmp_path, disk=HastyDisk())

@@ -153,6 +153,15 @@ def test_no_request_writes_them(tmp_path: Path) -> None:
     assert writers == {"projector"}
 
 
+def test_a_start_does_not_wait_for_their_lock(tmp_path: Path) -> None:
+    with FileLock(tmp_path / "sessions.json.lock"):
+        begun_s = time.monotonic()
+        store = file_store(tmp_path, disk=HastyDisk())
+        assert time.monotonic() - begun_s < 5
+    check_shown(store, tmp_path)
+    store.close()
+
+
 def test_a_process_that_keeps_their_lock_delays_nobody(tmp_path: Path) -> None:
     store = file_store(tmp_path, disk=HastyDisk())
     check_shown(store, tmp_path)
