@@ -34,11 +34,6 @@ class State:
     power: dict[str, PowerState] = field(default_factory=dict)
     overview: Overview | None = field(default=None, compare=False)
 
-    @property
-    def record_count(self) -> int:
-        """How many records it holds in all, which is what writing it costs."""
-        return len(self.sessions) + len(self.balances) + len(self.power)
-
     def draft(self) -> "State":
         """A state that starts out equal and can be evolved and thrown away without touching this one.
 
