@@ -1,19 +1,24 @@
-"""A process that is stopped while it holds a lock: health checks do not notice, and events wait once, if at all."""
+"""What stands still keeps nobody waiting: a process that is stopped while it holds a lock, a client that never closes.
+
+Health checks do not notice, and events wait once, if at all.
+"""
 
 import fcntl
 import http.client
 import json
 import os
 import signal
+import socket
 import statistics
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import requests
 
 from tests.harness import HOST_A, Server, journal_lines, running_server, until
 
@@ -168,3 +173,15 @@ def test_an_event_that_waits_when_the_server_stops_is_answered(server: Server) -
     thread.join()
     assert server.stop() == 0
     assert edges.answers[0].status in (200, 503)
+
+
+def test_clients_that_do_not_close_their_side_hold_up_nobody(server: Server) -> None:
+    with ExitStack() as opened:
+        for _ in range(20):
+            link = opened.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+            link.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            assert link.recv(100).startswith(b"HTTP/1.1 200 ")
+        begun_s = time.monotonic()
+        for _ in range(4):
+            assert requests.get(f"{server.url}/healthz", timeout=30).status_code == 200
+        assert time.monotonic() - begun_s < 10

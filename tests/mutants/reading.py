@@ -227,7 +227,7 @@ MUTANTS = (
     ),
     Mutant(
         "all-threads-may-wait", STORE,
-        "self._committer.waiting >= MOST_WAITING", "self._committer.waiting < 0",
+        "BRIEF_S if self._committer.waiting >= MOST_WAITING else LOCK_TIMEOUT_S", "LOCK_TIMEOUT_S",
         "tests/store/file/test_waiting.py",
     ),
 )  # fmt: skip

@@ -42,8 +42,9 @@ LOCK_TIMEOUT_S = 5.0
 PATIENCE_S = 1.0
 """Once the lock has been waited for so long, nobody else queues up for it."""
 
-MOST_WAITING = 56
-"""How many requests may wait for the lock at once. The server has more threads than that, so it answers others."""
+MOST_WAITING, BRIEF_S = 56, 0.25
+"""So many requests may wait their time at once, and whoever comes then waits briefly. The server has more threads than
+that, so it always answers others."""
 
 T = TypeVar("T")
 Look: TypeAlias = Callable[[], object]
@@ -141,7 +142,7 @@ class FileStore:
     def check(self) -> dict[str, JSON]:
         self._journal.check_not_halted()
         self._journal.check_room()
-        self._check_prompt()
+        self._check_lock()
         # Whether a command would get the lock only a try can tell; what it comes to, the next check says.
         last = self._probe
         if last is None or last.is_answered:
@@ -171,23 +172,20 @@ class FileStore:
 
     def _ask(self, request: _Request) -> None:
         """Returns when ``request`` was served."""
-        self._check_prompt()
+        self._check_lock()
+        timeout_s = BRIEF_S if self._committer.waiting >= MOST_WAITING else LOCK_TIMEOUT_S
         self._committer.submit(request)
         try:
-            request.wait(LOCK_TIMEOUT_S)
+            request.wait(timeout_s)
         except TimedOut:
             why = "storage is busy" if self._journal.waits_since_s is None else f"the journal's lock {KEPT}"
             raise Unavailable(f"{why}; nothing is recorded unless it says so when asked again") from None
 
-    def _check_prompt(self) -> None:
-        """Raises ``Unavailable`` where a request would only wait in vain, or keep others from being answered."""
+    def _check_lock(self) -> None:
+        """Raises ``Unavailable`` where a request would most likely wait for the lock in vain."""
         since_s = self._journal.waits_since_s
-        if since_s is None:
-            return
-        if monotonic_s() - since_s > PATIENCE_S:
+        if since_s is not None and monotonic_s() - since_s > PATIENCE_S:
             raise Unavailable(f"the journal's lock {KEPT}; nothing was recorded")
-        if self._committer.waiting >= MOST_WAITING:
-            raise Unavailable("too many requests wait for the journal's lock; nothing was recorded")
 
     def _look(self, look: Callable[[], T]) -> T:
         """What ``look`` returns, called while nobody in this process works on the journal."""

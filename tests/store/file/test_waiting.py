@@ -87,12 +87,14 @@ def test_no_more_wait_than_leave_room_for_others(
 ) -> None:
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 30)
     monkeypatch.setattr(engine, "PATIENCE_S", 30)
-    monkeypatch.setattr(engine, "MOST_WAITING", THREADS)
-    with ThreadPoolExecutor(THREADS + 1) as threads:
-        waiting = [threads.submit(store.execute, [event(f"s-{number}", START)]) for number in range(THREADS + 1)]
+    with ThreadPoolExecutor(THREADS) as threads:
+        waiting = [threads.submit(store.execute, [event(f"s-{number}", START)]) for number in range(THREADS)]
         # The first is with the thread that waits for the lock, the others are in the queue.
-        until(lambda: store._committer.waiting == THREADS)
+        until(lambda: store._committer.waiting == THREADS - 1)
+        monkeypatch.setattr(engine, "MOST_WAITING", THREADS - 1)
+        begun_s = time.monotonic()
         assert is_refused(lambda: store.execute([event("one too many", START)]))
+        assert time.monotonic() - begun_s < 10
         holder.release()
         assert all(each.result(30) for each in waiting)
 
