@@ -36,7 +36,7 @@ def main(kind: str, folder: Path, begin_s: float = 0, seconds: float = 0) -> Non
 
 def _projecting(store: FileStore, path: Path, until_s: float) -> float:
     """The share of a processor that the projections' thread takes, over whole cycles of writing and of waiting."""
-    until(lambda: store._projector._thread is not None)
+    until(lambda: store._projector._thread is not None and store._projector._thread.is_alive())
     thread = store._projector._thread
     assert thread is not None
     assert thread.ident is not None

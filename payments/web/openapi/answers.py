@@ -130,7 +130,7 @@ _SWEEP = _record(
 _COMPLAINT = shape_of(str | None, "What is wrong; null: nothing.")
 _READY = {
     "status": _word("ok", "degraded", about="`degraded`: events are recorded, and something else is wrong."),
-    "store": _record({"engine": str, "seq": shape_of(int, "Of the last entry.")}),
+    "store": _record({"engine": str, "seq": shape_of(int, "Of the last entry that the answering process knows of.")}),
     "registry": _record({"orchestrators": int, "problem": _COMPLAINT}),
     "worker": _record(
         {"seen_at": Moment | None, "sweep": {**_SWEEP, "type": ["object", "null"]}, "problem": _COMPLAINT}
