@@ -221,6 +221,11 @@ MUTANTS = (
         "tests/store/file/test_projections.py -k burst",
     ),
     Mutant(
+        "idle-process-that-does-not-keep-up", PROJECTOR,
+        "                    self._keep_up()\n", "                    pass\n",
+        "tests/store/file/test_processes.py -k asked_nothing",
+    ),
+    Mutant(
         "everybody-waits-for-a-kept-lock", STORE,
         "monotonic_s() - since_s > PATIENCE_S", "since_s < 0",
         "tests/store/file/test_waiting.py",

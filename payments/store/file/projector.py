@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from payments.disk import Disk
 from payments.disk.lock import LockTimeout, brief_lock
@@ -24,16 +25,28 @@ _AGAIN_S = 0.1
 
 _CLOSE_S = 5.0
 
+_KEEP_UP_S = 1.0
+"""How often a process without news of its own takes in what others have recorded: all at once, it would keep the lock
+for 7 µs an entry, and a process that was asked nothing for a night would keep everybody waiting."""
+
 
 class Projector:
     """Writes the projections of one process's state, in turn with the other processes'.
 
-    ``capture`` returns the state, copied and on disk. Nobody waits for this thread: the journal has everything, so a
-    projection that cannot be written is logged and tried again.
+    ``capture`` returns the state, copied and on disk; ``keep_up`` brings it up to date. Nobody waits for this thread:
+    the journal has everything, so a projection that cannot be written is logged and tried again.
     """
 
     def __init__(
-        self, disk: Disk, paths: Paths, capture: Callable[[], Snapshot], credit_unit: str, seq: int, *, must: bool
+        self,
+        disk: Disk,
+        paths: Paths,
+        capture: Callable[[], Snapshot],
+        keep_up: Callable[[], object],
+        credit_unit: str,
+        seq: int,
+        *,
+        must: bool,
     ) -> None:
         """Bring them up to date once, unless another process is at it, before there is anybody to wait.
 
@@ -42,6 +55,7 @@ class Projector:
         self._disk = disk
         self._paths = paths
         self._capture = capture
+        self._keep_up = keep_up
         self._credit_unit = credit_unit
         self._lock_path = paths.sessions.with_name(f"{paths.sessions.name}.lock")
         self._wanted_seq = seq
@@ -52,8 +66,8 @@ class Projector:
         self._closing = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        if not self.try_to_show(seq):
-            self.follow(seq)
+        self.try_to_show(seq)
+        self.follow(seq)
 
     def follow(self, seq: int) -> None:
         """Let the projections soon show the entries up to ``seq``, whoever writes them."""
@@ -79,7 +93,10 @@ class Projector:
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            self._news.wait()
+            if not self._news.wait(_KEEP_UP_S):
+                with suppress(PaymentsError):
+                    self._keep_up()
+                continue
             self._closing.wait(self._pause_s())
             self._news.clear()
             while not self._closing.is_set() and not self.try_to_show(self._wanted_seq):

@@ -99,7 +99,13 @@ class FileStore:
             raise Misconfigured(_unusable(error, journal_path)) from error
         self._committer = Committer(self._serve)
         self._projector = Projector(
-            disk, projections, self._capture, credit_unit, self._journal.state.seq, must=self._journal.rebuilt
+            disk,
+            projections,
+            self._capture,
+            self._state,
+            credit_unit,
+            self._journal.state.seq,
+            must=self._journal.rebuilt,
         )
 
     def execute(self, commands: Sequence[Command]) -> Sequence[Result]:

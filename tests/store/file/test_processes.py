@@ -137,6 +137,16 @@ def test_a_view_waits_for_what_another_thread_is_still_taking_over(
     reader.close()
 
 
+def test_a_process_that_is_asked_nothing_keeps_up_with_the_others(tmp_path: Path) -> None:
+    """Else its next request would read a night's entries at once, while everybody waits for the lock."""
+    one, idle = file_store(tmp_path, disk=HastyDisk()), file_store(tmp_path, disk=HastyDisk())
+    for number in range(3):
+        one.execute([event(f"s-{number}")])
+        until(lambda: idle._journal.state.seq == one._journal.state.seq)
+    one.close()
+    idle.close()
+
+
 def test_a_process_that_starts_later_begins_where_the_others_are(tmp_path: Path) -> None:
     one = file_store(tmp_path, disk=HastyDisk())
     for number in range(5):
