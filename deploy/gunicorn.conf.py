@@ -216,15 +216,13 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(_server: Any, worker: Any) -> None:
-    """Keep the worker to its core, and let none of its threads interrupt the one that runs.
+    """Keep the worker to its core.
 
-    Python runs one thread of a process at a time. Threads that wake up on another core, or interrupt the one that has
-    the interpreter, only find that they must wait: measured, that costs a third of the rate and doubles the p99.
+    Python runs one thread of a process at a time. Threads that wake up on another core only find that they must wait:
+    measured, that costs a third of the rate.
     """
     # gthread waits up to two seconds for a client to close too, in the thread that takes everybody's connections.
     util.close_graceful = partial(ThreadPoolExecutor(16, "closing").submit, util.close_graceful)
     # Where the system does not let it, for instance in some containers, it works all the same.
     with suppress(OSError):
         os.sched_setaffinity(0, {worker.core})
-    with suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from payments.store.file.projector import SHARE
 from tests.bench import files
 from tests.bench.ingest import BATCH, CPU, FEW, FIRST, FLOOR, P99, Runs, median, memory_bytes, ratio, run, serving
 
@@ -76,7 +75,7 @@ def _measure(folder: Path, size: Size) -> tuple[list[Figure], dict[str, Any]]:
         Figure(f"{entries}, with a snapshot", opened.with_snapshot_s, "s", 2, True),
         Figure(f"{entries}, without", opened.without_s, "s", 15, True),
         Figure("memory of a worker per live session", bytes_per_session / 1024, "KiB", 2, True),
-        Figure(f"projections with {many}, share of a processor", share * 100, "%", SHARE * 100, True),
+        Figure(f"projections with {many}, share of a processor", share * 100, "%", 4, True),
     ]
     medians = {name: median(each)._asdict() for name, each in runs.items()}
     return figures, {"runs": medians, "cores": os.cpu_count(), "python": platform.python_version()}

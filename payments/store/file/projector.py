@@ -44,8 +44,8 @@ class Projector:
         capture: Callable[[], Snapshot],
         keep_up: Callable[[], object],
         credit_unit: str,
-        seq: int,
         *,
+        seq: int,
         must: bool,
     ) -> None:
         """Bring them up to date once, unless another process is at it, before there is anybody to wait.

@@ -104,7 +104,7 @@ class FileStore:
             self._capture,
             self._state,
             credit_unit,
-            self._journal.state.seq,
+            seq=self._journal.state.seq,
             must=self._journal.rebuilt,
         )
 

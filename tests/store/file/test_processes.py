@@ -19,7 +19,7 @@ from payments.store.file import shared
 from payments.store.file.codec import decode
 from tests.audit import Audit, audit
 from tests.disk.scripted import HastyDisk
-from tests.harness import ROOT, event, file_store, journal_lines, journal_path, state_of
+from tests.harness import ROOT, event, file_store, journal_lines, journal_path, state_of, until
 from tests.store.accounts import check_meter
 from tests.store.file.history import facts, lay, opened
 from tests.store.file.member import METERED
