@@ -178,7 +178,10 @@ def folder_in_memory() -> Iterator[Path]:
     """
     memory = Path("/dev/shm")
     has_room = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 32 << 20
-    with TemporaryDirectory(prefix="payments-test-", dir=memory if has_room else None) as folder:
+    # A store that a test leaves open, as a process that died, may be writing its projections.
+    with TemporaryDirectory(
+        prefix="payments-test-", dir=memory if has_room else None, ignore_cleanup_errors=True
+    ) as folder:
         yield Path(folder)
 
 

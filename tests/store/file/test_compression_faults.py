@@ -134,6 +134,8 @@ def test_whatever_operation_is_the_last_one_the_next_run_goes_on(
         assert {Path(name).suffix for name in names(folder)} == {".gz", ".log"}
         assert all_entries(again) == all_entries(store) == want
         assert len(audit(journal_path(folder)).entries) == EVENTS
+        again.close()
+        store.close()
         if finished:
             break
     assert finished == 1
