@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,7 +33,7 @@ from payments.store import SessionQuery, Store, Verified
 from payments.store.file.engine import FileEngine
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
-from payments.store.file.verify import Verification
+from payments.store.file.verify import verify
 from payments.store.memory import MemoryStore
 
 ROOT = Path(__file__).parent.parent
@@ -165,8 +165,7 @@ def journal_path(folder: Path) -> Path:
 
 def verified(folder: Path) -> Verified:
     """What ``ledger verify`` finds in ``folder``. Raises ``Corrupt``."""
-    with closing(Verification(Disk(), journal_path(folder), projections(folder))) as verification:
-        return verification.run()
+    return verify(Disk(), journal_path(folder), projections(folder))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from payments.errors import Corrupt, Misconfigured, Unavailable
 from payments.store.file import halt
 from payments.store.file.segments import journal_parts
 from payments.store.file.snapshot import Paths
-from payments.store.file.verify import Verification
+from payments.store.file.verify import verify
 from payments.store.file.walk import journal_files
 from payments.store.protocol import Restored, Verified
 
@@ -211,8 +211,4 @@ def _copy(disk: Disk, files: Mapping[str, tuple[int, int]], folder: Path) -> Non
 
 
 def _verify(disk: Disk, folder: Path) -> Verified:
-    verification = Verification(disk, folder / _JOURNAL, Paths(*(folder / name for name in _PROJECTIONS)))
-    try:
-        return verification.run()
-    finally:
-        verification.close()
+    return verify(disk, folder / _JOURNAL, Paths(*(folder / name for name in _PROJECTIONS)))

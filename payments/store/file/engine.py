@@ -16,7 +16,7 @@ from payments.store.file.export import Export
 from payments.store.file.lease import FileLease, read_status
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
-from payments.store.file.verify import Verification
+from payments.store.file.verify import verify
 from payments.store.protocol import Clock, EntryQuery, Observer, TermsSource, Verified, unobserved
 
 
@@ -92,8 +92,7 @@ class FileEngine:
             yield journal.records(query, money_only=money_only)
 
     def verify(self) -> Verified:
-        with closing(Verification(self._disk, self._journal_path, self._projections)) as verification:
-            return verification.run()
+        return verify(self._disk, self._journal_path, self._projections)
 
     def backup(self, documents: Mapping[str, Path]) -> FileBackup:
         return FileBackup(self._disk, self._journal_path, documents)

@@ -6,7 +6,7 @@ only to see where the journal ends, so it may run beside everything else.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,12 @@ from payments.store.file.walk import JournalFile, blocks, journal_files
 from payments.store.protocol import Verified
 
 _REMEDY = "Nothing is lost: remove the file, and the next start makes it again"
+
+
+def verify(disk: Disk, journal_path: Path, projections: Paths) -> Verified:
+    """Open a journal, walk through all of it, and let go of it. Raises as ``Verification`` does."""
+    with closing(Verification(disk, journal_path, projections)) as verification:
+        return verification.run()
 
 
 class Verification:
