@@ -1,6 +1,6 @@
 """What is on its way to Payments, in order, and the last that is known of each session that is open. In memory only.
 
-One thread at a time (the caller's care). Not here: files (``payments.edge.folder``), and what Payments says
+One thread at a time (the caller's care). Not here: the disk (``payments.edge.database``), and what Payments says
 (``payments.edge.delivery``).
 """
 
@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from payments.domain.sessions import END
-from payments.edge.lines import Spooled
+from payments.edge.events import Spooled
 from payments.edge.thinning import to_thin
 
 
@@ -16,29 +16,19 @@ class _Trail:
     """What is known of one session.
 
     Attributes:
-        last: its newest event; ``safe``: the newest that a crash leaves, or ``None``.
-        pending: how many are pending; ``settled_ms``: the moment of the last that is not any more, or ``None``.
+        last: its newest event; ``settled_ms``: the moment of the last that is not pending any more, or ``None``.
     """
 
-    __slots__ = ("last", "pending", "safe", "settled_ms")
+    __slots__ = ("last", "settled_ms")
 
     def __init__(self, last: Spooled) -> None:
         self.last = last
-        self.safe: Spooled | None = None
-        self.pending = 0
         self.settled_ms: int | None = None
 
     @property
     def is_over(self) -> bool:
         """Whether Payments knows its end."""
         return self.last.kind == END and not self.last.is_pending
-
-    def needs(self, event: Spooled) -> bool:
-        """Whether ``event`` has to be kept, as what is to be sent or as the last that is known of the session.
-
-        Until the newest event is safe, the last known one is the one before.
-        """
-        return event.is_pending or (not self.is_over and event in (self.last, self.safe))
 
 
 class Backlog:
@@ -56,41 +46,49 @@ class Backlog:
         self._order: deque[Spooled] = deque()
         self._trails: dict[str, _Trail] = {}
 
-    def add(self, event: Spooled) -> bool:
-        """Put ``event`` behind the others; whether it is new: none of its session's had its ``seq``, or a later one."""
-        if not self._follow(event):
-            event.is_kept = event.is_pending = False
-            self._forget(event)
-            return False
+    def add(self, event: Spooled) -> None:
+        """Put ``event`` behind the others: the newest of its session, unless a newer one is here already."""
+        self.add_again(event)
+        trail = self._trails.setdefault(event.session_id, _Trail(event))
+        before = trail.last
+        if event.seq > before.seq:
+            trail.last = event
+        if not event.is_pending:
+            trail.settled_ms = event.occurred_ms
+        for each in (before, event):
+            self._let_go(each)
+
+    def add_again(self, event: Spooled) -> None:
+        """Put ``event`` behind the others, which says nothing new of its session."""
+        self.kept_bytes += event.size_bytes
         if event.is_pending:
+            self.pending += 1
             self._order.append(event)
-        return True
 
-    def put_first(self, events: Sequence[Spooled]) -> None:
-        """Put ``events``, which are safe and of other sessions than those that are here, before all others."""
+    def put_first(self, events: Sequence[Spooled]) -> list[Spooled]:
+        """Put those of ``events`` before all others that are not here yet, and return them."""
+        known = {event.event_id for event in self.kept()}
+        found = [event for event in events if event.event_id not in known]
         behind, self._order = self._order, deque()
-        for event in events:
-            if self.add(event):
-                self.is_safe(event)
+        for event in found:
+            self.add(event)
         self._order.extend(behind)
+        return found
 
-    def is_safe(self, event: Spooled) -> None:
-        """A crash leaves ``event`` from now on."""
-        trail = self._trails.get(event.session_id)
-        if trail is not None and event.is_kept:
-            before, trail.safe = trail.safe, event
-            if before is not None:
-                self._let_go(before, trail)
+    def kept(self) -> list[Spooled]:
+        """All that are kept, in their order."""
+        settled = [trail.last for trail in self._trails.values() if not trail.last.is_pending]
+        return settled + [event for event in self._order if event.is_pending]
 
-    def batch(self, most_events: int, most_bytes: int, may_go: Callable[[Spooled], bool]) -> list[Spooled]:
+    def batch(self, most_events: int, may_go: Callable[[Spooled], bool]) -> list[Spooled]:
         """The next ones to send, in flight from now on; up to the first that may not go."""
-        self._pass_settled()
+        while self._order and not self._order[0].is_pending:
+            self._order.popleft()
         found: list[Spooled] = []
         for event in self._order:
             if not event.is_pending:
                 continue
-            most_bytes -= len(event.body) + 1
-            if len(found) == most_events or (found and most_bytes < 0) or not may_go(event):
+            if len(found) == most_events or not may_go(event):
                 break
             event.in_flight = True
             found.append(event)
@@ -105,7 +103,8 @@ class Backlog:
         """``events`` are delivered, or refused for good: they are pending no longer."""
         for event in events:
             if event.is_pending:
-                self._trails[event.session_id].settled_ms = event.occurred_ms
+                if trail := self._trails.get(event.session_id):
+                    trail.settled_ms = event.occurred_ms
                 self._take_out(event)
 
     def thin(self, needed_bytes: int) -> int:
@@ -119,49 +118,18 @@ class Backlog:
         self._order = deque(event for event in self._order if event.is_pending)
         return len(thinned)
 
-    def first_pending(self) -> Spooled | None:
-        """The one that has waited longest."""
-        self._pass_settled()
-        return self._order[0] if self._order else None
-
-    def _follow(self, event: Spooled) -> bool:
-        trail = self._trails.get(event.session_id)
-        if trail is not None and event.seq <= trail.last.seq:
-            return False
-        self.kept_bytes += event.size_bytes
-        if trail is None:
-            trail = self._trails[event.session_id] = _Trail(event)
-        before, trail.last = trail.last, event
-        if event.is_pending:
-            self.pending += 1
-            trail.pending += 1
-        else:
-            trail.settled_ms = event.occurred_ms
-        for each in (before, event):
-            self._let_go(each, trail)
-        return True
-
     def _take_out(self, event: Spooled) -> None:
-        trail = self._trails[event.session_id]
         event.is_pending = event.in_flight = False
         self.pending -= 1
-        trail.pending -= 1
-        self._let_go(event, trail)
+        self._let_go(event)
 
-    def _let_go(self, event: Spooled, trail: _Trail) -> None:
+    def _let_go(self, event: Spooled) -> None:
         """Keep ``event`` no longer, unless it is still needed; nor the trail of a session that is over."""
-        if not event.is_kept or trail.needs(event):
-            return
-        event.is_kept = False
-        self.kept_bytes -= event.size_bytes
-        self._forget(event)
-        event.body = b""
-        if trail.is_over and trail.safe is not None:
-            safe, trail.safe = trail.safe, None
-            self._let_go(safe, trail)
-        if trail.is_over and not trail.pending:
-            self._trails.pop(event.session_id, None)
-
-    def _pass_settled(self) -> None:
-        while self._order and not self._order[0].is_pending:
-            self._order.popleft()
+        trail = self._trails.get(event.session_id)
+        if trail is not None and trail.is_over:
+            del self._trails[event.session_id]
+            trail = None
+        if event.is_kept and not event.is_pending and (trail is None or trail.last is not event):
+            event.is_kept = False
+            self.kept_bytes -= event.size_bytes
+            self._forget(event)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from payments.edge.backoff import Backoff, told_s
 from payments.edge.calling import Answer, Caller, NoAnswer
-from payments.edge.lines import Spooled
+from payments.edge.events import Spooled
 from payments.edge.seldom import Seldom
 from payments.edge.spool import Spool
 from payments.edge.verdicts import Done, Fault, Later, Otherwise, Verdict, is_payments, of_batch, of_one, of_probe
@@ -19,7 +19,6 @@ from payments.edge.verdicts import Done, Fault, Later, Otherwise, Verdict, is_pa
 log = logging.getLogger(__name__)
 
 MOST_EVENTS = 500
-_MOST_BYTES = 1_000_000
 PACE_S = 0.2
 """From one batch to the next: nginx in front of Payments lets an address have five a second."""
 
@@ -61,7 +60,7 @@ class Delivery:
 
     def step(self, timeout_s: float = 30.0) -> float | None:
         """Send what is to be sent next; the seconds to wait before the next step, or ``None``: there was nothing."""
-        events = self._spool.batch(1 if self._left_alone else self._most_events, _MOST_BYTES)
+        events = self._spool.batch(1 if self._left_alone else self._most_events)
         if not events:
             return None
         done: Sequence[Spooled] = ()
@@ -79,7 +78,7 @@ class Delivery:
         self._backoff.succeeded()
 
     def _send_all(self, events: Sequence[Spooled], timeout_s: float) -> _Reply:
-        body = b"[%b]" % b",".join([event.body for event in events])
+        body = b"[%b]" % b",".join([event.body() for event in events])
         return self._call(_BATCH, body, timeout_s, lambda answer: of_batch(answer, events))
 
     def _send_alone(self, event: Spooled, timeout_s: float) -> _Reply:
@@ -90,7 +89,7 @@ class Delivery:
             if not isinstance(probe.verdict, Done):
                 return probe
             self._is_known = True
-        return self._call(_EVENT, event.body, timeout_s, lambda answer: of_one(answer, event))
+        return self._call(_EVENT, event.body(), timeout_s, lambda answer: of_one(answer, event))
 
     def _call(self, path: str, body: bytes, timeout_s: float, judge: Callable[[Answer], Verdict]) -> _Reply:
         try:
@@ -108,7 +107,7 @@ class Delivery:
                 self._goes_on()
                 if refused and self._seldom.is_due("refused"):
                     log.error(
-                        "%s has refused %d events for good, which are in rejects.jsonl now; the first: %s",
+                        "%s has refused %d events for good; ps-gateway spool lists these dead letters; the first: %s",
                         self._caller.url, len(refused), refused[0].reason,
                     )  # fmt: skip
                 return 0.0 if was_alone else PACE_S

@@ -14,11 +14,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from payments.clock import monotonic_s, now_ms
-from payments.disk import Disk
 from payments.domain.sessions import HEARTBEAT
 from payments.edge.calling import Caller
 from payments.edge.delivery import Delivery
-from payments.edge.lines import Spooled
+from payments.edge.events import Spooled
 from payments.edge.seldom import Seldom
 from payments.edge.sessions import ReportedSession, Sessions
 from payments.edge.settings import EdgeSettings
@@ -72,7 +71,6 @@ class Reporter:
         clock: Callable[[], int] = now_ms,
         *,
         monotonic: Callable[[], float] = monotonic_s,
-        disk: Disk | None = None,
     ) -> None:
         """``clock``: milliseconds since the Unix epoch; ``monotonic``: seconds, by a clock that is never set."""
         self._monotonic_s = monotonic
@@ -80,7 +78,7 @@ class Reporter:
         self._sessions = Sessions(
             settings.edge_id, settings.beat_s, self._put, clock=clock, monotonic=monotonic
         )  # fmt: skip
-        self._spool = Spool(settings.spool_dir, settings.spool_bytes, clock=clock, monotonic=monotonic, disk=disk)
+        self._spool = Spool(settings.spool_dir, settings.spool_bytes, clock=clock, monotonic=monotonic)
         self._caller = Caller(settings)
         self._delivery = Delivery(
             self._spool, self._caller, clock=clock, monotonic=monotonic, random=random.random

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from marshmallow import ValidationError
 
 from payments.domain.sessions import END, HEARTBEAT, START
-from payments.edge.lines import Said, Spooled, spooled
+from payments.edge.events import Said, Spooled
 from payments.events import EventSchema
 from payments.fields import Strict
 
@@ -68,7 +68,7 @@ class ReportedSession:
             moment_ms -= max(0, self._sessions.clock() - at_ms)
         self._last_ms = max(self._last_ms, moment_ms)
         self._seq += 1
-        return spooled(self._said, kind, self._seq, self._last_ms, str(uuid4()))
+        return Spooled(self._said, kind, self._seq, self._last_ms, str(uuid4()))
 
 
 class Sessions:

@@ -1,31 +1,32 @@
-"""The spool: what is on its way to Payments, in memory and, before it is sent, in a folder. Thread-safe.
+"""The spool: what is on its way to Payments, in memory and, before it is sent, on disk. Thread-safe.
 
 What always holds while the disk does:
 
 * Nothing is sent before it is on disk, so after a crash the spool knows all that Payments was told.
-* The last event of a session that is on disk stays there until a later one is, or until its end is delivered. After a
-  crash, sessions without an end get one at the moment of that event: they were alive then, and later nobody knows.
-* The cursor moves behind the answer, so what it covers need not be sent again; what was sent and is not covered is sent
-  again, and is nothing new to Payments.
+* What is on disk is what was in memory at one moment: everything that is on its way, and the last that is known of each
+  session that is open. After a crash, sessions without an end get one at the moment of that event: they were alive
+  then, and later nobody knows.
+* What is delivered is taken out with what is written next. What a crash leaves of it is sent again, and is nothing new
+  to Payments.
 
-The files with events stay below ``most_bytes``, and so does what is held in memory: near that, heartbeats are thinned
-(``payments.edge.thinning``), never a start or an end. Where the disk does not do, events are in memory only, are sent
-all the same, and are written when it does again; a crash in between costs what was not written.
+The events on disk, with what is written beside them on the way there, stay below ``most_bytes``, and so does what is
+held in memory: near that, heartbeats are thinned (``payments.edge.thinning``), never a start or an end. Where the disk
+does not do, events are in memory only, are sent all the same, and are written when it does again; a crash in between
+costs what was not written.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from uuid import uuid4
 
 from payments.clock import monotonic_s, now_ms
-from payments.disk import Disk
 from payments.domain.sessions import END
 from payments.edge.backlog import Backlog
-from payments.edge.folder import SpoolFolder, Taken
-from payments.edge.lines import Spooled, following
-from payments.edge.rejects import Reject
+from payments.edge.database import Database, Taken
+from payments.edge.events import DeadLetter, Spooled
 from payments.edge.seldom import Seldom
 from payments.errors import Misconfigured
 
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 
 _RETRY_S = 1.0
 """How long after a failure the disk is tried again, and how often it is looked at."""
+
+_MOST_WAITING = 1000
+"""So many dead letters wait in memory while the disk does not do."""
 
 
 class Spool:
@@ -51,7 +55,6 @@ class Spool:
         *,
         clock: Callable[[], int] = now_ms,
         monotonic: Callable[[], float] = monotonic_s,
-        disk: Disk | None = None,
     ) -> None:
         self.delivered = self.rejected = self.thinned = 0
         self.delivered_ms: int | None = None
@@ -61,12 +64,17 @@ class Spool:
         self._monotonic_s = monotonic
         self._guard = threading.Lock()
         self._seldom = Seldom(monotonic)
-        self._folder = SpoolFolder(disk or Disk(), folder, most_bytes)
-        self._backlog = Backlog(self._folder.forget)
-        # With no more than this in files of which nothing could be taken out, they would still have room.
-        self._most_kept_bytes = self._thin_above_bytes = self._folder.usable_bytes * 7 // 8
+        self._database = Database(folder, most_bytes >> 15)
+        self._backlog = Backlog(self._forget)
+        # While the file is written anew, there are two of it.
+        self._most_kept_bytes = self._thin_above_bytes = most_bytes * 7 // 16
+        self._position = 0
         self._unwritten: list[Spooled] = []
-        self._unsynced: list[Spooled] = []
+        self._gone: list[int] = []
+        self._dead_letters: deque[DeadLetter] = deque(maxlen=_MOST_WAITING)
+        self._revived: list[int] = []
+        self._has_been_open = False
+        self._is_anew = False
         self._look_at_s = 0.0
         self._is_closed = False
 
@@ -77,8 +85,8 @@ class Spool:
 
     @property
     def size_bytes(self) -> int:
-        """What the events take up on disk."""
-        return self._folder.size_bytes
+        """What it takes up on disk."""
+        return self._database.size_bytes
 
     def open(self) -> None:
         """Take over the folder and what is in it, and end the sessions that a crash has left open.
@@ -94,33 +102,24 @@ class Spool:
                 ) from None
 
     def add(self, events: Sequence[Spooled]) -> None:
-        """Write ``events`` behind all others, or keep them in memory until the disk takes them."""
+        """Put ``events`` behind all others; they are written by the next ``sync``."""
         with self._guard:
             for event in events:
                 self._backlog.add(event)
             self._unwritten += events
             self._thin()
-            self._try_disk()
 
     def sync(self) -> None:
-        """Make durable what was added: from then on it may be sent."""
+        """Make durable what was added, from when on it may be sent; or keep it in memory until the disk takes it."""
         with self._guard:
-            if self.trouble is None:
-                try:
-                    self._folder.sync()
-                except OSError as error:
-                    self._has_failed(_said(error))
-                    return
-                for event in self._unsynced:
-                    self._backlog.is_safe(event)
-                self._unsynced.clear()
+            self._try_disk()
 
-    def batch(self, most_events: int, most_bytes: int) -> list[Spooled]:
-        """What is to be sent next, in order: up to so many events, and bytes of a JSON array. One batch at a time."""
+    def batch(self, most_events: int) -> list[Spooled]:
+        """What is to be sent next, in order. One batch at a time."""
         with self._guard:
-            return self._backlog.batch(most_events, most_bytes, self._may_go)
+            return self._backlog.batch(most_events, self._may_go)
 
-    def settle(self, sent: Sequence[Spooled], done: Sequence[Spooled], refused: Sequence[Reject]) -> None:
+    def settle(self, sent: Sequence[Spooled], done: Sequence[Spooled], refused: Sequence[DeadLetter]) -> None:
         """What became of a batch: of ``sent`` those that are ``done`` with, some of which were ``refused``.
 
         The others will be in the next batch.
@@ -130,17 +129,32 @@ class Spool:
             if self._is_closed or not done:
                 return
             self._backlog.settle(done)
+            self._unwritten += [event for event in done if event.is_kept]
+            self._dead_letters += [letter._replace(rejected_ms=self._clock()) for letter in refused]
             self.rejected += len(refused)
             if taken := len(done) - len(refused):
                 self.delivered += taken
                 self.delivered_ms = self._clock()
-            self._folder.note(refused, self._clock())
-            self._folder.note_settled(self._settled())
-            if self.trouble is None:
-                try:
-                    self._folder.catch_up()
-                except OSError as error:
-                    self._has_failed(_said(error))
+
+    def contents(self) -> tuple[list[DeadLetter], list[Spooled]]:
+        """The dead letters and what is pending, oldest first. Raises ``OSError``."""
+        with self._guard:
+            pending = [event for event in self._backlog.kept() if event.is_pending]
+            return [*self._database.dead_letters(), *self._dead_letters], pending
+
+    def revive(self, numbers: Collection[int] | None = None) -> int:
+        """Send the dead letters of these ``numbers`` again, or all, behind all others; how many. Raises ``OSError``."""
+        with self._guard:
+            letters = [
+                letter for letter in self._database.dead_letters()
+                if letter.number not in self._revived and (numbers is None or letter.number in numbers)
+            ]  # fmt: skip
+            for letter in letters:
+                self._backlog.add_again(letter.event)
+            self._unwritten += [letter.event for letter in letters]
+            self._revived += [letter.number for letter in letters]
+            self._try_disk()
+            return len(letters)
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Let go of the folder; what is pending stays in it. Returns after ``timeout_s`` even if the disk hangs."""
@@ -153,15 +167,15 @@ class Spool:
                 log.error("%s: could not be written up to the end; %d events are lost", self._path, lost)
         finally:
             self._is_closed = True
-            try:
-                self._folder.close(is_empty=not self._backlog.kept_bytes)
-            except OSError as error:
-                self._has_failed(_said(error))
-            finally:
-                self._guard.release()
+            self._database.close()
+            self._guard.release()
 
     def _may_go(self, event: Spooled) -> bool:
-        return self.trouble is not None or 0 < event.position <= self._folder.durable
+        return self.trouble is not None or event.position > 0
+
+    def _forget(self, event: Spooled) -> None:
+        if event.position:
+            self._gone.append(event.position)
 
     def _try_disk(self) -> None:
         try:
@@ -175,42 +189,46 @@ class Spool:
         if self._is_closed or (self.trouble is not None and now_s < self._look_at_s):
             return
         try:
-            if not self._folder.is_ours:
-                self._take_over()
             if now_s >= self._look_at_s:
                 self._look_at_s = now_s + _RETRY_S
-                if self._folder.has_lost_files() and self._seldom.is_due("lost"):
-                    log.error("%s: files of the spool were taken away; they are written anew", self._path)
-                self._folder.catch_up()
-            self._folder.make_room(sum(event.size_bytes for event in self._unwritten if event.is_kept))
-            while self._unwritten:
-                count = self._folder.write(self._unwritten)
-                self._unsynced += self._unwritten[:count]
-                del self._unwritten[:count]
+                self._look()
+            if not self._database.is_open:
+                self._take_over()
+            self._save()
+        except Taken:
+            raise
         except OSError as error:
-            self._has_failed(_said(error))
+            self._has_failed(error.strerror or str(error))
             return
         if self.trouble is not None:
             self.trouble = None
             if self._seldom.is_over("disk"):
                 log.info("%s: can be written again, and has what was kept in memory meanwhile", self._path)
 
+    def _look(self) -> None:
+        if self._database.is_open and self._database.is_lost():
+            self._database.close()
+            if self._seldom.is_due("lost"):
+                log.error("%s: files of the spool were taken away; they are written anew", self._path)
+
     def _take_over(self) -> None:
-        found = self._folder.take_over()
-        self._backlog.put_first(found.events)
-        self._end_all([event for event in found.events if event.is_kept])
+        found = self._database.open()
         if found.set_aside:
-            log.warning(
-                "%s: %d lines are no events, perhaps torn by a crash; they are in rejects.jsonl now", self._path,
-                len(found.set_aside),
+            log.error(
+                "%s is damaged and set aside; %d events in it can be read, and the spool goes on with them in a new "
+                "file. The rest: sqlite3 %s .recover", found.set_aside, len(found.events), found.set_aside,
             )  # fmt: skip
-        self._folder.note(found.set_aside, self._clock())
+        # What this process knows goes for more than what is in a file that it had before.
+        self._is_anew = self._has_been_open or found.set_aside is not None
+        self._has_been_open = True
+        self._position = max([self._position, *(event.position for event in found.events)])
+        self._end_all(self._backlog.put_first(found.events))
         self._thin()
 
     def _end_all(self, found: Sequence[Spooled]) -> None:
         """End the sessions of the reporter before this one, behind all that is pending."""
-        last = {event.session_id: event for event in found}
-        ends = [following(event, END, str(uuid4())) for event in last.values() if event.kind != END]
+        last = {event.session_id: event for event in found if event.is_kept}
+        ends = [event.followed_by(END, str(uuid4())) for event in last.values() if event.kind != END]
         pending = sum(event.is_pending for event in found)
         if pending or ends:
             log.warning(
@@ -221,10 +239,27 @@ class Spool:
             self._backlog.add(end)
         self._unwritten += ends
 
-    def _settled(self) -> int:
-        """The position up to which nothing need be sent again."""
-        first = self._backlog.first_pending()
-        return first.position - 1 if first is not None and first.position else self._folder.position
+    def _save(self) -> None:
+        """Let the disk have what memory has."""
+        if self._is_anew:
+            self._unwritten, self._position = self._backlog.kept(), 0
+            self._gone.clear()
+        changed = [event for event in self._unwritten if event.is_kept]
+        if changed or self._gone or self._dead_letters or self._revived or self._is_anew:
+            new = [event for event in changed if self._is_anew or not event.position]
+            for event in new:
+                self._position += 1
+                event.position = self._position
+            try:
+                self._database.save(changed, self._gone, self._dead_letters, self._revived, alone=self._is_anew)
+            except BaseException:
+                for event in new:
+                    event.position = 0
+                raise
+            self._is_anew = False
+            for done in (self._unwritten, self._gone, self._dead_letters, self._revived):
+                done.clear()
+            self._database.tidy()
 
     def _thin(self) -> None:
         """Keep below the bound, as far as heartbeats allow that."""
@@ -232,6 +267,8 @@ class Spool:
         if kept_bytes > self._thin_above_bytes:
             thinned = self._backlog.thin(kept_bytes - self._most_kept_bytes * 7 // 8)
             self.thinned += thinned
+            # Of every page some events are gone, and so none of them has become free.
+            self._is_anew |= thinned > 0
             if thinned and self._seldom.is_due("thinned"):
                 log.warning(
                     "%s: PAYMENTS_SPOOL_BYTES is reached; %d heartbeats between others are left out",
@@ -252,10 +289,5 @@ class Spool:
         self._look_at_s = self._monotonic_s() + _RETRY_S
         # What is delivered meanwhile is not written any more; waiting for the disk, it would fill up memory.
         self._unwritten = [event for event in self._unwritten if event.is_kept]
-        self._unsynced = [event for event in self._unsynced if event.is_kept]
         if self._seldom.is_due("disk"):
             log.error("%s: cannot be written (%s); events are kept in memory, and sent, until it can", self._path, why)
-
-
-def _said(error: OSError) -> str:
-    return error.strerror or str(error)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
 
 from payments.domain.sessions import HEARTBEAT
-from payments.edge.lines import Spooled
+from payments.edge.events import Spooled
 
 _NONE = -1
 

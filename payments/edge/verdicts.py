@@ -9,8 +9,7 @@ from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
 from payments.edge.calling import Answer
-from payments.edge.lines import Spooled
-from payments.edge.rejects import Reject
+from payments.edge.events import DeadLetter, Spooled
 from payments.strictjson import read_strictly
 
 _MOST_SAID = 200
@@ -28,7 +27,7 @@ class Done(NamedTuple):
     """The first ``number`` events are done with; of those, ``refused`` for good."""
 
     number: int
-    refused: list[Reject]
+    refused: list[DeadLetter]
 
 
 class Later(NamedTuple):
@@ -65,7 +64,7 @@ def of_one(answer: Answer, event: Spooled) -> Verdict:
     if answer.status == 200:
         return Done(1, []) if isinstance(said.get("outcome"), str) else _stranger(answer)
     if answer.status in (400, 409, 413, 415, 422):
-        return Done(1, [_reject(event, said, answer.status)])
+        return Done(1, [_dead_letter(event, said, answer.status)])
     return _later(answer)
 
 
@@ -83,7 +82,7 @@ def _of_results(answer: Answer, events: Sequence[Spooled]) -> Verdict:
     results = _object(answer).get("results")
     if not isinstance(results, list) or len(results) != len(events):
         return _stranger(answer)
-    refused: list[Reject] = []
+    refused: list[DeadLetter] = []
     count = 0
     for event, result in zip(events, results, strict=True):
         if not isinstance(result, dict) or result.get("session_id", event.session_id) != event.session_id:
@@ -93,7 +92,7 @@ def _of_results(answer: Answer, events: Sequence[Spooled]) -> Verdict:
             status = problem.get("status")
             if not (type(status) is int and 400 <= status < 500):
                 break
-            refused.append(_reject(event, problem, status))
+            refused.append(_dead_letter(event, problem, status))
         elif not isinstance(result.get("outcome"), str):
             return _stranger(answer)
         count += 1
@@ -116,13 +115,13 @@ def _stranger(answer: Answer) -> Later:
     return Later(Fault.ADDRESS, f"answers {answer.status}, and not as Payments does")
 
 
-def _reject(event: Spooled, problem: dict[str, Any], status: int) -> Reject:
+def _dead_letter(event: Spooled, problem: dict[str, Any], status: int) -> DeadLetter:
     """``problem``: what Payments said of it, as RFC 9457 has it, or less."""
     reasons = [problem.get("detail") or problem.get("title") or "refused"]
     errors = problem.get("errors")
     named = [each for each in errors if isinstance(each, dict)] if isinstance(errors, list) else []
     reasons += [f"{each.get('field')}: {each.get('detail')}" for each in named]
-    return Reject(f"{status}: {_short('; '.join(map(str, reasons)), 2000)}", event.body)
+    return DeadLetter(event, f"{status}: {_short('; '.join(map(str, reasons)), 1000)}")
 
 
 def _object(answer: Answer) -> dict[str, Any]:

@@ -1,0 +1,247 @@
+"""The spool on disk: ``spool.db``, a SQLite database. One thread at a time (the caller's care).
+
+``events`` has those that the spool keeps, in the order of their ``position``; ``dead_letters`` what Payments has
+refused for good. Every change is one transaction, synced when it returns, of a write-ahead log (``spool.db-wal``) that
+soon goes into the file itself and is empty then. The process that has the database open keeps all others out.
+
+Methods raise ``OSError`` where the disk does not do. Then nothing of the call is done, and the next one may be
+``open``: look at ``is_open``.
+"""
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from payments.disk import Disk
+from payments.disk.operations import open_regular
+from payments.edge.events import DeadLetter, Said, Spooled
+
+_VERSION = 1
+_LOG_BYTES = 1 << 16
+"""A log longer than this goes into the file."""
+
+_ROOM_BYTES = 1 << 17
+"""So much of the disk is left to the log that is going into the file: without it, what is full could not shrink."""
+
+_SETTINGS = (
+    "locking_mode=EXCLUSIVE", "auto_vacuum=FULL", "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0",
+)  # fmt: skip
+_COLUMNS = """
+    session_id TEXT NOT NULL, edge_id TEXT NOT NULL, upstream_addr TEXT, upstream_port INTEGER, streamer_id TEXT,
+    kind TEXT NOT NULL, seq INTEGER NOT NULL, occurred_ms INTEGER NOT NULL, event_id TEXT NOT NULL
+"""
+_TABLES = (
+    f"CREATE TABLE IF NOT EXISTS events (position INTEGER PRIMARY KEY, is_pending INTEGER NOT NULL, {_COLUMNS}) STRICT",
+    "CREATE TABLE IF NOT EXISTS dead_letters (number INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, "
+    f"rejected_ms INTEGER NOT NULL, {_COLUMNS} UNIQUE) STRICT",
+)
+
+
+class Taken(OSError):
+    """Another reporter has it."""
+
+
+class Damaged(OSError):
+    """Something in it is not as SQLite has written it."""
+
+
+class Found(NamedTuple):
+    """What was there.
+
+    Attributes:
+        events: those that can be read, in their order.
+        set_aside: the file, by its new name, if it was damaged; a new one has taken its place, with nothing in it.
+    """
+
+    events: list[Spooled]
+    set_aside: Path | None
+
+
+class Database:
+    """The file. Attributes: ``size_bytes``, what it and its log take up on disk."""
+
+    def __init__(self, folder: Path, most_dead_letters: int) -> None:
+        self.size_bytes = 0
+        self._folder = folder
+        self._path = folder / "spool.db"
+        self._log_path = folder / "spool.db-wal"
+        self._most_dead_letters = most_dead_letters
+        self._connection: sqlite3.Connection | None = None
+        self._files: list[tuple[int, int] | None] = []
+        self._is_damaged = False
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
+    def open(self) -> Found:
+        """Take it over; it is made if need be. Raises ``Taken`` too."""
+        Disk().make_folder(self._folder)
+        events: list[Spooled] = []
+        try:
+            if self._is_damaged:
+                raise Damaged
+            self._connect()
+            self._read(events, "SELECT * FROM events WHERE position > ? ORDER BY position")
+            set_aside = None
+        except Damaged:
+            # What stands behind the damage, from the end.
+            with suppress(OSError):
+                self._connect()
+                self._read(events, "SELECT * FROM events WHERE position > ? ORDER BY position DESC")
+            set_aside = self._set_aside()
+            self._connect()
+        self._files = self._identities()
+        return Found(sorted(events, key=lambda event: event.position), set_aside)
+
+    def is_lost(self) -> bool:
+        """Whether somebody has taken the file or its log away, or put another in its place."""
+        return self._identities() != self._files
+
+    def save(
+        self,
+        events: Sequence[Spooled],
+        gone: Sequence[int],
+        dead_letters: Sequence[DeadLetter] = (),
+        revived: Sequence[int] = (),
+        *,
+        alone: bool = False,
+    ) -> None:
+        """Write ``events`` at their positions, and ``dead_letters``; take out what is ``gone`` and ``revived``.
+
+        ``alone``: let nothing else be among the events.
+        """
+        coming_bytes = sum(event.size_bytes for event in events)
+        if len(events) > len(gone) and not alone and not self._has_room(coming_bytes):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with self._transaction() as connection:
+            if alone:
+                connection.execute("DELETE FROM events")
+            connection.executemany("DELETE FROM events WHERE position = ?", ((position,) for position in gone))
+            connection.executemany(
+                "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                ((event.position, event.is_pending, *_row(event)) for event in events),
+            )
+            connection.executemany("DELETE FROM dead_letters WHERE number = ?", ((number,) for number in revived))
+            connection.executemany(
+                "INSERT OR REPLACE INTO dead_letters VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                ((letter.reason, letter.rejected_ms, *_row(letter.event)) for letter in dead_letters),
+            )
+            connection.execute(
+                "DELETE FROM dead_letters WHERE number <= (SELECT max(number) FROM dead_letters) - ?",
+                (self._most_dead_letters,),
+            )
+
+    def tidy(self) -> None:
+        """Let the log go into the file, if it has grown."""
+        with self._told() as connection:
+            if _size(self._log_path) > _LOG_BYTES:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.size_bytes = _size(self._path) + _size(self._log_path)
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """All of them, oldest first."""
+        with self._told() as connection:
+            rows = connection.execute("SELECT * FROM dead_letters ORDER BY number").fetchall()
+        return [DeadLetter(_event(row[3:]), row[1], row[2], row[0]) for row in rows]
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with suppress(sqlite3.Error):
+                connection.close()
+
+    def _connect(self) -> None:
+        with suppress(FileExistsError):
+            os.close(open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+        self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+        with self._told() as connection:
+            for setting in _SETTINGS:
+                connection.execute(f"PRAGMA {setting}")
+            ((version,),) = connection.execute("PRAGMA user_version")
+            if version not in (0, _VERSION):
+                raise Damaged(f"it is of version {version}")
+            for table in _TABLES:
+                connection.execute(table)
+        # Whether it can be written is known before anything large is read; what is full can be read all the same.
+        try:
+            with self._transaction() as connection:
+                connection.execute(f"PRAGMA user_version={_VERSION}")
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+
+    def _read(self, events: list[Spooled], rows: str) -> None:
+        """Add to ``events`` one after the other; ``rows``: those behind a position."""
+        last = events[-1].position if events else 0
+        with self._told() as connection:
+            for position, is_pending, *row in connection.execute(rows, (last,)):
+                event = _event(row)
+                event.position, event.is_pending = position, bool(is_pending)
+                events.append(event)
+
+    def _set_aside(self) -> Path:
+        """Give the damaged file another name, and its log, in which there may be more."""
+        number = 1 + sum(path.suffix == ".db" for path in self._folder.glob("damaged-*"))
+        path = self._folder / f"damaged-{number}.db"
+        with suppress(FileNotFoundError):
+            os.replace(self._log_path, f"{path}-wal")
+        os.replace(self._path, path)
+        # Now, for SQLite leaves the log of a file alone that has another name.
+        self.close()
+        self._is_damaged = False
+        return path
+
+    def _has_room(self, coming_bytes: int) -> bool:
+        disk = os.statvfs(self._folder)
+        return disk.f_bavail * disk.f_frsize >= _ROOM_BYTES + 2 * coming_bytes
+
+    def _identities(self) -> list[tuple[int, int] | None]:
+        found = [Disk().status(path) for path in (self._path, self._log_path)]
+        return [status and (status.st_ino, status.st_dev) for status in found]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._told() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.rollback()
+
+    @contextmanager
+    def _told(self) -> Iterator[sqlite3.Connection]:
+        """Let SQLite's errors be those of this module. After all but a full disk, it has to be opened again."""
+        if self._connection is None:
+            raise OSError(errno.EBADF, "it is not open")
+        try:
+            yield self._connection
+        except sqlite3.DatabaseError as error:
+            # Text that is no UTF-8 is an error of Python's module, without a code.
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+            if code == sqlite3.SQLITE_FULL:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+            self.close()
+            self._is_damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            kind = Damaged if self._is_damaged else Taken if code == sqlite3.SQLITE_BUSY else OSError
+            raise kind(errno.EIO, str(error)) from None
+
+
+def _row(event: Spooled) -> tuple[object, ...]:
+    return (*event.said, event.kind, event.seq, event.occurred_ms, event.event_id)
+
+
+def _event(row: Sequence[Any]) -> Spooled:
+    return Spooled(Said(*row[:5]), *row[5:])
+
+
+def _size(path: Path) -> int:
+    status = Disk().status(path)
+    return status.st_size if status else 0
