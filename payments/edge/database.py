@@ -27,9 +27,7 @@ _LOG_BYTES = 1 << 16
 _ROOM_BYTES = 1 << 17
 """So much of the disk is left to the log that is going into the file: without it, what is full could not shrink."""
 
-_SETTINGS = (
-    "locking_mode=EXCLUSIVE", "auto_vacuum=FULL", "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0",
-)  # fmt: skip
+_SETTINGS = ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0")
 _COLUMNS = """
     session_id TEXT NOT NULL, edge_id TEXT NOT NULL, upstream_addr TEXT, upstream_port INTEGER, streamer_id TEXT,
     kind TEXT NOT NULL, seq INTEGER NOT NULL, occurred_ms INTEGER NOT NULL, event_id TEXT NOT NULL
@@ -72,7 +70,6 @@ class Database:
         self._most_dead_letters = most_dead_letters
         self._connection: sqlite3.Connection | None = None
         self._files: list[tuple[int, int] | None] = []
-        self._is_damaged = False
 
     @property
     def is_open(self) -> bool:
@@ -81,22 +78,26 @@ class Database:
     def open(self) -> Found:
         """Take it over; it is made if need be. Raises ``Taken`` too."""
         Disk().make_folder(self._folder)
-        events: list[Spooled] = []
+        if not os.access(self._folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "it is read-only, or not this user's")
         try:
-            if self._is_damaged:
-                raise Damaged
-            self._connect()
-            self._read(events, "SELECT * FROM events WHERE position > ? ORDER BY position")
-            set_aside = None
-        except Damaged:
-            # What stands behind the damage, from the end.
-            with suppress(OSError):
-                self._connect()
-                self._read(events, "SELECT * FROM events WHERE position > ? ORDER BY position DESC")
-            set_aside = self._set_aside()
-            self._connect()
-        self._files = self._identities()
-        return Found(sorted(events, key=lambda event: event.position), set_aside)
+            return self._found()
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._files = self._identities()
+
+    def set_aside(self) -> Path:
+        """Give the damaged file another name, and its log, in which there may be more; the new name."""
+        number = 1 + sum(path.suffix == ".db" for path in self._folder.glob("damaged-*"))
+        path = self._folder / f"damaged-{number}.db"
+        with suppress(FileNotFoundError):
+            os.replace(self._log_path, f"{path}-wal")
+        os.replace(self._path, path)
+        # Now, for SQLite leaves the log of a file alone that has another name.
+        self.close()
+        return path
 
     def is_lost(self) -> bool:
         """Whether somebody has taken the file or its log away, or put another in its place."""
@@ -156,16 +157,32 @@ class Database:
             with suppress(sqlite3.Error):
                 connection.close()
 
+    def _found(self) -> Found:
+        events: list[Spooled] = []
+        set_aside = None
+        try:
+            self._connect()
+            self._read(events, "SELECT * FROM events WHERE position > ? ORDER BY position")
+        except Damaged:
+            # What stands behind the damage, from the end.
+            with suppress(OSError):
+                self._connect()
+                self._read(events, "SELECT * FROM events WHERE position > ? ORDER BY position DESC")
+            set_aside = self.set_aside()
+            self._connect()
+        return Found(sorted(events, key=lambda event: event.position), set_aside)
+
     def _connect(self) -> None:
         with suppress(FileExistsError):
             os.close(open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
         self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
         with self._told() as connection:
-            for setting in _SETTINGS:
-                connection.execute(f"PRAGMA {setting}")
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             ((version,),) = connection.execute("PRAGMA user_version")
             if version not in (0, _VERSION):
-                raise Damaged(f"it is of version {version}")
+                raise Damaged(errno.EINVAL, f"it is of version {version}")
+            for setting in _SETTINGS if version else ("auto_vacuum=FULL", *_SETTINGS):
+                connection.execute(f"PRAGMA {setting}")
             for table in _TABLES:
                 connection.execute(table)
         # Whether it can be written is known before anything large is read; what is full can be read all the same.
@@ -184,18 +201,6 @@ class Database:
                 event = _event(row)
                 event.position, event.is_pending = position, bool(is_pending)
                 events.append(event)
-
-    def _set_aside(self) -> Path:
-        """Give the damaged file another name, and its log, in which there may be more."""
-        number = 1 + sum(path.suffix == ".db" for path in self._folder.glob("damaged-*"))
-        path = self._folder / f"damaged-{number}.db"
-        with suppress(FileNotFoundError):
-            os.replace(self._log_path, f"{path}-wal")
-        os.replace(self._path, path)
-        # Now, for SQLite leaves the log of a file alone that has another name.
-        self.close()
-        self._is_damaged = False
-        return path
 
     def _has_room(self, coming_bytes: int) -> bool:
         disk = os.statvfs(self._folder)
@@ -229,9 +234,9 @@ class Database:
             if code == sqlite3.SQLITE_FULL:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
             self.close()
-            self._is_damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-            kind = Damaged if self._is_damaged else Taken if code == sqlite3.SQLITE_BUSY else OSError
-            raise kind(errno.EIO, str(error)) from None
+            kind = {sqlite3.SQLITE_BUSY: Taken, sqlite3.SQLITE_CORRUPT: Damaged, sqlite3.SQLITE_NOTADB: Damaged}
+            name = getattr(error, "sqlite_errorname", "")
+            raise kind.get(code, OSError)(errno.EIO, f"{error}, {name}") from None
 
 
 def _row(event: Spooled) -> tuple[object, ...]:

@@ -19,13 +19,14 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 from payments.clock import monotonic_s, now_ms
 from payments.domain.sessions import END
 from payments.edge.backlog import Backlog
-from payments.edge.database import Database, Taken
+from payments.edge.database import Damaged, Database, Taken
 from payments.edge.events import DeadLetter, Spooled
 from payments.edge.seldom import Seldom
 from payments.errors import Misconfigured
@@ -198,6 +199,10 @@ class Spool:
         except Taken:
             raise
         except OSError as error:
+            if isinstance(error, Damaged):
+                # It was sound when it was taken over, so memory has what is in it.
+                with suppress(OSError):
+                    self._tell_of_damage(self._database.set_aside())
             self._has_failed(error.strerror or str(error))
             return
         if self.trouble is not None:
@@ -214,16 +219,19 @@ class Spool:
     def _take_over(self) -> None:
         found = self._database.open()
         if found.set_aside:
-            log.error(
-                "%s is damaged and set aside; %d events in it can be read, and the spool goes on with them in a new "
-                "file. The rest: sqlite3 %s .recover", found.set_aside, len(found.events), found.set_aside,
-            )  # fmt: skip
+            self._tell_of_damage(found.set_aside)
         # What this process knows goes for more than what is in a file that it had before.
         self._is_anew = self._has_been_open or found.set_aside is not None
         self._has_been_open = True
         self._position = max([self._position, *(event.position for event in found.events)])
         self._end_all(self._backlog.put_first(found.events))
         self._thin()
+
+    def _tell_of_damage(self, path: Path) -> None:
+        log.error(
+            "%s: the spool was damaged and is called that now; a new one has all of it that could be read. The rest, "
+            "and dead letters: sqlite3 %s .recover", path, path,
+        )  # fmt: skip
 
     def _end_all(self, found: Sequence[Spooled]) -> None:
         """End the sessions of the reporter before this one, behind all that is pending."""

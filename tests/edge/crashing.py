@@ -1,79 +1,35 @@
-"""A life of an edge that is killed at any of its file operations, and the life after it."""
+"""Lives of an edge that are cut short, and the life after them.
+
+``python -m tests.edge.crashing`` reads a folder, a seed and a moment per line, and lives a life there in a process of
+its own, which says on standard output what it does: its process id; what is ``told``, after it was synced; what is
+``sent``, before that is settled.
+"""
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import count
 from pathlib import Path
-from typing import NamedTuple
+from random import Random
+from typing import Any, NamedTuple
 
-from payments.disk import Disk
 from payments.domain.decisions import RECORDED, Outcome
-from payments.domain.sessions import END, START, SessionEvent
-from payments.edge.lines import Spooled
+from payments.domain.sessions import END, START
 from payments.events import load_event
 from payments.store.memory import MemoryStore
-from tests.disk.scripted import HastyDisk
-from tests.edge.edge import ROOM, Edge, edge
-from tests.edge.spools import AWAY
+from tests.edge.edge import Edge, edge
+from tests.edge.spools import AWAY, deliver_all
 from tests.harness import NOON_MS, Clock, memory_store, state_of
+from tests.store.file.crash.recording import Create, Operation, Remove, Sync, SyncFolder, Truncate, Write
 
-SMALL = 1 << 13
-"""A spool that is soon full: files of 512 bytes, 13 heartbeats in all."""
+SMALL = 1 << 14
+"""A spool that is soon full, of 45 events."""
 
-
-class Killed(BaseException):
-    """The process is dead."""
-
-
-class Deadly(HastyDisk):
-    """Kills its process at a file operation; nothing that it does afterwards has any effect.
-
-    Attributes:
-        operations: how many there were that change something.
-    """
-
-    def __init__(self, kill_at: int | None = None, *, half_done: bool = False) -> None:
-        """``kill_at``: the number of the operation, from 0. It is not done; a write may be ``half_done``."""
-        self.operations = 0
-        self._kill_at = kill_at
-        self._half_done = half_done
-
-    def make_folder(self, path: Path) -> None:
-        self._step()
-        super().make_folder(path)
-
-    def open(self, path: Path, flags: int) -> int:
-        self._step()
-        return super().open(path, flags)
-
-    def write(self, descriptor: int, data: bytes | memoryview) -> int:
-        if self.operations == self._kill_at and self._half_done:
-            super().write(descriptor, data[: len(data) // 2])
-        self._step()
-        return super().write(descriptor, data)
-
-    def sync(self, descriptor: int) -> None:
-        self._step()
-
-    def truncate(self, descriptor: int, size: int) -> None:
-        self._step()
-        super().truncate(descriptor, size)
-
-    def replace(self, source: Path, target: Path) -> None:
-        self._step()
-        super().replace(source, target)
-
-    def remove(self, path: Path) -> None:
-        self._step()
-        super().remove(path)
-
-    def sync_folder(self, path: Path) -> None:
-        self._step()
-
-    def _step(self) -> None:
-        if self._kill_at is not None and self.operations >= self._kill_at:
-            raise Killed
-        self.operations += 1
+SECTOR = 512
 
 
 class Told(NamedTuple):
@@ -84,129 +40,228 @@ class Told(NamedTuple):
     occurred_ms: int
 
 
-class Payments:
-    """The rules, without HTTP.
-
-    Attributes:
-        recorded: the events that counted, by session and in their order.
-        taken: all that came, with how many file operations there had been.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self.recorded: dict[str, list[Told]] = {}
-        self.taken: list[tuple[int, SessionEvent]] = []
-        self.store: MemoryStore = memory_store(clock=clock)
-        self._clock = clock
-
-    def take(self, events: Sequence[Spooled], operations: int = 0) -> None:
-        for each in events:
-            self.decide(load_event(json.loads(each.body), self._clock()), operations)
-
-    def decide(self, event: SessionEvent, operations: int = 0) -> None:
-        self.taken.append((operations, event))
-        (outcome,) = self.store.execute([event])
-        assert isinstance(outcome, Outcome)
-        if outcome.kind == RECORDED:
-            assert event.occurred_at_ms is not None
-            said = Told(event.session_id, event.event, event.occurred_at_ms)
-            self.recorded.setdefault(event.session_id, []).append(said)
-
-
 class Story:
-    """What happens to an edge, and what it may rely on.
+    """What an edge could rely on, and what Payments has heard.
 
     Attributes:
-        told: the events of which ``add`` has returned, in their order; ``synced``: those of which ``sync`` has, each
-            with how many file operations there had been.
-        payments: what was delivered.
+        now_ms: the moment up to which it has come; ``pid``: the process that tells it.
+        told: the events that were synced, in their order; ``recorded``: those that counted, by session.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.clock = Clock()
-        self.payments = Payments(self.clock)
+    def __init__(self, lines: Iterable[bytes] = ()) -> None:
+        self.now_ms = NOON_MS
+        self.pid = 0
         self.told: list[Told] = []
-        self.synced: list[tuple[int, Told]] = []
-        self.operations: Callable[[], int] = lambda: 0
+        self.recorded: dict[str, list[Told]] = {}
+        self._clock = Clock()
+        self._store: MemoryStore = memory_store(clock=self._clock)
+        for line in lines:
+            self.hear(line)
 
-    def live(self, disk: Disk) -> None:
-        """A life with all that can happen: deliveries, an absence that fills the spool, ends and starts."""
-        life = Edge(self.folder, AWAY, self.clock, disk, SMALL)
-        try:
-            life.spool.open()
-            sessions = [life.begin() for _ in range(3)]
-            self._pass(life, 16)
-            self._deliver(life, 2)
-            self._pass(life, 30)
-            sessions[0].end()
-            self._deliver(life, 100)
-            self._pass(life, 150)
-            sessions[1].end()
-            sessions.append(life.begin())
-            self._pass(life, 60)
-            self._deliver(life, 3)
-            self._pass(life, 30)
-            sessions[3].end()
-            self._write(life)
-            self._deliver(life, 4)
-        except Killed:
-            pass
-        finally:
-            with suppress(Killed):
-                life.spool.close()
-            life.caller.close()
+    def hear(self, line: bytes) -> None:
+        """What the process says next."""
+        said = json.loads(line)
+        self.pid = said.get("pid", self.pid)
+        self.told += [Told(*each) for each in said.get("told", [])]
+        self.now_ms = said.get("now_ms", self.now_ms)
+        self.take(said.get("sent", []))
 
-    def live_on(self) -> None:
+    def take(self, events: Iterable[dict[str, Any]]) -> None:
+        """Let Payments have ``events``."""
+        self._clock.now_ms = max(self._clock.now_ms, self.now_ms)
+        for each in events:
+            event = load_event(each, self._clock())
+            (outcome,) = self._store.execute([event])
+            assert isinstance(outcome, Outcome)
+            if outcome.kind == RECORDED:
+                assert event.occurred_at_ms is not None
+                said = Told(event.session_id, event.event, event.occurred_at_ms)
+                self.recorded.setdefault(event.session_id, []).append(said)
+
+    def live_on(self, folder: Path) -> None:
         """The life after it: everything is delivered."""
-        with edge(self.folder, AWAY, self.clock, most_bytes=SMALL) as life:
+        # What was written last may not have been told of.
+        self.now_ms += 10_000
+        with edge(folder, AWAY, Clock(self.now_ms), most_bytes=SMALL) as life:
             life.write()
-            self._deliver(life, 1000)
-            assert life.spool.pending == 0
             assert life.spool.trouble is None
+            self.take(json.loads(event.body()) for event in life.spool.batch(1000))
+            deliver_all(life)
+            assert life.spool.pending == 0
 
     def check(self) -> None:
         """Every session that was told of has its start and its end, once, and all of its time."""
         last = {each.session_id: each for each in self.told}
-        assert last.keys() <= self.payments.recorded.keys()
-        for name, events in self.payments.recorded.items():
+        assert last.keys() <= self.recorded.keys()
+        for name, events in self.recorded.items():
             kinds = [each.kind for each in events]
             assert (kinds[0], kinds[-1]) == (START, END), kinds
             assert (kinds.count(START), kinds.count(END)) == (1, 1), kinds
             moments = [each.occurred_ms for each in events]
             assert moments == sorted(moments)
-            session = state_of(self.payments.store).sessions[name]
-            assert session.billed_ms == moments[-1] - moments[0]
+            assert state_of(self._store).sessions[name].billed_ms == moments[-1] - moments[0]
             if name in last:
-                begun_ms = next(each.occurred_ms for each in self.told if each.session_id == name)
-                assert moments[0] == begun_ms
+                assert moments[0] == next(each.occurred_ms for each in self.told if each.session_id == name)
                 assert moments[-1] >= last[name].occurred_ms
                 if last[name].kind == END:
                     assert moments[-1] == last[name].occurred_ms
 
-    def _deliver(self, life: Edge, most_events: int) -> None:
-        events = life.spool.batch(most_events, ROOM)
-        self.payments.take(events, self.operations())
-        life.spool.settle(events, events, [])
 
-    def _pass(self, life: Edge, seconds: int) -> None:
-        for _ in range(seconds // 3):
-            self.clock.now_ms += 3000
-            self._write(life)
+class Living(Edge):
+    """An edge that says what it does."""
 
-    def _write(self, life: Edge) -> None:
-        life.sessions.beat()
-        events, life.inbox[:] = list(life.inbox), []
-        life.spool.add(events)
-        told = [Told(each.session_id, each.kind, each.occurred_ms) for each in events]
-        self.told += told
-        life.spool.sync()
-        self.synced += [(self.operations(), each) for each in told]
+    def write(self) -> None:
+        self.sessions.beat()
+        told = [(each.session_id, each.kind, each.occurred_ms) for each in self.inbox]
+        super().write()
+        assert self.spool.trouble is None
+        _say(told=told, now_ms=self.clock())
+
+    def deliver_some(self, most_events: int) -> None:
+        events = self.spool.batch(most_events)
+        _say(sent=[json.loads(each.body()) for each in events])
+        self.spool.settle(events, events, [])
 
 
-def operations(folder: Path) -> int:
-    """How many file operations a life has that nobody ends."""
-    disk = Deadly()
-    story = Story(folder)
-    story.live(disk)
-    assert story.clock.now_ms > NOON_MS
-    return disk.operations
+def live(folder: Path, seed: int, begun_ms: int) -> None:
+    """A life with all that can happen: deliveries, an absence that fills the spool, ends and starts."""
+    life = Living(folder, AWAY, Clock(begun_ms), SMALL, seed)
+    life.spool.open()
+    sessions = [life.begin() for _ in range(6)]
+    life.pass_s(16, step_s=3)
+    life.deliver_some(2)
+    life.pass_s(30, step_s=3)
+    sessions[0].end()
+    life.deliver_some(100)
+    life.pass_s(150, step_s=3)
+    sessions[1].end()
+    sessions.append(life.begin())
+    life.pass_s(60, step_s=3)
+    life.deliver_some(3)
+    life.pass_s(30, step_s=3)
+    sessions[6].end()
+    life.write()
+    life.deliver_some(4)
+    life.spool.close()
+
+
+def recorded(folder: Path, seed: int = 1, begun_ms: int = NOON_MS) -> list[Operation | bytes]:
+    """What a life does to its disk, from what there is in ``folder``, and what it says, in order."""
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    report = folder.with_suffix(".trace")
+    command = ["strace", "-f", "-y", "-qq", "-xx", "-s", "1000000", "-e", f"trace={','.join(_CALLS)}", "-o"]
+    subprocess.run(
+        [*command, str(report), sys.executable, "-m", "tests.edge.crashing"], input=f"{folder} {seed} {begun_ms}\n",
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    files = {name: number for number, name in enumerate(found)}
+    log: list[Operation | bytes] = [Create(name, number) for name, number in files.items()]
+    log += [Write(files[name], 0, data) for name, data in found.items()]
+    log += [*(Sync(number, 0) for number in files.values()), SyncFolder("")]
+    for line in report.read_text().splitlines():
+        if call := _CALL.fullmatch(line):
+            log += _operations(call["name"], call["rest"], folder, files)
+    return log
+
+
+def _operations(name: str, rest: str, folder: Path, files: dict[str, int]) -> list[Operation | bytes]:
+    """What a call of the system is; ``files`` are the numbers of those that are there."""
+    texts = [bytes.fromhex(each.replace("\\x", "")) for each in _TEXT.findall(rest)]
+    path = Path(os.fsdecode(texts[1 if name == "openat" else 0])) if texts else Path()
+    if name == "write" and rest.startswith("1<"):
+        return [texts[1]]
+    if name in ("fdatasync", "fsync") and path == folder:
+        return [SyncFolder("")]
+    if path.parent != folder:
+        return []
+    if name == "openat" and "O_CREAT" in rest and path.name not in files:
+        files[path.name] = next(_numbers)
+        return [Create(path.name, files[path.name])]
+    if name == "unlink":
+        del files[path.name]
+        return [Remove(path.name)]
+    last = int(rest.rpartition(", ")[2]) if name in ("pwrite64", "ftruncate") else 0
+    made: dict[str, Operation] = {
+        "pwrite64": Write(files[path.name], last, texts[-1]),
+        "ftruncate": Truncate(files[path.name], last),
+        "fdatasync": Sync(files[path.name], 0),
+        "fsync": Sync(files[path.name], 0),
+    }
+    return [made[name]] if name in made else []
+
+
+_numbers = count(1000)
+_CALLS = ("openat", "write", "pwrite64", "fdatasync", "fsync", "ftruncate", "unlink")
+_CALL = re.compile(r"\d+ +(?P<name>\w+)\((?P<rest>.*)\) += \d+(<.*>)?")
+_TEXT = re.compile(r'[<"]((?:\\x[0-9a-f]{2})+)[>"]')
+
+
+def left(log: Sequence[Operation | bytes], chance: Random | None = None) -> dict[str, bytes]:
+    """The files that there are at the end of ``log``; with ``chance``: when power is lost then.
+
+    What is not synced has happened up to some point, and of that any sector is lost; of names all from some point on.
+    """
+    named: dict[str, int] = {}
+    renamed: list[Create | Remove] = []
+    files: dict[int, bytearray] = {}
+    changes: dict[int, list[Write | Truncate]] = {}
+    for operation in log:
+        match operation:
+            case Create(_, file):
+                files[file], changes[file] = bytearray(), []
+                renamed.append(operation)
+            case Remove():
+                renamed.append(operation)
+            case Write(file) | Truncate(file):
+                changes[file].append(operation)
+            case Sync(file):
+                _apply(files[file], changes[file], None)
+                changes[file].clear()
+            case SyncFolder():
+                _rename(named, renamed)
+                renamed.clear()
+    _rename(named, renamed[: chance.randint(0, len(renamed))] if chance else renamed)
+    for file, pending in changes.items():
+        _apply(files[file], pending[: chance.randint(0, len(pending))] if chance else pending, chance)
+    return {name: bytes(files[file]) for name, file in named.items()}
+
+
+def _apply(content: bytearray, changes: Sequence[Write | Truncate], chance: Random | None) -> None:
+    for change in changes:
+        if isinstance(change, Truncate):
+            del content[change.size :]
+            continue
+        end = change.offset + len(change.data)
+        content.extend(bytes(max(0, end - len(content))))
+        for low in range(change.offset, end, SECTOR):
+            if chance is None or chance.random() < 0.7:
+                part = change.data[low - change.offset :][:SECTOR]
+                content[low : low + len(part)] = part
+
+
+def _rename(named: dict[str, int], changes: Sequence[Create | Remove]) -> None:
+    for change in changes:
+        if isinstance(change, Create):
+            named[change.path] = change.file
+        else:
+            named.pop(change.path, None)
+
+
+def _say(**said: Any) -> None:
+    os.write(1, json.dumps(said).encode() + b"\n")
+
+
+def main() -> None:
+    for line in sys.stdin:
+        folder, seed, begun_ms = line.split()
+        if (pid := os.fork()) == 0:
+            _say(pid=os.getpid())
+            live(Path(folder), int(seed), int(begun_ms))
+            os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        assert status in (0, signal.SIGKILL), status
+        _say(dead=pid)
+
+
+if __name__ == "__main__":
+    main()

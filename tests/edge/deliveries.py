@@ -1,7 +1,7 @@
 """What comes of delivering: what Payments has got, and what the edge has set aside."""
 
 import json
-from pathlib import Path
+from typing import Any
 
 from payments.domain.sessions import END, START
 from tests.edge.edge import Edge
@@ -9,10 +9,11 @@ from tests.edge.stand_in import StandIn
 from tests.harness import state_of
 
 
-def rejects(folder: Path) -> list[dict[str, object]]:
-    """What was set aside in ``folder/spool``, oldest first."""
-    path = folder / "spool" / "rejects.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+def dead_letters(life: Edge) -> list[dict[str, Any]]:
+    """Those of the edge's spool, oldest first."""
+    life.write()
+    letters, _ = life.spool.contents()
+    return [{"reason": each.reason, "event": json.loads(each.event.body())} for each in letters]
 
 
 def all_is_delivered(life: Edge, stand_in: StandIn) -> None:

@@ -2,20 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
 from uuid import UUID
 
-from payments.disk import Disk
 from payments.edge.calling import Caller
 from payments.edge.delivery import Delivery
-from payments.edge.lines import Spooled
+from payments.edge.events import Spooled
 from payments.edge.sessions import ReportedSession, Sessions
 from payments.edge.settings import EdgeSettings
 from payments.edge.spool import Spool
 from payments.endpoints import Endpoint
-from tests.disk.scripted import HastyDisk
 from tests.harness import HOST_A, Clock
 
 ROOM = 1 << 20
@@ -51,16 +50,15 @@ class Edge:
     """
 
     def __init__(
-        self, folder: Path, url: str, clock: Clock | None = None, disk: Disk | None = None, most_bytes: int = ROOM
+        self, folder: Path, url: str, clock: Clock | None = None, most_bytes: int = ROOM, seed: int | None = None
     ) -> None:
         self.clock = clock or Clock()
         self.inbox: list[Spooled] = []
         self.sessions = Sessions(
-            "edge-a", 15, self.inbox.append, clock=self.clock, monotonic=self.monotonic_s, mint=_minting(folder)
+            "edge-a", 15, self.inbox.append, clock=self.clock, monotonic=self.monotonic_s,
+            mint=_minting(next(_seeds) if seed is None else seed),
         )  # fmt: skip
-        self.spool = Spool(
-            folder, most_bytes, clock=self.clock, monotonic=self.monotonic_s, disk=disk or HastyDisk()
-        )  # fmt: skip
+        self.spool = Spool(folder, most_bytes, clock=self.clock, monotonic=self.monotonic_s)
         self.caller = Caller(edge_settings(url, folder))
         self.delivery = Delivery(
             self.spool, self.caller, clock=self.clock, monotonic=self.monotonic_s,
@@ -97,21 +95,22 @@ class Edge:
         raise AssertionError("it does not come to an end")
 
 
-def _minting(folder: Path) -> Callable[[], UUID]:
-    """Session ids, and with them the phases of heartbeats, that are the same in every run; others in a second life.
+_seeds = count()
+
+
+def _minting(seed: int) -> Callable[[], UUID]:
+    """Session ids, and with them the phases of heartbeats, that go by ``seed``.
 
     A quarter of the interval passes before anybody's first heartbeat, so that what is written at once is starts alone.
     """
-    numbers = Random(len(list(folder.iterdir())) if folder.is_dir() else 0)
+    numbers = Random(seed)
     return lambda: UUID(int=numbers.getrandbits(128) | 0x400, version=4)
 
 
 @contextmanager
-def edge(
-    folder: Path, url: str, clock: Clock | None = None, disk: Disk | None = None, most_bytes: int = ROOM
-) -> Iterator[Edge]:
+def edge(folder: Path, url: str, clock: Clock | None = None, most_bytes: int = ROOM) -> Iterator[Edge]:
     """An edge whose spool is open, let go of at the end."""
-    made = Edge(folder, url, clock, disk, most_bytes)
+    made = Edge(folder, url, clock, most_bytes)
     made.spool.open()
     try:
         yield made

@@ -1,8 +1,6 @@
 """A spool without Payments: what would be sent, what is on disk, and what a sudden death leaves of it."""
 
-from pathlib import Path
-
-from tests.edge.edge import ROOM, Edge
+from tests.edge.edge import Edge
 from tests.harness import NOON_MS
 
 AWAY = "http://127.0.0.1:9"
@@ -11,26 +9,19 @@ AWAY = "http://127.0.0.1:9"
 
 def batch(life: Edge) -> list[tuple[str, str, int]]:
     """What would be sent next: session, event and moment after the clock's begin; nothing comes of it."""
-    events = life.spool.batch(1000, ROOM)
+    events = life.spool.batch(1000)
     life.spool.settle(events, [], [])
     return [(each.session_id, each.kind, each.occurred_ms - NOON_MS) for each in events]
 
 
 def deliver_all(life: Edge) -> None:
     """Let all that is in the spool be delivered, to nobody."""
-    events = life.spool.batch(1000, ROOM)
-    life.spool.settle(events, events, [])
-
-
-def files(folder: Path) -> list[str]:
-    """The names in it, in order."""
-    return sorted(path.name for path in folder.iterdir())
+    while events := life.spool.batch(1000):
+        life.spool.settle(events, events, [])
 
 
 def die(life: Edge) -> None:
     """What is left of a process that is killed: its files, and nobody's lock."""
-    lock = life.spool._folder._lock
-    assert lock is not None
-    lock.close()
+    life.spool._database.close()
     life.spool._is_closed = True
     life.caller.close()

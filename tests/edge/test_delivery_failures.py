@@ -9,7 +9,7 @@ import pytest
 
 from payments.domain.sessions import END, HEARTBEAT, START
 from tests.edge.conftest import Said
-from tests.edge.deliveries import all_is_delivered, rejects
+from tests.edge.deliveries import all_is_delivered, dead_letters
 from tests.edge.edge import Edge, edge
 from tests.edge.stand_in import CUT, Call, Handler, Misbehaviour, Reply, StandIn, lost, refusal
 from tests.harness import free_port, state_of
@@ -52,7 +52,7 @@ def test_events_are_kept_and_sent_again_whatever_comes_back(
     stand_in.script.extend([{**AWAY, **ELSEWHERE, **TOKEN}[name]] * 3)
     all_is_delivered(life, stand_in)
     assert life.delivery.trouble is None
-    assert rejects(tmp_path) == []
+    assert dead_letters(life) == []
 
 
 @pytest.mark.parametrize(

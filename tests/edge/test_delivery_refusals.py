@@ -1,25 +1,24 @@
 """Payments refuses an event, or a whole body for the sake of one: that one is set aside, and the others go on."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from payments.domain.sessions import END, START
 from tests.edge.conftest import Said
-from tests.edge.deliveries import rejects
+from tests.edge.deliveries import dead_letters
 from tests.edge.edge import Edge
 from tests.edge.stand_in import MANY, ONE, Call, Handler, Reply, StandIn, refusal, whole_refusal
 
 
-def test_a_batch_that_is_too_large_is_split_until_it_is_not(life: Edge, stand_in: StandIn, tmp_path: Path) -> None:
+def test_a_batch_that_is_too_large_is_split_until_it_is_not(life: Edge, stand_in: StandIn) -> None:
     sessions = [life.begin() for _ in range(100)]
     life.write()
     stand_in.always = whole_refusal(413, lambda items: len(items) > 30)
     life.deliver()
     assert [stand_in.kinds(each.session_id) for each in sessions] == [[START]] * 100
     assert max(len(call.items) for call in stand_in.calls[3:]) <= 50
-    assert rejects(tmp_path) == []
+    assert dead_letters(life) == []
     stand_in.always = None
     for _ in range(600):
         life.begin()
@@ -30,7 +29,7 @@ def test_a_batch_that_is_too_large_is_split_until_it_is_not(life: Edge, stand_in
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_an_event_for_which_whole_bodies_are_refused_is_found_and_set_aside_and_the_others_go_on(
-    status: int, life: Edge, stand_in: StandIn, tmp_path: Path, said: Said
+    status: int, life: Edge, stand_in: StandIn, said: Said
 ) -> None:
     sessions = [life.begin() for _ in range(20)]
     bad = sessions[7].session_id
@@ -43,21 +42,20 @@ def test_an_event_for_which_whole_bodies_are_refused_is_found_and_set_aside_and_
     assert [stand_in.kinds(each.session_id) for each in sessions] == [
         [] if number == 7 else [START, END] if number == 8 else [START] for number in range(20)
     ]
-    (first, second) = rejects(tmp_path)
+    (first, second) = dead_letters(life)
     assert first["reason"] == f"{status}: said by this test"
-    assert [each["event"]["event"] for each in (first, second)] == [START, END]  # type: ignore[index]
+    assert [each["event"]["event"] for each in (first, second)] == [START, END]
     assert (life.spool.rejected, life.spool.delivered, life.spool.pending) == (2, 20, 0)
     (line,) = [line for line in said.lines if "has refused" in line[1]]
     assert line == (
         "ERROR",
-        f"{stand_in.url} has refused 1 events for good, which are in rejects.jsonl now; the first: {first['reason']}",
+        f"{stand_in.url} has refused 1 events for good; ps-gateway spool lists these dead letters; "
+        f"the first: {first['reason']}",
     )
 
 
 @pytest.mark.parametrize("status", [400, 415, 422])
-def test_what_refuses_everything_sets_nothing_aside(
-    status: int, life: Edge, stand_in: StandIn, tmp_path: Path, said: Said
-) -> None:
+def test_what_refuses_everything_sets_nothing_aside(status: int, life: Edge, stand_in: StandIn, said: Said) -> None:
     """An address of plain HTTP where TLS is spoken: nginx answers 400 to each event, and none of them is at fault."""
     sessions = [life.begin() for _ in range(5)]
     life.write()
@@ -65,33 +63,30 @@ def test_what_refuses_everything_sets_nothing_aside(
     for _ in range(20):
         assert life.delivery.step() is not None
     assert life.spool.pending == 5
-    assert rejects(tmp_path) == []
+    assert dead_letters(life) == []
     assert said.lines[0][0] == "ERROR"
     assert "is PAYMENTS_API_URL right?" in said.lines[0][1]
     stand_in.always = None
     life.deliver()
     assert [stand_in.kinds(each.session_id) for each in sessions] == [[START]] * 5
-    assert rejects(tmp_path) == []
+    assert dead_letters(life) == []
 
 
-def test_an_item_that_is_refused_is_set_aside_with_what_is_wrong(life: Edge, stand_in: StandIn, tmp_path: Path) -> None:
+def test_an_item_that_is_refused_is_set_aside_with_what_is_wrong(life: Edge, stand_in: StandIn) -> None:
     sessions = [life.begin() for _ in range(3)]
     stand_in.refused.add(sessions[1].session_id)
     life.write()
     life.deliver()
     assert [call.path for call in stand_in.calls] == [MANY]
-    (reject,) = rejects(tmp_path)
-    assert reject == {
-        "rejected_at": "2027-01-15T08:00:00.000Z",
+    (letter,) = dead_letters(life)
+    assert letter == {
         "reason": "422: see errors: session_id; session_id: Refused by this test.",
         "event": stand_in.of(sessions[1].session_id)[0].event,
     }
     assert stand_in.kinds(sessions[2].session_id) == [START]
 
 
-def test_an_item_that_cannot_be_taken_now_is_sent_again_with_those_behind_it(
-    life: Edge, stand_in: StandIn, tmp_path: Path
-) -> None:
+def test_an_item_that_cannot_be_taken_now_is_sent_again_with_those_behind_it(life: Edge, stand_in: StandIn) -> None:
     sessions = [life.begin() for _ in range(3)]
     life.write()
 
@@ -114,7 +109,7 @@ def test_an_item_that_cannot_be_taken_now_is_sent_again_with_those_behind_it(
     assert life.delivery.step() == 0.375
     life.deliver()
     assert [stand_in.kinds(each.session_id) for each in sessions] == [[START]] * 3
-    assert rejects(tmp_path) == []
+    assert dead_letters(life) == []
 
 
 def test_events_are_sent_one_by_one_to_the_call_for_one(life: Edge, stand_in: StandIn) -> None:

@@ -62,7 +62,6 @@ def test_all_that_was_delivered_may_be_sent_again_and_credits_nothing(tmp_path: 
         life.deliver()
         before = open_server.get(f"/api/sessions/{session.session_id}")
         die(life)
-    (tmp_path / "spool" / "cursor").unlink()
     with edge(tmp_path / "spool", open_server.url, clock) as life:
         entitled(life, open_server)
         life.write()

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from payments.domain.sessions import END, HEARTBEAT, START
+from payments.edge.database import Database
 from payments.edge.reporter import Reporter, Status
 from payments.errors import Misconfigured
-from tests.disk.scripted import HastyDisk
 from tests.edge.conftest import Said
 from tests.edge.edge import edge, edge_settings
 from tests.edge.spools import AWAY, batch
@@ -92,19 +92,18 @@ def test_what_payments_credits_is_the_time_between_open_and_end(tmp_path: Path, 
     assert abs(state_of(stand_in.store).sessions[session.session_id].billed_ms - true_ms) < 50
 
 
-def test_a_caller_waits_for_nothing_while_the_network_hangs_and_the_disk_too(tmp_path: Path, stand_in: StandIn) -> None:
+def test_a_caller_waits_for_nothing_while_the_network_hangs_and_the_disk_too(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     released = threading.Event()
 
     def hang(call: Call, handler: Handler) -> Reply:
         released.wait(30)
         return Reply(CUT)
 
-    class HangingDisk(HastyDisk):
-        def sync(self, descriptor: int) -> None:
-            released.wait(30)
-
+    monkeypatch.setattr(Database, "save", lambda *_, **__: released.wait(30))
     stand_in.always = hang
-    reporter = Reporter(edge_settings(stand_in.url, tmp_path / "spool"), disk=HangingDisk())
+    reporter = Reporter(edge_settings(stand_in.url, tmp_path / "spool"))
     starting = threading.Thread(target=reporter.start)
     starting.start()
     try:
@@ -246,18 +245,20 @@ def test_many_threads_may_report_at_once(tmp_path: Path, stand_in: StandIn) -> N
 
 
 def test_a_defect_in_one_turn_is_logged_and_does_not_end_the_reporting(
-    tmp_path: Path, stand_in: StandIn, said: Said
+    tmp_path: Path, stand_in: StandIn, said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     armed = threading.Event()
 
-    class Defective(HastyDisk):
-        def write(self, descriptor: int, data: bytes | memoryview) -> int:
-            if armed.is_set():
-                armed.clear()
-                raise ZeroDivisionError
-            return super().write(descriptor, data)
+    save = Database.save
 
-    reporter = Reporter(edge_settings(stand_in.url, tmp_path / "spool"), disk=Defective())
+    def fail_once(*arguments: Any, **options: Any) -> None:
+        if armed.is_set():
+            armed.clear()
+            raise ZeroDivisionError
+        save(*arguments, **options)
+
+    monkeypatch.setattr(Database, "save", fail_once)
+    reporter = Reporter(edge_settings(stand_in.url, tmp_path / "spool"))
     reporter.start()
     armed.set()
     session = reporter.open(HOST_A, 8888)

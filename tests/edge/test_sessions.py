@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.domain.sessions import END, HEARTBEAT, START
-from payments.edge.lines import Spooled
+from payments.edge.events import Spooled
 from payments.edge.sessions import ReportedSession, Sessions
 from payments.events import load_event
 from tests.edge.conftest import Said
@@ -47,7 +47,7 @@ class House:
         return [event.occurred_ms - NOON_MS for event in self.events]
 
     def bodies(self) -> list[dict[str, Any]]:
-        return [json.loads(event.body) for event in self.events]
+        return [json.loads(event.body()) for event in self.events]
 
 
 def early() -> Callable[[], UUID]:

@@ -1,38 +1,27 @@
-"""What is on disk when, what a new life finds of the old one, and how much room that takes."""
+"""What may be sent when, what a new life finds of the old one, and how much room that takes."""
 
 from pathlib import Path
 
 import pytest
 
 from payments.domain.sessions import END, HEARTBEAT, START
+from payments.edge.events import DeadLetter
 from payments.edge.spool import Spool
 from payments.errors import Misconfigured
-from tests.disk.scripted import HastyDisk, ScriptedDisk
 from tests.edge.conftest import Said
 from tests.edge.edge import ROOM, Edge, edge
-from tests.edge.spools import AWAY, batch, deliver_all, die, files
+from tests.edge.spools import AWAY, batch, deliver_all, die
 from tests.edge.stand_in import StandIn
-from tests.harness import NOON_MS, Clock, state_of
+from tests.harness import NOON_MS, Clock
 
 
 def test_nothing_may_be_sent_before_it_is_synced(tmp_path: Path) -> None:
     with edge(tmp_path / "spool", AWAY) as life:
         session = life.begin()
-        assert batch(life) == []
         life.spool.add(life.inbox)
         assert batch(life) == []
         life.spool.sync()
         assert batch(life) == [(session.session_id, START, 0)]
-
-
-def test_an_event_is_written_and_then_synced_and_a_new_file_has_its_name_synced(tmp_path: Path) -> None:
-    disk = ScriptedDisk()
-    with edge(tmp_path / "spool", AWAY, disk=disk) as life:
-        life.begin()
-        disk.log.clear()
-        life.write()
-        name = "events-00000000000000000001.jsonl"
-        assert disk.log == [("open", name), ("sync_folder", "spool"), ("write", name), ("sync", name)]
 
 
 def test_what_a_crash_leaves_is_sent_and_sessions_without_an_end_end_where_they_were_last_heard_of(
@@ -43,7 +32,7 @@ def test_what_a_crash_leaves_is_sent_and_sessions_without_an_end_end_where_they_
     dead.spool.open()
     first, second = dead.begin(), dead.begin()
     dead.pass_s(30)
-    beats = {each.session_id: each.occurred_ms for each in dead.spool.batch(1000, ROOM)}
+    beats = {each.session_id: each.occurred_ms for each in dead.spool.batch(1000)}
     second.end()
     dead.write()
     clock.now_ms += 3_600_000
@@ -64,14 +53,17 @@ def test_what_a_crash_leaves_is_sent_and_sessions_without_an_end_end_where_they_
     ]
 
 
-def test_sessions_of_which_all_is_delivered_end_after_a_crash_too(tmp_path: Path) -> None:
+def test_sessions_of_which_all_is_delivered_end_after_a_crash_too_and_nothing_else_is_sent_again(
+    tmp_path: Path,
+) -> None:
     clock = Clock()
     dead = Edge(tmp_path / "spool", AWAY, clock)
     dead.spool.open()
     session = dead.begin()
     dead.pass_s(15)
-    assert len(dead.spool.batch(1000, ROOM)) == 2
+    assert len(dead.spool.batch(1000)) == 2
     deliver_all(dead)
+    dead.write()
     die(dead)
     with edge(tmp_path / "spool", AWAY, clock) as life:
         life.write()
@@ -87,7 +79,7 @@ def test_an_end_after_a_crash_says_all_that_the_session_said_and_has_the_next_se
 ) -> None:
     dead = Edge(tmp_path / "spool", stand_in.url, stand_in.clock)
     dead.spool.open()
-    session = dead.begin(streamer_id="streamer-1")
+    session = dead.begin(streamer_id="stück-1")
     dead.pass_s(15)
     die(dead)
     with edge(tmp_path / "spool", stand_in.url, stand_in.clock) as life:
@@ -98,84 +90,7 @@ def test_an_end_after_a_crash_says_all_that_the_session_said_and_has_the_next_se
     assert len({each["event_id"] for each in events}) == 3
     last, beat = events[-1], events[-2]
     assert {**last, "event_id": "", "seq": 0, "event": ""} == {**beat, "event_id": "", "seq": 0, "event": ""}
-    assert beat["streamer_id"] == "streamer-1"
-
-
-def test_what_was_delivered_is_not_sent_by_the_next_life(tmp_path: Path) -> None:
-    with edge(tmp_path / "spool", AWAY) as life:
-        session = life.begin()
-        life.write()
-        deliver_all(life)
-        session.end()
-        life.write()
-    with edge(tmp_path / "spool", AWAY) as life:
-        assert batch(life) == [(session.session_id, END, 0)]
-
-
-def test_a_cursor_that_a_crash_has_taken_has_everything_sent_again(tmp_path: Path) -> None:
-    with edge(tmp_path / "spool", AWAY) as life:
-        session = life.begin()
-        life.write()
-        deliver_all(life)
-    (tmp_path / "spool" / "cursor").write_bytes(b'{"settled":1,"crc":"00000000"}\n{"sett')
-    with edge(tmp_path / "spool", AWAY) as life:
-        life.write()
-        assert batch(life) == [(session.session_id, START, 0), (session.session_id, END, 0)]
-
-
-def test_a_spool_that_is_delivered_leaves_no_events_behind(tmp_path: Path) -> None:
-    with edge(tmp_path / "spool", AWAY) as life:
-        life.begin().end()
-        life.write()
-        deliver_all(life)
-    assert files(tmp_path / "spool") == ["cursor", "lock"]
-
-
-def test_positions_go_on_where_the_last_life_stopped(tmp_path: Path) -> None:
-    for _ in range(2):
-        with edge(tmp_path / "spool", AWAY) as life:
-            life.begin().end()
-            life.write()
-            assert len(batch(life)) == 2
-            deliver_all(life)
-    with edge(tmp_path / "spool", AWAY) as life:
-        life.begin()
-        life.write()
-    assert files(tmp_path / "spool") == ["cursor", "events-00000000000000000005.jsonl", "lock"]
-
-
-@pytest.mark.parametrize("share", [0.0, 0.4, 1.0], ids=["first byte", "part of it", "all but the newline"])
-def test_a_torn_last_line_is_set_aside_with_the_rest_intact(tmp_path: Path, share: float, said: Said) -> None:
-    with edge(tmp_path / "spool", AWAY) as life:
-        first, second = life.begin(), life.begin()
-        life.write()
-        assert len(batch(life)) == 2
-    (path,) = (tmp_path / "spool").glob("events-*")
-    whole, torn = path.read_bytes().splitlines(keepends=True)
-    torn = torn[: max(1, round(share * (len(torn) - 1)))]
-    path.write_bytes(whole + torn)
-    with edge(tmp_path / "spool", AWAY) as life:
-        life.write()
-        assert batch(life) == [(first.session_id, START, 0), (first.session_id, END, 0)]
-    assert any("1 lines are no events, perhaps torn by a crash; they are in" in line for _, line in said.lines)
-    rejects = (tmp_path / "spool" / "rejects.jsonl").read_text()
-    assert rejects.count("\n") == 1
-    assert "it breaks off" in rejects
-    assert second.session_id not in path.read_text()
-    with edge(tmp_path / "spool", AWAY) as life:
-        assert len(batch(life)) == 2
-    assert (tmp_path / "spool" / "rejects.jsonl").read_text() == rejects
-
-
-def test_a_damaged_line_in_the_middle_costs_that_line_only(tmp_path: Path) -> None:
-    with edge(tmp_path / "spool", AWAY) as life:
-        sessions = [life.begin() for _ in range(3)]
-        life.write()
-    (path,) = (tmp_path / "spool").glob("events-*")
-    path.write_bytes(path.read_bytes().replace(sessions[1].session_id[:8].encode(), b"deadbeef"))
-    with edge(tmp_path / "spool", AWAY) as life:
-        life.write()
-        assert {name for name, _, _ in batch(life)} == {sessions[0].session_id, sessions[2].session_id}
+    assert beat["streamer_id"] == "stück-1"
 
 
 def test_a_second_reporter_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
@@ -189,16 +104,6 @@ def test_a_second_reporter_is_refused_until_the_first_is_gone(tmp_path: Path) ->
     second.close()
 
 
-def test_files_that_are_no_segments_are_let_be_and_half_made_ones_are_removed(tmp_path: Path) -> None:
-    folder = tmp_path / "spool"
-    folder.mkdir()
-    for name in ("notes.txt", "events-1.jsonl", "events-00000000000000000007.jsonl.new", "cursor.new"):
-        (folder / name).write_text("x")
-    with edge(folder, AWAY) as life:
-        assert batch(life) == []
-    assert files(folder) == ["cursor", "events-1.jsonl", "lock", "notes.txt"]
-
-
 def test_the_folder_and_its_files_are_for_their_owner_only(tmp_path: Path, open_umask: None) -> None:
     with edge(tmp_path / "spool", AWAY) as life:
         life.begin()
@@ -207,50 +112,49 @@ def test_the_folder_and_its_files_are_for_their_owner_only(tmp_path: Path, open_
         assert {path.stat().st_mode & 0o777 for path in (tmp_path / "spool").iterdir()} == {0o600}
 
 
-def test_files_stay_few_and_small_while_all_is_delivered(tmp_path: Path) -> None:
+def size_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def test_it_stays_small_while_all_is_delivered_and_is_small_again_after_an_absence(tmp_path: Path) -> None:
     """Heartbeats of one session, as long as it likes: the last one is all that must be kept."""
-    most = 0
-    with edge(tmp_path / "spool", AWAY, most_bytes=1 << 16) as life:
+    most_bytes = 0
+    with edge(tmp_path / "spool", AWAY) as life:
         life.begin()
-        for _ in range(1000):
+        for _ in range(500):
             life.clock.now_ms += 15_000
             life.write()
             deliver_all(life)
-            most = max(most, sum(path.stat().st_size for path in (tmp_path / "spool").glob("events-*")))
-        assert life.spool.thinned == 0
-    assert most < 1 << 14
+            most_bytes = max(most_bytes, size_bytes(tmp_path / "spool"))
+        assert most_bytes < 1 << 17
+        life.pass_s(15_000, step_s=15)
+        assert life.spool.size_bytes == size_bytes(tmp_path / "spool") > 1 << 17
+        deliver_all(life)
+        life.write()
+    assert size_bytes(tmp_path / "spool") < 1 << 15
 
 
 def test_a_long_absence_of_payments_stays_below_the_bound_and_loses_no_start_and_no_end(
     tmp_path: Path, said: Said
 ) -> None:
-    folder, most_bytes = tmp_path / "spool", 1 << 17
     sizes = []
-
-    class Measuring(HastyDisk):
-        """Measures whenever there may be two of a file."""
-
-        def replace(self, source: Path, target: Path) -> None:
-            sizes.append(sum(path.stat().st_size for path in folder.glob("events-*")))
-            super().replace(source, target)
-
-    with edge(folder, AWAY, disk=Measuring(), most_bytes=most_bytes) as life:
-        sessions = [life.begin() for _ in range(10)]
-        for minute in range(120):
+    with edge(tmp_path / "spool", AWAY) as life:
+        sessions = [life.begin() for _ in range(100)]
+        for minute in range(60):
             life.pass_s(60, step_s=5)
             if minute % 20 == 10:
                 sessions.pop(0).end()
                 sessions.append(life.begin())
-            sizes.append(sum(path.stat().st_size for path in folder.glob("events-*")))
-        assert life.spool.thinned > 1000
-        found = batch(life)
-        assert len(found) == life.spool.pending
-        assert life.spool.size_bytes <= most_bytes
-    kinds = [kind for _, kind, _ in found]
-    assert (kinds.count(START), kinds.count(END)) == (16, 6)
-    assert most_bytes // 2 < max(sizes) <= most_bytes
-    newest = {name: at_ms for name, kind, at_ms in found if kind == HEARTBEAT}
-    assert all(newest[each.session_id] > 7_200_000 - 20_000 for each in sessions)
+            sizes.append(size_bytes(tmp_path / "spool"))
+        assert life.spool.thinned > 10_000
+        events = life.spool.batch(100_000)
+        assert len(events) == life.spool.pending
+        assert sum(event.size_bytes for event in events) < ROOM / 2
+    kinds = [event.kind for event in events]
+    assert (kinds.count(START), kinds.count(END)) == (103, 3)
+    assert ROOM / 4 < max(sizes) <= ROOM
+    newest_ms = {event.session_id: event.occurred_ms - NOON_MS for event in events if event.kind == HEARTBEAT}
+    assert all(newest_ms[each.session_id] > 3_600_000 - 20_000 for each in sessions)
     assert [line for line in said.lines if "PAYMENTS_SPOOL_BYTES is reached" in line[1]]
 
 
@@ -267,37 +171,61 @@ def test_starts_and_ends_beyond_the_bound_are_kept_all_the_same(tmp_path: Path, 
     assert line[0] == "ERROR"
 
 
-def test_what_was_thinned_and_is_still_in_a_file_does_no_harm_after_a_crash(tmp_path: Path, stand_in: StandIn) -> None:
-    dead = Edge(tmp_path / "spool", stand_in.url, stand_in.clock, most_bytes=1 << 16)
-    dead.spool.open()
-    session = dead.begin()
-    dead.pass_s(3600, step_s=5)
-    assert dead.spool.thinned
-    session.end()
-    dead.write()
-    die(dead)
-    with edge(tmp_path / "spool", stand_in.url, stand_in.clock, most_bytes=1 << 16) as life:
-        life.write()
-        life.deliver()
-    kinds = stand_in.kinds(session.session_id)
-    assert (kinds[0], kinds[-1], set(kinds[1:-1])) == (START, END, {HEARTBEAT})
-    assert state_of(stand_in.store).sessions[session.session_id].billed_ms == 3_600_000
+def refuse(life: Edge, reason: str) -> None:
+    """Let what is to be sent next be refused."""
+    events = life.spool.batch(1000)
+    life.spool.settle(events, events, [DeadLetter(event, reason) for event in events])
+    life.write()
 
 
-def test_files_are_taken_away_from_the_front_only(tmp_path: Path) -> None:
-    """An end that is gone before its start would make the session look open."""
-    folder = tmp_path / "spool"
-    with edge(folder, AWAY, most_bytes=1 << 16) as life:
-        idle = life.begin()
-        sessions = [life.begin() for _ in range(60)]
+def test_dead_letters_outlive_the_process_and_are_sent_again_when_told(tmp_path: Path) -> None:
+    with edge(tmp_path / "spool", AWAY) as life:
+        session, other = life.begin(), life.begin()
+        session.end()
         life.write()
-        for session in sessions:
-            session.end()
+        refuse(life, "422: no")
+        assert (life.spool.rejected, life.spool.delivered) == (3, 0)
+        die(life)
+    with edge(tmp_path / "spool", AWAY) as life:
+        life.write()
+        assert batch(life) == [(other.session_id, END, 0)]
+        letters, pending = life.spool.contents()
+        said = [(each.number, each.reason, each.rejected_ms, each.event.kind) for each in letters]
+        assert said == [(number, "422: no", NOON_MS, kind) for number, kind in ((1, START), (2, START), (3, END))]
+        assert [each.kind for each in pending] == [END]
+        assert life.spool.revive([1]) == 1
+        die(life)
+    with edge(tmp_path / "spool", AWAY) as life:
+        found = batch(life)
+        assert found[:2] == [(other.session_id, END, 0), (session.session_id, START, 0)]
+        refuse(life, "422: again no")
+        assert [(each.number, each.reason) for each in life.spool.contents()[0]][:2] == [(2, "422: no"), (3, "422: no")]
+        assert life.spool.revive() == 2 + len(found)
+
+
+def test_an_old_event_that_is_sent_again_does_not_stand_for_its_session(tmp_path: Path) -> None:
+    with edge(tmp_path / "spool", AWAY) as life:
+        session = life.begin()
+        life.write()
+        refuse(life, "422: no")
+        life.pass_s(60)
+        deliver_all(life)
+        assert life.spool.revive() == 1
+        assert batch(life) == [(session.session_id, START, 0)]
+        deliver_all(life)
+        life.write()
+        die(life)
+    with edge(tmp_path / "spool", AWAY) as life:
+        life.write()
+        ((name, kind, at_ms),) = batch(life)
+        assert (name, kind, at_ms > 40_000) == (session.session_id, END, True)
+
+
+def test_of_dead_letters_the_newest_are_kept(tmp_path: Path) -> None:
+    with edge(tmp_path / "spool", AWAY) as life:
+        for number in range(100):
+            life.begin()
             life.write()
-        deliver_all(life)
-        assert len(files(folder)) > 5
-    with edge(folder, AWAY, most_bytes=1 << 16) as life:
-        life.write()
-        assert batch(life) == [(idle.session_id, END, 0)]
-        deliver_all(life)
-        assert len(files(folder)) == 3
+            refuse(life, f"422: no {number}")
+        letters, _ = life.spool.contents()
+    assert [each.reason for each in letters] == [f"422: no {number}" for number in range(68, 100)]

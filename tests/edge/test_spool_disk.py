@@ -1,25 +1,25 @@
 """A disk that is full, read-only, broken, or cleaned up by somebody: nothing is lost, and all is written in the end."""
 
-import errno
 import gc
-import json
 import os
 import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from payments.domain.sessions import END, HEARTBEAT, START
-from payments.edge.lines import Spooled
-from payments.edge.rejects import Reject
-from tests.disk.scripted import Fail, ScriptedDisk, Take
+from payments.domain.sessions import END, START
+from payments.edge.events import Spooled
 from tests.edge.conftest import Said
-from tests.edge.edge import ROOM, Edge, edge
-from tests.edge.spools import AWAY, batch, deliver_all, die, files
+from tests.edge.edge import Edge, edge
+from tests.edge.spools import AWAY, batch, deliver_all, die
 from tests.harness import Clock
+from tests.system.tracing import failing
 
-FIRST, SECOND = "events-00000000000000000001.jsonl", "events-00000000000000000002.jsonl"
-FULL, BROKEN, READ_ONLY = Fail(errno.ENOSPC), Fail(errno.EIO), Fail(errno.EROFS)
+PAGE = 4096
 
 
 def ids(life: Edge) -> list[tuple[str, str]]:
@@ -33,164 +33,130 @@ def after(folder: Path) -> list[tuple[str, str]]:
         return ids(life)
 
 
-def test_a_full_disk_keeps_events_in_memory_and_sends_them_and_takes_them_when_there_is_room(
-    tmp_path: Path, said: Said
+@pytest.mark.parametrize(
+    ("call", "error", "why"),
+    [
+        ("pwrite64", "ENOSPC", "No space left on device"),
+        ("pwrite64", "EIO", "disk I/O error, SQLITE_IOERR_WRITE"),
+        ("fdatasync", "EIO", "disk I/O error, SQLITE_IOERR_FSYNC"),
+        ("pwrite64", "EROFS", "disk I/O error, SQLITE_IOERR_WRITE"),
+    ],
+)
+def test_events_are_kept_in_memory_and_sent_while_the_disk_fails_and_are_written_when_it_does_not(
+    tmp_path: Path, said: Said, call: str, error: str, why: str
 ) -> None:
-    folder, disk = tmp_path / "spool", ScriptedDisk()
-    with edge(folder, AWAY, disk=disk) as life:
+    folder = tmp_path / "spool"
+    with edge(folder, AWAY) as life:
         first = life.begin()
         life.write()
-        disk.script("write", FIRST, Take(100))
-        disk.broken["write", FIRST] = FULL
-        second = life.begin()
-        life.write()
-        assert life.spool.trouble == f"{folder}: cannot be written (No space left on device)"
-        assert ids(life) == [(first.session_id, START), (second.session_id, START)]
-        assert (folder / FIRST).read_bytes().count(b"\n") == 1
-        assert (folder / FIRST).read_bytes().endswith(b"\n")
-        life.pass_s(10, step_s=0.1)
-        del disk.broken["write", FIRST]
+        with failing(os.getpid(), call, f"error={error}", [folder / "spool.db", folder / "spool.db-wal"]) as failures:
+            second = life.begin()
+            life.write()
+            assert failures() > 0
+            assert life.spool.trouble == f"{folder}: cannot be written ({why})"
+            assert ids(life) == [(first.session_id, START), (second.session_id, START)]
+            life.pass_s(10, step_s=0.1)
+            assert 10 < failures() <= 50
         life.pass_s(1)
         assert life.spool.trouble is None
         first.end()
         life.write()
-        sent = batch(life)
+        sent = ids(life)
         die(life)
-    assert after(folder) == [*[(name, kind) for name, kind, _ in sent], (second.session_id, END)]
-    assert said.lines[0] == (
-        "ERROR",
-        f"{folder}: cannot be written (No space left on device); events are kept in memory, and sent, until it can",
-    )
-    assert said.lines[1] == ("INFO", f"{folder}: can be written again, and has what was kept in memory meanwhile")
+    assert after(folder) == [*sent, (second.session_id, END)]
+    assert said.lines[:2] == [
+        ("ERROR", f"{folder}: cannot be written ({why}); events are kept in memory, and sent, until it can"),
+        ("INFO", f"{folder}: can be written again, and has what was kept in memory meanwhile"),
+    ]
 
 
-def test_a_full_disk_is_tried_once_a_second_and_complained_of_every_five_minutes(tmp_path: Path, said: Said) -> None:
-    disk = ScriptedDisk()
-    with edge(tmp_path / "spool", AWAY, disk=disk) as life:
-        life.begin()
-        disk.broken["write", FIRST] = FULL
-        life.pass_s(599, step_s=0.25)
-        tries = disk.log.count(("write", FIRST))
-        assert 550 < tries <= 600
-        assert len(said.lines) == 2
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "payments-test", str(folder)], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_write_that_cannot_be_cut_back_ends_the_file_and_it_is_made_anew(tmp_path: Path) -> None:
-    folder, disk = tmp_path / "spool", ScriptedDisk()
-    with edge(folder, AWAY, disk=disk) as life:
-        session = life.begin()
-        life.write()
-        disk.script("write", FIRST, Take(50), FULL)
-        disk.script("truncate", FIRST, BROKEN)
-        session.end()
-        life.write()
-        assert not (folder / FIRST).read_bytes().endswith(b"\n")
-        life.pass_s(2)
-        assert files(folder) == ["cursor", FIRST, "events-00000000000000000003.jsonl", "lock"]
-        assert (folder / FIRST).read_bytes().count(b"\n") == 1
-    assert after(folder) == [(session.session_id, START), (session.session_id, END)]
-    assert not (folder / "rejects.jsonl").exists()
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 
 
-def test_whole_lines_of_a_write_that_failed_are_not_taken_for_events_of_their_own(tmp_path: Path) -> None:
-    """Killed before they were written again, or after: each is sent once."""
-    folder, disk = tmp_path / "spool", ScriptedDisk()
-    life = Edge(folder, AWAY, disk=disk)
-    life.spool.open()
-    sessions = [life.begin() for _ in range(3)]
-    disk.script("write", FIRST, Take(500), FULL)
-    disk.broken["truncate", FIRST] = disk.broken["remove", FIRST] = BROKEN
-    life.write()
-    life.pass_s(2)
-    whole = (folder / FIRST).read_bytes().count(b"\n")
-    assert 0 < whole < 3
-    die(life)
-    found = after(folder)
-    assert found == [*[(each.session_id, START) for each in sessions[:whole]], *[
-        (each.session_id, END) for each in sessions[:whole]
-    ]]  # fmt: skip
-
-
-def test_a_sync_that_fails_is_not_tried_again_but_all_of_the_file_is_written_anew(tmp_path: Path) -> None:
-    folder, disk = tmp_path / "spool", ScriptedDisk()
-    with edge(folder, AWAY, disk=disk) as life:
-        session = life.begin()
-        disk.script("sync", FIRST, BROKEN)
-        life.write()
-        assert life.spool.trouble == f"{folder}: cannot be written (Input/output error)"
-        assert ids(life) == [(session.session_id, START)]
-        before = (folder / FIRST).stat().st_ino
-        disk.log.clear()
-        life.pass_s(1)
-        assert life.spool.trouble is None
-        assert ("sync", FIRST) not in disk.log
-        assert disk.log[disk.log.index(("replace", FIRST)) - 1] == ("sync", f"{FIRST}.new")
-        assert (folder / FIRST).stat().st_ino != before
-    assert after(folder) == [(session.session_id, START), (session.session_id, END)]
-
-
-def test_a_folder_that_is_read_only_at_the_start_is_taken_over_when_it_is_not(tmp_path: Path, said: Said) -> None:
-    folder, clock = tmp_path / "spool", Clock()
-    old = Edge(folder, AWAY, clock)
-    old.spool.open()
-    left = old.begin()
-    old.write()
-    die(old)
-
-    class ReadOnlyDisk(ScriptedDisk):
-        is_read_only = True
-
-        def make_folder(self, path: Path) -> None:
-            if self.is_read_only:
-                raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
-            super().make_folder(path)
-
-    disk = ReadOnlyDisk()
-    with edge(folder, AWAY, clock, disk=disk) as life:
-        assert life.spool.trouble == f"{folder}: cannot be written (Read-only file system)"
-        session = life.begin()
-        life.write()
-        assert ids(life) == [(session.session_id, START)]
-        disk.is_read_only = False
-        life.pass_s(1)
-        assert life.spool.trouble is None
-        assert ids(life) == [(left.session_id, START), (session.session_id, START), (left.session_id, END)]
-        session.end()
+@as_root
+def test_a_disk_that_the_spool_itself_has_filled_has_room_again_when_all_is_delivered(
+    tmp_path: Path, small_disk: Path
+) -> None:
+    folder = small_disk / "spool"
+    with edge(folder, AWAY) as life:
+        sessions = [life.begin() for _ in range(50)]
+        life.pass_s(900)
+        assert life.spool.trouble == f"{folder}: cannot be written (No space left on device)"
+        written = life.spool.size_bytes
+        for session in sessions[:25]:
+            session.end()
         life.write()
         deliver_all(life)
-    assert after(folder) == []
+        life.pass_s(5)
+        assert life.spool.trouble is None
+        assert life.spool.size_bytes < written / 2
+        life.pass_s(15)
+        pending = ids(life)
+        die(life)
+    assert sorted(after(folder)) == sorted([*pending, *((each.session_id, END) for each in sessions[25:])])
 
 
-def test_a_batch_that_is_on_its_way_while_the_folder_is_taken_over_is_settled_all_the_same(tmp_path: Path) -> None:
-    folder, clock, disk = tmp_path / "spool", Clock(), ScriptedDisk()
-    old = Edge(folder, AWAY, clock)
-    old.spool.open()
-    left = old.begin()
-    old.write()
-    die(old)
-    disk.script("open", FIRST, BROKEN)
-    with edge(folder, AWAY, clock, disk=disk) as life:
+@as_root
+def test_a_disk_that_is_full_at_the_start_is_read_all_the_same(tmp_path: Path, small_disk: Path) -> None:
+    folder = small_disk / "spool"
+    with edge(folder, AWAY) as life:
+        left = life.begin()
+        life.write()
+        die(life)
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while ballast.write(bytes(PAGE)):
+            pass
+    with edge(folder, AWAY) as life:
+        life.write()
         assert life.spool.trouble is not None
+        assert ids(life) == [(left.session_id, START), (left.session_id, END)]
+        (small_disk / "ballast").unlink()
+        life.pass_s(2)
+        assert life.spool.trouble is None
+        die(life)
+    assert after(folder) == [(left.session_id, START), (left.session_id, END)]
+
+
+@as_root
+def test_a_folder_that_is_read_only_at_the_start_is_taken_over_when_it_is_not(small_disk: Path) -> None:
+    folder, clock = small_disk / "spool", Clock()
+    with edge(folder, AWAY, clock) as life:
+        left = life.begin()
+        life.write()
+        die(life)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with edge(folder, AWAY, clock) as life:
+        assert life.spool.trouble == f"{folder}: cannot be written (it is read-only, or not this user's)"
         sessions = [life.begin() for _ in range(2)]
         life.write()
-        sent = life.spool.batch(1, ROOM)
+        sent = life.spool.batch(1)
+        subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
         life.pass_s(1)
         assert life.spool.trouble is None
         life.spool.settle(sent, sent, [])
         expected = [(left.session_id, START), (sessions[1].session_id, START), (left.session_id, END)]
         assert ids(life) == expected
         die(life)
-    # The cursor cannot say that it is done with the third and not with the first.
     assert [each for each in after(folder) if each[0] != sessions[0].session_id][:3] == expected
 
 
-@pytest.mark.parametrize("what", ["folder", "file"])
+@pytest.mark.parametrize("what", ["spool", "spool/spool.db", "spool/spool.db-wal"])
 def test_what_somebody_has_cleaned_away_is_written_anew(tmp_path: Path, what: str, said: Said) -> None:
     folder = tmp_path / "spool"
     with edge(folder, AWAY) as life:
         session = life.begin()
         life.pass_s(20)
-        shutil.rmtree(folder) if what == "folder" else (folder / FIRST).unlink()
+        shutil.rmtree(tmp_path / what) if what == "spool" else (tmp_path / what).unlink()
         life.pass_s(2)
         assert life.spool.trouble is None
         found = ids(life)
@@ -201,6 +167,29 @@ def test_what_somebody_has_cleaned_away_is_written_anew(tmp_path: Path, what: st
     ] == ["ERROR"]
 
 
+def test_a_folder_that_is_taken_away_and_put_back_has_all_that_came_meanwhile(tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    with edge(folder, AWAY) as life:
+        delivered, pending = life.begin(), life.begin()
+        life.write()
+        folder.rename(tmp_path / "elsewhere")
+        deliver_all(life)
+        delivered.end()
+        life.pass_s(20)
+        deliver_all(life)
+        shutil.rmtree(folder)
+        (tmp_path / "elsewhere").rename(folder)
+        life.pass_s(20)
+        assert life.spool.trouble is None
+        pending.end()
+        life.write()
+        assert ids(life)[-1] == (pending.session_id, END)
+        deliver_all(life)
+        life.write()
+        die(life)
+    assert after(folder) == []
+
+
 def test_a_folder_that_was_cleaned_away_and_is_anothers_now_is_not_touched(tmp_path: Path) -> None:
     folder = tmp_path / "spool"
     with edge(folder, AWAY) as life:
@@ -208,16 +197,22 @@ def test_a_folder_that_was_cleaned_away_and_is_anothers_now_is_not_touched(tmp_p
         life.write()
         shutil.rmtree(folder)
         with edge(folder, AWAY) as other:
+            theirs = other.begin()
+            other.write()
             life.pass_s(2)
             assert life.spool.trouble == f"{folder}: cannot be written (it is in use by another reporter)"
             assert ids(life) == [(session.session_id, START)]
-            assert ids(other) == []
+            other.pass_s(2)
+            assert ids(other) == [(theirs.session_id, START)]
         life.pass_s(2)
         assert life.spool.trouble is None
+        assert (theirs.session_id, START) in ids(life)
 
 
 @pytest.mark.parametrize("path", ["file", "file/spool"])
-def test_a_folder_that_cannot_be_made_leaves_the_events_in_memory(tmp_path: Path, path: str, said: Said) -> None:
+def test_a_folder_that_cannot_be_made_leaves_the_events_in_memory_and_is_tried_and_complained_of_now_and_then(
+    tmp_path: Path, path: str, said: Said
+) -> None:
     (tmp_path / "file").write_text("x")
     with edge(tmp_path / path, AWAY) as life:
         session = life.begin()
@@ -225,6 +220,8 @@ def test_a_folder_that_cannot_be_made_leaves_the_events_in_memory(tmp_path: Path
         life.write()
         assert life.spool.trouble == f"{tmp_path / path}: cannot be written (Not a directory)"
         assert ids(life) == [(session.session_id, START), (session.session_id, END)]
+        life.pass_s(599, step_s=0.25)
+        assert len(said.lines) == 2
     assert said.lines[-1] == ("ERROR", f"{tmp_path / path}: could not be written up to the end; 2 events are lost")
 
 
@@ -235,7 +232,7 @@ def test_memory_is_bounded_while_the_disk_is_away(tmp_path: Path) -> None:
         sessions = [life.begin() for _ in range(10)]
         life.pass_s(3600, step_s=5)
         assert life.spool.thinned > 1000
-        events = life.spool.batch(100_000, most_bytes)
+        events = life.spool.batch(100_000)
         assert sum(event.size_bytes for event in events) <= most_bytes
         assert [event.kind for event in events].count(START) == len(sessions)
         deliver_all(life)
@@ -259,88 +256,78 @@ def test_what_is_delivered_while_the_disk_is_away_is_not_kept_in_memory(tmp_path
         assert events_in_memory() - before < 100
 
 
-def test_refused_events_are_on_disk_before_the_cursor_passes_them_and_wait_for_the_disk_if_they_must(
-    tmp_path: Path,
-) -> None:
-    folder, disk = tmp_path / "spool", ScriptedDisk()
-    with edge(folder, AWAY, disk=disk) as life:
-        session = life.begin()
-        life.write()
-        events = life.spool.batch(1, ROOM)
-        disk.log.clear()
-        disk.script("write", "rejects.jsonl", Take(20), FULL)
-        life.spool.settle(events, events, [Reject("422: no", events[0].body)])
-        assert life.spool.trouble is not None
-        assert ("write", "cursor") not in disk.log
-        assert (folder / "rejects.jsonl").read_bytes() == b""
-        life.pass_s(1)
-        written = [each for each in disk.log if each[0] in ("write", "sync") and each[1] in ("rejects.jsonl", "cursor")]
-        assert written[-3:] == [("write", "rejects.jsonl"), ("sync", "rejects.jsonl"), ("write", "cursor")]
-        assert (life.spool.rejected, life.spool.delivered) == (1, 0)
-    (line,) = (folder / "rejects.jsonl").read_text().splitlines()
-    assert json.loads(line) == {
-        "rejected_at": "2027-01-15T08:00:00.000Z",
-        "reason": "422: no",
-        "event": {**json.loads(line)["event"], "session_id": session.session_id, "event": "start", "seq": 1},
-    }
+def damaged(path: Path, page: int) -> None:
+    """Write over a page of the database, from 0."""
+    with path.open("r+b") as file:
+        file.seek(page * PAGE)
+        file.write(b"\xff" * PAGE)
 
 
-def test_rejects_are_bounded_by_rotation(tmp_path: Path) -> None:
-    folder, most_bytes = tmp_path / "spool", 1 << 16
-    with edge(folder, AWAY, most_bytes=most_bytes) as life:
-        for number in range(300):
-            life.begin()
-            life.write()
-            events = life.spool.batch(1, ROOM)
-            life.spool.settle(events, events, [Reject(f"422: no {number}", events[0].body)])
-    sizes = [(folder / name).stat().st_size for name in ("rejects.jsonl", "rejects.jsonl.1")]
-    assert sum(sizes) <= most_bytes
-    assert min(sizes) > 0
-    assert "422: no 299" in (folder / "rejects.jsonl").read_text()
+def leaf_of(path: Path, position: int) -> int:
+    """The page in which the event at ``position`` is."""
+    with closing(sqlite3.connect(path)) as connection:
+        ((event_id,),) = connection.execute("SELECT event_id FROM events WHERE position = ?", (position,))
+    return path.read_bytes().index(event_id.encode()) // PAGE
 
 
-def test_a_cursor_that_cannot_be_moved_is_moved_later(tmp_path: Path) -> None:
-    folder, disk = tmp_path / "spool", ScriptedDisk()
-    with edge(folder, AWAY, disk=disk) as life:
-        session = life.begin()
-        life.write()
-        disk.script("write", "cursor", FULL)
-        deliver_all(life)
-        assert life.spool.trouble is not None
-        life.pass_s(1)
-        assert life.spool.trouble is None
-        die(life)
-    assert after(folder) == [(session.session_id, END)]
+def is_set_aside(folder: Path, said: Said) -> bool:
+    """Whether that is so, and was said."""
+    path = folder / "damaged-1.db"
+    lines = [text for level, text in said.lines if level == "ERROR" and text.endswith(f"sqlite3 {path} .recover")]
+    return len(lines) == 1 and path.stat().st_size > 10 * PAGE
 
 
-def test_a_cursor_is_begun_anew_when_it_has_grown(tmp_path: Path) -> None:
+def test_what_is_not_on_a_damaged_page_goes_on_in_a_new_file(tmp_path: Path, said: Said) -> None:
     folder = tmp_path / "spool"
     with edge(folder, AWAY) as life:
-        life.begin()
-        most = 0
-        for _ in range(2500):
-            life.pass_s(15, step_s=15)
-            deliver_all(life)
-            most = max(most, (folder / "cursor").stat().st_size)
-        assert 60_000 < most < 70_000
-        assert (folder / "cursor").stat().st_size < 60_000
+        for _ in range(200):
+            life.begin()
+        life.write()
+        before = ids(life)
+        die(life)
+    damaged(folder / "spool.db", leaf_of(folder / "spool.db", 100))
     with edge(folder, AWAY) as life:
         life.write()
-        assert [kind for _, kind, _ in batch(life)] == [END]
+        found = ids(life)
+        die(life)
+    starts = [each for each in before if each in found]
+    assert 150 < len(starts) < 200
+    assert found == [*starts, *((name, END) for name, _ in starts)]
+    assert is_set_aside(folder, said)
+    assert after(folder) == found
 
 
-def test_heartbeats_that_come_while_room_cannot_be_made_are_kept(tmp_path: Path) -> None:
-    folder, disk = tmp_path / "spool", ScriptedDisk()
-    with edge(folder, AWAY, disk=disk, most_bytes=1 << 16) as life:
-        session = life.begin()
-        disk.broken["replace", FIRST] = FULL
-        life.pass_s(3600, step_s=5)
-        assert life.spool.trouble is not None
-        del disk.broken["replace", FIRST]
-        life.pass_s(10)
+def test_damage_while_it_is_in_use_costs_nothing(tmp_path: Path, said: Said) -> None:
+    folder = tmp_path / "spool"
+    with edge(folder, AWAY) as life:
+        sessions = [life.begin() for _ in range(200)]
+        life.write()
+        connection = life.spool._database._connection
+        assert connection is not None
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for page in range(1, 20):
+            damaged(folder / "spool.db", page)
+        connection.execute("PRAGMA shrink_memory")
+        for session in sessions:
+            session.end()
+        life.pass_s(3)
         assert life.spool.trouble is None
-        assert life.spool.size_bytes <= 1 << 16
-        found = batch(life)
-    assert found[0] == (session.session_id, START, 0)
-    assert found[-1][1] == HEARTBEAT
-    assert found[-1][2] > 3_590_000
+        found = ids(life)
+        die(life)
+    assert len(found) == 400
+    assert is_set_aside(folder, said)
+    assert after(folder) == found
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 100, b"\0" * PAGE * 3], ids=["empty", "text", "zeros"])
+def test_a_file_that_is_no_spool_does_not_keep_the_reporter_from_working(tmp_path: Path, content: bytes) -> None:
+    folder = tmp_path / "spool"
+    folder.mkdir(mode=0o700)
+    (folder / "spool.db").write_bytes(content)
+    with edge(folder, AWAY) as life:
+        session = life.begin()
+        life.write()
+        assert life.spool.trouble is None
+        die(life)
+    assert after(folder) == [(session.session_id, START), (session.session_id, END)]
+    assert not content or (folder / "damaged-1.db").read_bytes() == content

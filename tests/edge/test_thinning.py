@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.domain.sessions import END, HEARTBEAT, START
-from payments.edge.lines import Said, Spooled, spooled
+from payments.edge.events import Said, Spooled
 from payments.edge.thinning import to_thin
 from tests.harness import NOON_MS, campaign
 
@@ -19,7 +19,7 @@ def session(name: str, beats: int, *, ended: bool = False, begun: bool = True, e
     """A session that beat so often."""
     kinds = [START] * begun + [HEARTBEAT] * beats + [END] * ended
     said = Said(name, "edge-a", "203.0.113.10", 8888, None)
-    return [spooled(said, kind, seq, NOON_MS + seq * every_s * 1000, f"{name}-{seq}") for seq, kind in enumerate(kinds)]
+    return [Spooled(said, kind, seq, NOON_MS + seq * every_s * 1000, f"{name}-{seq}") for seq, kind in enumerate(kinds)]
 
 
 def merged(*sessions: Sequence[Spooled]) -> list[Spooled]:
