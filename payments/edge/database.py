@@ -185,8 +185,11 @@ class Database:
                 connection.execute(f"PRAGMA {setting}")
             for table in _TABLES:
                 connection.execute(table)
-        # Whether it can be written is known before anything large is read; what is full can be read all the same.
+        # Of a log that once failed to sync, the disk may lack what memory shows: nothing is added behind that. And
+        # whether it can be written is known before anything large is read; what is full can be read all the same.
         try:
+            with self._told() as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             with self._transaction() as connection:
                 connection.execute(f"PRAGMA user_version={_VERSION}")
         except OSError as error:
@@ -228,6 +231,8 @@ class Database:
             raise OSError(errno.EBADF, "it is not open")
         try:
             yield self._connection
+        except sqlite3.ProgrammingError:
+            raise
         except sqlite3.DatabaseError as error:
             # Text that is no UTF-8 is an error of Python's module, without a code.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from payments.domain.decisions import RECORDED, Outcome
 from payments.domain.sessions import END, START
@@ -30,6 +30,16 @@ SMALL = 1 << 14
 """A spool that is soon full, of 45 events."""
 
 SECTOR = 512
+
+
+class Lost(NamedTuple):
+    """What was not synced of the file never will be."""
+
+    file: int
+
+
+Step: TypeAlias = Operation | Lost | bytes
+"""What a process does: to its disk, or say."""
 
 
 class Told(NamedTuple):
@@ -114,11 +124,11 @@ class Living(Edge):
         self.sessions.beat()
         told = [(each.session_id, each.kind, each.occurred_ms) for each in self.inbox]
         super().write()
-        assert self.spool.trouble is None
-        _say(told=told, now_ms=self.clock())
+        if self.spool.trouble is None:
+            _say(told=told, now_ms=self.clock())
 
     def deliver_some(self, most_events: int) -> None:
-        events = self.spool.batch(most_events)
+        events = self.spool.batch(most_events if self.spool.trouble is None else 0)
         _say(sent=[json.loads(each.body()) for each in events])
         self.spool.settle(events, events, [])
 
@@ -145,26 +155,32 @@ def live(folder: Path, seed: int, begun_ms: int) -> None:
     life.spool.close()
 
 
-def recorded(folder: Path, seed: int = 1, begun_ms: int = NOON_MS) -> list[Operation | bytes]:
-    """What a life does to its disk, from what there is in ``folder``, and what it says, in order."""
+def recorded(folder: Path, seed: int = 1, begun_ms: int = NOON_MS, faults: Sequence[str] = ()) -> list[Step]:
+    """What a life does to its disk, from what there is in ``folder``, and what it says, in order.
+
+    ``faults``: of system calls, as ``strace -e`` has them.
+    """
     found = {path.name: path.read_bytes() for path in folder.iterdir()}
     report = folder.with_suffix(".trace")
-    command = ["strace", "-f", "-y", "-qq", "-xx", "-s", "1000000", "-e", f"trace={','.join(_CALLS)}", "-o"]
+    command = ["strace", "-f", "-y", "-qq", "-xx", "-s", "1000000", "-e", f"trace={','.join(_CALLS)}"]
+    command += [*(word for fault in faults for word in ("-e", f"inject={fault}")), "-o"]
     subprocess.run(
         [*command, str(report), sys.executable, "-m", "tests.edge.crashing"], input=f"{folder} {seed} {begun_ms}\n",
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     files = {name: number for number, name in enumerate(found)}
-    log: list[Operation | bytes] = [Create(name, number) for name, number in files.items()]
+    log: list[Step] = [Create(name, number) for name, number in files.items()]
     log += [Write(files[name], 0, data) for name, data in found.items()]
     log += [*(Sync(number, 0) for number in files.values()), SyncFolder("")]
     for line in report.read_text().splitlines():
         if call := _CALL.fullmatch(line):
-            log += _operations(call["name"], call["rest"], folder, files)
+            made = _operations(call["name"], call["rest"], folder, files)
+            # After a sync that failed, memory shows what the disk may never get.
+            log += [Lost(each.file) if isinstance(each, Sync) and call["failed"] else each for each in made]
     return log
 
 
-def _operations(name: str, rest: str, folder: Path, files: dict[str, int]) -> list[Operation | bytes]:
+def _operations(name: str, rest: str, folder: Path, files: dict[str, int]) -> list[Step]:
     """What a call of the system is; ``files`` are the numbers of those that are there."""
     texts = [bytes.fromhex(each.replace("\\x", "")) for each in _TEXT.findall(rest)]
     path = Path(os.fsdecode(texts[1 if name == "openat" else 0])) if texts else Path()
@@ -192,11 +208,11 @@ def _operations(name: str, rest: str, folder: Path, files: dict[str, int]) -> li
 
 _numbers = count(1000)
 _CALLS = ("openat", "write", "pwrite64", "fdatasync", "fsync", "ftruncate", "unlink")
-_CALL = re.compile(r"\d+ +(?P<name>\w+)\((?P<rest>.*)\) += \d+(<.*>)?")
+_CALL = re.compile(r"\d+ +(?P<name>\w+)\((?P<rest>.*)\) += (\d+(<.*>)?|(?P<failed>-1 EIO.*))")
 _TEXT = re.compile(r'[<"]((?:\\x[0-9a-f]{2})+)[>"]')
 
 
-def left(log: Sequence[Operation | bytes], chance: Random | None = None) -> dict[str, bytes]:
+def left(log: Sequence[Step], chance: Random | None = None) -> dict[str, bytes]:
     """The files that there are at the end of ``log``; with ``chance``: when power is lost then.
 
     What is not synced has happened up to some point, and of that any sector is lost; of names all from some point on.
@@ -216,6 +232,8 @@ def left(log: Sequence[Operation | bytes], chance: Random | None = None) -> dict
                 changes[file].append(operation)
             case Sync(file):
                 _apply(files[file], changes[file], None)
+                changes[file].clear()
+            case Lost(file) if chance:
                 changes[file].clear()
             case SyncFolder():
                 _rename(named, renamed)
