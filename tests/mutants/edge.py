@@ -3,9 +3,8 @@
 from tests.mutants.mutant import Mutant
 
 EDGE_BACKLOG = "payments/edge/backlog.py"
+EDGE_DATABASE = "payments/edge/database.py"
 EDGE_DELIVERY = "payments/edge/delivery.py"
-EDGE_FOLDER = "payments/edge/folder.py"
-EDGE_SEGMENTS = "payments/edge/segments.py"
 EDGE_SESSIONS = "payments/edge/sessions.py"
 EDGE_SETTINGS = "payments/edge/settings.py"
 EDGE_SPOOL = "payments/edge/spool.py"
@@ -19,30 +18,50 @@ GATEWAY_VIEWER = "payments/edge/gateway/viewer.py"
 
 MUTANTS = (
     Mutant(
-        "spool-never-synced", EDGE_SEGMENTS,
-        "            self._disk.sync(self._descriptor)\n", "            pass\n",
-        "tests/edge/test_spool.py -k then_synced",
+        "spool-never-synced", EDGE_DATABASE,
+        '"synchronous=FULL"', '"synchronous=OFF"',
+        "tests/edge/test_crashes.py -k without",
     ),
     Mutant(
-        "spool-file-whose-name-is-not-synced", EDGE_SEGMENTS,
-        "                self._disk.sync_folder(self._folder)\n", "                pass\n",
-        "tests/edge/test_spool.py -k then_synced",
+        "spool-synced-when-the-log-goes-into-the-file", EDGE_DATABASE,
+        '"synchronous=FULL"', '"synchronous=NORMAL"',
+        "tests/edge/test_crashes.py -k without",
     ),
     Mutant(
         "event-sent-before-it-is-on-disk", EDGE_SPOOL,
-        "return self.trouble is not None or 0 < event.position <= self._folder.durable", "return True",
+        "return self.trouble is not None or event.position > 0", "return True",
         "tests/edge/test_spool.py -k before_it_is_synced",
     ),
     Mutant(
-        "spool-sync-that-failed-tried-again", EDGE_SEGMENTS,
-        "        except OSError:\n            self.seal()\n            raise\n        self._is_synced = True",
-        "        except OSError:\n            raise\n        self._is_synced = True",
-        "tests/edge/test_spool_disk.py -k sync_that_fails",
+        "spool-goes-on-behind-a-sync-that-failed", EDGE_DATABASE,
+        '                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")\n            with self._transaction',
+        "                pass\n            with self._transaction",
+        "tests/edge/test_crashes.py -k sync_that_failed",
     ),
     Mutant(
-        "spool-of-another-reporter-used", EDGE_FOLDER,
-        "if lock.acquire_now():", "if lock.acquire_now() or True:",
+        "spool-of-another-reporter-used", EDGE_DATABASE,
+        'connection.execute("PRAGMA locking_mode=EXCLUSIVE")', "pass",
         "tests/edge/test_spool.py -k second_reporter",
+    ),
+    Mutant(
+        "spool-that-is-full-leaves-no-room-to-shrink", EDGE_DATABASE,
+        "if len(events) > len(gone) and", "if len(events) < 0 and",
+        "tests/edge/test_spool_disk.py -k itself_has_filled",
+    ),
+    Mutant(
+        "damaged-spool-not-read-from-its-end", EDGE_DATABASE,
+        "ORDER BY position DESC", "AND position < 0",
+        "tests/edge/test_spool_disk.py -k not_on_a_damaged_page",
+    ),
+    Mutant(
+        "spool-taken-away-unnoticed", EDGE_DATABASE,
+        "return self._identities() != self._files", "return False",
+        "tests/edge/test_spool_disk.py -k cleaned_away",
+    ),
+    Mutant(
+        "old-event-sent-again-stands-for-its-session", EDGE_SPOOL,
+        "self._backlog.add_again(letter.event)", "letter.event.seq += 100; self._backlog.add(letter.event)",
+        "tests/edge/test_spool.py -k old_event",
     ),
     Mutant(
         "spool-without-a-bound", EDGE_SPOOL,
@@ -72,18 +91,9 @@ MUTANTS = (
         "tests/edge/test_thinning.py",
     ),
     Mutant(
-        "rejects-dropped", EDGE_SPOOL,
-        "            self._folder.note(refused, self._clock())\n", "",
+        "dead-letters-dropped", EDGE_SPOOL,
+        "            self._dead_letters += [letter._replace(rejected_ms=self._clock()) for letter in refused]\n", "",
         "tests/edge/test_delivery_refusals.py -k refused",
-    ),
-    Mutant(
-        "rejects-written-behind-the-cursor", EDGE_FOLDER,
-        "        self._rejects.write()\n        self._segments.mend()\n"
-        "        if self._cursor_is_behind:\n            self._cursor.move(self._settled)\n",
-        "        self._segments.mend()\n"
-        "        if self._cursor_is_behind:\n            self._cursor.move(self._settled)\n"
-        "        self._rejects.write()\n        if self._cursor_is_behind:\n",
-        "tests/edge/test_spool_disk.py -k before_the_cursor_passes",
     ),
     Mutant(
         "retry-after-ignored", EDGE_DELIVERY,
@@ -92,12 +102,13 @@ MUTANTS = (
     ),
     Mutant(
         "sessions-of-the-last-life-left-open", EDGE_SPOOL,
-        "        self._end_all([event for event in found.events if event.is_kept])\n", "",
+        "        self._end_all(self._backlog.put_first(found.events))\n",
+        "        self._backlog.put_first(found.events)\n",
         "tests/edge/test_spool.py -k crash",
     ),
     Mutant(
         "sessions-of-the-last-life-forgotten-once-delivered", EDGE_BACKLOG,
-        "return event.is_pending or (not self.is_over and event in (self.last, self.safe))", "return event.is_pending",
+        "and (trail is None or trail.last is not event)", "and True",
         "tests/edge/test_spool.py -k of_which_all_is_delivered",
     ),
     Mutant(
@@ -106,14 +117,9 @@ MUTANTS = (
         "tests/edge/test_spool_disk.py -k read_only_at_the_start",
     ),
     Mutant(
-        "replayed-from-the-newest-file-on", "payments/edge/recovery.py",
-        "paths = sorted(folder.iterdir())", "paths = sorted(folder.iterdir(), reverse=True)",
-        "tests/edge/test_spool.py",
-    ),
-    Mutant(
-        "delivered-events-replayed-for-ever", "payments/edge/recovery.py",
-        "event.is_pending = event.position > settled", "event.is_pending = True",
-        "tests/edge/test_spool.py -k next_life",
+        "delivered-events-replayed-for-ever", EDGE_SPOOL,
+        "            self._unwritten += [event for event in done if event.is_kept]\n", "",
+        "tests/edge/test_spool.py -k nothing_else_is_sent_again",
     ),
     Mutant(
         "batch-with-an-item-untaken-counted-as-done", EDGE_VERDICTS,
