@@ -84,18 +84,19 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a sm
 
 
 @as_root
+@pytest.mark.parametrize("viewers", [10, 20, 40, 80])
 def test_a_disk_that_the_spool_itself_has_filled_has_room_again_when_all_is_delivered(
-    tmp_path: Path, small_disk: Path
+    small_disk: Path, viewers: int
 ) -> None:
     folder = small_disk / "spool"
     with edge(folder, AWAY) as life:
-        sessions = [life.begin() for _ in range(20)]
+        sessions = [life.begin() for _ in range(viewers)]
         while life.spool.trouble is None:
-            life.pass_s(10)
+            life.pass_s(1)
         assert life.spool.trouble == f"{folder}: cannot be written (No space left on device)"
         life.pass_s(100)
         written = life.spool.size_bytes
-        for session in sessions[:10]:
+        for session in sessions[::2]:
             session.end()
         life.write()
         deliver_all(life)
@@ -105,7 +106,7 @@ def test_a_disk_that_the_spool_itself_has_filled_has_room_again_when_all_is_deli
         life.pass_s(15)
         pending = ids(life)
         die(life)
-    assert sorted(after(folder)) == sorted([*pending, *((each.session_id, END) for each in sessions[10:])])
+    assert sorted(after(folder)) == sorted([*pending, *((each.session_id, END) for each in sessions[1::2])])
 
 
 @as_root
