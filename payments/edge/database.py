@@ -11,7 +11,7 @@ Methods raise ``OSError`` where the disk does not do. Then nothing of the call i
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +37,8 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS dead_letters (number INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, "
     f"rejected_ms INTEGER NOT NULL, {_COLUMNS} UNIQUE) STRICT",
 )
+
+_IN_ORDER = "SELECT * FROM events WHERE position > ? ORDER BY position"
 
 
 class Taken(OSError):
@@ -87,6 +89,20 @@ class Database:
             raise
         finally:
             self._files = self._identities()
+
+    def read(self) -> tuple[list[DeadLetter], list[Spooled]]:
+        """The dead letters and the events, of a database that nobody has open; nothing is made, taken over or changed.
+
+        Raises ``FileNotFoundError`` and ``Taken`` too.
+        """
+        os.stat(self._path)
+        events: list[Spooled] = []
+        try:
+            self._begin()
+            self._read(events, _IN_ORDER)
+            return self.dead_letters(), events
+        finally:
+            self.close()
 
     def set_aside(self) -> Path:
         """Give the damaged file another name, and its log, in which there may be more; the new name."""
@@ -144,11 +160,11 @@ class Database:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self.size_bytes = _size(self._path) + _size(self._log_path)
 
-    def dead_letters(self) -> list[DeadLetter]:
-        """All of them, oldest first."""
+    def dead_letters(self, revived: Collection[int] = ()) -> list[DeadLetter]:
+        """All of them but those, oldest first."""
         with self._told() as connection:
             rows = connection.execute("SELECT * FROM dead_letters ORDER BY number").fetchall()
-        return [DeadLetter(_event(row[3:]), row[1], row[2], row[0]) for row in rows]
+        return [DeadLetter(_event(row[3:]), row[1], row[2], row[0]) for row in rows if row[0] not in revived]
 
     def close(self) -> None:
         """Let go of it."""
@@ -162,12 +178,12 @@ class Database:
         set_aside = None
         try:
             self._connect()
-            self._read(events, "SELECT * FROM events WHERE position > ? ORDER BY position")
+            self._read(events, _IN_ORDER)
         except Damaged:
             # What stands behind the damage, from the end.
             with suppress(OSError):
                 self._connect()
-                self._read(events, "SELECT * FROM events WHERE position > ? ORDER BY position DESC")
+                self._read(events, f"{_IN_ORDER} DESC")
             set_aside = self.set_aside()
             self._connect()
         return Found(sorted(events, key=lambda event: event.position), set_aside)
@@ -175,12 +191,8 @@ class Database:
     def _connect(self) -> None:
         with suppress(FileExistsError):
             os.close(open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
-        self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+        version = self._begin()
         with self._told() as connection:
-            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-            ((version,),) = connection.execute("PRAGMA user_version")
-            if version not in (0, _VERSION):
-                raise Damaged(errno.EINVAL, f"it is of version {version}")
             for setting in _SETTINGS if version else ("auto_vacuum=FULL", *_SETTINGS):
                 connection.execute(f"PRAGMA {setting}")
             for table in _TABLES:
@@ -195,6 +207,16 @@ class Database:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
+
+    def _begin(self) -> int:
+        """Keep all others out of the file, which is there; its version."""
+        self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+        with self._told() as connection:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            ((version,),) = connection.execute("PRAGMA user_version")
+            if version not in (0, _VERSION):
+                raise Damaged(errno.EINVAL, f"it is of version {version}")
+        return int(version)
 
     def _read(self, events: list[Spooled], rows: str) -> None:
         """Add to ``events`` one after the other; ``rows``: those behind a position."""

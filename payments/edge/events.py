@@ -1,10 +1,12 @@
 """An event on its way to Payments, and one that Payments has refused. Pure."""
 
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
 
 from payments.domain.times import format_time
+from payments.errors import Rejected
 
 _ROW_BYTES = 36
 """What a row of the spool takes up beside its texts."""
@@ -80,3 +82,22 @@ class DeadLetter(NamedTuple):
     reason: str
     rejected_ms: int = 0
     number: int = 0
+
+
+def chosen(letters: Sequence[DeadLetter], numbers: Collection[int] | None) -> Sequence[DeadLetter]:
+    """Those of these ``numbers``, or all. Raises ``Rejected`` where one of the numbers is not there."""
+    if numbers is None:
+        return letters
+    if missing := set(numbers) - {letter.number for letter in letters}:
+        raise Rejected("not-found", f"no dead letter has the number {', '.join(map(str, sorted(missing)[:10]))}")
+    return [letter for letter in letters if letter.number in numbers]
+
+
+def to_lines(letters: Sequence[DeadLetter], pending: Sequence[Spooled]) -> Iterator[bytes]:
+    """What is in a spool, as lines of JSON."""
+    for letter in letters:
+        said = {"number": letter.number, "rejected_at": format_time(letter.rejected_ms), "reason": letter.reason}
+        event = orjson.Fragment(letter.event.body())
+        yield orjson.dumps({"state": "dead_letter", **said, "event": event}, option=orjson.OPT_APPEND_NEWLINE)
+    for each in pending:
+        yield b'{"state":"pending","event":%b}\n' % each.body()

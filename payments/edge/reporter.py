@@ -10,14 +10,14 @@ import logging
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from payments.clock import monotonic_s, now_ms
 from payments.domain.sessions import HEARTBEAT
 from payments.edge.calling import Caller
 from payments.edge.delivery import Delivery
-from payments.edge.events import Spooled
+from payments.edge.events import DeadLetter, Spooled
 from payments.edge.seldom import Seldom
 from payments.edge.sessions import ReportedSession, Sessions
 from payments.edge.settings import EdgeSettings
@@ -150,6 +150,16 @@ class Reporter:
             self._spool.delivered_ms,
             self._spool.trouble,
         )
+
+    def contents(self) -> tuple[list[DeadLetter], list[Spooled]]:
+        """As ``Spool.contents``, which waits for the disk."""
+        return self._spool.contents()
+
+    def revive(self, numbers: Collection[int] | None) -> int:
+        """As ``Spool.revive``, which waits for the disk."""
+        count = self._spool.revive(numbers)
+        self._sendable.set()
+        return count
 
     def _put(self, event: Spooled) -> None:
         if self._written.is_set():

@@ -68,8 +68,9 @@ class EdgeSettings(Configuration):
         "PS_GATEWAY_ROUTES_PATH", PATH, "", "JSON file of routes to several game hosts, instead of the one upstream"
     )
     admin_listen: Endpoint = setting(
-        "PS_GATEWAY_ADMIN_LISTEN", _ENDPOINT, "127.0.0.1:9091", "where /healthz, /readyz and /metrics are served"
-    )
+        "PS_GATEWAY_ADMIN_LISTEN", _ENDPOINT, "127.0.0.1:9091",
+        "where /healthz, /readyz and /metrics are served, and /spool to this machine",
+    )  # fmt: skip
     drain_s: int = setting(
         "PS_GATEWAY_DRAIN_SECONDS",
         whole("seconds", 0, 3600),

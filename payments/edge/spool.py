@@ -27,7 +27,7 @@ from payments.clock import monotonic_s, now_ms
 from payments.domain.sessions import END
 from payments.edge.backlog import Backlog
 from payments.edge.database import Damaged, Database, Taken
-from payments.edge.events import DeadLetter, Spooled
+from payments.edge.events import DeadLetter, Spooled, chosen
 from payments.edge.seldom import Seldom
 from payments.errors import Misconfigured
 
@@ -140,16 +140,15 @@ class Spool:
     def contents(self) -> tuple[list[DeadLetter], list[Spooled]]:
         """The dead letters and what is pending, oldest first. Raises ``OSError``."""
         with self._guard:
+            self._try_disk()
             pending = [event for event in self._backlog.kept() if event.is_pending]
-            return [*self._database.dead_letters(), *self._dead_letters], pending
+            return [*self._database.dead_letters(self._revived), *self._dead_letters], pending
 
     def revive(self, numbers: Collection[int] | None = None) -> int:
-        """Send the dead letters of these ``numbers`` again, or all, behind all others; how many. Raises ``OSError``."""
+        """Send dead letters again, behind all others, those that are ``chosen``; how many. Raises ``OSError`` too."""
         with self._guard:
-            letters = [
-                letter for letter in self._database.dead_letters()
-                if letter.number not in self._revived and (numbers is None or letter.number in numbers)
-            ]  # fmt: skip
+            self._try_disk()
+            letters = chosen(self._database.dead_letters(self._revived), numbers)
             for letter in letters:
                 self._backlog.add_again(letter.event)
             self._unwritten += [letter.event for letter in letters]

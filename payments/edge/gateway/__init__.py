@@ -13,7 +13,8 @@ It runs in one process and one event loop, on aiohttp towards both sides; the re
 ``viewer``     an upgrade: from the request to the end of the session
 ``pages``      everything else that is asked for goes through to the game host
 ``front``      where all requests come in
-``metrics``    what is counted; ``admin``: health and metrics, on an address of their own
+``metrics``    what is counted; ``admin``: health, metrics and the spool, on an address of their own
+``spool_command``  ``ps-gateway spool``, which asks ``admin``
 ``service``    from the settings to the end of the process: sockets, signals, reload, drain
 
 Always true: no event is reported of a viewer whom the game host has not accepted, and none is forgotten of one whom

@@ -6,6 +6,7 @@ import resource
 import sys
 
 from payments.edge.gateway.service import checked, serve
+from payments.edge.gateway.spool_command import add_parser, run
 from payments.edge.gateway.upstream import check
 from payments.edge.settings import EdgeSettings
 from payments.errors import PaymentsError
@@ -30,7 +31,10 @@ def main() -> int:
         action="store_true",
         help="say whether settings and routes are sound, and what game hosts answer, and end",
     )
+    add_parser(parser.add_subparsers(dest="command", metavar="spool"))
     arguments = parser.parse_args()
+    if arguments.command:
+        return run(arguments)
     log_as_json()
     # Every viewer takes two descriptors, and the usual soft limit is there for programs that use select().
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -70,7 +70,7 @@ class Gateway:
         self._viewers = Viewers(settings, reporter, upstreams, self._meters)
         pages = Pages(upstreams, self._meters, settings.most_viewers)
         self._front = Front(routes, self._viewers, pages, self._meters)
-        self._admin = Admin(reporter, self._meters)
+        self._admin = Admin(reporter, self._meters, settings.spool_dir)
         self._stopping, self._hurrying = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
