@@ -48,7 +48,9 @@ class Backlog:
 
     def add(self, event: Spooled) -> None:
         """Put ``event`` behind the others: the newest of its session, unless a newer one is here already."""
-        self.add_again(event)
+        self._append(event)
+        if event.is_resent:
+            return
         trail = self._trails.setdefault(event.session_id, _Trail(event))
         before = trail.last
         if event.seq > before.seq:
@@ -59,7 +61,11 @@ class Backlog:
             self._let_go(each)
 
     def add_again(self, event: Spooled) -> None:
-        """Put ``event`` behind the others, which says nothing new of its session."""
+        """Put ``event``, which was a dead letter, behind the others; it says nothing new of its session."""
+        event.is_resent = True
+        self._append(event)
+
+    def _append(self, event: Spooled) -> None:
         self.kept_bytes += event.size_bytes
         if event.is_pending:
             self.pending += 1

@@ -33,7 +33,8 @@ _COLUMNS = """
     kind TEXT NOT NULL, seq INTEGER NOT NULL, occurred_ms INTEGER NOT NULL, event_id TEXT NOT NULL
 """
 _TABLES = (
-    f"CREATE TABLE IF NOT EXISTS events (position INTEGER PRIMARY KEY, is_pending INTEGER NOT NULL, {_COLUMNS}) STRICT",
+    f"CREATE TABLE IF NOT EXISTS events (position INTEGER PRIMARY KEY, is_pending INTEGER NOT NULL, "
+    f"is_resent INTEGER NOT NULL, {_COLUMNS}) STRICT",
     "CREATE TABLE IF NOT EXISTS dead_letters (number INTEGER PRIMARY KEY AUTOINCREMENT, reason TEXT NOT NULL, "
     f"rejected_ms INTEGER NOT NULL, {_COLUMNS} UNIQUE) STRICT",
 )
@@ -140,8 +141,8 @@ class Database:
                 connection.execute("DELETE FROM events")
             connection.executemany("DELETE FROM events WHERE position = ?", ((position,) for position in gone))
             connection.executemany(
-                "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                ((event.position, event.is_pending, *_row(event)) for event in events),
+                "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                ((event.position, event.is_pending, event.is_resent, *_row(event)) for event in events),
             )
             connection.executemany("DELETE FROM dead_letters WHERE number = ?", ((number,) for number in revived))
             connection.executemany(
@@ -222,9 +223,9 @@ class Database:
         """Add to ``events`` one after the other; ``rows``: those behind a position."""
         last = events[-1].position if events else 0
         with self._told() as connection:
-            for position, is_pending, *row in connection.execute(rows, (last,)):
+            for position, is_pending, is_resent, *row in connection.execute(rows, (last,)):
                 event = _event(row)
-                event.position, event.is_pending = position, bool(is_pending)
+                event.position, event.is_pending, event.is_resent = position, bool(is_pending), bool(is_resent)
                 events.append(event)
 
     def _has_room(self, coming_bytes: int) -> bool:

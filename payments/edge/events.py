@@ -33,11 +33,12 @@ class Spooled:
         size_bytes: what it takes up there.
         is_pending: neither delivered nor refused nor thinned.
         is_kept: pending, or else the last that is known of a session that is open.
+        is_resent: it was a dead letter. Its session may have gone on since, or have ended.
         in_flight: being sent right now.
     """
 
     __slots__ = (
-        "event_id", "in_flight", "is_kept", "is_pending", "kind", "occurred_ms", "position", "said", "seq",
+        "event_id", "in_flight", "is_kept", "is_pending", "is_resent", "kind", "occurred_ms", "position", "said", "seq",
         "size_bytes",
     )  # fmt: skip
 
@@ -52,6 +53,7 @@ class Spooled:
         self.size_bytes = _ROW_BYTES + sum(len(text.encode()) for text in texts if text)
         self.is_pending = True
         self.is_kept = True
+        self.is_resent = False
         self.in_flight = False
 
     @property

@@ -234,7 +234,7 @@ class Spool:
 
     def _end_all(self, found: Sequence[Spooled]) -> None:
         """End the sessions of the reporter before this one, behind all that is pending."""
-        last = {event.session_id: event for event in found if event.is_kept}
+        last = {event.session_id: event for event in found if event.is_kept and not event.is_resent}
         ends = [event.followed_by(END, str(uuid4())) for event in last.values() if event.kind != END]
         pending = sum(event.is_pending for event in found)
         if pending or ends:
