@@ -50,7 +50,7 @@ MUTANTS = (
     ),
     Mutant(
         "damaged-spool-not-read-from-its-end", EDGE_DATABASE,
-        "ORDER BY position DESC", "AND position < 0",
+        "{_IN_ORDER} DESC", "{_IN_ORDER} LIMIT 0",
         "tests/edge/test_spool_disk.py -k not_on_a_damaged_page",
     ),
     Mutant(
