@@ -59,7 +59,7 @@ class EdgeSettings(Configuration):
         "folder of what is not delivered yet; each reporter needs one of its own, on a local disk",
     )  # fmt: skip
     spool_bytes: int = setting(
-        "PAYMENTS_SPOOL_BYTES", whole("bytes", 1 << 16), "67108864",
+        "PAYMENTS_SPOOL_BYTES", whole("bytes", 1 << 20), "67108864",
         "how large that may grow before heartbeats are thinned; as much memory may be needed as well",
     )  # fmt: skip
     listen: Endpoint = setting("PS_GATEWAY_LISTEN", _ENDPOINT, "0.0.0.0:8080", "where viewers connect")

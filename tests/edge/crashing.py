@@ -96,7 +96,7 @@ class Story:
             life.write()
             assert life.spool.trouble is None
             self.take(json.loads(event.body()) for event in life.spool.batch(1000))
-            deliver_all(life)
+            deliver_all(life.spool)
             assert life.spool.pending == 0
 
     def check(self) -> None:

@@ -1,5 +1,6 @@
 """A spool without Payments: what would be sent, what is on disk, and what a sudden death leaves of it."""
 
+from payments.edge.spool import Spool
 from tests.edge.edge import Edge
 from tests.harness import NOON_MS
 
@@ -14,10 +15,10 @@ def batch(life: Edge) -> list[tuple[str, str, int]]:
     return [(each.session_id, each.kind, each.occurred_ms - NOON_MS) for each in events]
 
 
-def deliver_all(life: Edge) -> None:
-    """Let all that is in the spool be delivered, to nobody."""
-    while events := life.spool.batch(1000):
-        life.spool.settle(events, events, [])
+def deliver_all(spool: Spool) -> None:
+    """Let all that is in it be delivered, to nobody."""
+    while events := spool.batch(1000):
+        spool.settle(events, events, [])
 
 
 def die(life: Edge) -> None:

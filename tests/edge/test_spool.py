@@ -62,7 +62,7 @@ def test_sessions_of_which_all_is_delivered_end_after_a_crash_too_and_nothing_el
     session = dead.begin()
     dead.pass_s(15)
     assert len(dead.spool.batch(1000)) == 2
-    deliver_all(dead)
+    deliver_all(dead.spool)
     dead.write()
     die(dead)
     with edge(tmp_path / "spool", AWAY, clock) as life:
@@ -124,12 +124,12 @@ def test_it_stays_small_while_all_is_delivered_and_is_small_again_after_an_absen
         for _ in range(500):
             life.clock.now_ms += 15_000
             life.write()
-            deliver_all(life)
+            deliver_all(life.spool)
             most_bytes = max(most_bytes, size_bytes(tmp_path / "spool"))
         assert most_bytes < 1 << 17
         life.pass_s(15_000, step_s=15)
         assert life.spool.size_bytes == size_bytes(tmp_path / "spool") > 1 << 17
-        deliver_all(life)
+        deliver_all(life.spool)
         life.write()
     assert size_bytes(tmp_path / "spool") < 1 << 15
 
@@ -209,10 +209,10 @@ def test_an_old_event_that_is_sent_again_does_not_stand_for_its_session(tmp_path
         life.write()
         refuse(life, "422: no")
         life.pass_s(60)
-        deliver_all(life)
+        deliver_all(life.spool)
         assert life.spool.revive() == 1
         assert batch(life) == [(session.session_id, START, 0)]
-        deliver_all(life)
+        deliver_all(life.spool)
         life.write()
         die(life)
     with edge(tmp_path / "spool", AWAY) as life:

@@ -99,7 +99,7 @@ def test_a_disk_that_the_spool_itself_has_filled_has_room_again_when_all_is_deli
         for session in sessions[::2]:
             session.end()
         life.write()
-        deliver_all(life)
+        deliver_all(life.spool)
         life.pass_s(5)
         assert life.spool.trouble is None
         assert life.spool.size_bytes < written
@@ -176,10 +176,10 @@ def test_a_folder_that_is_taken_away_and_put_back_has_all_that_came_meanwhile(tm
         delivered, pending = life.begin(), life.begin()
         life.write()
         folder.rename(tmp_path / "elsewhere")
-        deliver_all(life)
+        deliver_all(life.spool)
         delivered.end()
         life.pass_s(20)
-        deliver_all(life)
+        deliver_all(life.spool)
         shutil.rmtree(folder)
         (tmp_path / "elsewhere").rename(folder)
         life.pass_s(20)
@@ -187,7 +187,7 @@ def test_a_folder_that_is_taken_away_and_put_back_has_all_that_came_meanwhile(tm
         pending.end()
         life.write()
         assert ids(life)[-1] == (pending.session_id, END)
-        deliver_all(life)
+        deliver_all(life.spool)
         life.write()
         die(life)
     assert after(folder) == []
@@ -238,7 +238,7 @@ def test_memory_is_bounded_while_the_disk_is_away(tmp_path: Path) -> None:
         events = life.spool.batch(100_000)
         assert sum(event.size_bytes for event in events) <= most_bytes
         assert [event.kind for event in events].count(START) == len(sessions)
-        deliver_all(life)
+        deliver_all(life.spool)
 
 
 def events_in_memory() -> int:
@@ -254,7 +254,7 @@ def test_what_is_delivered_while_the_disk_is_away_is_not_kept_in_memory(tmp_path
         before = events_in_memory()
         for _ in range(800):
             life.pass_s(15)
-            deliver_all(life)
+            deliver_all(life.spool)
         life.pass_s(2)
         assert events_in_memory() - before < 100
 
