@@ -11,6 +11,7 @@ Methods raise ``OSError`` where the disk does not do. Then nothing of the call i
 import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -211,8 +212,12 @@ class Database:
 
     def _begin(self) -> int:
         """Keep all others out of the file, which is there; its version."""
-        self._connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
-        with self._told() as connection:
+        # Not by opening it: to close a file is to let go of the locks that SQLite has on it in this process.
+        if not stat.S_ISREG(os.lstat(self._path).st_mode):
+            raise OSError(errno.EINVAL, f"{self._path.name} is not a regular file")
+        with self._translated():
+            connection = sqlite3.connect(self._path, timeout=0, isolation_level=None, check_same_thread=False)
+            self._connection = connection
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
             ((version,),) = connection.execute("PRAGMA user_version")
             if version not in (0, _VERSION):
@@ -249,11 +254,16 @@ class Database:
 
     @contextmanager
     def _told(self) -> Iterator[sqlite3.Connection]:
-        """Let SQLite's errors be those of this module. After all but a full disk, it has to be opened again."""
         if self._connection is None:
             raise OSError(errno.EBADF, "it is not open")
-        try:
+        with self._translated():
             yield self._connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Let SQLite's errors be those of this module. After all but a full disk, it has to be opened again."""
+        try:
+            yield
         except sqlite3.ProgrammingError:
             raise
         except sqlite3.DatabaseError as error:

@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -334,3 +334,24 @@ def test_a_file_that_is_no_spool_does_not_keep_the_reporter_from_working(tmp_pat
         die(life)
     assert after(folder) == [(session.session_id, START), (session.session_id, END)]
     assert not content or (folder / "damaged-1.db").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "make",
+    [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path.parent / "elsewhere")],
+    ids=["folder", "pipe", "link"],
+)
+def test_what_is_no_file_is_not_touched_and_leaves_the_events_in_memory(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "spool"
+    folder.mkdir(mode=0o700)
+    make(folder / "spool.db")
+    before = len(os.listdir("/proc/self/fd"))
+    with edge(folder, AWAY) as life:
+        session = life.begin()
+        life.pass_s(5)
+        assert life.spool.trouble == f"{folder}: cannot be written (spool.db is not a regular file)"
+        assert ids(life)[0] == (session.session_id, START)
+        assert len(os.listdir("/proc/self/fd")) == before
+    assert os.listdir(folder) == ["spool.db"]
