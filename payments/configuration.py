@@ -17,7 +17,7 @@ from payments.errors import Misconfigured, quoted
 _MOST = 10**12
 
 
-class Kind(NamedTuple):
+class SettingKind(NamedTuple):
     """A kind of value: ``parse`` reads one from text; ``takes`` says in words what it reads.
 
     ``parse`` raises ``ValueError``, which says what is wrong and holds no token. ``spell`` gives what ``parse`` reads
@@ -29,7 +29,7 @@ class Kind(NamedTuple):
     spell: Callable[[Any], str] | None = str
 
 
-def whole(unit: str = "", least: int = 0, most: int = _MOST) -> Kind:
+def whole(unit: str = "", least: int = 0, most: int = _MOST) -> SettingKind:
     """Whole numbers from ``least`` to ``most``, counting ``unit``."""
 
     def parse(text: str) -> int:
@@ -40,7 +40,7 @@ def whole(unit: str = "", least: int = 0, most: int = _MOST) -> Kind:
         return int(text)
 
     bounds = f"{least} or more" if most == _MOST else f"{least} to {most}"
-    return Kind(parse, f"{bounds} {unit}".rstrip())
+    return SettingKind(parse, f"{bounds} {unit}".rstrip())
 
 
 def _read_flag(text: str) -> bool:
@@ -75,13 +75,13 @@ def _read_token(text: str) -> str | None:
     return tokens[0] if tokens else None
 
 
-FLAG = Kind(_read_flag, "true or false", lambda is_on: str(is_on).lower())
-PATH = Kind(_read_path, "a path", lambda path: "" if path is None else str(path))
-TOKENS = Kind(_read_tokens, "tokens, comma-separated", None)
-TOKEN = Kind(_read_token, "one token", None)
+FLAG = SettingKind(_read_flag, "true or false", lambda is_on: str(is_on).lower())
+PATH = SettingKind(_read_path, "a path", lambda path: "" if path is None else str(path))
+TOKENS = SettingKind(_read_tokens, "tokens, comma-separated", None)
+TOKEN = SettingKind(_read_token, "one token", None)
 
 
-def setting(name: str, kind: Kind, default: str, meaning: str) -> Any:
+def setting(name: str, kind: SettingKind, default: str, meaning: str) -> Any:
     """A field read from ``name``; from ``default`` where that is not set, or set to nothing."""
     details = {"name": name, "default": default, "meaning": meaning, **kind._asdict()}
     return field(metadata=details, repr=kind.spell is not None)
@@ -125,9 +125,9 @@ class Configuration:
         return [each.metadata["name"] for each in fields(cls)]
 
     @classmethod
-    def name_doubts(cls, given: Path | None = None) -> list[str]:
+    def name_warnings(cls, given: Path | None = None) -> list[str]:
         """What is hardly meant among the names in the environment and in the file that ``load`` reads."""
-        return read_environment(given).doubts(cls.names(), cls.prefixes)
+        return read_environment(given).warnings(cls.names(), cls.prefixes)
 
     def spelled(self) -> dict[str, str | None]:
         """Each value by its setting's name, as the setting takes it; ``None``: a token, or several."""

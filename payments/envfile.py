@@ -35,23 +35,23 @@ class Environment(NamedTuple):
     file: Path
     in_file: Mapping[str, int]
 
-    def doubts(self, settings: Collection[str], prefixes: tuple[str, ...]) -> list[str]:
+    def warnings(self, settings: Collection[str], prefixes: tuple[str, ...]) -> list[str]:
         """What is hardly meant among the names, a sentence each.
 
         ``settings`` are the names that mean something, of those that begin with one of ``prefixes``.
         """
-        doubts = []
+        warnings = []
         for name, count in self.in_file.items():
             if count > 1:
-                doubts.append(f"{name} is set {count} times in {self.file}: the last one counts")
+                warnings.append(f"{name} is set {count} times in {self.file}: the last one counts")
         for name in sorted(self.values):
             prefix = next((each for each in prefixes if name.startswith(each)), None)
             if prefix and name not in (*settings, *_OTHERS) and not name.startswith(_TESTS):
                 alike = [each.removeprefix(prefix) for each in settings if each.startswith(prefix)]
                 near = get_close_matches(name.removeprefix(prefix), alike, 1)
                 hint = f"; is {prefix}{near[0]} meant?" if near else ""
-                doubts.append(f"{name} is no setting, and nothing comes of it{hint}")
-        return doubts
+                warnings.append(f"{name} is no setting, and nothing comes of it{hint}")
+        return warnings
 
 
 def read_environment(given: Path | None = None) -> Environment:

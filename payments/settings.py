@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from payments.configuration import FLAG, PATH, TOKEN, TOKENS, Configuration, Kind, setting, whole
+from payments.configuration import FLAG, PATH, TOKEN, TOKENS, Configuration, SettingKind, setting, whole
 from payments.domain.money import format_eth, parse_rate
 from payments.endpoints import read_endpoint
 from payments.errors import Misconfigured, quoted
@@ -42,12 +42,12 @@ def _read_bind(text: str) -> str:
         raise ValueError(f"{quoted(text)} is neither HOST:PORT, such as 127.0.0.1:8081, nor unix:/path") from None
 
 
-_RATE = Kind(_read_rate, "ETH, up to 18 decimals", format_eth)
-_LABEL = Kind(_read_label, "at most 16 characters")
-_BIND = Kind(_read_bind, "HOST:PORT or unix:/path")
+_RATE = SettingKind(_read_rate, "ETH, up to 18 decimals", format_eth)
+_LABEL = SettingKind(_read_label, "at most 16 characters")
+_BIND = SettingKind(_read_bind, "HOST:PORT or unix:/path")
 
 
-def _setting(name: str, kind: Kind, default: str, meaning: str) -> Any:
+def _setting(name: str, kind: SettingKind, default: str, meaning: str) -> Any:
     return setting(f"PAYMENTS_{name}", kind, default, meaning)
 
 
@@ -156,40 +156,40 @@ class Settings(Configuration):
         if problems:
             raise Misconfigured("\n".join(problems))
 
-    def doubts(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """What is allowed and yet hardly meant, a sentence each, for a start to warn of."""
-        doubts = []
+        warnings = []
         if self.power_meter_enabled and self.power_rate_wei_per_minute and self.session_rate_wei_per_minute:
-            doubts.append(
+            warnings.append(
                 "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE and PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE are both set: "
                 "a session on a host that is awake is paid for twice; set one of them to 0 unless that is meant"
             )
         if self.power_meter_enabled and self.power_max_gap_s < self.power_poll_s:
-            doubts.append(
+            warnings.append(
                 "PAYMENTS_POWER_MAX_GAP_SECONDS is below PAYMENTS_POWER_POLL_SECONDS: "
                 "any two readings are too far apart to credit anything"
             )
         if self.power_rate_wei_per_minute and not self.power_meter_enabled:
-            doubts.append(
+            warnings.append(
                 "PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE is set, but PAYMENTS_POWER_METER_ENABLED is not: "
                 "no power is metered"
             )
         if self.session_require_awake and not self.power_meter_enabled:
-            doubts.append(
+            warnings.append(
                 "PAYMENTS_SESSION_REQUIRE_AWAKE is set, but PAYMENTS_POWER_METER_ENABLED is not: "
                 "without readings no session time is credited"
             )
         if self.behind_proxy and self._is_open:
-            doubts.append(
+            warnings.append(
                 "PAYMENTS_BEHIND_PROXY is set, but PAYMENTS_BIND is open to other machines: "
                 "whoever connects to it may claim any address; let it be a unix socket"
             )
         if self.session_rate_wei_per_minute and self._is_open and not self.session_reporter_tokens:
-            doubts.append(
+            warnings.append(
                 "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE is set, and PAYMENTS_BIND is open to other machines, but "
                 "PAYMENTS_SESSION_REPORTER_TOKEN is not set: whoever connects can report sessions that earn; set it"
             )
-        return doubts
+        return warnings
 
     @property
     def _is_open(self) -> bool:

@@ -62,7 +62,7 @@ def _text(call: ast.Call) -> ast.expr | None:
     match call.func:
         case ast.Attribute(value=ast.Name(id="log") | ast.Attribute(attr="log"), attr=name) if name in LEVELS:
             return call.args[name == "log"]
-        case ast.Attribute(value=ast.Name(id="doubts"), attr="append"):
+        case ast.Attribute(value=ast.Name(id="warnings"), attr="append"):
             return call.args[0]
         case ast.Name(id=name) | ast.Attribute(attr=name) if name in RAISED:
             return call.args[0]

@@ -13,7 +13,7 @@ import click
 
 from payments.cli.app import main
 from payments.configuration import Configuration
-from payments.edge.gateway.metrics import Meters, Shown
+from payments.edge.gateway.metrics import GatewayCollector, Meters
 from payments.edge.reporter import Status
 from payments.edge.settings import EdgeSettings
 from payments.settings import Settings
@@ -38,7 +38,7 @@ def metrics() -> str:
     """What a gateway shows to Prometheus, as a table: name with its labels, and what it says."""
     status = Status(0, 0, 0, 0, 0, 0, None, 0, None)
     meters = Meters()
-    Shown(meters, lambda: status, lambda: True)
+    GatewayCollector(meters, lambda: status, lambda: True)
     rows = []
     for family in meters.registry.collect():
         if family.name.startswith("process_"):

@@ -20,7 +20,7 @@ WORDLESS = {
     "payments/store/file/export.py": "``…format version … is not known here; ",
     "payments/store/file/lines.py": "``…format version … is not known here; ",
     "payments/web/trace.py": "``500: a defect in Payments``",
-    "worker/schedule.py": "its job (``upkeep``, ``compression``, ``sweep``)",
+    "worker/schedule.py": "its job (``retention``, ``compression``, ``sweep``)",
     "worker/service.py": "The worker logs them without the beginning.",
 }
 """Where a message has no words of its own: they arise elsewhere; and what README.rst says of it."""

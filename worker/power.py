@@ -23,7 +23,7 @@ _HEADERS = {
 }
 
 
-class Answer(NamedTuple):
+class PowerAnswer(NamedTuple):
     """What a host says of its power: a word of its own, or ``unknown`` and, in ``detail``, why."""
 
     state: str
@@ -40,18 +40,18 @@ def power_url(record: Record, port: int) -> str | None:
     return f"http://{Endpoint(host, port)}/power"
 
 
-def ask(adapter: BoundedAdapter, url: str, timeout_s: float) -> Answer:
+def ask(adapter: BoundedAdapter, url: str, timeout_s: float) -> PowerAnswer:
     """The answer of the host at ``url``, within ``timeout_s`` whatever it does. Never raises for what a host does.
 
     Through the adapter, not a ``requests.Session``: that would follow redirects (and read their bodies even if told not
     to), heed the environment's proxies and keep cookies.
     """
     try:
-        return Answer(_state(_get(adapter, Request("GET", url, _HEADERS).prepare(), timeout_s)))
+        return PowerAnswer(_state(_get(adapter, Request("GET", url, _HEADERS).prepare(), timeout_s)))
     except NotUsable as error:
-        return Answer(UNKNOWN, str(error))
+        return PowerAnswer(UNKNOWN, str(error))
     except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
-        return Answer(UNKNOWN, f"no HTTP answer ({type(error).__name__})")
+        return PowerAnswer(UNKNOWN, f"no HTTP answer ({type(error).__name__})")
 
 
 def _get(adapter: BoundedAdapter, request: PreparedRequest, timeout_s: float) -> bytes:

@@ -16,7 +16,7 @@ from payments.registry import Registry
 from payments.settings import Settings
 from payments.store import Lease, Store, engine_of, open_store
 from payments.worker_status import SweepStatus, WorkerStatus, worker_lease
-from worker.reaper import look_after
+from worker.reaper import close_and_purge
 from worker.schedule import Job, Schedule
 from worker.sweep import Sweeper
 
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
-_UPKEEP_EVERY_S = 30
-_UPKEEP_LONGEST_S = 120
+_RETENTION_EVERY_S = 30
+_RETENTION_LONGEST_S = 120
 _MAINTAIN_EVERY_S = 300
 _CLOCK_STEP_S = 1.0
 
@@ -46,9 +46,9 @@ class Worker:
         self._last_sweep: SweepStatus | None = None
         self._stands_by = False
         self._taking = threading.Lock()
-        upkeep_every_s = min(_UPKEEP_EVERY_S, settings.session_reap_s or _UPKEEP_EVERY_S)
+        retention_every_s = min(_RETENTION_EVERY_S, settings.session_reap_s or _RETENTION_EVERY_S)
         jobs = [
-            Job("upkeep", self._on_duty(self._upkeep), upkeep_every_s, _UPKEEP_LONGEST_S),
+            Job("retention", self._on_duty(self._retention), retention_every_s, _RETENTION_LONGEST_S),
             Job("compression", self._on_duty(store.maintain), _MAINTAIN_EVERY_S, None),
         ]
         if settings.power_meter_enabled:
@@ -78,8 +78,8 @@ class Worker:
     def _sweep(self) -> None:
         self._last_sweep = self._sweeper.sweep() or self._last_sweep
 
-    def _upkeep(self) -> None:
-        look_after(self._store, self._settings, now_ms())
+    def _retention(self) -> None:
+        close_and_purge(self._store, self._settings, now_ms())
         self._store.refresh()
 
     def _finished(self) -> None:
@@ -135,8 +135,8 @@ def _say_what_is_on(settings: Settings, worker: Worker) -> None:
             "session_eth_per_minute": format_eth(settings.session_rate_wei_per_minute),
         },
     )
-    for doubt in settings.doubts():
-        log.warning(doubt)
+    for warning in settings.warnings():
+        log.warning(warning)
     limit_s = watchdog_s()
     if limit_s is not None and limit_s < worker.schedule.quiet_s:
         log.warning("WatchdogSec is %g s; with these settings it should be %g", limit_s, 2 * worker.schedule.quiet_s)

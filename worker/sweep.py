@@ -18,7 +18,7 @@ from payments.settings import Settings
 from payments.store import Store
 from payments.worker_status import SweepStatus
 from worker.dial import BoundedAdapter
-from worker.power import Answer, ask, power_url
+from worker.power import PowerAnswer, ask, power_url
 
 log = logging.getLogger(__name__)
 
@@ -175,5 +175,5 @@ class Sweeper:
             except Exception:
                 # A defect of ours that one host brings about must not cost the others their reading.
                 log.exception("asking %s failed", target.orchestrator_id)
-                answer = Answer(UNKNOWN, "a defect in Payments; its log has more")
+                answer = PowerAnswer(UNKNOWN, "a defect in Payments; its log has more")
             return Reading(target.orchestrator_id, answer.state, self._now_ms(), answer.detail)

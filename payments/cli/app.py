@@ -12,7 +12,7 @@ import click
 from payments.cli import backups, importing, ledger, orchestrators, payouts, service, sessions
 from payments.cli.calls import Failed
 from payments.cli.demo.command import demo
-from payments.cli.options import Where, read_by
+from payments.cli.options import Target, read_by
 from payments.cli.output import FAILED, MISUSED
 from payments.endpoints import read_http_url
 from payments.errors import PaymentsError
@@ -72,7 +72,7 @@ def main(ctx: click.Context, api_url: str | None, token: str | None) -> None:
     Exit codes: 0 done; 1 not done, see the message; 2 the command line is wrong; 3 done, and what was examined is at
     fault.
     """
-    ctx.obj = Where(api_url, token)
+    ctx.obj = Target(api_url, token)
 
 
 main.add_command(orchestrators.group)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from payments.cli.options import Where, json_option, pass_where
+from payments.cli.options import Target, json_option, pass_target
 from payments.cli.output import show_one
 from payments.cli.verifying import summary
 from payments.registry import good_path
@@ -18,14 +18,14 @@ from payments.store import engine_of
 @click.command("backup")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @json_option
-@pass_where
-def back_up(where: Where, folder: Path, as_json: bool) -> None:
+@pass_target
+def back_up(target: Target, folder: Path, as_json: bool) -> None:
     """Copy the journal and the registry into DIR, a folder that is not there yet, and verify the copy.
 
     Everything may run meanwhile. DIR is whole when backup.json is in it, which is written last. Root may do this too:
     then DIR is root's.
     """
-    where.stay_here("backup")
+    target.stay_here("backup")
     settings = Settings.load()
     with _as_owner(_data(settings)):
         backup = engine_of(settings).backup(_documents(settings))
@@ -37,14 +37,14 @@ def back_up(where: Where, folder: Path, as_json: bool) -> None:
 @click.command("restore")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @json_option
-@pass_where
-def put_back(where: Where, folder: Path, as_json: bool) -> None:
+@pass_target
+def put_back(target: Target, folder: Path, as_json: bool) -> None:
     """Put the backup DIR where the journal and the registry are; the API and all workers must be stopped.
 
     All of it is copied and verified before anything changes. What is there then is not removed, but moved into a folder
     before-<time> beside it. Root may do this too: the files are then the data folder's owner's.
     """
-    where.stay_here("restore")
+    target.stay_here("restore")
     settings = Settings.load()
     with _as_owner(folder):
         restoration = engine_of(settings).restoration(folder, _documents(settings))

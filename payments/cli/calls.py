@@ -49,7 +49,7 @@ def _each_once(problem: Mapping[str, Any]) -> list[str]:
     return fields if fields and detail.startswith("see errors: ") else [detail, *fields]
 
 
-class Answer(dict[str, Any]):
+class ApiResponse(dict[str, Any]):
     """The JSON object of an answer, and its HTTP ``status``."""
 
     def __init__(self, fields: Mapping[str, Any], status: int) -> None:
@@ -60,7 +60,7 @@ class Answer(dict[str, Any]):
 class Calls(Protocol):
     """A way to the API."""
 
-    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Answer:
+    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> ApiResponse:
         """The JSON of the answer. Raises ``Failed``, and ``Unavailable`` where there is none."""
 
 
@@ -74,7 +74,7 @@ class _Here:
         self._settings = replace(settings, api_admin_token=self._token)
         self._app: Any = None
 
-    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Answer:
+    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> ApiResponse:
         if self._app is None:
             self._app = self._open(may_begin=self._may_begin or method != "GET")
         headers = {"X-Admin-Token": self._token}
@@ -107,7 +107,7 @@ class _Elsewhere:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> Answer:
+    def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> ApiResponse:
         import requests
 
         if path.endswith(("/.", "/..")):
@@ -218,7 +218,7 @@ def orchestrator_path(orchestrator_id: str) -> str:
     return f"/api/orchestrators/{quote(orchestrator_id, safe='', errors='surrogateescape')}"
 
 
-def about(answer: Answer, name: str, wanted: str) -> Answer:
+def about(answer: ApiResponse, name: str, wanted: str) -> ApiResponse:
     """``answer``, which must be about what was asked for. Raises ``Unavailable``."""
     if answer.get(name) != wanted:
         raise Unavailable(f'it answers about another {name} than "{wanted}"; is that the API of Payments?')
@@ -249,7 +249,7 @@ def _say_there_are_more(most: int | None, *, certainly: bool) -> None:
     click.get_current_context().call_on_close(lambda: click.echo(said, err=True))
 
 
-def _answer(response: Any) -> Answer:
+def _answer(response: Any) -> ApiResponse:
     try:
         answer = response.get_json() if hasattr(response, "get_json") else response.json()
     except ValueError:
@@ -258,4 +258,4 @@ def _answer(response: Any) -> Answer:
         raise Unavailable(f"status {response.status_code} and no JSON: that is not the API of Payments")
     if response.status_code >= 400:
         raise Failed(answer, response.status_code)
-    return Answer(answer, response.status_code)
+    return ApiResponse(answer, response.status_code)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from payments.cli.calls import Calls, pages
-from payments.cli.options import Where, json_option, pass_where
+from payments.cli.options import Target, json_option, pass_target
 from payments.cli.output import show, show_one
 from payments.domain.money import format_eth, parse_eth
 from payments.errors import Rejected
@@ -29,15 +29,15 @@ COLUMNS = (
 @click.command("explain")
 @click.argument("session_id")
 @json_option
-@pass_where
-def explain(where: Where, session_id: str, as_json: bool) -> None:
+@pass_target
+def explain(target: Target, session_id: str, as_json: bool) -> None:
     """The intervals of a session, oldest first: from when to when, what they earned or why not, and the sums.
 
     Of any session ever, also of one that is no longer listed: the journal keeps everything. An id that was used again
     after an end has an incarnation for each time, and all of them are here. What is "unattributed" was on an address
     (upstream addr) that was no enabled orchestrator's.
     """
-    with where.reach() as api:
+    with target.connect() as api:
         intervals = list(_intervals(api, session_id))
         sums = _sums(intervals)
     if not intervals:

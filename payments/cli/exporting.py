@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from payments.cli.files import write_text
-from payments.cli.options import Where, pass_where, since_option, until_option
+from payments.cli.options import Target, pass_target, since_option, until_option
 from payments.exports import FORMATS
 from payments.settings import Settings
 from payments.store import EntryQuery, engine_of
@@ -21,8 +21,8 @@ from payments.store import EntryQuery, engine_of
     "-o", "--output", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-",
     help="Write to this file, which appears when it is whole, instead of standard output.",
 )  # fmt: skip
-@pass_where
-def export(where: Where, /, kind: str, output: Path, **wanted: Any) -> None:
+@pass_target
+def export(target: Target, /, kind: str, output: Path, **wanted: Any) -> None:
     """Write the journal, oldest entry first, as CSV, JSON lines, or for hledger or beancount.
 
     It reads the journal's files, beside a running API or without one. JSON lines hold every entry as the API shows it;
@@ -35,7 +35,7 @@ def export(where: Where, /, kind: str, output: Path, **wanted: Any) -> None:
                what is owed is a liability, to the wei: the account of orch-eu is
                Liabilities:Orchestrators:Orch-eu
     """
-    where.stay_here("ledger export")
+    target.stay_here("ledger export")
     form = FORMATS[kind]
     with engine_of(Settings.load()).export(EntryQuery(**wanted), money_only=form.money_only) as records:
         write_text(None if str(output) == "-" else output, form.write(records), follow=True)

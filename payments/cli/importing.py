@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from payments.cli.options import Where, json_option, pass_where
+from payments.cli.options import Target, json_option, pass_target
 from payments.cli.output import show
 from payments.clock import now_ms
 from payments.domain.decisions import Terms
 from payments.errors import Misconfigured
-from payments.importing import Here, Item, Refused, carry_out, make_plan, read_folder
-from payments.importing.livepeer_ops import Found
+from payments.importing import ExistingState, ImportRefused, Item, carry_out, make_plan, read_folder
+from payments.importing.livepeer_ops import LivepeerOps
 from payments.registry import Record, Registry, read_records
 from payments.settings import Settings
 from payments.store import Store, engine_of, open_store
@@ -29,15 +29,15 @@ def group() -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and record nothing.")
 @json_option
-@pass_where
-def import_livepeer_ops(where: Where, folder: Path, dry_run: bool, as_json: bool) -> None:
+@pass_target
+def import_livepeer_ops(target: Target, folder: Path, dry_run: bool, as_json: bool) -> None:
     """Take over the data folder DIR of a livepeer-ops backend, which must be stopped.
 
     Orchestrators that are missing here are registered; each balance becomes one adjustment; sessions that go on are
     billed here from where they are billed there; the last power readings become the first ones here. Anything malformed
     stops the import before it writes. A second run changes nothing. Import first, then point the edges here.
     """
-    where.stay_here("import")
+    target.stay_here("import")
     settings = Settings.load()
     engine_of(settings).check_user()
     found = read_folder(folder, settings)
@@ -47,25 +47,25 @@ def import_livepeer_ops(where: Where, folder: Path, dry_run: bool, as_json: bool
         _import(found, settings, as_json)
 
 
-def _show_only(found: Found, settings: Settings, as_json: bool) -> None:
+def _show_only(found: LivepeerOps, settings: Settings, as_json: bool) -> None:
     store = _look(settings)
     try:
-        plan = make_plan(found, Here(_records(settings), store), settings, now_ms())
+        plan = make_plan(found, ExistingState(_records(settings), store), settings, now_ms())
     finally:
         store.close()
     _show(plan.items, as_json)
     if plan.problems:
-        raise Refused(plan.problems)
+        raise ImportRefused(plan.problems)
     click.echo("payments: this was a dry run; nothing is recorded", err=True)
 
 
-def _import(found: Found, settings: Settings, as_json: bool) -> None:
+def _import(found: LivepeerOps, settings: Settings, as_json: bool) -> None:
     if found.problems:
-        raise Refused(found.problems)
+        raise ImportRefused(found.problems)
     registry = Registry(settings.registry_path, now_ms)
     store = open_store(settings, registry.attribution)
     try:
-        plan = make_plan(found, Here(registry.records(), store), settings, now_ms())
+        plan = make_plan(found, ExistingState(registry.records(), store), settings, now_ms())
         _show(plan.items, as_json)
         carry_out(plan, registry, store)
     finally:

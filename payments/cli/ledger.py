@@ -8,11 +8,11 @@ import click
 from payments.cli.calls import about, pages
 from payments.cli.exporting import export
 from payments.cli.options import (
-    Where,
+    Target,
     all_option,
     json_option,
     limit_option,
-    pass_where,
+    pass_target,
     read_by,
     since_option,
     until_option,
@@ -36,10 +36,10 @@ def group() -> None:
 
 @group.command("balances")
 @json_option
-@pass_where
-def show_balances(where: Where, as_json: bool) -> None:
+@pass_target
+def show_balances(target: Target, as_json: bool) -> None:
     """What each orchestrator is owed."""
-    with where.reach() as api:
+    with target.connect() as api:
         show(api.call("GET", "/api/ledger/balances")["balances"], BALANCES, as_json)
 
 
@@ -52,9 +52,9 @@ def show_balances(where: Where, as_json: bool) -> None:
 @limit_option
 @all_option
 @json_option
-@pass_where
+@pass_target
 def show_entries(
-    where: Where, /, *, limit: int, everything: bool, as_json: bool, since_ms: int | None, until_ms: int | None,
+    target: Target, /, *, limit: int, everything: bool, as_json: bool, since_ms: int | None, until_ms: int | None,
     **query: str | None,
 ) -> None:  # fmt: skip
     """Entries, newest first.
@@ -64,7 +64,7 @@ def show_entries(
     moments = {"since": since_ms, "until": until_ms}
     wanted = {name: value for name, value in query.items() if value is not None}
     wanted |= {name: format_time(moment_ms) for name, moment_ms in moments.items() if moment_ms is not None}
-    with where.reach() as api:
+    with target.connect() as api:
         found = pages(api, "/api/ledger/events", "events", wanted, None if everything else limit)
         show(found if as_json else map(_in_table, found), ENTRIES, as_json)
 
@@ -91,10 +91,10 @@ def _amount(text: str) -> str:
 )  # fmt: skip
 @click.option("--note", required=True, help="Why.")
 @json_option
-@pass_where
-def adjust(where: Where, /, as_json: bool, **said: str) -> None:
+@pass_target
+def adjust(target: Target, /, as_json: bool, **said: str) -> None:
     """Correct a balance by AMOUNT in ETH, such as 0.25 or -0.25."""
-    with where.reach() as api:
+    with target.connect() as api:
         answer = api.call("POST", "/api/ledger/adjustments", body=said)
         show_one(about(answer, "orchestrator_id", said["orchestrator_id"]), as_json)
 

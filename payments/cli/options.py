@@ -12,14 +12,14 @@ from payments.domain.times import parse_time
 T = TypeVar("T")
 
 
-class Where(NamedTuple):
+class Target(NamedTuple):
     """Where the calls go: to ``url`` with ``token``, or, without one, to the files of this machine."""
 
     url: str | None
     token: str | None
 
     @contextmanager
-    def reach(self, *, may_begin: bool = False) -> Iterator[Calls]:
+    def connect(self, *, may_begin: bool = False) -> Iterator[Calls]:
         """The way there. ``may_begin``: a journal may be begun here even by a call that only asks."""
         with calls(self.url, self.token, may_begin=may_begin) as api:
             yield api
@@ -45,7 +45,7 @@ def read_by(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
     return read
 
 
-pass_where = click.make_pass_decorator(Where)
+pass_target = click.make_pass_decorator(Target)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 limit_option = click.option(

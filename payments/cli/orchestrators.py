@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from payments.cli.calls import Answer, Calls, about, orchestrator_path
-from payments.cli.options import Where, json_option, pass_where
+from payments.cli.calls import ApiResponse, Calls, about, orchestrator_path
+from payments.cli.options import Target, json_option, pass_target
 from payments.cli.output import show, show_one
 from payments.errors import PaymentsError
 from payments.registry import read_fields, taken
@@ -25,20 +25,20 @@ def group() -> None:
 
 @group.command("list")
 @json_option
-@pass_where
-def show_all(where: Where, as_json: bool) -> None:
+@pass_target
+def show_all(target: Target, as_json: bool) -> None:
     """All records."""
-    with where.reach() as api:
+    with target.connect() as api:
         show(api.call("GET", "/api/orchestrators")["orchestrators"], COLUMNS, as_json)
 
 
 @group.command("show")
 @click.argument("orchestrator_id")
 @json_option
-@pass_where
-def show_record(where: Where, orchestrator_id: str, as_json: bool) -> None:
+@pass_target
+def show_record(target: Target, orchestrator_id: str, as_json: bool) -> None:
     """One record."""
-    with where.reach() as api:
+    with target.connect() as api:
         record = api.call("GET", orchestrator_path(orchestrator_id))
         show_one(about(record, "orchestrator_id", orchestrator_id), as_json)
 
@@ -50,8 +50,8 @@ def show_record(where: Where, orchestrator_id: str, as_json: bool) -> None:
 @click.option("--host-name", help="What the host is called.")
 @click.option("--power-url", help="Where its power is asked, if not at the host's address.")
 @json_option
-@pass_where
-def add(where: Where, /, orchestrator_id: str, as_json: bool, **fields: str | None) -> None:
+@pass_target
+def add(target: Target, /, orchestrator_id: str, as_json: bool, **fields: str | None) -> None:
     """Register an orchestrator, or change what is given of one that is registered; "" takes a value away."""
     given = {name: value or None for name, value in fields.items() if value is not None}
     record = {"orchestrator_id": orchestrator_id, **given}
@@ -60,7 +60,7 @@ def add(where: Where, /, orchestrator_id: str, as_json: bool, **fields: str | No
         read_fields(json.dumps([record]).encode())
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-    with where.reach() as api:
+    with target.connect() as api:
         registered = api.call("POST", "/api/orchestrators/register", body=record)
         show_one(about(registered, "orchestrator_id", orchestrator_id), as_json)
     what = "a new record" if registered.status == NEW else "it was registered already; what was given is in its record"
@@ -71,10 +71,10 @@ def add(where: Where, /, orchestrator_id: str, as_json: bool, **fields: str | No
 @click.argument("orchestrator_id")
 @click.option("--undo", is_flag=True, help="Enable it again.")
 @json_option
-@pass_where
-def disable(where: Where, orchestrator_id: str, undo: bool, as_json: bool) -> None:
+@pass_target
+def disable(target: Target, orchestrator_id: str, undo: bool, as_json: bool) -> None:
     """Let it take no part: its sessions earn nothing from their next event on, and its power is not asked."""
-    with where.reach() as api:
+    with target.connect() as api:
         record = api.call("PATCH", orchestrator_path(orchestrator_id), body={"enabled": undo})
         show_one(about(record, "orchestrator_id", orchestrator_id), as_json)
 
@@ -82,8 +82,8 @@ def disable(where: Where, orchestrator_id: str, undo: bool, as_json: bool) -> No
 @group.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
-@pass_where
-def bring_in(where: Where, file: Path, as_json: bool) -> None:
+@pass_target
+def bring_in(target: Target, file: Path, as_json: bool) -> None:
     """Register every record in FILE: JSON, a list of them or an object as registry.json is.
 
     Of one that is registered already only the fields that stand in FILE are changed. Where a record is malformed, or
@@ -94,7 +94,7 @@ def bring_in(where: Where, file: Path, as_json: bool) -> None:
     except ValueError as error:
         raise click.ClickException(f"{file}: {error}; nothing is registered") from None
     # Asking comes first here, and yet this may begin a journal.
-    with where.reach(may_begin=True) as api:
+    with target.connect(may_begin=True) as api:
         if conflicts := list(_conflicts(records, api.call("GET", "/api/orchestrators")["orchestrators"])):
             raise click.ClickException("\n".join([f"{file}: nothing is registered:", *conflicts]))
         registered = _register(api, file, records)
@@ -121,9 +121,9 @@ def _conflicts(records: Mapping[str, Mapping[str, Any]], registered: Iterable[Ma
             )
 
 
-def _register(api: Calls, file: Path, records: Mapping[str, Mapping[str, Any]]) -> list[Answer]:
+def _register(api: Calls, file: Path, records: Mapping[str, Mapping[str, Any]]) -> list[ApiResponse]:
     """Post ``records``; the answers. Where one fails after all, say how far it came."""
-    answers: list[Answer] = []
+    answers: list[ApiResponse] = []
     for name, fields in records.items():
         try:
             answer = api.call("POST", "/api/orchestrators/register", body=_said(fields))

@@ -20,7 +20,7 @@ _LOCK = ".payouts.lock"
 _WITHIN_S = 10.0
 
 
-class Unsettled(NamedTuple):
+class UnsettledFile(NamedTuple):
     """A file that may be paid, or was, and is not debited.
 
     Attributes:
@@ -36,7 +36,7 @@ class Unsettled(NamedTuple):
 
 
 @contextmanager
-def preparing_in(folder: Path) -> Iterator[Sequence[Unsettled]]:
+def preparing_in(folder: Path) -> Iterator[Sequence[UnsettledFile]]:
     """What in ``folder`` is unsettled, by name; nobody else prepares payouts there meanwhile.
 
     To be begun before balances are asked for: what is recorded in between is then refused, and not paid again. Raises
@@ -69,7 +69,7 @@ def new_paths(place: Path, count: int) -> list[Path]:
     return paths
 
 
-def check_unpaid(unsettled: Iterable[Unsettled], payments: Iterable[Payment]) -> None:
+def check_unpaid(unsettled: Iterable[UnsettledFile], payments: Iterable[Payment]) -> None:
     """That none of ``unsettled`` pays any of ``payments``: they would be paid twice. Raises ``ClickException``."""
     paid = list(payments)
     for file, names, receivers, tx_hash in unsettled:
@@ -104,7 +104,7 @@ def _may_be_slip(path: Path) -> bool:
     return file.is_file() or file.suffix == ".csv"
 
 
-def _judged(path: Path) -> Unsettled | None:
+def _judged(path: Path) -> UnsettledFile | None:
     if path.suffix == ".json" and _may_be_slip(path):
         return _by_slip(path)
     if path.suffix == ".csv" and not slip_path(path).exists():
@@ -112,7 +112,7 @@ def _judged(path: Path) -> Unsettled | None:
     return None
 
 
-def _by_slip(path: Path) -> Unsettled | None:
+def _by_slip(path: Path) -> UnsettledFile | None:
     file = path.with_suffix("")
     try:
         slip = read_slip(path.read_bytes())
@@ -125,10 +125,10 @@ def _by_slip(path: Path) -> Unsettled | None:
         ) from None
     if slip.is_debited:
         return None
-    return Unsettled(file, {each.orchestrator_id for each in slip.payments}, frozenset(), slip.tx_hash)
+    return UnsettledFile(file, {each.orchestrator_id for each in slip.payments}, frozenset(), slip.tx_hash)
 
 
-def _by_rows(file: Path) -> Unsettled | None:
+def _by_rows(file: Path) -> UnsettledFile | None:
     if not _pays(file):
         return None
     try:
@@ -136,7 +136,7 @@ def _by_rows(file: Path) -> Unsettled | None:
     except (OSError, ValueError):
         # It pays in something else.
         return None
-    return Unsettled(file, frozenset(), {row.receiver for row in rows}, None)
+    return UnsettledFile(file, frozenset(), {row.receiver for row in rows}, None)
 
 
 def _pays(file: Path) -> bool:

@@ -9,7 +9,7 @@ import click
 
 from payments.cli.calls import Calls
 from payments.cli.files import write_text
-from payments.cli.options import Where, json_option, pass_where, read_by
+from payments.cli.options import Target, json_option, pass_target, read_by
 from payments.cli.output import show
 from payments.cli.payout_files import check_unpaid, new_paths, preparing_in
 from payments.cli.recording import record
@@ -55,8 +55,8 @@ def group() -> None:
     help="The file to write, or a folder to write payouts-<time>.csv into; with a slash at its end, one to make.",
 )  # fmt: skip
 @json_option
-@pass_where
-def prepare(where: Where, least_wei: int, only: tuple[str, ...], output: str, as_json: bool) -> None:
+@pass_target
+def prepare(target: Target, least_wei: int, only: tuple[str, ...], output: str, as_json: bool) -> None:
     """Write what Safe's CSV Airdrop app pays everyone who is owed --min or more, all of it.
 
     Nothing is debited: let the Safe pay the file, then give it to payments payouts record with the transaction's hash.
@@ -70,7 +70,7 @@ def prepare(where: Where, least_wei: int, only: tuple[str, ...], output: str, as
     folder = place if output.endswith("/") or place.is_dir() else place.parent
     with ExitStack() as held:
         unsettled = held.enter_context(preparing_in(folder)) if folder.is_dir() else None
-        with where.reach() as api:
+        with target.connect() as api:
             owed = _owed(api, least_wei, only)
         payments = [each.payment() for each in owed if each.is_paid]
         parts = [payments[begin : begin + MOST_ROWS] for begin in range(0, len(payments), MOST_ROWS)]

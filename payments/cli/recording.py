@@ -8,14 +8,23 @@ import click
 
 from payments.cli.calls import Calls, Failed, pages
 from payments.cli.files import write_text
-from payments.cli.options import Where, json_option, pass_where, read_by
+from payments.cli.options import Target, json_option, pass_target, read_by
 from payments.cli.output import show
 from payments.cli.payout_files import recorded_as
 from payments.domain.decisions import RECORDED
 from payments.domain.entries import ADJUSTMENT, PAYOUT
 from payments.domain.ledger import canonical_tx_hash
 from payments.domain.money import format_eth, parse_signed_eth
-from payments.exports.airdrop import Payment, Row, Slip, difference, read_airdrop, read_slip, slip_path, slip_text
+from payments.exports.airdrop import (
+    AirdropRow,
+    Payment,
+    Slip,
+    difference,
+    read_airdrop,
+    read_slip,
+    slip_path,
+    slip_text,
+)
 
 COLUMNS = ("orchestrator_id", "amount", "outcome", "balance", "booked_by")
 
@@ -30,8 +39,8 @@ COLUMNS = ("orchestrator_id", "amount", "outcome", "balance", "booked_by")
     help="The wrong one that FILE was recorded under, all of which was taken back by payments ledger adjust.",
 )  # fmt: skip
 @json_option
-@pass_where
-def record(where: Where, tx_hash: str, wrong_hash: str | None, file: Path, as_json: bool) -> None:
+@pass_target
+def record(target: Target, tx_hash: str, wrong_hash: str | None, file: Path, as_json: bool) -> None:
     """Debit what FILE has paid, each orchestrator once however often this is run.
 
     Whom a row pays stands in FILE.json; where that is missing, the registry must have the receiver's address once. The
@@ -43,7 +52,7 @@ def record(where: Where, tx_hash: str, wrong_hash: str | None, file: Path, as_js
         rows = read_airdrop(file.read_bytes())
     except (OSError, ValueError) as error:
         raise click.ClickException(f"{file}: {error}; nothing is recorded") from None
-    with where.reach() as api:
+    with target.connect() as api:
         slip = _slip(api, file, rows)
         if slip.tx_hash is not None and slip.tx_hash not in (tx_hash, wrong_hash):
             _refuse_another(file, slip, slip.tx_hash, tx_hash)
@@ -113,7 +122,7 @@ def _check_taken_back(api: Calls, slip: Slip) -> None:
         )
 
 
-def _slip(api: Calls, file: Path, rows: Sequence[Row]) -> Slip:
+def _slip(api: Calls, file: Path, rows: Sequence[AirdropRow]) -> Slip:
     """Whom ``rows`` pay: by the slip beside ``file``, or else by the registry."""
     path = slip_path(file)
     if not path.exists():
@@ -130,7 +139,7 @@ def _slip(api: Calls, file: Path, rows: Sequence[Row]) -> Slip:
     return slip
 
 
-def _looked_up(api: Calls, file: Path, rows: Sequence[Row]) -> Slip:
+def _looked_up(api: Calls, file: Path, rows: Sequence[AirdropRow]) -> Slip:
     owners: dict[str, list[str]] = {}
     for each in api.call("GET", "/api/orchestrators")["orchestrators"]:
         if each["address"] is not None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from payments.cli.judging import file_doubts, obstacles
-from payments.cli.options import Where, json_option, pass_where
+from payments.cli.options import Target, json_option, pass_target
 from payments.cli.output import show_one
+from payments.cli.preflight import file_warnings, obstacles
 from payments.errors import Misconfigured
 from payments.settings import Settings
 
@@ -23,16 +23,16 @@ def config() -> None:
 
 @config.command("check")
 @json_option
-@pass_where
-def check(where: Where, as_json: bool) -> None:
+@pass_target
+def check(target: Target, as_json: bool) -> None:
     """Read the settings, name everything that would stop a start, and show them; tokens only as set or not.
 
     Names and values are as .env takes them. Names that begin with PAYMENTS_ and are no setting are warned of.
     """
-    where.stay_here("config check")
+    target.stay_here("config check")
     settings = Settings.load()
-    for doubt in (*Settings.name_doubts(), *settings.doubts(), *file_doubts(settings)):
-        click.echo(f"payments: warning: {doubt}", err=True)
+    for warning in (*Settings.name_warnings(), *settings.warnings(), *file_warnings(settings)):
+        click.echo(f"payments: warning: {warning}", err=True)
     if problems := obstacles(settings):
         raise Misconfigured("\n".join(problems))
     _show(settings, as_json)

@@ -4,7 +4,7 @@ import click
 
 from payments.cli.calls import about, pages, session_path
 from payments.cli.explain import explain
-from payments.cli.options import Where, all_option, json_option, limit_option, pass_where
+from payments.cli.options import Target, all_option, json_option, limit_option, pass_target
 from payments.cli.output import show, show_one
 from payments.domain.sessions import STATUSES
 
@@ -26,24 +26,24 @@ def group() -> None:
 @limit_option
 @all_option
 @json_option
-@pass_where
-def show_all(where: Where, /, limit: int, everything: bool, as_json: bool, **query: str | None) -> None:
+@pass_target
+def show_all(target: Target, /, limit: int, everything: bool, as_json: bool, **query: str | None) -> None:
     """Sessions, newest first."""
     wanted = {name: value for name, value in query.items() if value is not None}
-    with where.reach() as api:
+    with target.connect() as api:
         show(pages(api, "/api/sessions", "sessions", wanted, None if everything else limit), COLUMNS, as_json)
 
 
 @group.command("show")
 @click.argument("session_id")
 @json_option
-@pass_where
-def show_session(where: Where, session_id: str, as_json: bool) -> None:
+@pass_target
+def show_session(target: Target, session_id: str, as_json: bool) -> None:
     """One session, with the account of its time.
 
     Of its last incarnation, where the id was used again after an end; "explain" shows all of them.
     """
-    with where.reach() as api:
+    with target.connect() as api:
         show_one(about(api.call("GET", session_path(session_id)), "session_id", session_id), as_json)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from payments.cli.options import Where, json_option, pass_where
+from payments.cli.options import Target, json_option, pass_target
 from payments.cli.output import FAULTY, show_one
 from payments.domain.money import format_eth
 from payments.errors import Corrupt
@@ -15,9 +15,9 @@ from payments.store import Verified, engine_of
 
 @click.command("verify")
 @json_option
-@pass_where
+@pass_target
 @click.pass_context
-def check(ctx: click.Context, where: Where, as_json: bool) -> None:
+def check(ctx: click.Context, target: Target, as_json: bool) -> None:
     """Walk through the whole journal here and hold everything in it against everything else.
 
     Checksums, the chain, the count; balances against sums; no moment of a session, or of a host's power, in two
@@ -26,7 +26,7 @@ def check(ctx: click.Context, where: Where, as_json: bool) -> None:
 
     "owed" is the sum of the balances above zero, "overdrawn" of those below it: nobody's debt pays another.
     """
-    where.stay_here("ledger verify")
+    target.stay_here("ledger verify")
     try:
         found = engine_of(Settings.load()).verify()
     except Corrupt as fault:

@@ -108,7 +108,7 @@ class HotLock:
         """Returns with the lock held, however long that takes: nothing wakes a thread in ``flock``."""
         # Not lock_descriptor: it polls.
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        while not self.names_its_file():
+        while not self.path_is_current():
             # Somebody unlinked the lock file: this lock excludes nobody who came later.
             self._reopen()
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
@@ -121,7 +121,7 @@ class HotLock:
     def acquire_now(self) -> bool:
         """Whether the lock was to be had, and is held now."""
         while lock_descriptor(self._descriptor, blocking=False):
-            if self.names_its_file():
+            if self.path_is_current():
                 return True
             self._reopen()
         return False
@@ -146,7 +146,7 @@ class HotLock:
         descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         return descriptor, os.fstat(descriptor).st_ino
 
-    def names_its_file(self) -> bool:
+    def path_is_current(self) -> bool:
         """Whether the path still names the file that is locked; if not, the lock excludes nobody who came later."""
         try:
             return os.stat(self._path).st_ino == self._inode

@@ -8,11 +8,11 @@ from payments.domain.decisions import Decision, Terms
 from payments.domain.ledger import Adjustment, Booking, Payout
 from payments.domain.power import decide_reading
 from payments.domain.readings import Reading
+from payments.domain.retention import Retention, decide_retention
 from payments.domain.sessions import SessionEvent
 from payments.domain.state import State
-from payments.domain.upkeep import Upkeep, decide_upkeep
 
-Command: TypeAlias = SessionEvent | Reading | Upkeep | Booking
+Command: TypeAlias = SessionEvent | Reading | Retention | Booking
 
 
 def decide(command: Command, state: State, terms: Terms, now_ms: int) -> Decision:
@@ -27,4 +27,4 @@ def decide(command: Command, state: State, terms: Terms, now_ms: int) -> Decisio
         return decide_reading(command, state, terms, now_ms)
     if isinstance(command, Adjustment | Payout):
         return decide_booking(command, state, terms, now_ms)
-    return decide_upkeep(command, state, now_ms)
+    return decide_retention(command, state, now_ms)

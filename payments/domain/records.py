@@ -14,7 +14,7 @@ from payments.domain.money import format_eth
 from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
 from payments.domain.times import format_time
-from payments.domain.units import Member, members, without_none
+from payments.domain.units import RecordField, members, without_none
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ def record_reader(kind: type[T]) -> Callable[[Mapping[str, Any]], T]:
     return cast("Callable[[Mapping[str, Any]], T]", _compiled(kind, f"lambda record: kind({', '.join(read)})"))
 
 
-def _call(way: str, member: Member, value: str) -> str:
+def _call(way: str, member: RecordField, value: str) -> str:
     if member.unit is None or member.unit.show is None:
         return value
     text = f"{way}_{member.name}({value})"

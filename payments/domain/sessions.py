@@ -64,7 +64,7 @@ class Session(Struct, frozen=True, gc=False):
 
     A ``Struct`` rather than a frozen dataclass: as immutable, built in a twentieth of the time (24 fields, twice an
     event), and of no concern to the garbage collector. Records, journal lines and the API's description follow from the
-    fields; only ``billing`` and ``upkeep``, which make sessions, must say what a new one becomes.
+    fields; only ``billing`` and ``retention``, which make sessions, must say what a new one becomes.
 
     Attributes:
         incarnation: 1, and one more for each ``start`` after an end.

@@ -59,7 +59,7 @@ def without_none(kind: Any) -> Any:
     return arguments[0] if type(None) in arguments else None
 
 
-class Member(NamedTuple):
+class RecordField(NamedTuple):
     """One field of a record.
 
     Attributes:
@@ -74,13 +74,13 @@ class Member(NamedTuple):
     unit: Unit | None
 
 
-def members(kind: type) -> list[Member]:
+def members(kind: type) -> list[RecordField]:
     """The fields that records of ``kind`` show, in their order."""
     found = [_member(name, hint) for name, hint in get_type_hints(kind, include_extras=True).items()]
     return [each for each in found if each.unit is None or each.unit.is_shown]
 
 
-def _member(name: str, kind: Any) -> Member:
+def _member(name: str, kind: Any) -> RecordField:
     held = without_none(kind) or kind
     unit = next((mark for mark in getattr(held, "__metadata__", ()) if isinstance(mark, Unit)), None)
-    return Member(name, f"{name.removesuffix(unit.suffix)}{unit.shown_suffix}" if unit else name, kind, unit)
+    return RecordField(name, f"{name.removesuffix(unit.suffix)}{unit.shown_suffix}" if unit else name, kind, unit)

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from payments.domain.sessions import END
+from payments.edge.dropping import heartbeats_to_drop
 from payments.edge.events import Spooled
-from payments.edge.thinning import to_thin
 
 
 class _Trail:
@@ -113,16 +113,16 @@ class Backlog:
                     trail.settled_ms = event.occurred_ms
                 self._take_out(event)
 
-    def thin(self, needed_bytes: int) -> int:
+    def drop_heartbeats(self, needed_bytes: int) -> int:
         """Leave heartbeats out that take up ``needed_bytes``, as far as that goes; how many."""
         before_ms = {
             name: trail.settled_ms for name, trail in self._trails.items() if trail.settled_ms is not None
         }  # fmt: skip
-        thinned = to_thin([event for event in self._order if event.is_pending], before_ms, needed_bytes)
-        for event in thinned:
+        dropped = heartbeats_to_drop([event for event in self._order if event.is_pending], before_ms, needed_bytes)
+        for event in dropped:
             self._take_out(event)
         self._order = deque(event for event in self._order if event.is_pending)
-        return len(thinned)
+        return len(dropped)
 
     def _take_out(self, event: Spooled) -> None:
         event.is_pending = event.in_flight = False

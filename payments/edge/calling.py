@@ -26,7 +26,7 @@ class NoAnswer(Exception):
     """Payments cannot be reached, or does not answer; the message says why in a few words."""
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """What came back. ``retry_after``: that header, or ``None``."""
 
     status: int
@@ -54,7 +54,7 @@ class Caller:
         if settings.session_token:
             self._session.headers["X-Session-Token"] = settings.session_token
 
-    def post(self, path: str, body: bytes, timeout_s: float = _ANSWER_S) -> Answer:
+    def post(self, path: str, body: bytes, timeout_s: float = _ANSWER_S) -> Reply:
         """The answer, which may take ``timeout_s``, and never longer than half a minute. Raises ``NoAnswer``."""
         timeout_s = max(0.1, min(timeout_s, _ANSWER_S))
         deadline_s = time.monotonic() + timeout_s
@@ -63,7 +63,7 @@ class Caller:
                 f"{self.url}{path}", body, timeout=(min(_CONNECT_S, timeout_s), timeout_s), allow_redirects=False,
                 stream=True,
             ) as response:  # fmt: skip
-                return Answer(response.status_code, response.headers.get("Retry-After"), _read(response, deadline_s))
+                return Reply(response.status_code, response.headers.get("Retry-After"), _read(response, deadline_s))
         # Some of urllib3's errors come through as they are, and not every OSError is wrapped in one of them.
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             raise NoAnswer(_reason(error)) from error

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from payments.disk import Disk
 from payments.disk.operations import open_regular
-from payments.edge.events import DeadLetter, Said, Spooled
+from payments.edge.events import DeadLetter, SessionLabels, Spooled
 
 _VERSION = 1
 _LOG_BYTES = 1 << 16
@@ -43,7 +43,7 @@ _TABLES = (
 _IN_ORDER = "SELECT * FROM events WHERE position > ? ORDER BY position"
 
 
-class Taken(OSError):
+class SpoolInUse(OSError):
     """Another reporter has it."""
 
 
@@ -51,7 +51,7 @@ class Damaged(OSError):
     """Something in it is not as SQLite has written it."""
 
 
-class Found(NamedTuple):
+class StoredEvents(NamedTuple):
     """What was there.
 
     Attributes:
@@ -79,8 +79,8 @@ class Database:
     def is_open(self) -> bool:
         return self._connection is not None
 
-    def open(self) -> Found:
-        """Take it over; it is made if need be. Raises ``Taken`` too."""
+    def open(self) -> StoredEvents:
+        """Take it over; it is made if need be. Raises ``SpoolInUse`` too."""
         Disk().make_folder(self._folder)
         if not os.access(self._folder, os.W_OK):
             raise PermissionError(errno.EACCES, "it is read-only, or not this user's")
@@ -95,7 +95,7 @@ class Database:
     def read(self) -> tuple[list[DeadLetter], list[Spooled]]:
         """The dead letters and the events, of a database that nobody has open; nothing is made, taken over or changed.
 
-        Raises ``FileNotFoundError`` and ``Taken`` too.
+        Raises ``FileNotFoundError`` and ``SpoolInUse`` too.
         """
         os.stat(self._path)
         events: list[Spooled] = []
@@ -175,7 +175,7 @@ class Database:
             with suppress(sqlite3.Error):
                 connection.close()
 
-    def _found(self) -> Found:
+    def _found(self) -> StoredEvents:
         events: list[Spooled] = []
         set_aside = None
         try:
@@ -188,7 +188,7 @@ class Database:
                 self._read(events, f"{_IN_ORDER} DESC")
             set_aside = self.set_aside()
             self._connect()
-        return Found(sorted(events, key=lambda event: event.position), set_aside)
+        return StoredEvents(sorted(events, key=lambda event: event.position), set_aside)
 
     def _connect(self) -> None:
         with suppress(FileExistsError):
@@ -272,7 +272,7 @@ class Database:
             if code == sqlite3.SQLITE_FULL:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
             self.close()
-            kind = {sqlite3.SQLITE_BUSY: Taken, sqlite3.SQLITE_CORRUPT: Damaged, sqlite3.SQLITE_NOTADB: Damaged}
+            kind = {sqlite3.SQLITE_BUSY: SpoolInUse, sqlite3.SQLITE_CORRUPT: Damaged, sqlite3.SQLITE_NOTADB: Damaged}
             name = getattr(error, "sqlite_errorname", "")
             raise kind.get(code, OSError)(errno.EIO, f"{error}, {name}") from None
 
@@ -282,7 +282,7 @@ def _row(event: Spooled) -> tuple[object, ...]:
 
 
 def _event(row: Sequence[Any]) -> Spooled:
-    return Spooled(Said(*row[:5]), *row[5:])
+    return Spooled(SessionLabels(*row[:5]), *row[5:])
 
 
 def _size(path: Path) -> int:

@@ -10,11 +10,21 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from payments.edge.backoff import Backoff, told_s
-from payments.edge.calling import Answer, Caller, NoAnswer
+from payments.edge.calling import Caller, NoAnswer, Reply
 from payments.edge.events import Spooled
-from payments.edge.seldom import Seldom
+from payments.edge.log_throttle import LogThrottle
 from payments.edge.spool import Spool
-from payments.edge.verdicts import Done, Fault, Later, Otherwise, Verdict, is_payments, of_batch, of_one, of_probe
+from payments.edge.verdicts import (
+    Accepted,
+    Fault,
+    Retry,
+    RetryStrategy,
+    Verdict,
+    is_payments,
+    of_batch,
+    of_one,
+    of_probe,
+)
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +63,7 @@ class Delivery:
         self._caller = caller
         self._clock = clock
         self._backoff = Backoff(random)
-        self._seldom = Seldom(monotonic)
+        self._throttle = LogThrottle(monotonic)
         self._most_events = MOST_EVENTS
         self._left_alone = 0
         self._is_known = False
@@ -67,7 +77,7 @@ class Delivery:
         refused = []
         try:
             reply = self._send_alone(events[0], timeout_s) if self._left_alone else self._send_all(events, timeout_s)
-            if isinstance(reply.verdict, Done):
+            if isinstance(reply.verdict, Accepted):
                 done, refused = events[: reply.verdict.number], reply.verdict.refused
         finally:
             self._spool.settle(events, done, refused)
@@ -84,40 +94,40 @@ class Delivery:
     def _send_alone(self, event: Spooled, timeout_s: float) -> _Reply:
         if not self._is_known:
             probe = self._call(
-                _BATCH, b"[]", timeout_s, lambda answer: Done(0, []) if is_payments(answer) else of_probe(answer)
+                _BATCH, b"[]", timeout_s, lambda answer: Accepted(0, []) if is_payments(answer) else of_probe(answer)
             )
-            if not isinstance(probe.verdict, Done):
+            if not isinstance(probe.verdict, Accepted):
                 return probe
             self._is_known = True
         return self._call(_EVENT, event.body(), timeout_s, lambda answer: of_one(answer, event))
 
-    def _call(self, path: str, body: bytes, timeout_s: float, judge: Callable[[Answer], Verdict]) -> _Reply:
+    def _call(self, path: str, body: bytes, timeout_s: float, judge: Callable[[Reply], Verdict]) -> _Reply:
         try:
             answer = self._caller.post(path, body, timeout_s)
         except NoAnswer as error:
-            return _Reply(Later(Fault.AWAY, str(error)))
+            return _Reply(Retry(Fault.AWAY, str(error)))
         return _Reply(judge(answer), told_s(answer.retry_after, self._clock()))
 
     def _next_s(self, reply: _Reply, sent: int) -> float:
         match reply.verdict:
-            case Done(number, refused):
+            case Accepted(number, refused):
                 was_alone = self._left_alone > 0
                 self._left_alone = max(0, self._left_alone - number)
                 self._most_events = min(MOST_EVENTS, self._most_events * 2)
                 self._goes_on()
-                if refused and self._seldom.is_due("refused"):
+                if refused and self._throttle.allow("refused"):
                     log.error(
                         "%s has refused %d events for good; ps-gateway spool lists these dead letters; the first: %s",
                         self._caller.url, len(refused), refused[0].reason,
                     )  # fmt: skip
                 return 0.0 if was_alone else PACE_S
-            case Otherwise.FEWER:
+            case RetryStrategy.FEWER:
                 self._most_events = sent // 2
                 return PACE_S
-            case Otherwise.ALONE:
+            case RetryStrategy.ALONE:
                 self._left_alone, self._is_known = sent, False
                 return PACE_S
-            case Later(fault, said):
+            case Retry(fault, said):
                 self._complain(fault, said)
                 # The next may be another program, or the same one with another mind.
                 self._is_known = False
@@ -128,12 +138,12 @@ class Delivery:
         self._backoff.succeeded()
         self.trouble = None
         for fault in Fault:
-            if self._seldom.is_over(fault.value):
+            if self._throttle.clear(fault.value):
                 log.info("%s takes events again", self._caller.url)
 
     def _complain(self, fault: Fault, said: str) -> None:
         self.trouble = f"{self._caller.url}: {said}"
-        if not self._seldom.is_due(fault.value):
+        if not self._throttle.allow(fault.value):
             return
         if fault is Fault.TOKEN:
             log.error(

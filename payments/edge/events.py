@@ -12,7 +12,7 @@ _ROW_BYTES = 36
 """What a row of the spool takes up beside its texts."""
 
 
-class Said(NamedTuple):
+class SessionLabels(NamedTuple):
     """What a session says of itself in each of its events, as far as it is known; ``None``: not said."""
 
     session_id: str
@@ -31,7 +31,7 @@ class Spooled:
         occurred_ms: when it happened, milliseconds since the epoch.
         position: its number in the spool; 0: it was never written there.
         size_bytes: what it takes up there.
-        is_pending: neither delivered nor refused nor thinned.
+        is_pending: neither delivered nor refused nor dropped.
         is_kept: pending, or else the last that is known of a session that is open.
         is_resent: it was a dead letter. Its session may have gone on since, or have ended.
         in_flight: being sent right now.
@@ -42,7 +42,7 @@ class Spooled:
         "size_bytes",
     )  # fmt: skip
 
-    def __init__(self, said: Said, kind: str, seq: int, occurred_ms: int, event_id: str) -> None:
+    def __init__(self, said: SessionLabels, kind: str, seq: int, occurred_ms: int, event_id: str) -> None:
         self.said = said
         self.kind = kind
         self.seq = seq

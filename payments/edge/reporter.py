@@ -18,7 +18,7 @@ from payments.domain.sessions import HEARTBEAT
 from payments.edge.calling import Caller
 from payments.edge.delivery import Delivery
 from payments.edge.events import DeadLetter, Spooled
-from payments.edge.seldom import Seldom
+from payments.edge.log_throttle import LogThrottle
 from payments.edge.sessions import ReportedSession, Sessions
 from payments.edge.settings import EdgeSettings
 from payments.edge.spool import Spool
@@ -44,7 +44,7 @@ class Status(NamedTuple):
         open: sessions that have begun and not ended.
         pending: events that are not delivered yet.
         delivered: events that Payments has taken; ``rejected``: those that it refused for good.
-        thinned: heartbeats that were left out because the spool was full.
+        dropped: heartbeats that were left out because the spool was full.
         spool_bytes: what the spool takes up on disk.
         last_error: why delivery, or the spool, does not do at present; ``None`` while all is well.
         last_delivered_ms: when Payments last took an event, milliseconds since the epoch; ``None``: not yet.
@@ -55,7 +55,7 @@ class Status(NamedTuple):
     pending: int
     delivered: int
     rejected: int
-    thinned: int
+    dropped: int
     spool_bytes: int
     last_error: str | None
     last_delivered_ms: int | None
@@ -83,7 +83,7 @@ class Reporter:
         self._delivery = Delivery(
             self._spool, self._caller, clock=clock, monotonic=monotonic, random=random.random
         )  # fmt: skip
-        self._seldom = Seldom(monotonic)
+        self._throttle = LogThrottle(monotonic)
         self._synced_s = monotonic()
         self._deadline_s = float("inf")
         self._filled, self._sendable = threading.Event(), threading.Event()
@@ -144,7 +144,7 @@ class Reporter:
             len(self._inbox) + self._spool.pending,
             self._spool.delivered,
             self._spool.rejected,
-            self._spool.thinned,
+            self._spool.dropped,
             self._spool.size_bytes,
             self._spool.trouble or self._delivery.trouble,
             self._spool.delivered_ms,
@@ -163,7 +163,7 @@ class Reporter:
 
     def _put(self, event: Spooled) -> None:
         if self._written.is_set():
-            if self._seldom.is_due("late"):
+            if self._throttle.allow("late"):
                 log.error("the reporter is closed: an event of a session came too late, and is not reported")
             return
         self._inbox.append(event)

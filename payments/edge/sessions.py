@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from marshmallow import ValidationError
 
 from payments.domain.sessions import END, HEARTBEAT, START
-from payments.edge.events import Said, Spooled
+from payments.edge.events import SessionLabels, Spooled
 from payments.events import EventSchema
 from payments.fields import Strict
 
@@ -35,7 +35,7 @@ class ReportedSession:
     def __init__(
         self,
         sessions: "Sessions",
-        said: Said,
+        said: SessionLabels,
         begun_ms: int,
         first_beat_s: float,
         evidence: Callable[[], int] | None,
@@ -108,7 +108,7 @@ class Sessions:
     ) -> ReportedSession:
         """A session that begins now."""
         session_id = self._mint()
-        said = Said(
+        said = SessionLabels(
             str(session_id),
             self._edge_id,
             # What is behind % says by which network card a neighbour is reached, which is of no use elsewhere.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from payments.configuration import FLAG, PATH, TOKEN, Configuration, Kind, setting, whole
+from payments.configuration import FLAG, PATH, TOKEN, Configuration, SettingKind, setting, whole
 from payments.endpoints import Endpoint, read_endpoint, read_http_url
 from payments.envfile import PREFIX
 from payments.errors import quoted
@@ -33,9 +33,11 @@ def _read_edge_id(text: str) -> str:
     return text
 
 
-_URL = Kind(_read_api_url, "http:// or https:// and a host")
-_ENDPOINT = Kind(lambda text: read_endpoint(text) if text else None, "HOST:PORT", lambda endpoint: str(endpoint or ""))
-_EDGE_ID = Kind(_read_edge_id, f"up to {_MOST_EDGE_ID} characters")
+_URL = SettingKind(_read_api_url, "http:// or https:// and a host")
+_ENDPOINT = SettingKind(
+    lambda text: read_endpoint(text) if text else None, "HOST:PORT", lambda endpoint: str(endpoint or "")
+)
+_EDGE_ID = SettingKind(_read_edge_id, f"up to {_MOST_EDGE_ID} characters")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,7 @@ class EdgeSettings(Configuration):
     )  # fmt: skip
     spool_bytes: int = setting(
         "PAYMENTS_SPOOL_BYTES", whole("bytes", 1 << 20), "67108864",
-        "how large that may grow before heartbeats are thinned; as much memory may be needed as well",
+        "how large that may grow before heartbeats are dropped; as much memory may be needed as well",
     )  # fmt: skip
     listen: Endpoint = setting("PS_GATEWAY_LISTEN", _ENDPOINT, "0.0.0.0:8080", "where viewers connect")
     upstream: Endpoint | None = setting("PS_GATEWAY_UPSTREAM", _ENDPOINT, "", "the one game host, if there is one")

@@ -10,7 +10,7 @@ What always holds while the disk does:
   to Payments.
 
 The events on disk, with what is written beside them on the way there, stay below ``most_bytes``, and so does what is
-held in memory: near that, heartbeats are thinned (``payments.edge.thinning``), never a start or an end. Where the disk
+held in memory: near that, heartbeats are dropped (``payments.edge.dropping``), never a start or an end. Where the disk
 does not do, events are in memory only, are sent all the same, and are written when it does again; a crash in between
 costs what was not written.
 """
@@ -26,9 +26,9 @@ from uuid import uuid4
 from payments.clock import monotonic_s, now_ms
 from payments.domain.sessions import END
 from payments.edge.backlog import Backlog
-from payments.edge.database import Damaged, Database, Taken
+from payments.edge.database import Damaged, Database, SpoolInUse
 from payments.edge.events import DeadLetter, Spooled, chosen
-from payments.edge.seldom import Seldom
+from payments.edge.log_throttle import LogThrottle
 from payments.errors import Misconfigured
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Spool:
     """One folder, and what belongs into it.
 
     Attributes:
-        delivered, rejected: events that Payments has taken, and refused for good; ``thinned``: that were left out.
+        delivered, rejected: events that Payments has taken, and refused for good; ``dropped``: that were left out.
         delivered_ms: when Payments last took one, milliseconds since the epoch; ``None``: not yet.
         trouble: why the disk does not do; ``None`` while it does.
     """
@@ -57,14 +57,14 @@ class Spool:
         clock: Callable[[], int] = now_ms,
         monotonic: Callable[[], float] = monotonic_s,
     ) -> None:
-        self.delivered = self.rejected = self.thinned = 0
+        self.delivered = self.rejected = self.dropped = 0
         self.delivered_ms: int | None = None
         self.trouble: str | None = None
         self._path = folder
         self._clock = clock
         self._monotonic_s = monotonic
         self._guard = threading.Lock()
-        self._seldom = Seldom(monotonic)
+        self._throttle = LogThrottle(monotonic)
         self._database = Database(folder, most_bytes >> 15)
         self._backlog = Backlog(self._forget)
         # While the file is written anew, there are two of it.
@@ -97,7 +97,7 @@ class Spool:
         with self._guard:
             try:
                 self._use_disk()
-            except Taken:
+            except SpoolInUse:
                 raise Misconfigured(
                     f"PAYMENTS_SPOOL_DIR: {self._path} is in use by another reporter; give each one its own folder"
                 ) from None
@@ -180,11 +180,11 @@ class Spool:
     def _try_disk(self) -> None:
         try:
             self._use_disk()
-        except Taken:
+        except SpoolInUse:
             self._has_failed("it is in use by another reporter")
 
     def _use_disk(self) -> None:
-        """Do all that is to be done on disk, unless that failed a moment ago. Raises ``Taken``."""
+        """Do all that is to be done on disk, unless that failed a moment ago. Raises ``SpoolInUse``."""
         now_s = self._monotonic_s()
         if self._is_closed or (self.trouble is not None and now_s < self._look_at_s):
             return
@@ -195,7 +195,7 @@ class Spool:
             if not self._database.is_open:
                 self._take_over()
             self._save()
-        except Taken:
+        except SpoolInUse:
             raise
         except OSError as error:
             if isinstance(error, Damaged):
@@ -206,13 +206,13 @@ class Spool:
             return
         if self.trouble is not None:
             self.trouble = None
-            if self._seldom.is_over("disk"):
+            if self._throttle.clear("disk"):
                 log.info("%s: can be written again, and has what was kept in memory meanwhile", self._path)
 
     def _look(self) -> None:
         if self._database.is_open and self._database.is_lost():
             self._database.close()
-            if self._seldom.is_due("lost"):
+            if self._throttle.allow("lost"):
                 log.error("%s: files of the spool were taken away; they are written anew", self._path)
 
     def _take_over(self) -> None:
@@ -272,16 +272,16 @@ class Spool:
         """Keep below the bound, as far as heartbeats allow that."""
         kept_bytes = self._backlog.kept_bytes
         if kept_bytes > self._thin_above_bytes:
-            thinned = self._backlog.thin(kept_bytes - self._most_kept_bytes * 7 // 8)
-            self.thinned += thinned
+            dropped = self._backlog.drop_heartbeats(kept_bytes - self._most_kept_bytes * 7 // 8)
+            self.dropped += dropped
             # Of every page some events are gone, and so none of them has become free.
-            self._is_anew |= thinned > 0
-            if thinned and self._seldom.is_due("thinned"):
+            self._is_anew |= dropped > 0
+            if dropped and self._throttle.allow("dropped"):
                 log.warning(
                     "%s: PAYMENTS_SPOOL_BYTES is reached; %d heartbeats between others are left out",
-                    self._path, thinned,
+                    self._path, dropped,
                 )  # fmt: skip
-            if self._backlog.kept_bytes > self._most_kept_bytes and self._seldom.is_due("over"):
+            if self._backlog.kept_bytes > self._most_kept_bytes and self._throttle.allow("over"):
                 log.error(
                     "%s: what must not be left out takes up %d bytes, too much for PAYMENTS_SPOOL_BYTES; it is kept "
                     "all the same", self._path, self._backlog.kept_bytes,
@@ -296,5 +296,5 @@ class Spool:
         self._look_at_s = self._monotonic_s() + _RETRY_S
         # What is delivered meanwhile is not written any more; waiting for the disk, it would fill up memory.
         self._unwritten = [event for event in self._unwritten if event.is_kept]
-        if self._seldom.is_due("disk"):
+        if self._throttle.allow("disk"):
             log.error("%s: cannot be written (%s); events are kept in memory, and sent, until it can", self._path, why)

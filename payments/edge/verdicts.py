@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
-from payments.edge.calling import Answer
+from payments.edge.calling import Reply
 from payments.edge.events import DeadLetter, Spooled
 from payments.strictjson import read_strictly
 
@@ -23,62 +23,62 @@ class Fault(Enum):
     AWAY = "Payments"
 
 
-class Done(NamedTuple):
+class Accepted(NamedTuple):
     """The first ``number`` events are done with; of those, ``refused`` for good."""
 
     number: int
     refused: list[DeadLetter]
 
 
-class Later(NamedTuple):
+class Retry(NamedTuple):
     """All are to be sent again. ``said``: what came back, in a few words."""
 
     fault: Fault
     said: str
 
 
-class Otherwise(Enum):
+class RetryStrategy(Enum):
     """They are to be sent in another way."""
 
     FEWER = "fewer at a time"
     ALONE = "one by one"
 
 
-Verdict: TypeAlias = Done | Later | Otherwise
+Verdict: TypeAlias = Accepted | Retry | RetryStrategy
 
 
-def of_batch(answer: Answer, events: Sequence[Spooled]) -> Verdict:
+def of_batch(answer: Reply, events: Sequence[Spooled]) -> Verdict:
     """What ``answer`` says to a batch of ``events``."""
     if answer.status == 200:
         return _of_results(answer, events)
     if answer.status == 413:
-        return Otherwise.FEWER if len(events) > 1 else Otherwise.ALONE
+        return RetryStrategy.FEWER if len(events) > 1 else RetryStrategy.ALONE
     if answer.status in (400, 415, 422):
-        return Otherwise.ALONE
+        return RetryStrategy.ALONE
     return _later(answer)
 
 
-def of_one(answer: Answer, event: Spooled) -> Verdict:
+def of_one(answer: Reply, event: Spooled) -> Verdict:
     """What ``answer`` says to ``event``, which was sent by itself to an API that is known to be Payments."""
     said = _object(answer)
     if answer.status == 200:
-        return Done(1, []) if isinstance(said.get("outcome"), str) else _stranger(answer)
+        return Accepted(1, []) if isinstance(said.get("outcome"), str) else _stranger(answer)
     if answer.status in (400, 409, 413, 415, 422):
-        return Done(1, [_dead_letter(event, said, answer.status)])
+        return Accepted(1, [_dead_letter(event, said, answer.status)])
     return _later(answer)
 
 
-def is_payments(answer: Answer) -> bool:
+def is_payments(answer: Reply) -> bool:
     """Whether ``answer``, to an empty batch, is what Payments says to that."""
     return answer.status == 200 and _object(answer).get("results") == []
 
 
-def of_probe(answer: Answer) -> Later:
+def of_probe(answer: Reply) -> Retry:
     """What an answer to an empty batch means that is not that of Payments."""
     return _later(answer)
 
 
-def _of_results(answer: Answer, events: Sequence[Spooled]) -> Verdict:
+def _of_results(answer: Reply, events: Sequence[Spooled]) -> Verdict:
     results = _object(answer).get("results")
     if not isinstance(results, list) or len(results) != len(events):
         return _stranger(answer)
@@ -96,10 +96,10 @@ def _of_results(answer: Answer, events: Sequence[Spooled]) -> Verdict:
         elif not isinstance(result.get("outcome"), str):
             return _stranger(answer)
         count += 1
-    return Done(count, refused) if count else Later(Fault.AWAY, "it could not take the first event of a batch")
+    return Accepted(count, refused) if count else Retry(Fault.AWAY, "it could not take the first event of a batch")
 
 
-def _later(answer: Answer) -> Later:
+def _later(answer: Reply) -> Retry:
     status = answer.status
     if status in (401, 403):
         fault = Fault.TOKEN
@@ -108,11 +108,11 @@ def _later(answer: Answer) -> Later:
     else:
         return _stranger(answer)
     detail = _object(answer).get("detail")
-    return Later(fault, f"answers {status} ({_short(detail)})" if isinstance(detail, str) else f"answers {status}")
+    return Retry(fault, f"answers {status} ({_short(detail)})" if isinstance(detail, str) else f"answers {status}")
 
 
-def _stranger(answer: Answer) -> Later:
-    return Later(Fault.ADDRESS, f"answers {answer.status}, and not as Payments does")
+def _stranger(answer: Reply) -> Retry:
+    return Retry(Fault.ADDRESS, f"answers {answer.status}, and not as Payments does")
 
 
 def _dead_letter(event: Spooled, problem: dict[str, Any], status: int) -> DeadLetter:
@@ -124,7 +124,7 @@ def _dead_letter(event: Spooled, problem: dict[str, Any], status: int) -> DeadLe
     return DeadLetter(event, f"{status}: {_short('; '.join(map(str, reasons)), 1000)}")
 
 
-def _object(answer: Answer) -> dict[str, Any]:
+def _object(answer: Reply) -> dict[str, Any]:
     try:
         value = read_strictly(answer.body)
     except ValueError:

@@ -27,7 +27,7 @@ NATIVE = "native"
 _FORMAT = 1
 
 
-class Row(NamedTuple):
+class AirdropRow(NamedTuple):
     """A row of the file; the receiver in small letters."""
 
     receiver: str
@@ -42,9 +42,9 @@ class Payment(NamedTuple):
     amount_wei: int
 
     @property
-    def row(self) -> Row:
+    def row(self) -> AirdropRow:
         """How the file has it."""
-        return Row(self.receiver.lower(), self.amount_wei)
+        return AirdropRow(self.receiver.lower(), self.amount_wei)
 
 
 class Slip(NamedTuple):
@@ -75,7 +75,7 @@ def is_airdrop(head: bytes) -> bool:
     return sorted(next(csv.reader([first.strip()]), [])) == sorted(HEADER)
 
 
-def read_airdrop(data: bytes) -> list[Row]:
+def read_airdrop(data: bytes) -> list[AirdropRow]:
     """The rows of the file ``data``, which somebody may have saved with another program since.
 
     ``ValueError`` with one line per problem: not such a file, another token, an amount that is not above zero.
@@ -132,7 +132,7 @@ def read_slip(data: bytes) -> Slip:
         raise ValueError("it is not what payments payouts prepare writes") from None
 
 
-def difference(rows: Sequence[Row], slip: Slip) -> str | None:
+def difference(rows: Sequence[AirdropRow], slip: Slip) -> str | None:
     """In which row the file is not the one that ``slip`` was written for; ``None``: it is."""
     pairs = zip_longest(rows, (payment.row for payment in slip.payments))
     for number, (row, expected) in enumerate(pairs, start=1):
@@ -141,7 +141,7 @@ def difference(rows: Sequence[Row], slip: Slip) -> str | None:
     return None
 
 
-def _row(header: Sequence[str], cells: Sequence[str]) -> Row:
+def _row(header: Sequence[str], cells: Sequence[str]) -> AirdropRow:
     if len(cells) != len(header):
         raise ValueError(f"{len(cells)} cells where there must be {len(header)}")
     row = dict(zip(header, cells, strict=True))
@@ -150,7 +150,7 @@ def _row(header: Sequence[str], cells: Sequence[str]) -> Row:
     amount_wei = parse_eth(row["amount"])
     if amount_wei == 0:
         raise ValueError("its amount is not above zero")
-    return Row(row["receiver"].lower(), amount_wei)
+    return AirdropRow(row["receiver"].lower(), amount_wei)
 
 
 def _listed(payments: Iterable[Payment]) -> list[dict[str, str]]:
@@ -164,5 +164,5 @@ def _checksum(payments: Any) -> str:
     return sha256(json.dumps(payments, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _told(row: Row | None) -> str:
+def _told(row: AirdropRow | None) -> str:
     return "nobody" if row is None else f"{format_eth(row.amount_wei)} ETH to {row.receiver}"

@@ -9,14 +9,14 @@ the same import again. Nothing is guessed: what is malformed is named and stops 
 ``journal``       its ledger journal, line by line -> what its changes add up to
 ``report``        what is said of each thing that was found
 ``orchestrators``, ``balances``, ``sessions``  what of ``Found`` is taken over, and what is not and why
-``plan``          all of it as one ``Plan``, and carrying that out
+``plan``          all of it as one ``ImportPlan``, and carrying that out
 
 May import ``payments.errors``, ``payments.domain``, ``payments.fields``, ``payments.strictjson``,
 ``payments.settings``, ``payments.registry`` and ``payments.store``. Not here: how a plan is shown (``payments.cli``).
 """
 
 from payments.importing.livepeer_ops import read_folder
-from payments.importing.plan import Here, Plan, carry_out, make_plan
-from payments.importing.report import Item, Refused
+from payments.importing.plan import ExistingState, ImportPlan, carry_out, make_plan
+from payments.importing.report import ImportRefused, Item
 
-__all__ = ["Here", "Item", "Plan", "Refused", "carry_out", "make_plan", "read_folder"]
+__all__ = ["ExistingState", "ImportPlan", "ImportRefused", "Item", "carry_out", "make_plan", "read_folder"]

@@ -12,7 +12,7 @@ from payments.domain.entries import JSON
 from payments.domain.ledger import Adjustment
 from payments.domain.money import format_eth
 from payments.importing.amounts import difference, plain, whole_wei
-from payments.importing.livepeer_ops import BALANCES, JOURNAL, Found, named
+from payments.importing.livepeer_ops import BALANCES, JOURNAL, LivepeerOps, named
 from payments.importing.orchestrators import check_id
 from payments.importing.report import HERE, LEFT, TAKEN, Item
 from payments.store import Store
@@ -30,7 +30,7 @@ class Balances(NamedTuple):
     problems: list[str]
 
 
-def plan_balances(found: Found, registered: Collection[str], store: Store) -> Balances:
+def plan_balances(found: LivepeerOps, registered: Collection[str], store: Store) -> Balances:
     """What is to be booked for the balances of ``found``.
 
     ``registered`` are the ids that have a record after the import, ``store`` has what is booked here before it.
@@ -47,7 +47,9 @@ def plan_balances(found: Found, registered: Collection[str], store: Store) -> Ba
     return planned
 
 
-def _plan_one(planned: Balances, found: Found, registered: Collection[str], store: Store, orchestrator_id: str) -> None:
+def _plan_one(
+    planned: Balances, found: LivepeerOps, registered: Collection[str], store: Store, orchestrator_id: str
+) -> None:
     """Raises ``ValueError`` where another balance was taken over before."""
     amount = found.balances.get(orchestrator_id, Decimal(0))
     wei, below = whole_wei(amount)
@@ -79,7 +81,7 @@ def _plan_one(planned: Balances, found: Found, registered: Collection[str], stor
     planned.items.append(Item("balance", orchestrator_id, action, "; ".join(details), facts))
 
 
-def _compare(found: Found, orchestrator_id: str, amount: Decimal, facts: dict[str, JSON]) -> list[str]:
+def _compare(found: LivepeerOps, orchestrator_id: str, amount: Decimal, facts: dict[str, JSON]) -> list[str]:
     """What the journal there makes of it. Less than one wei apart is how livepeer-ops rounds."""
     if found.sums is None:
         return []

@@ -18,7 +18,7 @@ from payments.domain.addresses import canonical_ip
 from payments.fields import Canonical, Strict, Text, Whole
 from payments.importing.amounts import moment_after, read_amount
 from payments.importing.journal import Sums, add_up
-from payments.importing.report import Refused
+from payments.importing.report import ImportRefused
 from payments.settings import Settings
 from payments.store import engine_of
 from payments.strictjson import read_exactly
@@ -59,7 +59,7 @@ class LastReading(NamedTuple):
     read_at_ms: int
 
 
-class Found(NamedTuple):
+class LivepeerOps(NamedTuple):
     """What is in the folder.
 
     Attributes:
@@ -113,17 +113,17 @@ class _ReadingSchema(Schema):
     last_billed_at = _Moment(required=True, attribute="read_at_ms")
 
 
-def read_folder(folder: Path, settings: Settings) -> Found:
-    """All that is in ``folder``, whose files must not be those of ``settings``. Raises ``Refused``."""
+def read_folder(folder: Path, settings: Settings) -> LivepeerOps:
+    """All that is in ``folder``, whose files must not be those of ``settings``. Raises ``ImportRefused``."""
     _forbid_own(folder, settings)
     before = _signatures(folder)
     if not (folder / BALANCES).exists():
-        raise Refused([f"{folder / BALANCES}: is missing; is that the data folder of a livepeer-ops backend?"])
+        raise ImportRefused([f"{folder / BALANCES}: is missing; is that the data folder of a livepeer-ops backend?"])
     try:
         # Of payouts there is a file only while one is under way.
         found = _read(folder, [name for name, each in before.items() if each is None and name != PAYOUTS])
     except OSError as error:
-        raise Refused([f"{error.filename or folder}: cannot be read ({error.strerror})"]) from None
+        raise ImportRefused([f"{error.filename or folder}: cannot be read ({error.strerror})"]) from None
     found.problems.extend(
         f"{folder / name}: has changed while it was read; stop livepeer-ops first"
         for name, signature in _signatures(folder).items()
@@ -143,7 +143,7 @@ def _forbid_own(folder: Path, settings: Settings) -> None:
     shared = [path for path in paths if path.resolve() == registry or engine.uses(path)]
     if shared:
         why = "is also where the settings keep a file; set PAYMENTS_DATA_DIR to another folder"
-        raise Refused([f"{path}: {why}" for path in shared])
+        raise ImportRefused([f"{path}: {why}" for path in shared])
 
 
 def _signatures(folder: Path) -> dict[str, tuple[int, int, int] | None]:
@@ -156,11 +156,11 @@ def _signature(path: Path) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise Refused([f"{path}: cannot be read ({error.strerror})"]) from None
+        raise ImportRefused([f"{path}: cannot be read ({error.strerror})"]) from None
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _read(folder: Path, missing: list[str]) -> Found:
+def _read(folder: Path, missing: list[str]) -> LivepeerOps:
     problems: list[str] = []
     records = dict(_each(folder / REGISTRY, problems, _record))
     balances = dict(_each(folder / BALANCES, problems, lambda _, item: read_amount(item)))
@@ -174,7 +174,7 @@ def _read(folder: Path, missing: list[str]) -> Found:
         f"it first, or, where it never will, correct {BALANCES} and take it out of {PAYOUTS}"
         for orchestrator_id, item in _each(folder / PAYOUTS, problems, lambda _, item: _object(item))
     ]
-    return Found(
+    return LivepeerOps(
         folder,
         records,
         balances,

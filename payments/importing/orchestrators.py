@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from marshmallow import EXCLUDE, ValidationError
 
 from payments.fields import Moment
-from payments.importing.livepeer_ops import REGISTRY, Found, named
+from payments.importing.livepeer_ops import REGISTRY, LivepeerOps, named
 from payments.importing.report import CONFLICT, HERE, TAKEN, Item
 from payments.registry import Record, RecordSchema
 
@@ -49,7 +49,7 @@ _SCHEMA = _RecordSchema()
 _LIKE = RecordSchema(only=_COMPARED)
 
 
-def plan_orchestrators(found: Found, known: Mapping[str, Record], now_ms: int) -> Orchestrators:
+def plan_orchestrators(found: LivepeerOps, known: Mapping[str, Record], now_ms: int) -> Orchestrators:
     """What is to be done with the records of ``found``, where ``known`` are here."""
     records = dict(known)
     owners = {each.host_public_ip: each.orchestrator_id for each in known.values() if each.host_public_ip is not None}

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from payments.domain.commands import Command
 from payments.errors import Rejected
 from payments.importing.balances import plan_balances
-from payments.importing.livepeer_ops import BALANCES, JOURNAL, TEE_STATE, Found
+from payments.importing.livepeer_ops import BALANCES, JOURNAL, TEE_STATE, LivepeerOps
 from payments.importing.orchestrators import plan_orchestrators
-from payments.importing.report import NOTE, Item, Refused
+from payments.importing.report import NOTE, ImportRefused, Item
 from payments.importing.sessions import plan_power, plan_sessions
 from payments.registry import Record, Registry
 from payments.settings import Settings
@@ -18,7 +18,7 @@ from payments.store import Store
 _AT_ONCE = 1000
 
 
-class Here(NamedTuple):
+class ExistingState(NamedTuple):
     """What is here before the import."""
 
     records: Mapping[str, Record]
@@ -26,7 +26,7 @@ class Here(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ImportPlan:
     """What an import does.
 
     Attributes:
@@ -42,14 +42,14 @@ class Plan:
     problems: list[str]
 
 
-def make_plan(found: Found, here: Here, settings: Settings, now_ms: int) -> Plan:
+def make_plan(found: LivepeerOps, here: ExistingState, settings: Settings, now_ms: int) -> ImportPlan:
     """The plan of taking over ``found``. Touches nothing."""
     orchestrators = plan_orchestrators(found, here.records, now_ms)
     balances = plan_balances(found, orchestrators.registered, here.store)
     sessions = plan_sessions(found, orchestrators, here.store, settings, now_ms)
     power = plan_power(found, orchestrators, here.store, settings, now_ms)
     parts = (orchestrators, balances, sessions, power)
-    return Plan(
+    return ImportPlan(
         orchestrators.added,
         [*balances.commands, *sessions.commands, *power.commands],
         [*(item for part in parts for item in part.items), *_notes(found, settings)],
@@ -57,10 +57,10 @@ def make_plan(found: Found, here: Here, settings: Settings, now_ms: int) -> Plan
     )
 
 
-def carry_out(plan: Plan, registry: Registry, store: Store) -> None:
-    """Do what is not done yet. Raises ``Refused``, ``Rejected`` and ``Unavailable``; it may be called again then."""
+def carry_out(plan: ImportPlan, registry: Registry, store: Store) -> None:
+    """Do what is not done yet. Raises ``ImportRefused``, ``Rejected``, ``Unavailable``; may then be called again."""
     if plan.problems:
-        raise Refused(plan.problems)
+        raise ImportRefused(plan.problems)
     for values in plan.records:
         if values["orchestrator_id"] not in registry.records():
             registry.register(values)
@@ -70,7 +70,7 @@ def carry_out(plan: Plan, registry: Registry, store: Store) -> None:
                 raise result
 
 
-def _notes(found: Found, settings: Settings) -> list[Item]:
+def _notes(found: LivepeerOps, settings: Settings) -> list[Item]:
     """What is to be said of the files."""
     notes = [(name, f"{found.folder / name} is not there; nothing is taken from it") for name in found.missing]
     notes.append(
@@ -83,6 +83,6 @@ def _notes(found: Found, settings: Settings) -> list[Item]:
         here = f"here (PAYMENTS_CREDIT_UNIT) in {settings.credit_unit!a}"
         notes.append((JOURNAL, f"credits there are in {there}, {here}; the figures are taken over as they are"))
     if found.has_tee_state:
-        doubt = f"where it was the authority, {BALANCES} is not what was owed: compare before you import"
-        notes.append((TEE_STATE, f"an enclave kept balances too; {doubt}"))
+        warning = f"where it was the authority, {BALANCES} is not what was owed: compare before you import"
+        notes.append((TEE_STATE, f"an enclave kept balances too; {warning}"))
     return [Item(name, "", NOTE, detail) for name, detail in notes]

@@ -31,7 +31,7 @@ class Item(NamedTuple):
         return {"what": self.what, "id": self.id, "action": self.action, "detail": self.detail, **self.facts}
 
 
-class Refused(PaymentsError):
+class ImportRefused(PaymentsError):
     """Nothing was written: what was found cannot be taken over as it is. A line per problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:

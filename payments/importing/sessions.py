@@ -11,7 +11,7 @@ from payments.domain.commands import Command
 from payments.domain.readings import UNKNOWN, Reading
 from payments.domain.sessions import START, SessionEvent
 from payments.domain.times import format_time
-from payments.importing.livepeer_ops import POWER, SESSIONS, Found, LastReading, OpenSession, named
+from payments.importing.livepeer_ops import POWER, SESSIONS, LastReading, LivepeerOps, OpenSession, named
 from payments.importing.orchestrators import Orchestrators
 from payments.importing.report import HERE, LEFT, NOTE, TAKEN, Item
 from payments.settings import Settings
@@ -28,7 +28,9 @@ class Ongoing(NamedTuple):
     problems: list[str]
 
 
-def plan_sessions(found: Found, orchestrators: Orchestrators, store: Store, settings: Settings, now_ms: int) -> Ongoing:
+def plan_sessions(
+    found: LivepeerOps, orchestrators: Orchestrators, store: Store, settings: Settings, now_ms: int
+) -> Ongoing:
     """What is to be done with the sessions of ``found``."""
     planned = Ongoing([], [], [])
     for session in found.open_sessions.values():
@@ -53,7 +55,9 @@ def plan_sessions(found: Found, orchestrators: Orchestrators, store: Store, sett
     return planned
 
 
-def plan_power(found: Found, orchestrators: Orchestrators, store: Store, settings: Settings, now_ms: int) -> Ongoing:
+def plan_power(
+    found: LivepeerOps, orchestrators: Orchestrators, store: Store, settings: Settings, now_ms: int
+) -> Ongoing:
     """What is to be done with the power states of ``found``.
 
     The last reading there becomes the first reading here, which earns nothing; what comes after it is metered here.

@@ -8,9 +8,9 @@ from payments.domain.entries import JSON, Entry
 from payments.domain.ledger import Balance
 from payments.domain.overview import Totals
 from payments.domain.readings import PowerState
+from payments.domain.retention import Retention, retention_due
 from payments.domain.sessions import Session
 from payments.domain.state import State, evolve
-from payments.domain.upkeep import Upkeep, upkeep_due
 from payments.errors import Rejected
 from payments.store.protocol import Clock, EntryQuery, Page, Result, SessionQuery, TermsSource
 from payments.store.queries import find_sessions, read_cursor, sorted_balances, sorted_powers
@@ -56,8 +56,8 @@ class MemoryStore:
     def powers(self) -> Sequence[PowerState]:
         return sorted_powers(self._state)
 
-    def due(self, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> Sequence[Upkeep]:
-        return upkeep_due(self._state, now_ms, reap_ms, keep_ms, limit)
+    def due(self, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> Sequence[Retention]:
+        return retention_due(self._state, now_ms, reap_ms, keep_ms, limit)
 
     def totals(self, now_ms: int, idle_timeout_ms: int) -> Totals:
         return self._state.totals(now_ms, idle_timeout_ms)

@@ -11,8 +11,8 @@ from payments.domain.entries import JSON, Entry
 from payments.domain.ledger import Balance
 from payments.domain.overview import Totals
 from payments.domain.readings import PowerState
+from payments.domain.retention import Retention
 from payments.domain.sessions import ENDED, Session
-from payments.domain.upkeep import Upkeep
 from payments.errors import Rejected
 
 T = TypeVar("T")
@@ -132,8 +132,8 @@ class Store(Protocol):
     def powers(self) -> Sequence[PowerState]:
         """The power state of every orchestrator that was ever asked, sorted by orchestrator."""
 
-    def due(self, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> Sequence[Upkeep]:
-        """At most ``limit`` of the upkeep commands that are due (``domain.upkeep.upkeep_due``)."""
+    def due(self, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> Sequence[Retention]:
+        """At most ``limit`` of the upkeep commands that are due (``domain.retention.retention_due``)."""
 
     def totals(self, now_ms: int, idle_timeout_ms: int) -> Totals:
         """Counts and sums over everything, without walking through it."""

@@ -21,8 +21,8 @@ def main() -> int:
     log_as_json()
     try:
         settings, environment = Settings.load_pinned()
-        for doubt in (*Settings.name_doubts(), *settings.doubts()):
-            print(f"payments: warning: {doubt}", file=sys.stderr)
+        for warning in (*Settings.name_warnings(), *settings.warnings()):
+            print(f"payments: warning: {warning}", file=sys.stderr)
         close_store(create_app(settings))
     except PaymentsError as error:
         print(f"payments: cannot start:\n{error}", file=sys.stderr)

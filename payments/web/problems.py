@@ -13,7 +13,7 @@ from payments.web.tokens import Forbidden, Unauthenticated
 from payments.web.trace import keep_failure, request_id
 
 
-class Kind(NamedTuple):
+class ProblemKind(NamedTuple):
     """What a ``type`` means; both are stable, clients may rely on them."""
 
     status: int
@@ -21,17 +21,17 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "malformed": Kind(400, "The request cannot be read"),
-    "unauthenticated": Kind(401, "A valid token is needed"),
-    "forbidden": Kind(403, "Not allowed"),
-    "not-found": Kind(404, "There is no such thing"),
-    "method-not-allowed": Kind(405, "This address does not take that method"),
-    "conflict": Kind(409, "The request contradicts what is recorded"),
-    "too-large": Kind(413, "The body is too large"),
-    "unsupported-media-type": Kind(415, "The body is of another type"),
-    "invalid": Kind(422, "Fields are missing or wrong"),
-    "internal": Kind(500, "Payments has failed"),
-    "unavailable": Kind(503, "Not possible now; try again later"),
+    "malformed": ProblemKind(400, "The request cannot be read"),
+    "unauthenticated": ProblemKind(401, "A valid token is needed"),
+    "forbidden": ProblemKind(403, "Not allowed"),
+    "not-found": ProblemKind(404, "There is no such thing"),
+    "method-not-allowed": ProblemKind(405, "This address does not take that method"),
+    "conflict": ProblemKind(409, "The request contradicts what is recorded"),
+    "too-large": ProblemKind(413, "The body is too large"),
+    "unsupported-media-type": ProblemKind(415, "The body is of another type"),
+    "invalid": ProblemKind(422, "Fields are missing or wrong"),
+    "internal": ProblemKind(500, "Payments has failed"),
+    "unavailable": ProblemKind(503, "Not possible now; try again later"),
 }
 
 Fields = Mapping[str, Sequence[str]]

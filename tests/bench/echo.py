@@ -7,7 +7,7 @@ from contextlib import suppress
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from tests.edge.puppets import raise_file_limit, say
+from tests.edge.line_processes import raise_file_limit, say
 
 
 async def main(address: str) -> None:

@@ -27,7 +27,7 @@ EDGES = 8
 ORCHESTRATORS = 50
 
 
-class Plan(NamedTuple):
+class EdgePlan(NamedTuple):
     """What the edges do. ``batch``: events in a request, at most; ``speed``: how many times as fast as in life."""
 
     sessions: int
@@ -36,14 +36,14 @@ class Plan(NamedTuple):
     batch: int
 
 
-class Edge(threading.Thread):
+class BenchEdge(threading.Thread):
     """One edge with its share of the sessions.
 
     Attributes:
         taken_s: how long each request took; ``outcomes``: what became of the events, or of a request that failed.
     """
 
-    def __init__(self, server: Server, plan: Plan, number: int) -> None:
+    def __init__(self, server: Server, plan: EdgePlan, number: int) -> None:
         super().__init__()
         self.taken_s: list[float] = []
         self.outcomes: Counter[str] = Counter()
@@ -97,11 +97,11 @@ class Edge(threading.Thread):
             self.outcomes[f"status {answer.status}"] += len(batch)
 
 
-def live(server: Server, plan: Plan) -> tuple[list[Edge], list[int]]:
+def live(server: Server, plan: EdgePlan) -> tuple[list[BenchEdge], list[int]]:
     """The edges when all have ended, and what memory the server's workers had in KiB, a figure every second."""
     for number in range(1, ORCHESTRATORS + 1):
         server.register(f"orch-{number}", f"203.0.113.{number}")
-    edges = [Edge(server, plan, number) for number in range(EDGES)]
+    edges = [BenchEdge(server, plan, number) for number in range(EDGES)]
     for edge in edges:
         edge.start()
     memory_kib = []
@@ -122,7 +122,7 @@ def main() -> int:
     parser.add_argument("--speed", type=float, default=20)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--batch", type=int, default=500)
-    plan = Plan(**vars(parser.parse_args()))
+    plan = EdgePlan(**vars(parser.parse_args()))
     with TemporaryDirectory(prefix="payments-edges-") as name, running_behind_proxy(Path(name)) as server:
         begun_s = time.monotonic()
         edges, memory_kib = live(server, plan)

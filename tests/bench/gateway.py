@@ -18,14 +18,14 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from tests.edge.gateway.gateways import Gateway, running_gateway
-from tests.edge.puppets import Puppet, raise_file_limit, running_puppet
+from tests.edge.gateway.gateways import GatewayProcess, running_gateway
+from tests.edge.line_processes import LineProcess, raise_file_limit, running_puppet
 from tests.harness import running_server
 
 HOST = "127.0.0.2"
 
 
-class Plan(NamedTuple):
+class GatewayPlan(NamedTuple):
     """How much is measured: in so many rounds, each of so many seconds. ``every_s``: from one message to the next."""
 
     viewers: int
@@ -44,7 +44,7 @@ class Talk(NamedTuple):
     most_ms: float
 
 
-def talk(viewers: Puppet, plan: Plan) -> Talk:
+def talk(viewers: LineProcess, plan: GatewayPlan) -> Talk:
     taken_ms = sorted(viewers.ask(talk=plan.seconds, every_s=plan.every_s))
     count = len(taken_ms)
     return Talk(count, taken_ms[count // 2], taken_ms[count * 99 // 100], taken_ms[-1])
@@ -76,7 +76,7 @@ def processor_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def echoed(viewers: Puppet, plan: Plan, url: str) -> dict[str, Any]:
+def echoed(viewers: LineProcess, plan: GatewayPlan, url: str) -> dict[str, Any]:
     """Megabytes a second, and whether all came back as they were."""
     size_bytes = plan.echo_mib << 20
     said = viewers.ask(echo=size_bytes, url=url)
@@ -84,14 +84,14 @@ def echoed(viewers: Puppet, plan: Plan, url: str) -> dict[str, Any]:
 
 
 @contextmanager
-def puppet(folder: Path, module: str, *arguments: str) -> Iterator[Puppet]:
+def puppet(folder: Path, module: str, *arguments: str) -> Iterator[LineProcess]:
     folder.mkdir(exist_ok=True)
     log = folder / f"{module}.log"
     with running_puppet(module, log, {}, *arguments) as process:
-        yield Puppet(process, log)
+        yield LineProcess(process, log)
 
 
-def measure(folder: Path, plan: Plan) -> dict[str, Any]:
+def measure(folder: Path, plan: GatewayPlan) -> dict[str, Any]:
     """Every figure, by its name."""
     with ExitStack() as opened:
         host = opened.enter_context(puppet(folder, "tests.bench.echo", HOST))
@@ -123,7 +123,7 @@ def measure(folder: Path, plan: Plan) -> dict[str, Any]:
         }
 
 
-def talk_by_turns(near: Puppet, far: Puppet, plan: Plan, gateway: Gateway) -> Talks:
+def talk_by_turns(near: LineProcess, far: LineProcess, plan: GatewayPlan, gateway: GatewayProcess) -> Talks:
     direct, through = [], []
     had_s = 0.0
     for _ in range(plan.rounds):
@@ -166,7 +166,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where the JSON goes (bench.json)")
     given = parser.parse_args()
     raise_file_limit()
-    plan = Plan(given.viewers, given.rounds, given.seconds, given.every, given.echo_mib)
+    plan = GatewayPlan(given.viewers, given.rounds, given.seconds, given.every, given.echo_mib)
     begun_s = time.monotonic()
     with TemporaryDirectory(prefix="payments-bench-", dir=os.environ.get("TMPDIR")) as folder:
         found = measure(Path(folder), plan)

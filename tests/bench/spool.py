@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from payments.domain.sessions import HEARTBEAT, START
-from payments.edge.events import Said, Spooled
+from payments.edge.events import SessionLabels, Spooled
 from payments.edge.spool import Spool
 from tests.edge.spools import deliver_all
 from tests.harness import HOST_A, NOON_MS
@@ -42,7 +42,7 @@ def shown(name: str, taken_ms: list[float], spool: Spool) -> str:
     p50, p99, most = (sorted(taken_ms)[round((len(taken_ms) - 1) * share)] for share in (0.5, 0.99, 1))
     return (
         f"{name:9} a turn p50 {p50:.1f} ms, p99 {p99:.1f} ms, at most {most:.0f} ms; {spool.pending} pending, "
-        f"{spool.thinned} dropped, {spool.size_bytes >> 20} MiB\n"
+        f"{spool.dropped} dropped, {spool.size_bytes >> 20} MiB\n"
     )
 
 
@@ -50,7 +50,7 @@ def main() -> int:
     with TemporaryDirectory(prefix="payments-spool-", dir=sys.argv[1] if sys.argv[1:] else None) as name:
         spool = Spool(Path(name) / "spool", SPOOL_BYTES)
         spool.open()
-        said = [Said(str(uuid4()), "edge-a", HOST_A, 8888, "streamer-1") for _ in range(VIEWERS)]
+        said = [SessionLabels(str(uuid4()), "edge-a", HOST_A, 8888, "streamer-1") for _ in range(VIEWERS)]
         last = [Spooled(each, START, 1, NOON_MS, str(uuid4())) for each in said]
         spool.add(last)
         spool.sync()

@@ -18,14 +18,14 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.edge.puppets import raise_file_limit, say
+from tests.edge.line_processes import raise_file_limit, say
 
 _AT_ONCE = 50
 _LEAST_BYTES, _MOST_BYTES = 1 << 16, 1 << 20
 _SMALL = json.dumps({"type": "iceCandidate", "candidate": {"candidate": "candidate:" + 100 * "x", "sdpMid": "0"}})
 
 
-class Viewers:
+class BenchViewers:
     """Those who are connected, on one event loop."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ def _messages(size_bytes: int) -> Iterator[bytes]:
 
 
 async def main() -> None:
-    viewers = Viewers()
+    viewers = BenchViewers()
     say("ready")
     while line := await asyncio.to_thread(sys.stdin.readline):
         match json.loads(line):

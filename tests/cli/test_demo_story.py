@@ -1,25 +1,25 @@
 """What ``payments demo`` makes of entries, in words and in sums; the entries are what the rules make of each story."""
 
 from payments.cli.demo.stage import Place
-from payments.cli.demo.story import Story
+from payments.cli.demo.story import Narrative
 from payments.domain.ledger import Adjustment
 from payments.domain.records import entry_record
 from payments.domain.sessions import END, HEARTBEAT, START
-from tests.domain.book import MINUTE_WEI, Book, at
+from tests.domain.ledger_driver import MINUTE_WEI, LedgerDriver, at
 from tests.harness import HOST_A, HOST_B, TERMS, event
 
 PLACES = (Place("a", HOST_A, 8888), Place("b", HOST_B, 8889))
 POWERED = TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI // 10)
 
 
-def told(book: Book) -> tuple[Story, list[str]]:
+def told(book: LedgerDriver) -> tuple[Narrative, list[str]]:
     """The story that has heard every entry of ``book``, and what it has said of them."""
-    story = Story(PLACES)
+    story = Narrative(PLACES)
     return story, [beat.text for entry in book.entries for beat in story.hear(entry_record(entry))]
 
 
 def test_a_session_is_told_of_twice_and_with_all_that_it_has_earned() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0)
     book.report(HEARTBEAT, 1, streamer_id="AStreamer")
     book.tell(event(kind=END, at_ms=at(1) + 50))
@@ -30,7 +30,7 @@ def test_a_session_is_told_of_twice_and_with_all_that_it_has_earned() -> None:
 
 
 def test_power_is_told_of_when_it_changes() -> None:
-    book = Book(POWERED)
+    book = LedgerDriver(POWERED)
     for second in (0, 10):
         book.read(second)
     book.read(20, "sleeping")
@@ -41,7 +41,7 @@ def test_power_is_told_of_when_it_changes() -> None:
 
 
 def test_what_is_earned_is_shown_by_what_has_earned_it() -> None:
-    book = Book(POWERED)
+    book = LedgerDriver(POWERED)
     for second in (0, 60):
         book.read(second)
         book.report(HEARTBEAT, second)
@@ -61,7 +61,7 @@ def test_what_is_earned_is_shown_by_what_has_earned_it() -> None:
 
 def test_what_somebody_books_by_hand_is_owed_as_well() -> None:
     """An operator who tries that out, whoever the orchestrator is, and downwards too."""
-    book = Book()
+    book = LedgerDriver()
     for name, amount_wei in (("orch-a", MINUTE_WEI), ("orch-a", -3 * MINUTE_WEI), ("orch-c", MINUTE_WEI)):
         book.execute(Adjustment(name, amount_wei, f"{name} {amount_wei}", "to see what happens"), at(0))
     story, said = told(book)

@@ -11,7 +11,7 @@ from payments.clock import now_ms
 from payments.domain.times import format_time
 from tests.cli.command import run, settle
 from tests.harness import journal_path
-from tests.importing.house import copy_data, edit
+from tests.importing.import_fixture import copy_data, edit
 
 Command = Callable[..., Result]
 

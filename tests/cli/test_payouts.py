@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from payments.cli import payout_files, payouts, recording
-from payments.cli.options import Where
-from payments.cli.payout_files import Unsettled, preparing_in
+from payments.cli.options import Target
+from payments.cli.payout_files import UnsettledFile, preparing_in
 from payments.domain.ledger import Adjustment
 from payments.domain.money import parse_signed_eth
 from tests.cli.command import done, process, records, refused, run, settle
@@ -187,7 +187,7 @@ def test_nobody_is_paid_again_while_a_file_is_recorded_in_part(server: Server) -
     for name, address in (("orch-a", ALICE), ("orch-b", BOB)):
         owe(name, "1", address, *elsewhere)
     done(*elsewhere, "payouts", "prepare", "-o", "pay.csv")
-    with Where(server.url, Server.ADMIN).reach() as api:
+    with Target(server.url, Server.ADMIN).connect() as api:
         api.call("POST", "/api/ledger/payouts", body={"orchestrator_id": "orch-b", "amount": "0.25", "tx_hash": TX})
     owe("orch-b", "0.25", None, *elsewhere)
     assert "1 of 2 payouts are recorded" in refused(*elsewhere, "payouts", "record", "--tx", TX, "pay.csv")
@@ -201,7 +201,7 @@ def test_file_that_is_recorded_while_the_next_is_prepared_is_not_paid_again(monk
     done("payouts", "prepare", "-o", "pay.csv")
 
     @contextmanager
-    def recorded_behind_its_look(folder: Path) -> Iterator[Sequence[Unsettled]]:
+    def recorded_behind_its_look(folder: Path) -> Iterator[Sequence[UnsettledFile]]:
         with preparing_in(folder) as unsettled:
             record()
             yield unsettled
@@ -395,7 +395,7 @@ def test_transaction_that_was_booked_otherwise_stops_the_rest_until_that_is_mend
     owe("orch-a", "1", ALICE)
     owe("orch-b", "1", BOB)
     done("payouts", "prepare", "-o", "pay.csv")
-    with Where(None, None).reach() as api:
+    with Target(None, None).connect() as api:
         api.call("POST", "/api/ledger/payouts", body={"orchestrator_id": "orch-b", "amount": "0.25", "tx_hash": TX})
     owe("orch-b", "0.25")
     said = refused("payouts", "record", "--tx", TX, "pay.csv")

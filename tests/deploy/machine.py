@@ -31,7 +31,7 @@ OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
 _PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Answer(NamedTuple):
+class MachineResponse(NamedTuple):
     """What came back, parsed where it was JSON."""
 
     status: int
@@ -92,7 +92,7 @@ class Machine:
         found = self.run(f"find {' '.join(paths)} {self.CHECKOUT} 2>/dev/null -printf '%p %m %u %s %T@ %l\\n' || true")
         return sorted(found.splitlines())
 
-    def call(self, method: str, path: str, body: Any = None, token: str = "", timeout_s: float = 20) -> Answer:
+    def call(self, method: str, path: str, body: Any = None, token: str = "", timeout_s: float = 20) -> MachineResponse:
         """One request through the socket, as nginx sends it."""
         connection = HTTPConnection("payments", timeout=timeout_s)
         connection.sock = socket.socket(socket.AF_UNIX)
@@ -104,7 +104,7 @@ class Machine:
             response = connection.getresponse()
             text = response.read().decode()
             kind = response.headers.get_content_type()
-            return Answer(response.status, json.loads(text) if kind.endswith("json") else text)
+            return MachineResponse(response.status, json.loads(text) if kind.endswith("json") else text)
         finally:
             connection.close()
 
@@ -120,7 +120,7 @@ class Machine:
         lines = self.files("/etc/payments/payments.env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
-    def report(self, session_id: str, kind: str = "heartbeat") -> Answer:
+    def report(self, session_id: str, kind: str = "heartbeat") -> MachineResponse:
         """An event, as an edge reports it."""
         event = {"session_id": session_id, "event": kind, "upstream_addr": "127.0.0.1"}
         return self.call("POST", "/api/sessions/events", event, self.settings()["PAYMENTS_SESSION_REPORTER_TOKEN"])
@@ -132,7 +132,7 @@ class Machine:
         return [int(line.split()[0]) for line in found if " gunicorn " in line]
 
 
-class Load:
+class SocketLoad:
     """Events through the socket, one behind the other, until told to stop.
 
     Attributes:

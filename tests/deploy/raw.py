@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.harness import HOST_A, Server
-from tests.web.helpers import EVENTS, Answer
+from tests.web.helpers import EVENTS, WebResponse
 
 Address = tuple[str, int] | Path
 
@@ -69,7 +69,9 @@ def chunked(body: bytes, extension: bytes = b"") -> bytes:
     return b"%x%s\r\n%s\r\n0\r\n\r\n" % (len(body), extension, body)
 
 
-def call(server: Server, method: str, path: str, body: Any = None, source: str = "127.0.0.1", **headers: str) -> Answer:
+def call(
+    server: Server, method: str, path: str, body: Any = None, source: str = "127.0.0.1", **headers: str
+) -> WebResponse:
     """One call from ``source``; ``x_y`` is header ``x-y``."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30, source_address=(source, 0))
     with closing(connection):
@@ -77,10 +79,12 @@ def call(server: Server, method: str, path: str, body: Any = None, source: str =
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.request(method, path, body, {name.replace("_", "-"): each for name, each in headers.items()})
         response = connection.getresponse()
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+        return WebResponse(
+            response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+        )
 
 
-def report(server: Server, item: Any, source: str = "127.0.0.1", **headers: str) -> Answer:
+def report(server: Server, item: Any, source: str = "127.0.0.1", **headers: str) -> WebResponse:
     """One event, as an edge sends it."""
     given = {"content_type": "application/json", "x_session_token": Server.REPORTER, **headers}
     return call(server, "POST", EVENTS, json.dumps(item).encode(), source, **given)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.deploy.machine import OFFLINE, Load, Machine, bare_machine
+from tests.deploy.machine import OFFLINE, Machine, SocketLoad, bare_machine
 from tests.harness import until
 
 pytestmark = pytest.mark.long
@@ -157,7 +157,7 @@ def test_the_watchdog_ends_a_master_that_is_stopped(machine: Machine) -> None:
 def test_a_reload_takes_new_settings_and_fails_no_request(machine: Machine) -> None:
     set_to(machine, PAYMENTS_CREDIT_UNIT="gwei")
     before, main = machine.workers(), machine.shown("payments-api", "MainPID")
-    load = Load(machine)
+    load = SocketLoad(machine)
     with load.going_on():
         machine.run("systemctl reload payments-api")
         until(lambda: len(machine.workers()) == 2 and not set(before) & set(machine.workers()))
@@ -201,7 +201,7 @@ def test_an_upgrade_and_a_rollback_fail_no_request(machine: Machine) -> None:
         assert new in (checkout / name).read_text()
     env = machine.files(ENV).read_bytes()
     main = machine.shown("payments-api", "MainPID")
-    load = Load(machine)
+    load = SocketLoad(machine)
     with load.going_on():
         assert "Payments 0.2.0 runs." in machine.run(INSTALL, **OFFLINE)
     assert set(load.answers) == {200}
@@ -212,7 +212,7 @@ def test_an_upgrade_and_a_rollback_fail_no_request(machine: Machine) -> None:
     )
     assert machine.files(ENV).read_bytes() == env
 
-    load = Load(machine)
+    load = SocketLoad(machine)
     with load.going_on():
         machine.run("sh /opt/payments/current/deploy/install.sh --rollback")
     assert set(load.answers) == {200}

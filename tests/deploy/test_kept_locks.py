@@ -35,7 +35,7 @@ LOCK_S, SOON_S = 5.0, 4.5
 """How long a request waits for a lock, and what no other request may take, however busy the machine."""
 
 
-class Answer(NamedTuple):
+class TimedResponse(NamedTuple):
     """What a client got, when, and after how long."""
 
     status: int
@@ -77,8 +77,8 @@ class Clients:
     """Threads that each send one request after the other until told to stop."""
 
     def __init__(self, server: Server) -> None:
-        self.answers: list[Answer] = []
-        self.health: list[Answer] = []
+        self.answers: list[TimedResponse] = []
+        self.health: list[TimedResponse] = []
         self._server = server
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -101,12 +101,16 @@ class Clients:
         for thread in self._threads:
             thread.join()
 
-    def _start(self, request: tuple[str, str, str | None, dict[str, str]], into: list[Answer], pause_s: float) -> None:
+    def _start(
+        self, request: tuple[str, str, str | None, dict[str, str]], into: list[TimedResponse], pause_s: float
+    ) -> None:
         thread = threading.Thread(target=self._run, args=(request, into, pause_s))
         self._threads.append(thread)
         thread.start()
 
-    def _run(self, request: tuple[str, str, str | None, dict[str, str]], into: list[Answer], pause_s: float) -> None:
+    def _run(
+        self, request: tuple[str, str, str | None, dict[str, str]], into: list[TimedResponse], pause_s: float
+    ) -> None:
         while not self._stopping.is_set():
             connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=30)
             begun_s = time.monotonic()
@@ -115,7 +119,7 @@ class Clients:
             response.read()
             connection.close()
             at_s = time.monotonic()
-            into.append(Answer(response.status, at_s, at_s - begun_s, response.getheader("Retry-After")))
+            into.append(TimedResponse(response.status, at_s, at_s - begun_s, response.getheader("Retry-After")))
             self._stopping.wait(pause_s)
 
 

@@ -8,13 +8,13 @@ from time import monotonic
 from tests.deploy.proxy import Proxied, running_proxy
 from tests.deploy.raw import an_event, call, connected, exchanged, post, report, statuses
 from tests.harness import until
-from tests.web.helpers import BATCH, Answer, check_problem
+from tests.web.helpers import BATCH, WebResponse, check_problem
 from tests.web.helpers import an_event as event
 
 OUTSIDER, ANOTHER = "127.0.0.2", "127.0.0.3"
 
 
-def is_refused(answer: Answer) -> None:
+def is_refused(answer: WebResponse) -> None:
     assert answer.status == 429
     assert answer.headers["retry-after"] == "1"
     assert answer.headers["content-type"] == "application/problem+json"
@@ -49,7 +49,7 @@ def test_edge_may_send_2000_events_at_once_and_then_must_wait(tmp_path: Path) ->
 
 
 def test_who_guesses_tokens_is_stopped_before_the_guess_is_looked_at(proxied: Proxied) -> None:
-    def ask_with(number: int) -> Answer:
+    def ask_with(number: int) -> WebResponse:
         token = proxied.VIEWER if number % 4 == 0 else f"guess-{number}"
         request_id = f"asked-{number}"
         return call(proxied, "GET", "/api/sessions", source=OUTSIDER, x_admin_token=token, x_request_id=request_id)

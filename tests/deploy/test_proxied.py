@@ -10,12 +10,12 @@ import requests
 from tests.deploy.proxy import Proxied, recorded, running_behind_proxy, running_proxy
 from tests.deploy.raw import call, exchanged, report, statuses
 from tests.harness import journal_path, until
-from tests.web.helpers import BATCH, CALLS, EVENTS, Answer, an_event, check_problem
+from tests.web.helpers import BATCH, CALLS, EVENTS, WebResponse, an_event, check_problem
 
 OUTSIDER = "127.0.0.2"
 
 
-def problem(answer: Answer, status: int, kind: str) -> Any:
+def problem(answer: WebResponse, status: int, kind: str) -> Any:
     """The problem document of nginx's own making."""
     assert answer.headers["content-type"] == "application/problem+json"
     said = answer.json()
@@ -47,7 +47,7 @@ def test_batch_of_1000_is_recorded(proxied: Proxied) -> None:
 def test_body_over_the_limit_is_answered_413_and_one_at_the_limit_passes(
     proxied: Proxied, path: str, limit: int, pieces: int
 ) -> None:
-    def sent(size: int) -> Answer:
+    def sent(size: int) -> WebResponse:
         body: Any = b" " * size
         if pieces > 1:
             step = size // pieces + 1
@@ -203,7 +203,7 @@ def test_api_that_is_away_is_a_503_with_retry_after(tmp_path: Path) -> None:
         body = json.dumps(an_event("s-4"))
         headers = {"X-Request-ID": "away-1", "Content-Type": "application/json"}
         response = requests.post(f"{proxy.url}{EVENTS}", body, headers=headers, timeout=10)
-        answer = Answer(response.status_code, {name.lower(): each for name, each in response.headers.items()}, b"")
+        answer = WebResponse(response.status_code, {name.lower(): each for name, each in response.headers.items()}, b"")
         problem(answer._replace(body=response.content), 503, "unavailable")
         assert answer.headers["retry-after"] == "1"
         until(lambda: proxy.line_of("away-1") is not None)

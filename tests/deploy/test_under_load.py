@@ -10,7 +10,7 @@ import pytest
 
 from tests.deploy.proxy import Proxied, running_behind_proxy
 from tests.harness import until
-from tests.system.load import EDGES, Load, check, faults, load
+from tests.system.load import EDGES, EdgeLoad, check, faults, load
 
 pytestmark = pytest.mark.long
 
@@ -26,7 +26,7 @@ def children(pid: int) -> set[int]:
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
 
-def failures(sent: Load) -> int:
+def failures(sent: EdgeLoad) -> int:
     """Requests without an answer, or answered by nginx in the stead of Payments."""
     return sent.broken + sent.refused.total()
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from payments.domain.readings import AWAKE
 from payments.domain.sessions import END, EVENTS, HEARTBEAT, START
-from tests.domain.book import MINUTE_MS, MINUTE_WEI, Account, Book
+from tests.domain.ledger_driver import MINUTE_MS, MINUTE_WEI, LedgerDriver, TimeUse
 from tests.harness import HOST_A, HOST_B, TERMS, campaign
 
 GAP = 180
@@ -16,64 +16,64 @@ HOUR_MS = HOUR * 1000
 
 
 @pytest.fixture
-def book() -> Book:
+def book() -> LedgerDriver:
     """An empty book, under ``GATED``: a reading is good for three minutes, and power itself earns nothing."""
-    return Book(GATED)
+    return LedgerDriver(GATED)
 
 
 @pytest.mark.parametrize("kind", EVENTS)
-def test_session_of_a_host_that_was_never_read_earns_nothing(kind: str, book: Book) -> None:
+def test_session_of_a_host_that_was_never_read_earns_nothing(kind: str, book: LedgerDriver) -> None:
     book.report(START, 0)
     book.report(kind, 60)
-    assert book.account() == Account(MINUTE_MS, 0, {"asleep": MINUTE_MS})
+    assert book.account() == TimeUse(MINUTE_MS, 0, {"asleep": MINUTE_MS})
     assert book.earned_wei() == {}
 
 
 def test_without_the_setting_readings_do_not_matter() -> None:
-    book = Book(GATED._replace(require_awake=False))
+    book = LedgerDriver(GATED._replace(require_awake=False))
     book.report(START, 0)
     book.read(30, "asleep")
     book.report(END, 60)
-    assert book.account() == Account(MINUTE_MS, MINUTE_MS, {})
+    assert book.account() == TimeUse(MINUTE_MS, MINUTE_MS, {})
 
 
 @pytest.mark.parametrize("kind", EVENTS)
-def test_session_earns_while_readings_say_awake(kind: str, book: Book) -> None:
+def test_session_earns_while_readings_say_awake(kind: str, book: LedgerDriver) -> None:
     book.read(0)
     book.report(START, 10)
     book.read(60)
     book.report(kind, 70)
-    assert book.account() == Account(MINUTE_MS, MINUTE_MS, {})
+    assert book.account() == TimeUse(MINUTE_MS, MINUTE_MS, {})
     assert book.earned_wei() == {"orch-a": MINUTE_WEI}
 
 
-def test_only_what_a_reading_covers_earns(book: Book) -> None:
+def test_only_what_a_reading_covers_earns(book: LedgerDriver) -> None:
     """The first reading comes 20 s after the start."""
     book.report(START, 0)
     book.read(20)
     book.report(HEARTBEAT, 80)
-    assert book.account() == Account(80_000, MINUTE_MS, {"asleep": 20_000})
+    assert book.account() == TimeUse(80_000, MINUTE_MS, {"asleep": 20_000})
     assert book.entries[-1].metadata["unbilled_ms"] == {"asleep": 20_000}
 
 
-def test_last_reading_is_good_for_the_maximum_gap_and_no_longer(book: Book) -> None:
+def test_last_reading_is_good_for_the_maximum_gap_and_no_longer(book: LedgerDriver) -> None:
     """The worker dies after its first reading; edges go on."""
     book.read(0)
     book.report(START, 0)
     for second in range(15, 601, 15):
         book.report(HEARTBEAT, second)
-    assert book.account() == Account(600_000, GAP * 1000, {"asleep": (600 - GAP) * 1000})
+    assert book.account() == TimeUse(600_000, GAP * 1000, {"asleep": (600 - GAP) * 1000})
 
 
 @pytest.mark.parametrize(
     ("silent_until", "account"),
     [
-        pytest.param(GAP, Account(180_000, 180_000, {}), id="of-the-maximum-gap-earns-all"),
-        pytest.param(GAP + 1, Account(181_000, 180_000, {"asleep": 1_000}), id="longer-earns-what-is-covered"),
-        pytest.param(HOUR, Account(HOUR_MS, 180_000, {"asleep": 3_420_000}), id="much-longer-too"),
+        pytest.param(GAP, TimeUse(180_000, 180_000, {}), id="of-the-maximum-gap-earns-all"),
+        pytest.param(GAP + 1, TimeUse(181_000, 180_000, {"asleep": 1_000}), id="longer-earns-what-is-covered"),
+        pytest.param(HOUR, TimeUse(HOUR_MS, 180_000, {"asleep": 3_420_000}), id="much-longer-too"),
     ],
 )
-def test_interval_since_the_last_reading(silent_until: int, account: Account, book: Book) -> None:
+def test_interval_since_the_last_reading(silent_until: int, account: TimeUse, book: LedgerDriver) -> None:
     book.read(0)
     book.report(START, 0)
     book.report(HEARTBEAT, silent_until)
@@ -81,83 +81,83 @@ def test_interval_since_the_last_reading(silent_until: int, account: Account, bo
 
 
 @pytest.mark.parametrize("state", ["asleep", "unknown"])
-def test_other_reading_ends_the_coverage(state: str, book: Book) -> None:
+def test_other_reading_ends_the_coverage(state: str, book: LedgerDriver) -> None:
     book.read(0)
     book.report(START, 0)
     book.read(40, state)
     book.report(HEARTBEAT, 60)
     book.report(HEARTBEAT, 120)
-    assert book.account() == Account(2 * MINUTE_MS, 40_000, {"asleep": 80_000})
+    assert book.account() == TimeUse(2 * MINUTE_MS, 40_000, {"asleep": 80_000})
 
 
-def test_session_earns_again_from_the_reading_on_that_found_its_host_awake(book: Book) -> None:
+def test_session_earns_again_from_the_reading_on_that_found_its_host_awake(book: LedgerDriver) -> None:
     book.report(START, 0)
     for second, state in ((0, "awake"), (60, "asleep"), (120, "awake")):
         book.read(second, state)
         book.report(HEARTBEAT, second)
     book.report(HEARTBEAT, 150)
-    assert book.account() == Account(150_000, 90_000, {"asleep": MINUTE_MS})
+    assert book.account() == TimeUse(150_000, 90_000, {"asleep": MINUTE_MS})
 
 
-def test_long_run_of_awake_readings_covers_a_long_interval(book: Book) -> None:
+def test_long_run_of_awake_readings_covers_a_long_interval(book: LedgerDriver) -> None:
     book.report(START, 30)
     for second in range(0, HOUR + 1, 60):
         book.read(second)
     book.report(END, HOUR)
-    assert book.account() == Account(HOUR_MS - 30_000, HOUR_MS - 30_000, {})
+    assert book.account() == TimeUse(HOUR_MS - 30_000, HOUR_MS - 30_000, {})
 
 
-def test_of_a_long_interval_the_last_run_of_awake_readings_earns(book: Book) -> None:
+def test_of_a_long_interval_the_last_run_of_awake_readings_earns(book: LedgerDriver) -> None:
     """The state knows one run: an interval with several runs in it earns from the last one on."""
     book.report(START, 0)
     for second, state in ((0, "awake"), (60, "awake"), (120, "unknown"), (180, "awake"), (240, "awake")):
         book.read(second, state)
     book.report(END, 300)
-    assert book.account() == Account(300_000, 120_000, {"asleep": 180_000})
+    assert book.account() == TimeUse(300_000, 120_000, {"asleep": 180_000})
 
 
-def test_reading_of_a_second_worker_costs_a_session_nothing(book: Book) -> None:
+def test_reading_of_a_second_worker_costs_a_session_nothing(book: LedgerDriver) -> None:
     book.report(START, 0)
     for second in (0, 60, 59, 120, 119):
         book.read(second)
     book.report(END, 120)
-    assert book.account() == Account(2 * MINUTE_MS, 2 * MINUTE_MS, {})
+    assert book.account() == TimeUse(2 * MINUTE_MS, 2 * MINUTE_MS, {})
 
 
-def test_reading_counts_for_the_sessions_of_its_own_orchestrator(book: Book) -> None:
+def test_reading_counts_for_the_sessions_of_its_own_orchestrator(book: LedgerDriver) -> None:
     book.read(0, orchestrator_id="orch-b")
     for session_id, host in (("s-1", HOST_A), ("s-2", HOST_B)):
         book.report(START, 0, session_id=session_id, upstream_addr=host)
         book.report(END, 60, session_id=session_id)
-    assert book.account("s-1") == Account(MINUTE_MS, 0, {"asleep": MINUTE_MS})
-    assert book.account("s-2") == Account(MINUTE_MS, MINUTE_MS, {})
+    assert book.account("s-1") == TimeUse(MINUTE_MS, 0, {"asleep": MINUTE_MS})
+    assert book.account("s-2") == TimeUse(MINUTE_MS, MINUTE_MS, {})
 
 
-def test_interval_goes_by_the_readings_of_whom_it_belongs_to(book: Book) -> None:
+def test_interval_goes_by_the_readings_of_whom_it_belongs_to(book: LedgerDriver) -> None:
     """A changed address bills up to now to the old one (rule 4.3)."""
     book.read(0, orchestrator_id="orch-b")
     book.report(START, 0, upstream_addr=HOST_A)
     book.report(HEARTBEAT, 60, upstream_addr=HOST_B)
     book.report(END, 120, upstream_addr=HOST_A)
-    assert book.account() == Account(2 * MINUTE_MS, MINUTE_MS, {"asleep": MINUTE_MS})
+    assert book.account() == TimeUse(2 * MINUTE_MS, MINUTE_MS, {"asleep": MINUTE_MS})
     assert book.earned_wei() == {"orch-b": MINUTE_WEI}
 
 
-def test_events_kept_back_go_by_what_the_readings_said_of_their_time(book: Book) -> None:
+def test_events_kept_back_go_by_what_the_readings_said_of_their_time(book: LedgerDriver) -> None:
     for second in (0, 60, 120):
         book.read(second)
     book.read(180, "asleep")
     book.report(START, 600, occurred=60)
     book.report(END, 600, occurred=240)
-    assert book.account() == Account(180_000, 120_000, {"asleep": MINUTE_MS})
+    assert book.account() == TimeUse(180_000, 120_000, {"asleep": MINUTE_MS})
 
 
-def test_clock_that_steps_back_covers_no_more_than_the_maximum_gap_behind_the_reading(book: Book) -> None:
+def test_clock_that_steps_back_covers_no_more_than_the_maximum_gap_behind_the_reading(book: LedgerDriver) -> None:
     for second in (600, 0):
         book.read(second)
     book.report(START, 0)
     book.report(END, 900)
-    assert book.account() == Account(900_000, GAP * 1000, {"asleep": 720_000})
+    assert book.account() == TimeUse(900_000, GAP * 1000, {"asleep": 720_000})
 
 
 @pytest.mark.parametrize(
@@ -169,46 +169,46 @@ def test_clock_that_steps_back_covers_no_more_than_the_maximum_gap_behind_the_re
     ],
 )
 def test_another_cause_comes_before_asleep(
-    change: dict[str, int], host: str, unbilled_ms: dict[str, int], book: Book
+    change: dict[str, int], host: str, unbilled_ms: dict[str, int], book: LedgerDriver
 ) -> None:
     book.terms = GATED._replace(**change)  # type: ignore[arg-type]
     book.report(START, 0, upstream_addr=host)
     book.report(END, 120)
-    assert book.account() == Account(120_000, 0, unbilled_ms)
+    assert book.account() == TimeUse(120_000, 0, unbilled_ms)
 
 
-def test_expired_time_is_not_asleep_too(book: Book) -> None:
+def test_expired_time_is_not_asleep_too(book: LedgerDriver) -> None:
     """Of two hours claimed one has expired, three minutes are covered, and the rest is asleep."""
     book.terms = GATED._replace(max_event_age_ms=HOUR_MS)
     book.read(-600)
     book.report(START, 0, occurred=-2 * HOUR)
     book.report(END, 0)
-    assert book.account() == Account(2 * HOUR_MS, 180_000, {"expired": HOUR_MS, "asleep": HOUR_MS - 180_000})
+    assert book.account() == TimeUse(2 * HOUR_MS, 180_000, {"expired": HOUR_MS, "asleep": HOUR_MS - 180_000})
 
 
-def test_coverage_of_expired_time_earns_nothing(book: Book) -> None:
+def test_coverage_of_expired_time_earns_nothing(book: LedgerDriver) -> None:
     book.terms = GATED._replace(max_event_age_ms=HOUR_MS)
     book.read(-HOUR - 120)
     book.report(START, 0, occurred=-2 * HOUR)
     book.report(END, 0)
-    assert book.account() == Account(2 * HOUR_MS, MINUTE_MS, {"expired": HOUR_MS, "asleep": HOUR_MS - MINUTE_MS})
+    assert book.account() == TimeUse(2 * HOUR_MS, MINUTE_MS, {"expired": HOUR_MS, "asleep": HOUR_MS - MINUTE_MS})
 
 
-def test_setting_that_is_turned_on_judges_the_interval_that_ends_then(book: Book) -> None:
+def test_setting_that_is_turned_on_judges_the_interval_that_ends_then(book: LedgerDriver) -> None:
     book.terms = GATED._replace(require_awake=False)
     book.report(START, 0)
     book.report(HEARTBEAT, 60)
     book.terms = GATED
     book.report(HEARTBEAT, 120)
-    assert book.account() == Account(2 * MINUTE_MS, MINUTE_MS, {"asleep": MINUTE_MS})
+    assert book.account() == TimeUse(2 * MINUTE_MS, MINUTE_MS, {"asleep": MINUTE_MS})
 
 
-def test_resumed_session_earns_the_covered_part_of_its_silence(book: Book) -> None:
+def test_resumed_session_earns_the_covered_part_of_its_silence(book: LedgerDriver) -> None:
     book.report(START, 0)
     book.reap()
     book.read(6000)
     book.report(HEARTBEAT, 6060)
-    assert book.account() == Account(6_060_000, MINUTE_MS, {"asleep": 6_000_000})
+    assert book.account() == TimeUse(6_060_000, MINUTE_MS, {"asleep": 6_000_000})
 
 
 STORIES = st.lists(
@@ -232,7 +232,7 @@ def covered(readings: list[tuple[int, str]], now: int) -> set[int]:
 @given(STORIES)
 @campaign(200)
 def test_a_session_earns_what_is_covered_and_nothing_else(story: list[tuple[int, str]]) -> None:
-    book, readings, now, last = Book(GATED), list[tuple[int, str]](), 0, 0
+    book, readings, now, last = LedgerDriver(GATED), list[tuple[int, str]](), 0, 0
     book.report(START, 0)
     for step, told in story:
         now += step

@@ -7,14 +7,14 @@ from msgspec.structs import replace
 
 from payments.domain.sessions import END, EVENTS, HEARTBEAT, START
 from payments.errors import Rejected
-from tests.domain.book import MINUTE_MS, MINUTE_WEI, Account, Book, at
+from tests.domain.ledger_driver import MINUTE_MS, MINUTE_WEI, LedgerDriver, TimeUse, at
 from tests.harness import HOST_B, event
 
 
 @pytest.fixture
-def book() -> Book:
+def book() -> LedgerDriver:
     """A session that has been active for a minute; its last event is the heartbeat ``e-1``, seq 5."""
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0)
     book.report(HEARTBEAT, 60, event_id="e-1", seq=5)
     return book
@@ -22,7 +22,7 @@ def book() -> Book:
 
 @pytest.mark.parametrize("kind", EVENTS)
 def test_last_event_again_is_a_duplicate_with_the_same_answer(kind: str) -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0)
     said = event(kind=kind, at_ms=at(60), event_id="e-1", seq=1, edge_id="edge-a", occurred_at_ms=at(50))
     first = book.tell(said)
@@ -34,18 +34,18 @@ def test_last_event_again_is_a_duplicate_with_the_same_answer(kind: str) -> None
 
 
 def test_first_event_again_is_a_duplicate() -> None:
-    book = Book()
+    book = LedgerDriver()
     assert [book.report(START, second, event_id="e-1") for second in (0, 60)] == ["recorded", "duplicate"]
-    assert book.account() == Account(0, 0, {})
+    assert book.account() == TimeUse(0, 0, {})
 
 
-def test_last_event_id_again_is_a_duplicate_though_an_event_without_one_came_between(book: Book) -> None:
+def test_last_event_id_again_is_a_duplicate_though_an_event_without_one_came_between(book: LedgerDriver) -> None:
     book.report(HEARTBEAT, 90)
     assert book.report(HEARTBEAT, 120, event_id="e-1", seq=5) == "duplicate"
     assert book.session().last_billed_at_ms == at(90)
 
 
-def test_last_event_id_again_is_a_duplicate_though_a_start_without_one_came_between(book: Book) -> None:
+def test_last_event_id_again_is_a_duplicate_though_a_start_without_one_came_between(book: LedgerDriver) -> None:
     """Else the retry of an old ``end`` would close the new incarnation."""
     book.report(END, 90, event_id="e-2")
     book.report(START, 120)
@@ -53,7 +53,7 @@ def test_last_event_id_again_is_a_duplicate_though_a_start_without_one_came_betw
     assert book.session().status == "active"
 
 
-def test_start_that_reopened_a_session_again_is_a_duplicate(book: Book) -> None:
+def test_start_that_reopened_a_session_again_is_a_duplicate(book: LedgerDriver) -> None:
     book.report(END, 120)
     outcomes = [book.report(START, second, event_id="e-2") for second in (180, 240)]
     assert (outcomes, book.session().incarnation) == (["recorded", "duplicate"], 2)
@@ -73,7 +73,9 @@ def test_start_that_reopened_a_session_again_is_a_duplicate(book: Book) -> None:
         pytest.param({"occurred_at_ms": at(59)}, id="time"),
     ],
 )
-def test_event_id_with_other_content_is_a_conflict_that_changes_nothing(book: Book, changed: dict[str, Any]) -> None:
+def test_event_id_with_other_content_is_a_conflict_that_changes_nothing(
+    book: LedgerDriver, changed: dict[str, Any]
+) -> None:
     before, count = book.session(), len(book.entries)
     said = {"kind": HEARTBEAT, "event_id": "e-1", "seq": 5, **changed}
     with pytest.raises(Rejected) as rejection:
@@ -82,11 +84,11 @@ def test_event_id_with_other_content_is_a_conflict_that_changes_nothing(book: Bo
     assert (book.session(), len(book.entries)) == (before, count)
 
 
-def test_event_id_of_another_session_is_no_conflict(book: Book) -> None:
+def test_event_id_of_another_session_is_no_conflict(book: LedgerDriver) -> None:
     assert book.report(START, 90, session_id="s-2", event_id="e-1") == "recorded"
 
 
-def test_event_id_is_compared_with_the_last_event_that_counted(book: Book) -> None:
+def test_event_id_is_compared_with_the_last_event_that_counted(book: LedgerDriver) -> None:
     """A late event is not one of those: the retry of the event before it is still known."""
     assert book.report(HEARTBEAT, 70, event_id="e-0", seq=4) == "late"
     assert book.report(HEARTBEAT, 80, event_id="e-1", seq=5) == "duplicate"
@@ -94,38 +96,38 @@ def test_event_id_is_compared_with_the_last_event_that_counted(book: Book) -> No
 
 @pytest.mark.parametrize("seq", [0, 4, 5])
 @pytest.mark.parametrize("kind", EVENTS)
-def test_seq_not_above_the_last_is_late_and_changes_nothing(book: Book, kind: str, seq: int) -> None:
+def test_seq_not_above_the_last_is_late_and_changes_nothing(book: LedgerDriver, kind: str, seq: int) -> None:
     before, count = book.session(), len(book.entries)
     assert book.report(kind, 90, seq=seq, upstream_addr=HOST_B) == "late"
     assert (book.session(), len(book.entries)) == (before, count)
 
 
 @pytest.mark.parametrize("seq", [6, 100])
-def test_seq_above_the_last_counts_even_if_some_are_missing(book: Book, seq: int) -> None:
+def test_seq_above_the_last_counts_even_if_some_are_missing(book: LedgerDriver, seq: int) -> None:
     assert book.report(HEARTBEAT, 120, seq=seq) == "recorded"
     assert book.session().seq == seq
-    assert book.account() == Account(2 * MINUTE_MS, 2 * MINUTE_MS, {})
+    assert book.account() == TimeUse(2 * MINUTE_MS, 2 * MINUTE_MS, {})
 
 
-def test_event_without_seq_counts_and_keeps_the_last_one(book: Book) -> None:
+def test_event_without_seq_counts_and_keeps_the_last_one(book: LedgerDriver) -> None:
     assert book.report(HEARTBEAT, 120) == "recorded"
     assert book.session().seq == 5
     assert book.report(HEARTBEAT, 130, seq=5) == "late"
 
 
 def test_first_event_with_seq_is_recorded_whatever_it_is() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0)
     assert book.report(HEARTBEAT, 60, seq=0) == "recorded"
     assert book.session().seq == 0
 
 
 def test_seq_of_zero_is_remembered() -> None:
-    book = Book()
+    book = LedgerDriver()
     assert [book.report(START, second, seq=0) for second in (0, 60)] == ["recorded", "late"]
 
 
-def test_seq_goes_on_over_incarnations(book: Book) -> None:
+def test_seq_goes_on_over_incarnations(book: LedgerDriver) -> None:
     """So a ``start`` that was held up in the network cannot reopen the session."""
     book.report(END, 120, seq=6)
     assert book.report(START, 180, seq=1) == "late"
@@ -134,14 +136,14 @@ def test_seq_goes_on_over_incarnations(book: Book) -> None:
     assert book.session().incarnation == 2
 
 
-def test_start_without_seq_keeps_the_last_one(book: Book) -> None:
+def test_start_without_seq_keeps_the_last_one(book: LedgerDriver) -> None:
     book.report(END, 120, seq=6)
     assert book.report(START, 180) == "recorded"
     assert book.session().seq == 6
     assert book.report(HEARTBEAT, 240, seq=6) == "late"
 
 
-def test_end_again_is_a_duplicate_whatever_its_seq(book: Book) -> None:
+def test_end_again_is_a_duplicate_whatever_its_seq(book: LedgerDriver) -> None:
     book.report(END, 120, event_id="e-2", seq=6)
     outcomes = [
         book.report(END, 180, event_id=event_id, seq=seq) for event_id, seq in (("e-2", 6), (None, 1), ("e-3", 7))
@@ -151,7 +153,7 @@ def test_end_again_is_a_duplicate_whatever_its_seq(book: Book) -> None:
 
 
 def test_edge_that_sends_neither_cannot_bill_a_moment_twice() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0)
     said = event(kind=HEARTBEAT, at_ms=at(60), occurred_at_ms=at(60))
     outcomes = [book.tell(replace(said, received_at_ms=at(second))).kind for second in (60, 70, 80)]
@@ -159,7 +161,7 @@ def test_edge_that_sends_neither_cannot_bill_a_moment_twice() -> None:
     assert book.credits_wei() == [MINUTE_WEI]
 
 
-def test_older_event_with_an_id_bills_no_moment_twice(book: Book) -> None:
+def test_older_event_with_an_id_bills_no_moment_twice(book: LedgerDriver) -> None:
     """Only the last id is remembered; an older event comes through, and finds nothing left to bill."""
     book.report(HEARTBEAT, 120, event_id="e-2", occurred=120)
     book.report(HEARTBEAT, 130, event_id="e-1", occurred=60)

@@ -10,20 +10,20 @@ import pytest
 
 from payments.domain.sessions import END, EVENTS, HEARTBEAT, START
 from payments.errors import Rejected
-from tests.domain.book import MINUTE_MS, MINUTE_WEI, Account, Book, at
+from tests.domain.ledger_driver import MINUTE_MS, MINUTE_WEI, LedgerDriver, TimeUse, at
 from tests.harness import HOST_A, HOST_B
 
 OTHER_ADDRESS = [pytest.param(HOST_A, id="same-address"), pytest.param(HOST_B, id="other-address")]
 
 
 @pytest.fixture
-def book() -> Book:
+def book() -> LedgerDriver:
     """An empty book: 0.001 ETH a minute, no maximum gap, events believed for a day."""
-    return Book()
+    return LedgerDriver()
 
 
 @pytest.fixture
-def ended(book: Book) -> Book:
+def ended(book: LedgerDriver) -> LedgerDriver:
     """A session of one minute that has ended, with its credit."""
     book.report(START, 0)
     book.report(END, 60)
@@ -31,7 +31,7 @@ def ended(book: Book) -> Book:
 
 
 @pytest.fixture
-def reaped(book: Book) -> Book:
+def reaped(book: LedgerDriver) -> LedgerDriver:
     """A session of one minute that the reaper has closed."""
     book.report(START, 0)
     book.report(HEARTBEAT, 60)
@@ -40,25 +40,25 @@ def reaped(book: Book) -> Book:
 
 
 @pytest.mark.parametrize(("kind", "status"), [(START, "active"), (HEARTBEAT, "active"), (END, "ended")])
-def test_first_event_of_a_session_begins_it_and_bills_nothing(book: Book, kind: str, status: str) -> None:
+def test_first_event_of_a_session_begins_it_and_bills_nothing(book: LedgerDriver, kind: str, status: str) -> None:
     assert book.report(kind, 0) == "recorded"
     session = book.session()
     assert (session.incarnation, session.status, session.started_at_ms) == (1, status, at(0))
     assert (session.ended_at_ms, session.end_reason) == ((at(0), "end") if kind == END else (None, None))
     assert session.heartbeat_count == (kind == HEARTBEAT)
-    assert book.account() == Account(0, 0, {})
+    assert book.account() == TimeUse(0, 0, {})
     assert book.credits_wei() == []
 
 
 @pytest.mark.parametrize("kind", EVENTS)
-def test_first_event_of_a_session_needs_an_address(book: Book, kind: str) -> None:
+def test_first_event_of_a_session_needs_an_address(book: LedgerDriver, kind: str) -> None:
     with pytest.raises(Rejected) as rejection:
         book.report(kind, 0, upstream_addr=None)
     assert (rejection.value.kind, list(rejection.value.fields)) == ("invalid", ["upstream_addr"])
     assert book.entries == []
 
 
-def test_start_of_an_active_session_counts_as_a_heartbeat(book: Book) -> None:
+def test_start_of_an_active_session_counts_as_a_heartbeat(book: LedgerDriver) -> None:
     book.report(START, 0)
     assert book.report(START, 60) == "recorded"
     session = book.session()
@@ -66,35 +66,35 @@ def test_start_of_an_active_session_counts_as_a_heartbeat(book: Book) -> None:
     assert book.earned_wei() == {"orch-a": MINUTE_WEI}
 
 
-def test_only_heartbeats_are_counted_as_such(book: Book) -> None:
+def test_only_heartbeats_are_counted_as_such(book: LedgerDriver) -> None:
     for second, kind in enumerate([START, HEARTBEAT, START, HEARTBEAT, HEARTBEAT, END, HEARTBEAT]):
         book.report(kind, second)
     assert book.session().heartbeat_count == 3
 
 
-def test_end_bills_and_closes(ended: Book) -> None:
+def test_end_bills_and_closes(ended: LedgerDriver) -> None:
     session = ended.session()
     assert (session.status, session.ended_at_ms, session.end_reason) == ("ended", at(60), "end")
-    assert ended.account() == Account(MINUTE_MS, MINUTE_MS, {})
+    assert ended.account() == TimeUse(MINUTE_MS, MINUTE_MS, {})
     assert ended.earned_wei() == {"orch-a": MINUTE_WEI}
 
 
 @pytest.mark.parametrize("host", OTHER_ADDRESS)
-def test_end_again_is_a_duplicate_and_changes_nothing(ended: Book, host: str) -> None:
+def test_end_again_is_a_duplicate_and_changes_nothing(ended: LedgerDriver, host: str) -> None:
     before, count = ended.session(), len(ended.entries)
     assert [ended.report(END, second, upstream_addr=host) for second in (60, 61, 3600)] == ["duplicate"] * 3
     assert (ended.session(), len(ended.entries)) == (before, count)
 
 
 @pytest.mark.parametrize("host", OTHER_ADDRESS)
-def test_heartbeat_after_end_is_late_and_changes_nothing(ended: Book, host: str) -> None:
+def test_heartbeat_after_end_is_late_and_changes_nothing(ended: LedgerDriver, host: str) -> None:
     before, count = ended.session(), len(ended.entries)
     assert [ended.report(HEARTBEAT, second, upstream_addr=host) for second in (60, 61, 3600)] == ["late"] * 3
     assert (ended.session(), len(ended.entries)) == (before, count)
 
 
 @pytest.mark.parametrize("host", OTHER_ADDRESS)
-def test_start_after_end_is_a_new_incarnation_that_bills_from_then_on(ended: Book, host: str) -> None:
+def test_start_after_end_is_a_new_incarnation_that_bills_from_then_on(ended: LedgerDriver, host: str) -> None:
     before = ended.session()
     assert ended.report(START, 600, upstream_addr=host) == "recorded"
     session = ended.session()
@@ -105,13 +105,13 @@ def test_start_after_end_is_a_new_incarnation_that_bills_from_then_on(ended: Boo
     assert ended.entries[1].session == before
 
 
-def test_new_incarnation_knows_what_the_old_one_was_told(ended: Book) -> None:
+def test_new_incarnation_knows_what_the_old_one_was_told(ended: LedgerDriver) -> None:
     ended.report(START, 600, upstream_addr=None)
     assert (ended.session().upstream_addr, ended.session().orchestrator_id) == (HOST_A, "orch-a")
 
 
 def test_new_incarnation_does_not_inherit_wei_that_did_not_fill_up() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.terms = book.terms._replace(rate_wei_per_minute=1)
     for begin in (0, 100):
         book.report(START, begin)
@@ -120,15 +120,15 @@ def test_new_incarnation_does_not_inherit_wei_that_did_not_fill_up() -> None:
 
 
 @pytest.mark.parametrize("occurred", [0, 30, 60], ids=["at-the-first-start", "within", "at-the-end"])
-def test_start_after_end_that_claims_an_earlier_time_bills_no_moment_again(ended: Book, occurred: int) -> None:
+def test_start_after_end_that_claims_an_earlier_time_bills_no_moment_again(ended: LedgerDriver, occurred: int) -> None:
     ended.report(START, 600, occurred)
     assert ended.session().started_at_ms == at(60)
     ended.report(END, 660, 120)
     assert ended.earned_wei() == {"orch-a": 2 * MINUTE_WEI}
-    assert ended.account() == Account(MINUTE_MS, MINUTE_MS, {})
+    assert ended.account() == TimeUse(MINUTE_MS, MINUTE_MS, {})
 
 
-def test_start_after_end_with_the_clock_stepped_back_begins_where_the_last_one_ended(ended: Book) -> None:
+def test_start_after_end_with_the_clock_stepped_back_begins_where_the_last_one_ended(ended: LedgerDriver) -> None:
     ended.report(START, -600)
     ended.report(HEARTBEAT, -540)
     assert ended.session().started_at_ms == at(60)
@@ -136,36 +136,36 @@ def test_start_after_end_with_the_clock_stepped_back_begins_where_the_last_one_e
     assert ended.earned_wei() == {"orch-a": 2 * MINUTE_WEI}
 
 
-def test_heartbeat_after_a_reap_resumes_the_session(reaped: Book) -> None:
+def test_heartbeat_after_a_reap_resumes_the_session(reaped: LedgerDriver) -> None:
     assert reaped.report(HEARTBEAT, 600) == "recorded"
     session = reaped.session()
     assert (session.incarnation, session.status, session.ended_at_ms, session.end_reason) == (1, "active", None, None)
-    assert reaped.account() == Account(10 * MINUTE_MS, 10 * MINUTE_MS, {})
+    assert reaped.account() == TimeUse(10 * MINUTE_MS, 10 * MINUTE_MS, {})
     assert reaped.earned_wei() == {"orch-a": 10 * MINUTE_WEI}
 
 
-def test_heartbeat_after_a_reap_is_held_to_the_maximum_gap(reaped: Book) -> None:
+def test_heartbeat_after_a_reap_is_held_to_the_maximum_gap(reaped: LedgerDriver) -> None:
     reaped.terms = reaped.terms._replace(max_gap_ms=MINUTE_MS)
     reaped.report(HEARTBEAT, 600)
     reaped.report(HEARTBEAT, 660)
-    assert reaped.account() == Account(11 * MINUTE_MS, 2 * MINUTE_MS, {"gap": 9 * MINUTE_MS})
+    assert reaped.account() == TimeUse(11 * MINUTE_MS, 2 * MINUTE_MS, {"gap": 9 * MINUTE_MS})
 
 
-def test_end_after_a_reap_bills_and_closes_for_good(reaped: Book) -> None:
+def test_end_after_a_reap_bills_and_closes_for_good(reaped: LedgerDriver) -> None:
     assert reaped.report(END, 120) == "recorded"
     assert (reaped.session().end_reason, reaped.session().ended_at_ms) == ("end", at(120))
     assert reaped.earned_wei() == {"orch-a": 2 * MINUTE_WEI}
     assert [reaped.report(END, 180), reaped.report(HEARTBEAT, 180)] == ["duplicate", "late"]
 
 
-def test_start_after_a_reap_is_a_new_incarnation(reaped: Book) -> None:
+def test_start_after_a_reap_is_a_new_incarnation(reaped: LedgerDriver) -> None:
     assert reaped.report(START, 600) == "recorded"
     assert (reaped.session().incarnation, reaped.session().started_at_ms) == (2, at(600))
     reaped.report(END, 660)
     assert reaped.earned_wei() == {"orch-a": 2 * MINUTE_WEI}
 
 
-def test_event_that_was_counted_before_the_reap_stays_a_duplicate(book: Book) -> None:
+def test_event_that_was_counted_before_the_reap_stays_a_duplicate(book: LedgerDriver) -> None:
     book.report(START, 0)
     book.report(HEARTBEAT, 60, event_id="e-1", seq=1)
     book.reap()
@@ -174,7 +174,7 @@ def test_event_that_was_counted_before_the_reap_stays_a_duplicate(book: Book) ->
     assert book.session().end_reason == "timeout"
 
 
-def test_sessions_do_not_touch_each_other(ended: Book) -> None:
+def test_sessions_do_not_touch_each_other(ended: LedgerDriver) -> None:
     ended.report(START, 0, session_id="s-2", upstream_addr=HOST_B)
     before = ended.session("s-2")
     ended.report(START, 600)
@@ -186,7 +186,7 @@ def test_sessions_do_not_touch_each_other(ended: Book) -> None:
 def test_any_events_a_minute_apart_earn_what_counting_minutes_says(length: int) -> None:
     """All sequences of ``length`` events, each on either host: every combination of the claims above."""
     for story in product(product(EVENTS, (HOST_A, HOST_B)), repeat=length):
-        book = Book()
+        book = LedgerDriver()
         outcomes = [book.report(kind, 60 * minute, upstream_addr=host) for minute, (kind, host) in enumerate(story)]
         assert (outcomes, book.earned_wei()) == tally(story), story
         book.account()

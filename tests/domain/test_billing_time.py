@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.domain.sessions import END, EVENTS, HEARTBEAT, START
-from tests.domain.book import MINUTE_MS, MINUTE_WEI, Account, Book, at
+from tests.domain.ledger_driver import MINUTE_MS, MINUTE_WEI, LedgerDriver, TimeUse, at
 from tests.harness import HOST_A, HOST_B, TERMS, campaign, event
 
 HOUR = 3600
@@ -15,39 +15,39 @@ GAP_MINUTE = TERMS._replace(max_gap_ms=MINUTE_MS)
 
 
 def test_occurred_at_bills_up_to_when_it_occurred() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 5, occurred=0)
     book.report(HEARTBEAT, 100, occurred=60)
-    assert book.account() == Account(MINUTE_MS, MINUTE_MS, {})
+    assert book.account() == TimeUse(MINUTE_MS, MINUTE_MS, {})
     assert (book.session().last_billed_at_ms, book.session().last_seen_at_ms) == (at(60), at(100))
 
 
 @pytest.mark.parametrize("kind", EVENTS)
 def test_occurred_at_in_the_future_counts_as_the_time_of_receipt(kind: str) -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0)
     book.report(kind, 60, occurred=10**6)
-    assert book.account() == Account(MINUTE_MS, MINUTE_MS, {})
+    assert book.account() == TimeUse(MINUTE_MS, MINUTE_MS, {})
     assert book.session().last_billed_at_ms == at(60)
 
 
 def test_start_in_the_future_begins_at_its_receipt() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0, occurred=10**6)
     assert book.session().started_at_ms == at(0)
 
 
 def test_occurred_at_before_the_last_billed_moment_bills_nothing() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0)
     book.report(HEARTBEAT, 60)
     assert book.report(HEARTBEAT, 90, occurred=30) == "recorded"
-    assert book.account() == Account(MINUTE_MS, MINUTE_MS, {})
+    assert book.account() == TimeUse(MINUTE_MS, MINUTE_MS, {})
     assert book.credits_wei() == [MINUTE_WEI]
 
 
 def test_end_that_occurred_earlier_closes_at_the_last_billed_moment() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0)
     book.report(HEARTBEAT, 60)
     book.report(END, 90, occurred=30)
@@ -55,7 +55,7 @@ def test_end_that_occurred_earlier_closes_at_the_last_billed_moment() -> None:
 
 
 def test_events_kept_back_by_the_edge_bill_as_if_they_had_come_in_time() -> None:
-    book = Book()
+    book = LedgerDriver()
     for occurred in (0, 60, 120):
         book.report(HEARTBEAT, HOUR, occurred)
     assert book.credits_wei() == [MINUTE_WEI, MINUTE_WEI]
@@ -64,36 +64,36 @@ def test_events_kept_back_by_the_edge_bill_as_if_they_had_come_in_time() -> None
 @pytest.mark.parametrize(
     ("second", "account"),
     [
-        pytest.param(60, Account(MINUTE_MS, MINUTE_MS, {}), id="of-the-maximum-is-credited"),
-        pytest.param(61, Account(61_000, 0, {"gap": 61_000}), id="longer-is-not-credited-at-all"),
+        pytest.param(60, TimeUse(MINUTE_MS, MINUTE_MS, {}), id="of-the-maximum-is-credited"),
+        pytest.param(61, TimeUse(61_000, 0, {"gap": 61_000}), id="longer-is-not-credited-at-all"),
     ],
 )
 @pytest.mark.parametrize("kind", EVENTS)
-def test_silence(kind: str, second: int, account: Account) -> None:
-    book = Book(GAP_MINUTE)
+def test_silence(kind: str, second: int, account: TimeUse) -> None:
+    book = LedgerDriver(GAP_MINUTE)
     book.report(START, 0)
     book.report(kind, second)
     assert book.account() == account
 
 
 def test_session_earns_again_after_a_gap() -> None:
-    book = Book(GAP_MINUTE)
+    book = LedgerDriver(GAP_MINUTE)
     for second in (0, 60, 600, 660):
         book.report(HEARTBEAT, second)
-    assert book.account() == Account(11 * MINUTE_MS, 2 * MINUTE_MS, {"gap": 9 * MINUTE_MS})
+    assert book.account() == TimeUse(11 * MINUTE_MS, 2 * MINUTE_MS, {"gap": 9 * MINUTE_MS})
     assert book.earned_wei() == {"orch-a": 2 * MINUTE_WEI}
 
 
 def test_gap_is_measured_between_moments_not_between_receipts() -> None:
-    book = Book(GAP_MINUTE)
+    book = LedgerDriver(GAP_MINUTE)
     book.report(START, 0)
     for occurred in (60, 120):
         book.report(HEARTBEAT, HOUR, occurred)
-    assert book.account() == Account(2 * MINUTE_MS, 2 * MINUTE_MS, {})
+    assert book.account() == TimeUse(2 * MINUTE_MS, 2 * MINUTE_MS, {})
 
 
 def test_no_maximum_gap_credits_any_silence() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0)
     book.report(END, 30 * 24 * HOUR)
     assert book.earned_wei() == {"orch-a": 30 * 24 * 60 * MINUTE_WEI}
@@ -102,12 +102,12 @@ def test_no_maximum_gap_credits_any_silence() -> None:
 @pytest.mark.parametrize(
     ("received", "account"),
     [
-        pytest.param(60 + HOUR, Account(MINUTE_MS, MINUTE_MS, {}), id="at-the-horizon-is-credited"),
-        pytest.param(61 + HOUR, Account(MINUTE_MS, 0, {"expired": MINUTE_MS}), id="behind-it-is-not"),
+        pytest.param(60 + HOUR, TimeUse(MINUTE_MS, MINUTE_MS, {}), id="at-the-horizon-is-credited"),
+        pytest.param(61 + HOUR, TimeUse(MINUTE_MS, 0, {"expired": MINUTE_MS}), id="behind-it-is-not"),
     ],
 )
-def test_event_that_occurred(received: int, account: Account) -> None:
-    book = Book(AGE_HOUR)
+def test_event_that_occurred(received: int, account: TimeUse) -> None:
+    book = LedgerDriver(AGE_HOUR)
     book.report(START, 0)
     book.report(HEARTBEAT, received, occurred=60)
     assert book.account() == account
@@ -115,49 +115,49 @@ def test_event_that_occurred(received: int, account: Account) -> None:
 
 def test_start_that_claims_long_ago_is_believed_back_to_the_horizon_only() -> None:
     """The interval is split there: what lies behind has expired, the rest is credited."""
-    book = Book(AGE_HOUR)
+    book = LedgerDriver(AGE_HOUR)
     book.report(START, 0, occurred=-10 * HOUR)
     book.report(HEARTBEAT, 60)
-    assert book.account() == Account(10 * HOUR_MS + MINUTE_MS, HOUR_MS + MINUTE_MS, {"expired": 9 * HOUR_MS})
+    assert book.account() == TimeUse(10 * HOUR_MS + MINUTE_MS, HOUR_MS + MINUTE_MS, {"expired": 9 * HOUR_MS})
     assert book.earned_wei() == {"orch-a": 61 * MINUTE_WEI}
 
 
 def test_expired_heartbeat_does_not_expire_what_follows_it() -> None:
-    book = Book(AGE_HOUR)
+    book = LedgerDriver(AGE_HOUR)
     book.report(START, 0)
     book.report(HEARTBEAT, 2 * HOUR, occurred=60)
     book.report(HEARTBEAT, 2 * HOUR + 60)
-    assert book.account() == Account(2 * HOUR_MS + MINUTE_MS, HOUR_MS + MINUTE_MS, {"expired": HOUR_MS})
+    assert book.account() == TimeUse(2 * HOUR_MS + MINUTE_MS, HOUR_MS + MINUTE_MS, {"expired": HOUR_MS})
 
 
 def test_event_without_occurred_at_never_expires() -> None:
-    book = Book(AGE_HOUR)
+    book = LedgerDriver(AGE_HOUR)
     book.report(START, 0)
     book.report(END, 5 * HOUR)
-    assert book.account() == Account(5 * HOUR_MS, 5 * HOUR_MS, {})
+    assert book.account() == TimeUse(5 * HOUR_MS, 5 * HOUR_MS, {})
 
 
 def test_expired_time_of_an_unmatched_session_counts_once() -> None:
-    book = Book(AGE_HOUR)
+    book = LedgerDriver(AGE_HOUR)
     book.report(START, 0, occurred=-2 * HOUR, upstream_addr="198.51.100.1")
     book.report(END, 60)
     unbilled_ms = {"expired": HOUR_MS, "unattributed": HOUR_MS + MINUTE_MS}
-    assert book.account() == Account(2 * HOUR_MS + MINUTE_MS, 0, unbilled_ms)
+    assert book.account() == TimeUse(2 * HOUR_MS + MINUTE_MS, 0, unbilled_ms)
 
 
 def test_gap_comes_before_any_other_cause() -> None:
-    book = Book(AGE_HOUR._replace(max_gap_ms=MINUTE_MS, rate_wei_per_minute=0))
+    book = LedgerDriver(AGE_HOUR._replace(max_gap_ms=MINUTE_MS, rate_wei_per_minute=0))
     book.report(START, 0, occurred=-10 * HOUR, upstream_addr="198.51.100.1")
     book.report(END, 60)
-    assert book.account() == Account(10 * HOUR_MS + MINUTE_MS, 0, {"gap": 10 * HOUR_MS + MINUTE_MS})
+    assert book.account() == TimeUse(10 * HOUR_MS + MINUTE_MS, 0, {"gap": 10 * HOUR_MS + MINUTE_MS})
 
 
 def test_maximum_age_zero_believes_no_clock_but_our_own() -> None:
-    book = Book(TERMS._replace(max_event_age_ms=0))
+    book = LedgerDriver(TERMS._replace(max_event_age_ms=0))
     book.report(START, 10, occurred=0)
     book.report(HEARTBEAT, 60, occurred=50)
     book.report(HEARTBEAT, 120)
-    assert book.account() == Account(2 * MINUTE_MS, MINUTE_MS, {"expired": MINUTE_MS})
+    assert book.account() == TimeUse(2 * MINUTE_MS, MINUTE_MS, {"expired": MINUTE_MS})
 
 
 SECONDS = st.integers(-3 * HOUR, 3 * HOUR)
@@ -178,7 +178,9 @@ REPORTS = st.lists(
 def test_every_millisecond_is_accounted_for_whatever_is_reported(
     reports: list[tuple[str, int, int | None, str]], max_gap_ms: int, max_event_age_ms: int, rate_wei: int
 ) -> None:
-    book = Book(TERMS._replace(max_gap_ms=max_gap_ms, max_event_age_ms=max_event_age_ms, rate_wei_per_minute=rate_wei))
+    book = LedgerDriver(
+        TERMS._replace(max_gap_ms=max_gap_ms, max_event_age_ms=max_event_age_ms, rate_wei_per_minute=rate_wei)
+    )
     latest_ms = None
     for kind, second, occurred, host in reports:
         said = event(

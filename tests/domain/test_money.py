@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from payments.domain.money import WEI_PER_ETH, accrue, format_eth, parse_eth, parse_rate, parse_signed_eth, read_eth
 from payments.domain.sessions import HEARTBEAT, START
-from tests.domain.book import Book
+from tests.domain.ledger_driver import LedgerDriver
 from tests.harness import NOON_MS, TERMS, campaign, event
 
 AMOUNTS_WEI = st.integers(min_value=0, max_value=10**45)
@@ -137,7 +137,7 @@ def test_parts_of_a_time_earn_what_the_whole_earns(rate_wei: int, intervals_ms: 
 @given(rate_wei=RATES_WEI, intervals_ms=INTERVALS_MS)
 @campaign(150)
 def test_credits_of_a_session_add_up_to_its_rate_times_its_time(rate_wei: int, intervals_ms: list[int]) -> None:
-    book = Book(TERMS._replace(rate_wei_per_minute=rate_wei))
+    book = LedgerDriver(TERMS._replace(rate_wei_per_minute=rate_wei))
     now_ms = NOON_MS
     book.tell(event(kind=START, at_ms=now_ms))
     for interval_ms in intervals_ms:

@@ -5,31 +5,31 @@ from typing import Any
 import pytest
 
 from payments.domain.readings import PowerState
-from tests.domain.book import MINUTE_MS, MINUTE_WEI, Account, Book, at
+from tests.domain.ledger_driver import MINUTE_MS, MINUTE_WEI, LedgerDriver, TimeUse, at
 from tests.harness import TERMS
 
 POWERED = TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI)
 """A minute of power earns what a minute of a session does; readings may be three minutes apart."""
 
-ASLEEP_MINUTE = Account(MINUTE_MS, 0, {"asleep": MINUTE_MS})
+ASLEEP_MINUTE = TimeUse(MINUTE_MS, 0, {"asleep": MINUTE_MS})
 
 
 @pytest.fixture
-def book() -> Book:
+def book() -> LedgerDriver:
     """An empty book, under ``POWERED``."""
-    return Book(POWERED)
+    return LedgerDriver(POWERED)
 
 
-def test_first_awake_reading_begins_an_interval_and_earns_nothing(book: Book) -> None:
+def test_first_awake_reading_begins_an_interval_and_earns_nothing(book: LedgerDriver) -> None:
     assert book.read(0) == "recorded"
     assert book.power() == PowerState(
         "orch-a", "awake", None, at(0), at(0), at(0), at(180), at(0), at(0), billed_ms=0, billed_wei=0, remainder=0,
         last_credited_wei=0, no_credit="first_reading", unbilled_ms={},
     )  # fmt: skip
-    assert (book.metered(), book.credits_wei(), book.earned_wei()) == (Account(0, 0, {}), [], {})
+    assert (book.metered(), book.credits_wei(), book.earned_wei()) == (TimeUse(0, 0, {}), [], {})
 
 
-def test_two_awake_readings_earn_the_time_between_them(book: Book) -> None:
+def test_two_awake_readings_earn_the_time_between_them(book: LedgerDriver) -> None:
     book.read(0)
     assert book.read(60) == "recorded"
     assert book.power() == PowerState(
@@ -39,10 +39,10 @@ def test_two_awake_readings_earn_the_time_between_them(book: Book) -> None:
     assert book.earned_wei() == {"orch-a": MINUTE_WEI}
 
 
-def test_drifting_cadence_costs_nobody_anything(book: Book) -> None:
+def test_drifting_cadence_costs_nobody_anything(book: LedgerDriver) -> None:
     for second in (0, 61, 119, 187, 240, 301, 481):
         book.read(second)
-    assert book.metered() == Account(481_000, 481_000, {})
+    assert book.metered() == TimeUse(481_000, 481_000, {})
     assert book.earned_wei() == {"orch-a": 481 * MINUTE_WEI // 60}
 
 
@@ -54,19 +54,19 @@ def test_drifting_cadence_costs_nobody_anything(book: Book) -> None:
         pytest.param([(0, "asleep"), (60, "asleep")], ASLEEP_MINUTE, "asleep", id="slept"),
         pytest.param([(0, "awake"), (60, "waking")], ASLEEP_MINUTE, "asleep", id="other-word"),
         pytest.param([(0, "awake"), (60, "Awake")], ASLEEP_MINUTE, "asleep", id="other-case"),
-        pytest.param([(0, "awake"), (60, "unknown")], Account(60_000, 0, {"unknown": 60_000}), "unknown", id="lost"),
-        pytest.param([(0, "unknown"), (60, "awake")], Account(60_000, 0, {"unknown": 60_000}), "unknown", id="found"),
+        pytest.param([(0, "awake"), (60, "unknown")], TimeUse(60_000, 0, {"unknown": 60_000}), "unknown", id="lost"),
+        pytest.param([(0, "unknown"), (60, "awake")], TimeUse(60_000, 0, {"unknown": 60_000}), "unknown", id="found"),
         pytest.param(
-            [(0, "unknown"), (60, "asleep")], Account(60_000, 0, {"unknown": 60_000}), "unknown", id="found-asleep"
+            [(0, "unknown"), (60, "asleep")], TimeUse(60_000, 0, {"unknown": 60_000}), "unknown", id="found-asleep"
         ),
-        pytest.param([(0, "awake"), (180, "awake")], Account(180_000, 180_000, {}), None, id="at-the-maximum-gap"),
-        pytest.param([(0, "awake"), (181, "awake")], Account(181_000, 0, {"gap": 181_000}), "gap", id="behind-it"),
-        pytest.param([(0, "awake"), (181, "unknown")], Account(181_000, 0, {"gap": 181_000}), "gap", id="gap-first"),
-        pytest.param([(60, "awake"), (0, "awake")], Account(0, 0, {}), "clock", id="clock-stepped-back"),
+        pytest.param([(0, "awake"), (180, "awake")], TimeUse(180_000, 180_000, {}), None, id="at-the-maximum-gap"),
+        pytest.param([(0, "awake"), (181, "awake")], TimeUse(181_000, 0, {"gap": 181_000}), "gap", id="behind-it"),
+        pytest.param([(0, "awake"), (181, "unknown")], TimeUse(181_000, 0, {"gap": 181_000}), "gap", id="gap-first"),
+        pytest.param([(60, "awake"), (0, "awake")], TimeUse(0, 0, {}), "clock", id="clock-stepped-back"),
     ],
 )  # fmt: skip
 def test_time_between_two_readings(
-    readings: list[tuple[int, str]], account: Account, no_credit: str | None, book: Book
+    readings: list[tuple[int, str]], account: TimeUse, no_credit: str | None, book: LedgerDriver
 ) -> None:
     for second, state in readings:
         assert book.read(second, state) == "recorded"
@@ -75,20 +75,20 @@ def test_time_between_two_readings(
 
 
 @pytest.mark.parametrize("between", ["unknown", "asleep"])
-def test_power_earns_again_from_the_second_awake_reading_on(between: str, book: Book) -> None:
+def test_power_earns_again_from_the_second_awake_reading_on(between: str, book: LedgerDriver) -> None:
     for second, state in ((0, "awake"), (60, "awake"), (120, between), (180, "awake"), (240, "awake")):
         book.read(second, state)
-    assert book.metered() == Account(4 * MINUTE_MS, 2 * MINUTE_MS, {between: 2 * MINUTE_MS})
+    assert book.metered() == TimeUse(4 * MINUTE_MS, 2 * MINUTE_MS, {between: 2 * MINUTE_MS})
     assert book.credits_wei() == [MINUTE_WEI, MINUTE_WEI]
 
 
-def test_power_earns_again_after_a_gap(book: Book) -> None:
+def test_power_earns_again_after_a_gap(book: LedgerDriver) -> None:
     for second in (0, 60, 600, 660):
         book.read(second)
-    assert book.metered() == Account(11 * MINUTE_MS, 2 * MINUTE_MS, {"gap": 9 * MINUTE_MS})
+    assert book.metered() == TimeUse(11 * MINUTE_MS, 2 * MINUTE_MS, {"gap": 9 * MINUTE_MS})
 
 
-def test_detail_is_that_of_the_last_reading(book: Book) -> None:
+def test_detail_is_that_of_the_last_reading(book: LedgerDriver) -> None:
     book.read(0, "unknown", detail="no answer within 3 s")
     assert book.power().detail == "no answer within 3 s"
     assert book.entries[-1].metadata["detail"] == "no answer within 3 s"
@@ -97,18 +97,18 @@ def test_detail_is_that_of_the_last_reading(book: Book) -> None:
     assert "detail" not in book.entries[-1].metadata
 
 
-def test_clock_that_steps_back_pays_no_labelled_moment_twice(book: Book) -> None:
+def test_clock_that_steps_back_pays_no_labelled_moment_twice(book: LedgerDriver) -> None:
     """Noon to 12:02 is paid; the clock goes back a minute and shows 12:01 to 12:02 a second time."""
     reasons = []
     for second in (0, 60, 120, 60, 90, 120, 150, 180):
         book.read(second)
         reasons.append(book.power().no_credit)
     assert reasons == ["first_reading", None, None, "clock", "clock", "clock", None, None]
-    assert book.metered() == Account(3 * MINUTE_MS, 3 * MINUTE_MS, {})
+    assert book.metered() == TimeUse(3 * MINUTE_MS, 3 * MINUTE_MS, {})
     assert book.earned_wei() == {"orch-a": 3 * MINUTE_WEI}
 
 
-def test_reading_past_what_was_metered_pays_from_there(book: Book) -> None:
+def test_reading_past_what_was_metered_pays_from_there(book: LedgerDriver) -> None:
     for second in (0, 60, 30, 90):
         book.read(second)
     assert [(entry.metadata["interval_start"], entry.metadata["interval_end"]) for entry in book.entries[2:]] == [
@@ -118,14 +118,16 @@ def test_reading_past_what_was_metered_pays_from_there(book: Book) -> None:
     assert book.credits_wei() == [MINUTE_WEI, MINUTE_WEI // 2]
 
 
-def test_clock_that_steps_far_ahead_is_a_gap_and_back_again_earns_nothing_until_it_gets_there(book: Book) -> None:
+def test_clock_that_steps_far_ahead_is_a_gap_and_back_again_earns_nothing_until_it_gets_there(
+    book: LedgerDriver,
+) -> None:
     for second in (0, 60, 3660, 120, 180, 3600, 3660, 3720):
         book.read(second)
-    assert book.metered() == Account(3_720_000, 2 * MINUTE_MS, {"gap": 3_600_000})
+    assert book.metered() == TimeUse(3_720_000, 2 * MINUTE_MS, {"gap": 3_600_000})
     assert book.credits_wei() == [MINUTE_WEI, MINUTE_WEI]
 
 
-def test_same_reading_again_is_a_duplicate(book: Book) -> None:
+def test_same_reading_again_is_a_duplicate(book: LedgerDriver) -> None:
     for second in (0, 60):
         book.read(second)
     before, count = book.power(), len(book.entries)
@@ -133,48 +135,48 @@ def test_same_reading_again_is_a_duplicate(book: Book) -> None:
     assert (book.power(), len(book.entries)) == (before, count)
 
 
-def test_first_reading_again_is_a_duplicate(book: Book) -> None:
+def test_first_reading_again_is_a_duplicate(book: LedgerDriver) -> None:
     assert [book.read(0), book.read(0)] == ["recorded", "duplicate"]
 
 
-def test_other_state_at_the_same_moment_is_recorded_and_ends_the_interval(book: Book) -> None:
+def test_other_state_at_the_same_moment_is_recorded_and_ends_the_interval(book: LedgerDriver) -> None:
     book.read(0)
     assert book.read(0, "asleep") == "recorded"
     book.read(60)
-    assert book.metered() == Account(MINUTE_MS, 0, {"asleep": MINUTE_MS})
+    assert book.metered() == TimeUse(MINUTE_MS, 0, {"asleep": MINUTE_MS})
 
 
-def test_earlier_reading_of_a_second_worker_pays_nothing_and_costs_nothing(book: Book) -> None:
+def test_earlier_reading_of_a_second_worker_pays_nothing_and_costs_nothing(book: LedgerDriver) -> None:
     """It asked a second before the first worker did, and was slower in recording what it heard."""
     for second in (0, 60, 59, 120, 119, 180):
         assert book.read(second) == "recorded"
-    assert book.metered() == Account(3 * MINUTE_MS, 3 * MINUTE_MS, {})
+    assert book.metered() == TimeUse(3 * MINUTE_MS, 3 * MINUTE_MS, {})
     assert book.earned_wei() == {"orch-a": 3 * MINUTE_WEI}
 
 
-def test_two_workers_that_take_turns_pay_what_one_does(book: Book) -> None:
+def test_two_workers_that_take_turns_pay_what_one_does(book: LedgerDriver) -> None:
     for second in (0, 17, 60, 77, 120, 137, 180):
         book.read(second)
     assert book.earned_wei() == {"orch-a": 3 * MINUTE_WEI}
 
 
 def test_rate_zero_is_unpriced() -> None:
-    book = Book(TERMS)
+    book = LedgerDriver(TERMS)
     book.read(0)
     book.read(60)
-    assert book.metered() == Account(MINUTE_MS, 0, {"unpriced": MINUTE_MS})
+    assert book.metered() == TimeUse(MINUTE_MS, 0, {"unpriced": MINUTE_MS})
     assert (book.power().no_credit, book.credits_wei(), book.earned_wei()) == ("unpriced", [], {})
 
 
 def test_asleep_comes_before_unpriced() -> None:
-    book = Book(TERMS)
+    book = LedgerDriver(TERMS)
     book.read(0, "asleep")
     book.read(60)
-    assert book.metered() == Account(MINUTE_MS, 0, {"asleep": MINUTE_MS})
+    assert book.metered() == TimeUse(MINUTE_MS, 0, {"asleep": MINUTE_MS})
 
 
 def test_session_rate_does_not_price_power() -> None:
-    book = Book(POWERED._replace(rate_wei_per_minute=0))
+    book = LedgerDriver(POWERED._replace(rate_wei_per_minute=0))
     book.read(0)
     book.read(60)
     assert book.earned_wei() == {"orch-a": MINUTE_WEI}
@@ -182,7 +184,7 @@ def test_session_rate_does_not_price_power() -> None:
 
 def test_wei_that_do_not_fill_up_are_kept_over_readings_that_earn_nothing() -> None:
     """At one wei a minute, three intervals of 20 s earn one wei, with an hour of sleep among them."""
-    book = Book(TERMS._replace(power_rate_wei_per_minute=1))
+    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
     for second, state in (
         (0, "awake"),
         (20, "awake"),
@@ -197,19 +199,19 @@ def test_wei_that_do_not_fill_up_are_kept_over_readings_that_earn_nothing() -> N
 
 
 def test_credit_of_nothing_is_the_last_one_credited() -> None:
-    book = Book(TERMS._replace(power_rate_wei_per_minute=1))
+    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
     for second in (0, 60, 70):
         book.read(second)
     assert (book.power().last_credited_wei, book.power().remainder) == (0, 10_000)
 
 
-def test_last_credit_is_remembered_over_readings_that_earn_nothing(book: Book) -> None:
+def test_last_credit_is_remembered_over_readings_that_earn_nothing(book: LedgerDriver) -> None:
     for second, state in ((0, "awake"), (60, "awake"), (120, "asleep")):
         book.read(second, state)
     assert (book.power().last_credited_wei, book.power().no_credit) == (MINUTE_WEI, "asleep")
 
 
-def test_state_lasts_since_the_first_reading_in_a_row_that_said_so(book: Book) -> None:
+def test_state_lasts_since_the_first_reading_in_a_row_that_said_so(book: LedgerDriver) -> None:
     since = []
     for second, state in (
         (0, "awake"),
@@ -240,13 +242,13 @@ def test_state_lasts_since_the_first_reading_in_a_row_that_said_so(book: Book) -
         pytest.param([(600, "awake"), (0, "awake")], (0, 180), id="a-clock-that-steps-back-begins-another"),
     ],
 )
-def test_awake_stretch(readings: list[tuple[int, str]], stretch: tuple[int, int], book: Book) -> None:
+def test_awake_stretch(readings: list[tuple[int, str]], stretch: tuple[int, int], book: LedgerDriver) -> None:
     for second, state in readings:
         book.read(second, state)
     assert (book.power().awake_from_ms, book.power().awake_until_ms) == (at(stretch[0]), at(stretch[1]))
 
 
-def test_orchestrators_are_metered_apart(book: Book) -> None:
+def test_orchestrators_are_metered_apart(book: LedgerDriver) -> None:
     for second in (0, 60):
         book.read(second)
         book.read(second, orchestrator_id="orch-b")
@@ -256,7 +258,7 @@ def test_orchestrators_are_metered_apart(book: Book) -> None:
     assert book.earned_wei() == {"orch-a": 2 * MINUTE_WEI, "orch-b": MINUTE_WEI}
 
 
-def test_power_and_sessions_share_a_balance(book: Book) -> None:
+def test_power_and_sessions_share_a_balance(book: LedgerDriver) -> None:
     book.report("start", 0)
     book.read(0)
     book.report("heartbeat", 60)
@@ -276,7 +278,7 @@ def test_power_and_sessions_share_a_balance(book: Book) -> None:
     ],
 )  # fmt: skip
 def test_entry_explains_the_interval(
-    second: int, state: str, reason: str, explanation: dict[str, Any], book: Book
+    second: int, state: str, reason: str, explanation: dict[str, Any], book: LedgerDriver
 ) -> None:
     book.read(0)
     book.read(second, state)

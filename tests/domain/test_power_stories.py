@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from payments.domain.entries import CREDIT, Entry
 from payments.domain.readings import AWAKE, Reading
 from payments.domain.times import read_time
-from tests.domain.book import MINUTE_MS, Account, Book
+from tests.domain.ledger_driver import MINUTE_MS, LedgerDriver, TimeUse
 from tests.harness import NOON_MS, TERMS, campaign
 
 GAP_MS = 180_000
@@ -21,7 +21,7 @@ READINGS = st.lists(st.tuples(STEPS_MS, SKEWS_MS, STATES), min_size=2, max_size=
 RATES_WEI = st.sampled_from([1, 59_999, 10**15 + 1])
 
 
-def read_all(book: Book, readings: list[tuple[int, int, str]]) -> list[Reading]:
+def read_all(book: LedgerDriver, readings: list[tuple[int, int, str]]) -> list[Reading]:
     """Let ``book`` record ``readings``, checking the account after each; those that were recorded."""
     clock_ms, recorded = NOON_MS, []
     for step_ms, skew_ms, state in readings:
@@ -46,7 +46,7 @@ def interval(entry: Entry) -> tuple[int, int]:
 def test_credits_are_the_rate_times_the_time_whatever_the_clock_does(
     readings: list[tuple[int, int, str]], rate_wei: int
 ) -> None:
-    book = Book(TERMS._replace(power_rate_wei_per_minute=rate_wei))
+    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=rate_wei))
     read_all(book, readings)
     assert sum(book.credits_wei()) == rate_wei * book.metered().billed_ms // MINUTE_MS == book.power().billed_wei
     assert book.earned_wei() == ({"orch-a": book.power().billed_wei} if book.metered().billed_ms else {})
@@ -55,7 +55,7 @@ def test_credits_are_the_rate_times_the_time_whatever_the_clock_does(
 @given(READINGS)
 @campaign(300)
 def test_no_labelled_millisecond_is_accounted_for_twice(readings: list[tuple[int, int, str]]) -> None:
-    book = Book(TERMS._replace(power_rate_wei_per_minute=1))
+    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
     read_all(book, readings)
     intervals = [interval(entry) for entry in book.entries]
     assert all(end_ms == start_ms for (_, end_ms), (start_ms, _) in pairwise(intervals))
@@ -67,7 +67,7 @@ def test_no_labelled_millisecond_is_accounted_for_twice(readings: list[tuple[int
 def test_only_time_between_two_awake_readings_in_a_row_within_the_gap_is_paid(
     readings: list[tuple[int, int, str]],
 ) -> None:
-    book = Book(TERMS._replace(power_rate_wei_per_minute=1))
+    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
     recorded = read_all(book, readings)
     paid = [None, *(entry if entry.event == CREDIT else None for entry in book.entries[1:])]
     highest_ms = recorded[0].read_at_ms
@@ -86,10 +86,10 @@ def test_only_time_between_two_awake_readings_in_a_row_within_the_gap_is_paid(
 @given(st.lists(st.integers(1, GAP_MS), min_size=1, max_size=25), RATES_WEI)
 @campaign(100)
 def test_awake_readings_in_time_earn_all_of_it(steps_ms: list[int], rate_wei: int) -> None:
-    book = Book(TERMS._replace(power_rate_wei_per_minute=rate_wei))
+    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=rate_wei))
     read_all(book, [(step_ms, 0, AWAKE) for step_ms in steps_ms])
     elapsed_ms = sum(steps_ms[1:])
-    assert book.metered() == Account(elapsed_ms, elapsed_ms, {})
+    assert book.metered() == TimeUse(elapsed_ms, elapsed_ms, {})
     assert sum(book.credits_wei()) == rate_wei * elapsed_ms // MINUTE_MS
 
 
@@ -97,7 +97,7 @@ def test_awake_readings_in_time_earn_all_of_it(steps_ms: list[int], rate_wei: in
 @campaign(100)
 def test_readings_said_again_at_once_change_nothing(readings: list[tuple[int, int, str]], times: int) -> None:
     """A worker that was not answered says it again."""
-    once, again = (Book(TERMS._replace(power_rate_wei_per_minute=1)) for _ in range(2))
+    once, again = (LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1)) for _ in range(2))
     for reading in read_all(once, readings):
         kinds = [again.execute(reading, reading.read_at_ms).kind for _ in range(times)]
         assert kinds == ["recorded"] + ["duplicate"] * (times - 1)

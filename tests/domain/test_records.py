@@ -21,7 +21,7 @@ from payments.domain.records import (
     session_record,
 )
 from payments.domain.sessions import END, HEARTBEAT, START, Session
-from tests.domain.book import MINUTE_MS, MINUTE_WEI, Book
+from tests.domain.ledger_driver import MINUTE_MS, MINUTE_WEI, LedgerDriver
 from tests.domain.strategies import COUNTS, MOMENTS_MS, MONEY, POWER_STATES, SESSIONS, TEXT, entries
 from tests.harness import TERMS, campaign
 
@@ -65,7 +65,7 @@ def test_only_money_has_amounts(entry: Entry) -> None:
 
 
 def test_records_of_a_minute_say_what_the_contract_says() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0, edge_id="edge-a", upstream_port=8888, streamer_id="streamer-a", seq=1)
     book.report(HEARTBEAT, 60, event_id="e-2", seq=2)
     session = session_record(book.session())
@@ -129,7 +129,7 @@ def test_records_of_a_minute_say_what_the_contract_says() -> None:
 
 
 def test_entry_that_moves_no_money_says_why() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0, upstream_addr="198.51.100.1")
     book.report(END, 60)
     assert entry_record(book.entries[1]) == {
@@ -155,7 +155,7 @@ def test_entry_that_moves_no_money_says_why() -> None:
 
 
 def test_records_of_a_minute_of_power_say_what_the_contract_says() -> None:
-    book = Book(TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI))
+    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI))
     book.read(0)
     book.read(60)
     assert power_record(book.power()) == {
@@ -197,7 +197,7 @@ def test_records_of_a_minute_of_power_say_what_the_contract_says() -> None:
 
 
 def test_power_record_without_any_one_of_its_fields_is_refused() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.read(0)
     record = power_record(book.power())
     for name in record:
@@ -206,7 +206,7 @@ def test_power_record_without_any_one_of_its_fields_is_refused() -> None:
 
 
 def test_session_record_without_any_one_of_its_fields_is_refused() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0)
     record = session_record(book.session())
     for name in record:

@@ -9,14 +9,14 @@ from payments.domain.entries import Entry
 from payments.domain.readings import Reading
 from payments.domain.sessions import ACTIVE, END, EVENTS, HEARTBEAT, START, STATUSES, Session
 from payments.domain.state import State, evolve
-from tests.domain.book import MINUTE_WEI, Book, at
+from tests.domain.ledger_driver import MINUTE_WEI, LedgerDriver, at
 from tests.harness import HOST_A, HOST_B, TERMS, campaign, event
 
-UPKEEP, READING = "upkeep", "reading"
+RETENTION, READING = "retention", "reading"
 STORIES = st.lists(
     st.tuples(
         st.sampled_from(["s-1", "s-2", "s-3"]),
-        st.sampled_from([*EVENTS, UPKEEP, READING]),
+        st.sampled_from([*EVENTS, RETENTION, READING]),
         st.sampled_from([HOST_A, HOST_B]),
     ),
     min_size=1,
@@ -24,14 +24,14 @@ STORIES = st.lists(
 )
 
 
-def told(story: list[tuple[str, str, str]]) -> Book:
-    """The book of ``story``, a step a second: upkeep reaps an active session, and forgets an ended one."""
-    book = Book(TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI))
+def told(story: list[tuple[str, str, str]]) -> LedgerDriver:
+    """The book of ``story``, a step a second: retention reaps an active session, and forgets an ended one."""
+    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI))
     for second, (session_id, kind, host) in enumerate(story):
         session = book.state.sessions.get(session_id)
         if kind == READING:
             book.read(second, orchestrator_id=TERMS.attribution[host])
-        elif kind != UPKEEP:
+        elif kind != RETENTION:
             book.report(kind, second, session_id=session_id, upstream_addr=host)
         elif session is not None and session.status == ACTIVE:
             book.reap(session_id)
@@ -152,7 +152,7 @@ def test_what_a_draft_forgets_is_gone_from_it_alone() -> None:
     book = told([("s-1", END, HOST_A)])
     before = folded(book.entries)
     draft = book.state.draft()
-    folded(told([("s-1", END, HOST_A), ("s-1", UPKEEP, HOST_A)]).entries[1:], draft)
+    folded(told([("s-1", END, HOST_A), ("s-1", RETENTION, HOST_A)]).entries[1:], draft)
     assert draft.sessions.get("s-1") is None
     assert draft.sessions.get("s-1", book.session()) == book.session()
     assert book.state == before
@@ -161,7 +161,7 @@ def test_what_a_draft_forgets_is_gone_from_it_alone() -> None:
 def test_session_that_a_draft_forgot_may_begin_again_in_it() -> None:
     book = told([("s-1", END, HOST_A)])
     draft = book.state.draft()
-    folded(told([("s-1", END, HOST_A), ("s-1", UPKEEP, HOST_A)]).entries[1:], draft)
+    folded(told([("s-1", END, HOST_A), ("s-1", RETENTION, HOST_A)]).entries[1:], draft)
     begun = decided(draft, "s-1", 60)
     assert (begun.session.incarnation, begun.session.opened_seq) == (1, 3)
     assert draft.sessions.get("s-1") == begun.session
@@ -179,7 +179,7 @@ def test_draft_goes_by_the_readings_decided_on_it() -> None:
 
 
 def test_forgotten_session_is_forgotten_by_a_fold_that_began_late() -> None:
-    story = [("s-1", START, HOST_A), ("s-1", END, HOST_A), ("s-1", UPKEEP, HOST_A), ("s-1", START, HOST_A)]
+    story = [("s-1", START, HOST_A), ("s-1", END, HOST_A), ("s-1", RETENTION, HOST_A), ("s-1", START, HOST_A)]
     for length in (3, 4):
         book = told(story[:length])
         for begun in range(length):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge.edge import Edge, edge
+from tests.edge.edge import EdgeLife, edge
 from tests.edge.stand_in import StandIn, standing_in
 from tests.harness import Clock
 
@@ -19,13 +19,13 @@ def stand_in(clock: Clock) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def life(tmp_path: Path, stand_in: StandIn) -> Iterator[Edge]:
+def life(tmp_path: Path, stand_in: StandIn) -> Iterator[EdgeLife]:
     """An edge that sends to the stand-in and goes by its clock."""
     with edge(tmp_path / "spool", stand_in.url, stand_in.clock) as made:
         yield made
 
 
-class Said:
+class EdgeLog:
     """What the edge logs."""
 
     def __init__(self, log: pytest.LogCaptureFixture) -> None:
@@ -39,7 +39,7 @@ class Said:
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Said:
+def said(caplog: pytest.LogCaptureFixture) -> EdgeLog:
     """The log of the edge, from level INFO on."""
     caplog.set_level(logging.INFO, "payments.edge")
-    return Said(caplog)
+    return EdgeLog(caplog)

@@ -21,7 +21,7 @@ from payments.domain.decisions import RECORDED, Outcome
 from payments.domain.sessions import END, START
 from payments.events import load_event
 from payments.store.memory import MemoryStore
-from tests.edge.edge import Edge, edge
+from tests.edge.edge import EdgeLife, edge
 from tests.edge.spools import AWAY, deliver_all
 from tests.harness import NOON_MS, Clock, memory_store, state_of
 from tests.store.file.crash.recording import Create, Operation, Remove, Sync, SyncFolder, Truncate, Write
@@ -50,7 +50,7 @@ class Told(NamedTuple):
     occurred_ms: int
 
 
-class Story:
+class CrashHistory:
     """What an edge could rely on, and what Payments has heard.
 
     Attributes:
@@ -117,7 +117,7 @@ class Story:
                     assert moments[-1] == last[name].occurred_ms
 
 
-class Living(Edge):
+class Living(EdgeLife):
     """An edge that says what it does."""
 
     def write(self) -> None:

@@ -4,19 +4,19 @@ import json
 from typing import Any
 
 from payments.domain.sessions import END, START
-from tests.edge.edge import Edge
+from tests.edge.edge import EdgeLife
 from tests.edge.stand_in import StandIn
 from tests.harness import state_of
 
 
-def dead_letters(life: Edge) -> list[dict[str, Any]]:
+def dead_letters(life: EdgeLife) -> list[dict[str, Any]]:
     """Those of the edge's spool, oldest first."""
     life.write()
     letters, _ = life.spool.contents()
     return [{"reason": each.reason, "event": json.loads(each.event.body())} for each in letters]
 
 
-def all_is_delivered(life: Edge, stand_in: StandIn) -> None:
+def all_is_delivered(life: EdgeLife, stand_in: StandIn) -> None:
     """Sessions that begin and end now come through, each event counted once and in order."""
     sessions = [life.begin() for _ in range(3)]
     life.write()

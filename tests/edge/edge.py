@@ -42,7 +42,7 @@ def edge_settings(url: str, spool: Path, **changed: Any) -> EdgeSettings:
     return EdgeSettings(**{**values, **changed})
 
 
-class Edge:
+class EdgeLife:
     """One life of a reporter, in one thread: whoever holds it says when its clock moves and when it writes and sends.
 
     Attributes:
@@ -108,9 +108,9 @@ def _minting(seed: int) -> Callable[[], UUID]:
 
 
 @contextmanager
-def edge(folder: Path, url: str, clock: Clock | None = None, most_bytes: int = ROOM) -> Iterator[Edge]:
+def edge(folder: Path, url: str, clock: Clock | None = None, most_bytes: int = ROOM) -> Iterator[EdgeLife]:
     """An edge whose spool is open, let go of at the end."""
-    made = Edge(folder, url, clock, most_bytes)
+    made = EdgeLife(folder, url, clock, most_bytes)
     made.spool.open()
     try:
         yield made

@@ -19,7 +19,7 @@ from tests.harness import NOON_MS, Clock, memory_store
 ONE, MANY = "/api/sessions/events", "/api/sessions/events/batch"
 
 
-class Call(NamedTuple):
+class ReceivedCall(NamedTuple):
     """One request. ``items``: the events in its body, one or a batch."""
 
     path: str
@@ -27,7 +27,7 @@ class Call(NamedTuple):
     items: list[Any]
 
 
-class Reply(NamedTuple):
+class StandInReply(NamedTuple):
     """What is answered in place of the truth."""
 
     status: int
@@ -35,11 +35,11 @@ class Reply(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Misbehaviour: TypeAlias = Reply | Callable[[Call, "Handler"], Reply | None]
+Misbehaviour: TypeAlias = StandInReply | Callable[[ReceivedCall, "Handler"], StandInReply | None]
 """A reply; or what gives one, or ``None`` for the truth."""
 
 
-class Recorded(NamedTuple):
+class ReceivedEvent(NamedTuple):
     """An event that came, and what the rules said of it: an outcome, or the ``type`` of a problem."""
 
     event: dict[str, Any]
@@ -58,8 +58,8 @@ class StandIn:
 
     def __init__(self, clock: Clock | None = None, address: str = "127.0.0.1") -> None:
         self.clock = clock or Clock(NOON_MS)
-        self.calls: list[Call] = []
-        self.recorded: list[Recorded] = []
+        self.calls: list[ReceivedCall] = []
+        self.recorded: list[ReceivedEvent] = []
         self.script: deque[Misbehaviour] = deque()
         self.always: Misbehaviour | None = None
         self.refused: set[str] = set()
@@ -69,7 +69,7 @@ class StandIn:
         self._server.stand_in = self  # type: ignore[attr-defined]
         self.url = f"http://{address}:{self._server.server_address[1]}"
 
-    def of(self, session_id: str) -> list[Recorded]:
+    def of(self, session_id: str) -> list[ReceivedEvent]:
         """What came of that session."""
         return [each for each in self.recorded if each.event.get("session_id") == session_id]
 
@@ -77,21 +77,21 @@ class StandIn:
         """The events of that session that counted, in the order in which they came."""
         return [each.event["event"] for each in self.of(session_id) if each.outcome == "recorded"]
 
-    def decide(self, call: Call) -> Reply:
+    def decide(self, call: ReceivedCall) -> StandInReply:
         """The truth."""
         with self._deciding:
             results = [self._result(item) for item in call.items]
         if call.path == MANY:
-            return Reply(200, json.dumps({"results": results}).encode())
+            return StandInReply(200, json.dumps({"results": results}).encode())
         found = results[0].get("problem")
-        return Reply(found["status"] if found else 200, json.dumps(found or results[0]).encode())
+        return StandInReply(found["status"] if found else 200, json.dumps(found or results[0]).encode())
 
-    def answer(self, call: Call, handler: "Handler") -> Reply | None:
+    def answer(self, call: ReceivedCall, handler: "Handler") -> StandInReply | None:
         self.calls.append(call)
         planned = self.script.popleft() if self.script else self.always
         if planned is None:
             return self.decide(call)
-        return planned if isinstance(planned, Reply) else planned(call, handler) or self.decide(call)
+        return planned if isinstance(planned, StandInReply) else planned(call, handler) or self.decide(call)
 
     def serve(self) -> None:
         self._server.serve_forever(poll_interval=0.01)
@@ -110,9 +110,9 @@ class StandIn:
                 raise result
         except Exception as error:
             said = rejection(error)  # type: ignore[arg-type]
-            self.recorded.append(Recorded(item, said["type"]))
+            self.recorded.append(ReceivedEvent(item, said["type"]))
             return {"session_id": item.get("session_id"), "problem": said}
-        self.recorded.append(Recorded(item, result.kind))
+        self.recorded.append(ReceivedEvent(item, result.kind))
         return {"session_id": event.session_id, "outcome": result.kind}
 
 
@@ -136,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         value = json.loads(body)
-        call = Call(self.path, dict(self.headers), value if isinstance(value, list) else [value])
+        call = ReceivedCall(self.path, dict(self.headers), value if isinstance(value, list) else [value])
         stand_in: StandIn = self.server.stand_in  # type: ignore[attr-defined]
         reply = stand_in.answer(call, self)
         assert reply is not None
@@ -158,18 +158,18 @@ CUT = 0
 """The status of a reply that is none: the connection is closed."""
 
 
-def refusal(status: int, kind: str = "invalid", **headers: str) -> Reply:
+def refusal(status: int, kind: str = "invalid", **headers: str) -> StandInReply:
     """A problem document, as Payments and nginx in front of it write them."""
     body = {**problem(kind, "said by this test"), "status": status}
-    return Reply(
+    return StandInReply(
         status, json.dumps(body).encode(), tuple((name.replace("_", "-"), said) for name, said in headers.items())
     )
 
 
-def lost(call: Call, handler: Handler) -> Reply:
+def lost(call: ReceivedCall, handler: Handler) -> StandInReply:
     """Do as one is told, and let the answer be lost on its way."""
     handler.server.stand_in.decide(call)  # type: ignore[attr-defined]
-    return Reply(CUT)
+    return StandInReply(CUT)
 
 
 def whole_refusal(status: int, is_bad: Callable[[Sequence[Any]], bool]) -> Misbehaviour:

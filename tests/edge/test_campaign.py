@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.audit import audit
-from tests.edge.members import Member, Moment, Viewing, check_credits, kill_payments, member, settled
+from tests.edge.reporter_processes import ReporterProcess, Span, Viewing, check_credits, kill_payments, member, settled
 from tests.harness import Server, ended, journal_path
 
 pytestmark = pytest.mark.long
@@ -19,34 +19,34 @@ OUTAGE_S = float(os.environ.get("PAYMENTS_TEST_EDGE_OUTAGE_SECONDS") or 3)
 VIEWERS = 500
 
 
-class Audience:
+class CampaignAudience:
     """The viewers of one edge. Attributes: ``stays``, those that are over, by session."""
 
     def __init__(self) -> None:
         self.stays: dict[str, Viewing] = {}
-        self._here: dict[str, Moment] = {}
+        self._here: dict[str, Span] = {}
 
-    def come(self, edge: Member, count: int) -> None:
+    def come(self, edge: ReporterProcess, count: int) -> None:
         self._here |= edge.open(count)
 
-    def leave(self, edge: Member, count: int) -> None:
+    def leave(self, edge: ReporterProcess, count: int) -> None:
         """Those who have been here for longest."""
         for name, moment in edge.end(list(self._here)[:count]).items():
             self.stays[name] = Viewing(self._here.pop(name), moment)
 
-    def leave_all(self, edge: Member) -> None:
+    def leave_all(self, edge: ReporterProcess) -> None:
         self.leave(edge, len(self._here))
 
-    def are_cut(self, edge: Member) -> None:
+    def are_cut(self, edge: ReporterProcess) -> None:
         """Their edge dies."""
         before_ms = time.time() * 1000
         edge.kill()
-        killed = Moment(before_ms, time.time() * 1000)
+        killed = Span(before_ms, time.time() * 1000)
         self.stays |= {name: Viewing(begun, killed, cut=True) for name, begun in self._here.items()}
         self._here.clear()
 
 
-def it_comes_to_rest(server: Server, edge: Member, audience: Audience) -> None:
+def it_comes_to_rest(server: Server, edge: ReporterProcess, audience: CampaignAudience) -> None:
     """Payments is back, all viewers leave, and it hears of all of it."""
     server.start()
     time.sleep(1)
@@ -61,7 +61,7 @@ def server(tmp_path: Path) -> Server:
 
 
 def test_payments_killed_and_brought_back_costs_no_session_more_than_50_ms(tmp_path: Path, server: Server) -> None:
-    audience = Audience()
+    audience = CampaignAudience()
     with ended(server), member(tmp_path, server.url) as edge:
         server.register()
         audience.come(edge, VIEWERS)
@@ -81,7 +81,7 @@ def test_payments_killed_and_brought_back_costs_no_session_more_than_50_ms(tmp_p
 def test_an_edge_killed_and_brought_back_while_payments_is_away_costs_no_session_more_than_a_heartbeat(
     tmp_path: Path, server: Server
 ) -> None:
-    audience = Audience()
+    audience = CampaignAudience()
     with ended(server):
         server.register()
         with member(tmp_path, server.url) as edge:

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from tests.edge.crashing import Step, Story, left, recorded
+from tests.edge.crashing import CrashHistory, Step, left, recorded
 
 SIZE = float(os.environ.get("PAYMENTS_TEST_EXAMPLES") or 1)
 KILLS = round(200 * SIZE)
@@ -46,7 +46,7 @@ def test_ended_anywhere_it_loses_nothing_that_was_synced_and_bills_no_moment_twi
     for number in range(STATES + 1):
         end = len(log) * number // STATES
         lay(tmp_path / f"{number}", left(log[:end], Random(number) if loses_power else None))
-        story = Story(told(log[:end]))
+        story = CrashHistory(told(log[:end]))
         story.live_on(tmp_path / f"{number}")
         story.check()
 
@@ -59,7 +59,7 @@ def test_what_is_said_to_be_safe_after_a_sync_that_failed_outlives_a_loss_of_pow
         found = recorded(folder, faults=[f"fdatasync:error=EIO:when={first}..{first + first % 3}"])
         for end in range(0, len(found), 10):
             lay(tmp_path / f"{first}-{end}", left(found[:end], Random(end)))
-            story = Story(told(found[:end]))
+            story = CrashHistory(told(found[:end]))
             story.live_on(tmp_path / f"{first}-{end}")
             story.check()
 
@@ -68,11 +68,11 @@ def test_ended_again_while_it_comes_back_is_no_different(tmp_path: Path, log: li
     for number in range(1, 6):
         before = log[: len(log) * number // 6]
         lay(tmp_path / f"{number}", left(before, Random(number)))
-        again = recorded(tmp_path / f"{number}", 2, Story(told(before)).now_ms + 10_000)
+        again = recorded(tmp_path / f"{number}", 2, CrashHistory(told(before)).now_ms + 10_000)
         begun = next(index for index, each in enumerate(again) if isinstance(each, bytes))
         for end in range(begun, begun + 100, 2):
             lay(tmp_path / f"{number}-{end}", left(again[:end], Random(end)))
-            story = Story([*told(before), *told(again[:end])])
+            story = CrashHistory([*told(before), *told(again[:end])])
             story.live_on(tmp_path / f"{number}-{end}")
             story.check()
 
@@ -92,7 +92,7 @@ def test_killed_at_random_moments_it_loses_nothing_that_was_synced(
     assert lives.stdin is not None
     assert lives.stdout is not None
     for number in range(KILLS):
-        chance, story = Random(), Story()
+        chance, story = Random(), CrashHistory()
         folder = tmp_path / f"{number}"
         lives.stdin.write(f"{folder} {number} {story.now_ms}\n".encode())
         lives.stdin.flush()

@@ -7,12 +7,12 @@ import pytest
 from payments.edge.calling import Caller
 from payments.edge.delivery import MOST_EVENTS
 from tests.edge.deliveries import all_is_delivered
-from tests.edge.edge import Edge, edge, edge_settings
+from tests.edge.edge import EdgeLife, edge, edge_settings
 from tests.edge.stand_in import MANY, StandIn
 from tests.harness import HOST_A, free_port
 
 
-def test_a_batch_is_an_array_of_events_with_all_that_is_known(life: Edge, stand_in: StandIn) -> None:
+def test_a_batch_is_an_array_of_events_with_all_that_is_known(life: EdgeLife, stand_in: StandIn) -> None:
     session = life.begin(streamer_id="streamer-1")
     life.write()
     assert life.delivery.step() == 0.2
@@ -42,7 +42,7 @@ def test_the_token_is_sent_as_the_header_that_payments_expects(tmp_path: Path, s
 
 
 def test_a_batch_has_up_to_500_events_and_the_next_follows_a_fifth_of_a_second_later(
-    life: Edge, stand_in: StandIn
+    life: EdgeLife, stand_in: StandIn
 ) -> None:
     for _ in range(1200):
         life.begin()
@@ -51,7 +51,7 @@ def test_a_batch_has_up_to_500_events_and_the_next_follows_a_fifth_of_a_second_l
     assert [len(call.items) for call in stand_in.calls] == [MOST_EVENTS, MOST_EVENTS, 200]
 
 
-def test_a_batch_stays_below_a_mebibyte(life: Edge, stand_in: StandIn) -> None:
+def test_a_batch_stays_below_a_mebibyte(life: EdgeLife, stand_in: StandIn) -> None:
     for _ in range(1000):
         life.begin(streamer_id="\U0001f600" * 128)
     life.write()
@@ -62,7 +62,7 @@ def test_a_batch_stays_below_a_mebibyte(life: Edge, stand_in: StandIn) -> None:
 
 
 def test_proxies_of_the_environment_are_not_asked(
-    life: Edge, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+    life: EdgeLife, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")

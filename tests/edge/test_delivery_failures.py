@@ -8,38 +8,40 @@ from pathlib import Path
 import pytest
 
 from payments.domain.sessions import END, HEARTBEAT, START
-from tests.edge.conftest import Said
+from tests.edge.conftest import EdgeLog
 from tests.edge.deliveries import all_is_delivered, dead_letters
-from tests.edge.edge import Edge, edge
-from tests.edge.stand_in import CUT, Call, Handler, Misbehaviour, Reply, StandIn, lost, refusal
+from tests.edge.edge import EdgeLife, edge
+from tests.edge.stand_in import CUT, Handler, Misbehaviour, ReceivedCall, StandIn, StandInReply, lost, refusal
 from tests.harness import free_port, state_of
 
 AWAY: dict[str, Misbehaviour] = {
     "500": refusal(500, "internal"),
-    "502": Reply(502, b"<html>Bad Gateway</html>"),
+    "502": StandInReply(502, b"<html>Bad Gateway</html>"),
     "503": refusal(503, "unavailable"),
     "429": refusal(429, "invalid"),
-    "408": Reply(408),
-    "cut": Reply(CUT),
+    "408": StandInReply(408),
+    "cut": StandInReply(CUT),
     "answer lost": lost,
 }
 
 ELSEWHERE: dict[str, Misbehaviour] = {
     "404": refusal(404, "not-found"),
     "405": refusal(405, "method-not-allowed"),
-    "301": Reply(301, b"", (("Location", "http://127.0.0.1:9/"),)),
-    "307": Reply(307, b"", (("Location", "/api/sessions/events/batch"),)),
-    "409": Reply(409),
-    "204": Reply(204),
-    "a page": Reply(200, b"<html>Welcome</html>"),
-    "no results": Reply(200, b"{}"),
-    "too few results": Reply(200, b'{"results":[{"session_id":"x","outcome":"recorded"}]}'),
-    "results of others": lambda call, _: Reply(
+    "301": StandInReply(301, b"", (("Location", "http://127.0.0.1:9/"),)),
+    "307": StandInReply(307, b"", (("Location", "/api/sessions/events/batch"),)),
+    "409": StandInReply(409),
+    "204": StandInReply(204),
+    "a page": StandInReply(200, b"<html>Welcome</html>"),
+    "no results": StandInReply(200, b"{}"),
+    "too few results": StandInReply(200, b'{"results":[{"session_id":"x","outcome":"recorded"}]}'),
+    "results of others": lambda call, _: StandInReply(
         200, json.dumps({"results": [{"session_id": "x", "outcome": "recorded"} for _ in call.items]}).encode()
     ),
-    "results that say nothing": lambda call, _: Reply(200, json.dumps({"results": [{} for _ in call.items]}).encode()),
-    "twice a name": Reply(200, b'{"results":[],"results":[]}'),
-    "nested": Reply(200, b"[" * 100_000),
+    "results that say nothing": lambda call, _: StandInReply(
+        200, json.dumps({"results": [{} for _ in call.items]}).encode()
+    ),
+    "twice a name": StandInReply(200, b'{"results":[],"results":[]}'),
+    "nested": StandInReply(200, b"[" * 100_000),
 }
 
 TOKEN: dict[str, Misbehaviour] = {"401": refusal(401, "unauthenticated"), "403": refusal(403, "forbidden")}
@@ -47,7 +49,7 @@ TOKEN: dict[str, Misbehaviour] = {"401": refusal(401, "unauthenticated"), "403":
 
 @pytest.mark.parametrize("name", [*AWAY, *ELSEWHERE, *TOKEN])
 def test_events_are_kept_and_sent_again_whatever_comes_back(
-    name: str, life: Edge, stand_in: StandIn, tmp_path: Path
+    name: str, life: EdgeLife, stand_in: StandIn, tmp_path: Path
 ) -> None:
     stand_in.script.extend([{**AWAY, **ELSEWHERE, **TOKEN}[name]] * 3)
     all_is_delivered(life, stand_in)
@@ -77,7 +79,7 @@ def test_events_are_kept_and_sent_again_whatever_comes_back(
     ],
 )
 def test_what_is_wrong_is_said_once_and_again_every_five_minutes_and_when_it_is_over(
-    answers: Misbehaviour, line: str, life: Edge, stand_in: StandIn, said: Said
+    answers: Misbehaviour, line: str, life: EdgeLife, stand_in: StandIn, said: EdgeLog
 ) -> None:
     stand_in.always = answers
     life.begin()
@@ -94,7 +96,7 @@ def test_what_is_wrong_is_said_once_and_again_every_five_minutes_and_when_it_is_
     assert said.lines[2:] == [("INFO", f"{stand_in.url} takes events again")]
 
 
-def test_nobody_who_listens_is_said_to_be_away(tmp_path: Path, said: Said) -> None:
+def test_nobody_who_listens_is_said_to_be_away(tmp_path: Path, said: EdgeLog) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with edge(tmp_path / "spool", url) as life:
         life.begin()
@@ -122,7 +124,7 @@ def test_an_address_that_does_not_do_is_trouble_and_no_defect(
         assert any(each in life.delivery.trouble for each in why.split("|"))
 
 
-def test_waits_double_up_to_half_a_minute_and_begin_anew_after_a_success(life: Edge, stand_in: StandIn) -> None:
+def test_waits_double_up_to_half_a_minute_and_begin_anew_after_a_success(life: EdgeLife, stand_in: StandIn) -> None:
     life.begin()
     life.write()
     stand_in.script.extend([refusal(500)] * 9)
@@ -151,7 +153,7 @@ def test_waits_double_up_to_half_a_minute_and_begin_anew_after_a_success(life: E
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_honoured_in_both_forms_and_within_bounds(
-    status: int, told: str, wait_s: float, life: Edge, stand_in: StandIn
+    status: int, told: str, wait_s: float, life: EdgeLife, stand_in: StandIn
 ) -> None:
     life.begin()
     life.write()
@@ -160,7 +162,7 @@ def test_retry_after_is_honoured_in_both_forms_and_within_bounds(
     assert life.delivery.step() == 0.2
 
 
-def test_the_order_is_kept_over_failures_and_nothing_is_in_flight_twice(life: Edge, stand_in: StandIn) -> None:
+def test_the_order_is_kept_over_failures_and_nothing_is_in_flight_twice(life: EdgeLife, stand_in: StandIn) -> None:
     session = life.begin()
     life.write()
     stand_in.script.append(refusal(500))
@@ -168,7 +170,7 @@ def test_the_order_is_kept_over_failures_and_nothing_is_in_flight_twice(life: Ed
     life.pass_s(60)
     session.end()
     life.write()
-    stand_in.script.extend([lost, Reply(CUT), lost])
+    stand_in.script.extend([lost, StandInReply(CUT), lost])
     life.deliver()
     assert stand_in.kinds(session.session_id) == [START, *[HEARTBEAT] * 4, END]
     seqs = [each.event["seq"] for each in stand_in.of(session.session_id) if each.outcome == "recorded"]
@@ -181,9 +183,9 @@ def trouble_over(answer: Callable[[Handler, threading.Event], object], folder: P
     """What is said of an ``answer`` that goes on until its event is set; the next one comes in time."""
     stop = threading.Event()
 
-    def slowly(call: Call, handler: Handler) -> Reply:
+    def slowly(call: ReceivedCall, handler: Handler) -> StandInReply:
         answer(handler, stop)
-        return Reply(CUT)
+        return StandInReply(CUT)
 
     stand_in.script.append(slowly)
     with edge(folder / "spool", stand_in.url) as life:
@@ -214,8 +216,8 @@ def test_silence_is_given_up(tmp_path: Path, stand_in: StandIn) -> None:
     assert trouble_over(hang, tmp_path, stand_in) == f"{stand_in.url}: no answer in time"
 
 
-def test_an_answer_that_is_too_large_is_not_read(life: Edge, stand_in: StandIn) -> None:
-    stand_in.script.append(Reply(200, b" " * (5 << 20)))
+def test_an_answer_that_is_too_large_is_not_read(life: EdgeLife, stand_in: StandIn) -> None:
+    stand_in.script.append(StandInReply(200, b" " * (5 << 20)))
     life.begin()
     life.write()
     assert life.delivery.step() == 0.375
@@ -223,9 +225,9 @@ def test_an_answer_that_is_too_large_is_not_read(life: Edge, stand_in: StandIn) 
     life.deliver()
 
 
-def test_a_refusal_cannot_write_lines_into_the_log(life: Edge, stand_in: StandIn, said: Said) -> None:
+def test_a_refusal_cannot_write_lines_into_the_log(life: EdgeLife, stand_in: StandIn, said: EdgeLog) -> None:
     body = json.dumps({"detail": "one\ntwo\x1b[31m" + "x" * 1000}).encode()
-    stand_in.script.append(Reply(401, body))
+    stand_in.script.append(StandInReply(401, body))
     life.begin()
     life.write()
     life.delivery.step()

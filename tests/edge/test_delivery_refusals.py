@@ -5,13 +5,13 @@ import json
 import pytest
 
 from payments.domain.sessions import END, START
-from tests.edge.conftest import Said
+from tests.edge.conftest import EdgeLog
 from tests.edge.deliveries import dead_letters
-from tests.edge.edge import Edge
-from tests.edge.stand_in import MANY, ONE, Call, Handler, Reply, StandIn, refusal, whole_refusal
+from tests.edge.edge import EdgeLife
+from tests.edge.stand_in import MANY, ONE, Handler, ReceivedCall, StandIn, StandInReply, refusal, whole_refusal
 
 
-def test_a_batch_that_is_too_large_is_split_until_it_is_not(life: Edge, stand_in: StandIn) -> None:
+def test_a_batch_that_is_too_large_is_split_until_it_is_not(life: EdgeLife, stand_in: StandIn) -> None:
     sessions = [life.begin() for _ in range(100)]
     life.write()
     stand_in.always = whole_refusal(413, lambda items: len(items) > 30)
@@ -29,7 +29,7 @@ def test_a_batch_that_is_too_large_is_split_until_it_is_not(life: Edge, stand_in
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
 def test_an_event_for_which_whole_bodies_are_refused_is_found_and_set_aside_and_the_others_go_on(
-    status: int, life: Edge, stand_in: StandIn, said: Said
+    status: int, life: EdgeLife, stand_in: StandIn, said: EdgeLog
 ) -> None:
     sessions = [life.begin() for _ in range(20)]
     bad = sessions[7].session_id
@@ -55,7 +55,9 @@ def test_an_event_for_which_whole_bodies_are_refused_is_found_and_set_aside_and_
 
 
 @pytest.mark.parametrize("status", [400, 415, 422])
-def test_what_refuses_everything_sets_nothing_aside(status: int, life: Edge, stand_in: StandIn, said: Said) -> None:
+def test_what_refuses_everything_sets_nothing_aside(
+    status: int, life: EdgeLife, stand_in: StandIn, said: EdgeLog
+) -> None:
     """An address of plain HTTP where TLS is spoken: nginx answers 400 to each event, and none of them is at fault."""
     sessions = [life.begin() for _ in range(5)]
     life.write()
@@ -72,7 +74,7 @@ def test_what_refuses_everything_sets_nothing_aside(status: int, life: Edge, sta
     assert dead_letters(life) == []
 
 
-def test_an_item_that_is_refused_is_set_aside_with_what_is_wrong(life: Edge, stand_in: StandIn) -> None:
+def test_an_item_that_is_refused_is_set_aside_with_what_is_wrong(life: EdgeLife, stand_in: StandIn) -> None:
     sessions = [life.begin() for _ in range(3)]
     stand_in.refused.add(sessions[1].session_id)
     life.write()
@@ -86,20 +88,20 @@ def test_an_item_that_is_refused_is_set_aside_with_what_is_wrong(life: Edge, sta
     assert stand_in.kinds(sessions[2].session_id) == [START]
 
 
-def test_an_item_that_cannot_be_taken_now_is_sent_again_with_those_behind_it(life: Edge, stand_in: StandIn) -> None:
+def test_an_item_that_cannot_be_taken_now_is_sent_again_with_those_behind_it(life: EdgeLife, stand_in: StandIn) -> None:
     sessions = [life.begin() for _ in range(3)]
     life.write()
 
-    def partly(call: Call, handler: Handler) -> Reply:
+    def partly(call: ReceivedCall, handler: Handler) -> StandInReply:
         results = json.loads(stand_in.decide(call._replace(items=call.items[:1])).body)["results"]
         later = [{"session_id": each["session_id"], "problem": {"status": 503}} for each in call.items[1:]]
-        return Reply(200, json.dumps({"results": results + later}).encode())
+        return StandInReply(200, json.dumps({"results": results + later}).encode())
 
     stand_in.script.append(partly)
     assert life.delivery.step() == 0.2
     assert life.spool.pending == 2
     stand_in.script.append(
-        Reply(
+        StandInReply(
             200,
             json.dumps(
                 {"results": [{"session_id": each.session_id, "problem": {"status": 500}} for each in sessions[1:]]}
@@ -112,7 +114,7 @@ def test_an_item_that_cannot_be_taken_now_is_sent_again_with_those_behind_it(lif
     assert dead_letters(life) == []
 
 
-def test_events_are_sent_one_by_one_to_the_call_for_one(life: Edge, stand_in: StandIn) -> None:
+def test_events_are_sent_one_by_one_to_the_call_for_one(life: EdgeLife, stand_in: StandIn) -> None:
     for _ in range(3):
         life.begin()
     life.write()
@@ -126,11 +128,13 @@ def test_events_are_sent_one_by_one_to_the_call_for_one(life: Edge, stand_in: St
     ]  # fmt: skip
 
 
-def test_trouble_while_sending_one_by_one_begins_with_asking_who_is_there(life: Edge, stand_in: StandIn) -> None:
+def test_trouble_while_sending_one_by_one_begins_with_asking_who_is_there(life: EdgeLife, stand_in: StandIn) -> None:
     for _ in range(3):
         life.begin()
     life.write()
-    stand_in.script.extend([refusal(422), lambda *_: None, lambda *_: None, refusal(401), refusal(400), Reply(200)])
+    stand_in.script.extend(
+        [refusal(422), lambda *_: None, lambda *_: None, refusal(401), refusal(400), StandInReply(200)]
+    )
     for _ in range(20):
         if life.delivery.step() is None:
             break

@@ -8,8 +8,8 @@ import pytest
 
 from payments.clock import now_ms
 from payments.domain.sessions import END, START
-from tests.edge.edge import Edge, edge
-from tests.edge.members import credited, member, settled
+from tests.edge.edge import EdgeLife, edge
+from tests.edge.reporter_processes import credited, member, settled
 from tests.edge.spools import die
 from tests.harness import Clock, Server, until
 
@@ -27,7 +27,7 @@ def an_hour_ago() -> Clock:
     return Clock(now_ms() - 2 * HOUR_MS)
 
 
-def entitled(life: Edge, server: Server) -> None:
+def entitled(life: EdgeLife, server: Server) -> None:
     life.caller._session.headers["X-Session-Token"] = server.REPORTER
 
 
@@ -41,7 +41,7 @@ def test_a_spool_that_was_thinned_credits_every_millisecond_all_the_same(tmp_pat
         for session in sessions:
             session.end()
         life.write()
-        assert life.spool.thinned > 500
+        assert life.spool.dropped > 500
         life.deliver()
     found = credited(open_server)
     assert {name: each["billed_ms"] for name, each in found.items()} == {

@@ -13,10 +13,10 @@ from payments.domain.sessions import END, HEARTBEAT, START
 from payments.edge.database import Database
 from payments.edge.reporter import Reporter, Status
 from payments.errors import Misconfigured
-from tests.edge.conftest import Said
+from tests.edge.conftest import EdgeLog
 from tests.edge.edge import edge, edge_settings
 from tests.edge.spools import AWAY, batch
-from tests.edge.stand_in import CUT, Call, Handler, Reply, StandIn, refusal, standing_in
+from tests.edge.stand_in import CUT, Handler, ReceivedCall, StandIn, StandInReply, refusal, standing_in
 from tests.harness import HOST_A, RealClock, state_of, until
 
 
@@ -97,9 +97,9 @@ def test_a_caller_waits_for_nothing_while_the_network_hangs_and_the_disk_too(
 ) -> None:
     released = threading.Event()
 
-    def hang(call: Call, handler: Handler) -> Reply:
+    def hang(call: ReceivedCall, handler: Handler) -> StandInReply:
         released.wait(30)
-        return Reply(CUT)
+        return StandInReply(CUT)
 
     monkeypatch.setattr(Database, "save", lambda *_, **__: released.wait(30))
     stand_in.always = hang
@@ -140,9 +140,9 @@ def test_close_gives_up_in_time_and_leaves_the_rest_to_the_next_start(tmp_path: 
 def test_close_gives_up_in_time_where_payments_hangs(tmp_path: Path, stand_in: StandIn) -> None:
     released = threading.Event()
 
-    def hang(call: Call, handler: Handler) -> Reply:
+    def hang(call: ReceivedCall, handler: Handler) -> StandInReply:
         released.wait(30)
-        return Reply(CUT)
+        return StandInReply(CUT)
 
     stand_in.always = hang
     with reporting(tmp_path, stand_in.url) as reporter:
@@ -166,7 +166,7 @@ def test_close_ends_no_session_but_the_next_start_does(tmp_path: Path, stand_in:
 
 
 def test_what_comes_after_the_close_is_complained_of_and_does_no_harm(
-    tmp_path: Path, stand_in: StandIn, said: Said
+    tmp_path: Path, stand_in: StandIn, said: EdgeLog
 ) -> None:
     with reporting(tmp_path, stand_in.url) as reporter:
         session = reporter.open(HOST_A, 8888)
@@ -245,7 +245,7 @@ def test_many_threads_may_report_at_once(tmp_path: Path, stand_in: StandIn) -> N
 
 
 def test_a_defect_in_one_turn_is_logged_and_does_not_end_the_reporting(
-    tmp_path: Path, stand_in: StandIn, said: Said, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stand_in: StandIn, said: EdgeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     armed = threading.Event()
 

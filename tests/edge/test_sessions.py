@@ -15,11 +15,11 @@ from payments.domain.sessions import END, HEARTBEAT, START
 from payments.edge.events import Spooled
 from payments.edge.sessions import ReportedSession, Sessions
 from payments.events import load_event
-from tests.edge.conftest import Said
+from tests.edge.conftest import EdgeLog
 from tests.harness import HOST_A, NOON_MS, Clock, campaign
 
 
-class House:
+class SessionFixture:
     """Sessions whose two clocks a test moves, one by one. Attributes: ``events``, what they have put."""
 
     def __init__(self, heartbeat_s: float = 15, mint: Callable[[], UUID] | None = None) -> None:
@@ -57,7 +57,7 @@ def early() -> Callable[[], UUID]:
 
 
 def test_ids_are_random_uuids_and_events_are_numbered_within_their_session() -> None:
-    house = House()
+    house = SessionFixture()
     one, two = house.begin(), house.begin()
     one.end()
     two.end()
@@ -69,7 +69,7 @@ def test_ids_are_random_uuids_and_events_are_numbered_within_their_session() -> 
 
 
 def test_an_end_is_told_once_and_nothing_follows_it() -> None:
-    house = House()
+    house = SessionFixture()
     session = house.begin()
     session.end()
     session.end()
@@ -82,7 +82,7 @@ def test_an_end_is_told_once_and_nothing_follows_it() -> None:
 
 
 def test_heartbeats_come_at_their_interval_and_each_session_keeps_its_own_phase() -> None:
-    house = House()
+    house = SessionFixture()
     for _ in range(200):
         house.begin()
     for _ in range(20 * 150):
@@ -104,7 +104,7 @@ def test_heartbeats_come_at_their_interval_and_each_session_keeps_its_own_phase(
 
 
 def test_heartbeats_that_were_slept_through_are_not_made_up_for() -> None:
-    house = House(mint=early())
+    house = SessionFixture(mint=early())
     house.begin()
     house.pass_ms(10 * 15_000 + 7_000)
     house.sessions.beat()
@@ -116,7 +116,7 @@ def test_heartbeats_that_were_slept_through_are_not_made_up_for() -> None:
 
 
 def test_a_clock_that_is_set_while_a_viewer_watches_changes_no_duration() -> None:
-    house = House()
+    house = SessionFixture()
     session = house.begin()
     house.pass_ms(5_000)
     house.wall.now_ms += 3_600_000
@@ -130,7 +130,7 @@ def test_a_clock_that_is_set_while_a_viewer_watches_changes_no_duration() -> Non
 @campaign(200)
 @given(st.lists(st.tuples(st.integers(-10_000_000, 10_000_000), st.integers(0, 40_000), st.booleans()), max_size=20))
 def test_moments_of_a_session_never_go_back_whatever_the_clocks_do(steps: list[tuple[int, int, bool]]) -> None:
-    house = House()
+    house = SessionFixture()
     known: list[int] = [NOON_MS]
     session = house.begin(evidence=lambda: known[-1])
     for step_ms, passed_ms, is_heard in steps:
@@ -145,9 +145,9 @@ def test_moments_of_a_session_never_go_back_whatever_the_clocks_do(steps: list[t
     assert moments[-1] == house.passed.now_ms
 
 
-def test_a_heartbeat_claims_no_more_than_is_known(said: Said) -> None:
+def test_a_heartbeat_claims_no_more_than_is_known(said: EdgeLog) -> None:
     known = [NOON_MS]
-    house = House(mint=early())
+    house = SessionFixture(mint=early())
     session = house.begin(evidence=lambda: known[0])
     house.pass_ms(20_000)
     known[0] = house.wall.now_ms - 12_000
@@ -160,7 +160,7 @@ def test_a_heartbeat_claims_no_more_than_is_known(said: Said) -> None:
 
 
 def test_an_end_in_the_past_is_never_before_the_last_event_nor_one_to_come_after_now() -> None:
-    house = House(mint=early())
+    house = SessionFixture(mint=early())
     past, future = house.begin(), house.begin()
     house.pass_ms(15_000)
     house.sessions.beat()
@@ -169,8 +169,8 @@ def test_an_end_in_the_past_is_never_before_the_last_event_nor_one_to_come_after
     assert house.moments() == [0, 0, 15_000, 15_000, 15_000, 15_000]
 
 
-def test_evidence_that_fails_ends_no_other_heartbeats_and_claims_nothing(said: Said) -> None:
-    house = House()
+def test_evidence_that_fails_ends_no_other_heartbeats_and_claims_nothing(said: EdgeLog) -> None:
+    house = SessionFixture()
 
     def fail() -> int:
         raise RuntimeError("the gateway's defect")
@@ -185,7 +185,7 @@ def test_evidence_that_fails_ends_no_other_heartbeats_and_claims_nothing(said: S
 
 
 def test_a_streamer_is_told_with_the_next_event_and_from_then_on() -> None:
-    house = House()
+    house = SessionFixture()
     session = house.begin()
     session.set_streamer("streamer-1")
     house.pass_ms(15_000)
@@ -213,8 +213,8 @@ def test_a_streamer_is_told_with_the_next_event_and_from_then_on() -> None:
         pytest.param("upstream_addr", "fe80::1%eth0", "fe80::1", id="address-with-a-zone"),
     ],
 )
-def test_what_payments_would_refuse_is_left_out_with_one_line(name: str, value: Any, kept: Any, said: Said) -> None:
-    house = House()
+def test_what_payments_would_refuse_is_left_out_with_one_line(name: str, value: Any, kept: Any, said: EdgeLog) -> None:
+    house = SessionFixture()
     session = house.begin(**{name: value})
     house.pass_ms(15_000)
     house.sessions.beat()
@@ -229,7 +229,7 @@ def test_what_payments_would_refuse_is_left_out_with_one_line(name: str, value: 
 
 
 def test_a_streamer_that_payments_would_refuse_leaves_the_one_before() -> None:
-    house = House()
+    house = SessionFixture()
     session = house.begin(streamer_id="streamer-1")
     session.set_streamer("x" * 129)
     session.end()

@@ -137,7 +137,7 @@ def test_the_token_is_not_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_names_that_are_mistyped_are_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / ".env"
     file.write_text("PAYMENTS_SPOOL_DIRS=x\nPS_GATEWAY_UPSTREEM=y\nPS_OTHER=z\nPAYMENTS_EDGE_ID=a\n")
-    assert EdgeSettings.name_doubts(file) == [
+    assert EdgeSettings.name_warnings(file) == [
         "PAYMENTS_SPOOL_DIRS is no setting, and nothing comes of it; is PAYMENTS_SPOOL_DIR meant?",
         "PS_GATEWAY_UPSTREEM is no setting, and nothing comes of it; is PS_GATEWAY_UPSTREAM meant?",
     ]

@@ -8,8 +8,8 @@ from payments.domain.sessions import END, HEARTBEAT, START
 from payments.edge.events import DeadLetter
 from payments.edge.spool import Spool
 from payments.errors import Misconfigured
-from tests.edge.conftest import Said
-from tests.edge.edge import ROOM, Edge, edge
+from tests.edge.conftest import EdgeLog
+from tests.edge.edge import ROOM, EdgeLife, edge
 from tests.edge.spools import AWAY, batch, deliver_all, die
 from tests.edge.stand_in import StandIn
 from tests.harness import NOON_MS, Clock
@@ -25,10 +25,10 @@ def test_nothing_may_be_sent_before_it_is_synced(tmp_path: Path) -> None:
 
 
 def test_what_a_crash_leaves_is_sent_and_sessions_without_an_end_end_where_they_were_last_heard_of(
-    tmp_path: Path, said: Said
+    tmp_path: Path, said: EdgeLog
 ) -> None:
     clock = Clock()
-    dead = Edge(tmp_path / "spool", AWAY, clock)
+    dead = EdgeLife(tmp_path / "spool", AWAY, clock)
     dead.spool.open()
     first, second = dead.begin(), dead.begin()
     dead.pass_s(30)
@@ -57,7 +57,7 @@ def test_sessions_of_which_all_is_delivered_end_after_a_crash_too_and_nothing_el
     tmp_path: Path,
 ) -> None:
     clock = Clock()
-    dead = Edge(tmp_path / "spool", AWAY, clock)
+    dead = EdgeLife(tmp_path / "spool", AWAY, clock)
     dead.spool.open()
     session = dead.begin()
     dead.pass_s(15)
@@ -77,7 +77,7 @@ def test_sessions_of_which_all_is_delivered_end_after_a_crash_too_and_nothing_el
 def test_an_end_after_a_crash_says_all_that_the_session_said_and_has_the_next_seq(
     tmp_path: Path, stand_in: StandIn
 ) -> None:
-    dead = Edge(tmp_path / "spool", stand_in.url, stand_in.clock)
+    dead = EdgeLife(tmp_path / "spool", stand_in.url, stand_in.clock)
     dead.spool.open()
     session = dead.begin(streamer_id="stück-1")
     dead.pass_s(15)
@@ -135,7 +135,7 @@ def test_it_stays_small_while_all_is_delivered_and_is_small_again_after_an_absen
 
 
 def test_a_long_absence_of_payments_stays_below_the_bound_and_loses_no_start_and_no_end(
-    tmp_path: Path, said: Said
+    tmp_path: Path, said: EdgeLog
 ) -> None:
     sizes = []
     with edge(tmp_path / "spool", AWAY) as life:
@@ -146,7 +146,7 @@ def test_a_long_absence_of_payments_stays_below_the_bound_and_loses_no_start_and
                 sessions.pop(0).end()
                 sessions.append(life.begin())
             sizes.append(size_bytes(tmp_path / "spool"))
-        assert life.spool.thinned > 10_000
+        assert life.spool.dropped > 10_000
         events = life.spool.batch(100_000)
         assert len(events) == life.spool.pending
         assert sum(event.size_bytes for event in events) < ROOM / 2
@@ -158,20 +158,20 @@ def test_a_long_absence_of_payments_stays_below_the_bound_and_loses_no_start_and
     assert [line for line in said.lines if "PAYMENTS_SPOOL_BYTES is reached" in line[1]]
 
 
-def test_starts_and_ends_beyond_the_bound_are_kept_all_the_same(tmp_path: Path, said: Said) -> None:
+def test_starts_and_ends_beyond_the_bound_are_kept_all_the_same(tmp_path: Path, said: EdgeLog) -> None:
     with edge(tmp_path / "spool", AWAY, most_bytes=1 << 16) as life:
         for _ in range(200):
             life.begin().end()
             life.write()
         assert life.spool.pending == 400
-        assert life.spool.thinned == 0
+        assert life.spool.dropped == 0
     with edge(tmp_path / "spool", AWAY, most_bytes=1 << 16) as life:
         assert len(batch(life)) == 400
     (line,) = [line for line in said.lines if "what must not be left out" in line[1]][:1]
     assert line[0] == "ERROR"
 
 
-def refuse(life: Edge, reason: str) -> None:
+def refuse(life: EdgeLife, reason: str) -> None:
     """Let what is to be sent next be refused."""
     events = life.spool.batch(1000)
     life.spool.settle(events, events, [DeadLetter(event, reason) for event in events])

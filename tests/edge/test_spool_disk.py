@@ -13,8 +13,8 @@ import pytest
 
 from payments.domain.sessions import END, START
 from payments.edge.events import Spooled
-from tests.edge.conftest import Said
-from tests.edge.edge import Edge, edge
+from tests.edge.conftest import EdgeLog
+from tests.edge.edge import EdgeLife, edge
 from tests.edge.spools import AWAY, batch, deliver_all, die
 from tests.harness import Clock
 from tests.system.tracing import failing
@@ -22,7 +22,7 @@ from tests.system.tracing import failing
 PAGE = 4096
 
 
-def ids(life: Edge) -> list[tuple[str, str]]:
+def ids(life: EdgeLife) -> list[tuple[str, str]]:
     return [(name, kind) for name, kind, _ in batch(life)]
 
 
@@ -43,7 +43,7 @@ def after(folder: Path) -> list[tuple[str, str]]:
     ],
 )
 def test_events_are_kept_in_memory_and_sent_while_the_disk_fails_and_are_written_when_it_does_not(
-    tmp_path: Path, said: Said, call: str, error: str, why: str
+    tmp_path: Path, said: EdgeLog, call: str, error: str, why: str
 ) -> None:
     folder = tmp_path / "spool"
     with edge(folder, AWAY) as life:
@@ -154,7 +154,7 @@ def test_a_folder_that_is_read_only_at_the_start_is_taken_over_when_it_is_not(sm
 
 
 @pytest.mark.parametrize("what", ["spool", "spool/spool.db", "spool/spool.db-wal"])
-def test_what_somebody_has_cleaned_away_is_written_anew(tmp_path: Path, what: str, said: Said) -> None:
+def test_what_somebody_has_cleaned_away_is_written_anew(tmp_path: Path, what: str, said: EdgeLog) -> None:
     folder = tmp_path / "spool"
     with edge(folder, AWAY) as life:
         session = life.begin()
@@ -214,7 +214,7 @@ def test_a_folder_that_was_cleaned_away_and_is_anothers_now_is_not_touched(tmp_p
 
 @pytest.mark.parametrize("path", ["file", "file/spool"])
 def test_a_folder_that_cannot_be_made_leaves_the_events_in_memory_and_is_tried_and_complained_of_now_and_then(
-    tmp_path: Path, path: str, said: Said
+    tmp_path: Path, path: str, said: EdgeLog
 ) -> None:
     (tmp_path / "file").write_text("x")
     with edge(tmp_path / path, AWAY) as life:
@@ -234,7 +234,7 @@ def test_memory_is_bounded_while_the_disk_is_away(tmp_path: Path) -> None:
     with edge(tmp_path / "file", AWAY, most_bytes=most_bytes) as life:
         sessions = [life.begin() for _ in range(10)]
         life.pass_s(3600, step_s=5)
-        assert life.spool.thinned > 1000
+        assert life.spool.dropped > 1000
         events = life.spool.batch(100_000)
         assert sum(event.size_bytes for event in events) <= most_bytes
         assert [event.kind for event in events].count(START) == len(sessions)
@@ -273,14 +273,14 @@ def leaf_of(path: Path, position: int) -> int:
     return path.read_bytes().index(event_id.encode()) // PAGE
 
 
-def is_set_aside(folder: Path, said: Said) -> bool:
+def is_set_aside(folder: Path, said: EdgeLog) -> bool:
     """Whether that is so, and was said."""
     path = folder / "damaged-1.db"
     lines = [text for level, text in said.lines if level == "ERROR" and text.endswith(f"sqlite3 {path} .recover")]
     return len(lines) == 1 and path.stat().st_size > 10 * PAGE
 
 
-def test_what_is_not_on_a_damaged_page_goes_on_in_a_new_file(tmp_path: Path, said: Said) -> None:
+def test_what_is_not_on_a_damaged_page_goes_on_in_a_new_file(tmp_path: Path, said: EdgeLog) -> None:
     folder = tmp_path / "spool"
     with edge(folder, AWAY) as life:
         for _ in range(200):
@@ -300,7 +300,7 @@ def test_what_is_not_on_a_damaged_page_goes_on_in_a_new_file(tmp_path: Path, sai
     assert after(folder) == found
 
 
-def test_damage_while_it_is_in_use_costs_nothing(tmp_path: Path, said: Said) -> None:
+def test_damage_while_it_is_in_use_costs_nothing(tmp_path: Path, said: EdgeLog) -> None:
     folder = tmp_path / "spool"
     with edge(folder, AWAY) as life:
         sessions = [life.begin() for _ in range(200)]

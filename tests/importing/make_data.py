@@ -23,7 +23,7 @@ RATE = Decimal("0.0001")
 SEGMENT_S = 2400
 
 
-class Story(datetime):
+class StoryClock(datetime):
     """A clock that stands where the story is."""
 
     at: datetime = END
@@ -34,13 +34,13 @@ class Story(datetime):
 
 
 def minutes_before_end(minutes: float) -> datetime:
-    Story.at = END - timedelta(minutes=minutes)
-    return Story.at
+    StoryClock.at = END - timedelta(minutes=minutes)
+    return StoryClock.at
 
 
 def their(name: str) -> Any:
     module: Any = import_module(f"payments.{name}")
-    module.datetime = Story
+    module.datetime = StoryClock
     return module
 
 

@@ -9,12 +9,12 @@ from payments.domain.ledger import Adjustment
 from payments.domain.sessions import HEARTBEAT, SessionEvent
 from payments.domain.times import parse_time
 from tests.harness import state_of
-from tests.importing.house import NOW_MS, House, actions, copy_data, details, edit
+from tests.importing.import_fixture import NOW_MS, ImportFixture, actions, copy_data, details, edit
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def house(tmp_path: Path) -> ImportFixture:
+    return ImportFixture(tmp_path)
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def theirs(tmp_path: Path) -> Path:
     return copy_data(tmp_path)
 
 
-def test_record_that_is_here_is_left_as_it_is(house: House) -> None:
+def test_record_that_is_here_is_left_as_it_is(house: ImportFixture) -> None:
     house.registry.register({"orchestrator_id": "orch-a", "host_public_ip": "203.0.113.10", "address": f"0x{'9' * 40}"})
     house.registry.register({"orchestrator_id": "orch-b", "host_public_ip": "203.0.113.20"})
     before = dict(house.registry.records())
@@ -35,7 +35,7 @@ def test_record_that_is_here_is_left_as_it_is(house: House) -> None:
     assert {name: house.registry.records()[name] for name in before} == before
 
 
-def test_host_that_is_anothers_here_is_not_taken_from_it(house: House) -> None:
+def test_host_that_is_anothers_here_is_not_taken_from_it(house: ImportFixture) -> None:
     house.registry.register({"orchestrator_id": "orch-z", "host_public_ip": "203.0.113.10"})
     plan = house.take_over()
     assert details(plan, "orchestrator")["orch-a"] == (
@@ -45,7 +45,7 @@ def test_host_that_is_anothers_here_is_not_taken_from_it(house: House) -> None:
     assert house.registry.attribution()["203.0.113.10"] == "orch-z"
 
 
-def test_session_whose_host_is_anothers_here_is_not_given_to_it(house: House) -> None:
+def test_session_whose_host_is_anothers_here_is_not_given_to_it(house: ImportFixture) -> None:
     house.registry.register({"orchestrator_id": "orch-z", "host_public_ip": "203.0.113.10"})
     plan = house.take_over()
     assert details(plan, "session")["s-open"] == (
@@ -55,7 +55,9 @@ def test_session_whose_host_is_anothers_here_is_not_given_to_it(house: House) ->
     assert "s-open" not in state_of(house.store).sessions
 
 
-def test_two_records_with_one_host_stop_the_import_until_one_is_registered_here(house: House, theirs: Path) -> None:
+def test_two_records_with_one_host_stop_the_import_until_one_is_registered_here(
+    house: ImportFixture, theirs: Path
+) -> None:
     edit(theirs, "registry.json", lambda records: records["orch-d"].update(host_public_ip="::ffff:203.0.113.10"))
     [problem] = house.plan(theirs).problems
     assert problem.endswith(
@@ -65,7 +67,7 @@ def test_two_records_with_one_host_stop_the_import_until_one_is_registered_here(
     assert house.plan(theirs).problems == []
 
 
-def test_denylisted_orchestrator_is_disabled(house: House, theirs: Path) -> None:
+def test_denylisted_orchestrator_is_disabled(house: ImportFixture, theirs: Path) -> None:
     edit(theirs, "registry.json", lambda records: records["orch-a"].update(denylisted=True))
     plan = house.take_over(theirs)
     assert not house.registry.records()["orch-a"].enabled
@@ -77,14 +79,14 @@ def test_denylisted_orchestrator_is_disabled(house: House, theirs: Path) -> None
     assert actions(plan, "power")["orch-a"] == "leave"
 
 
-def test_balance_is_added_to_what_is_owed_here(house: House) -> None:
+def test_balance_is_added_to_what_is_owed_here(house: ImportFixture) -> None:
     house.store.execute([Adjustment("orch-d", 5, "mine", "why")])
     plan = house.take_over()
     assert "added to the 0.000000000000000005 that it is owed here" in details(plan, "balance")["orch-d"]
     assert state_of(house.store).balance_wei("orch-d") == 5 + 625 * 10**15
 
 
-def test_orchestrator_that_only_the_journal_knows_is_reported(house: House, theirs: Path) -> None:
+def test_orchestrator_that_only_the_journal_knows_is_reported(house: ImportFixture, theirs: Path) -> None:
     edit(theirs, "balances.json", lambda balances: balances.pop("orch-d") and None)
     plan = house.plan(theirs)
     assert actions(plan, "balance")["orch-d"] == "leave"
@@ -93,7 +95,7 @@ def test_orchestrator_that_only_the_journal_knows_is_reported(house: House, thei
     )
 
 
-def test_session_that_is_here_is_left_as_it_is(house: House) -> None:
+def test_session_that_is_here_is_left_as_it_is(house: ImportFixture) -> None:
     house.store.execute([SessionEvent("s-open", HEARTBEAT, NOW_MS - 5000, "203.0.113.10")])
     before = state_of(house.store).sessions["s-open"]
     assert actions(house.take_over(), "session")["s-open"] == "is here"
@@ -112,7 +114,7 @@ def test_session_that_is_here_is_left_as_it_is(house: House) -> None:
 )
 def test_session_goes_on_only_while_it_would_be_kept_here(tmp_path: Path, values: Any, silence_s: int) -> None:
     """Longer, and the worker could have closed and forgotten it after an earlier import."""
-    house = House(tmp_path, **values)
+    house = ImportFixture(tmp_path, **values)
     seen_ms = NOW_MS - 15_000 - 15_000 + 1  # 11:59:45.123456, in whole milliseconds
     house.clock.now_ms = seen_ms + silence_s * 1000
     assert actions(house.plan(), "session")["s-open"] == "take over"
@@ -131,28 +133,28 @@ def test_session_goes_on_only_while_it_would_be_kept_here(tmp_path: Path, values
     ids=["unpriced", "awake", "gap", "unit"],
 )
 def test_settings_that_make_a_difference_are_named(tmp_path: Path, values: Any, note: str) -> None:
-    assert any(note in item.detail for item in House(tmp_path, **values).plan().items)
+    assert any(note in item.detail for item in ImportFixture(tmp_path, **values).plan().items)
 
 
 def test_power_state_is_left_where_nothing_is_metered(tmp_path: Path) -> None:
-    plan = House(tmp_path, POWER_METER_ENABLED="false").plan()
+    plan = ImportFixture(tmp_path, POWER_METER_ENABLED="false").plan()
     assert set(actions(plan, "power").values()) == {"leave"}
 
 
-def test_power_state_goes_on_only_while_it_would_be_credited(house: House) -> None:
+def test_power_state_goes_on_only_while_it_would_be_credited(house: ImportFixture) -> None:
     house.clock.now_ms = parse_time("2026-01-31T11:58:30.724Z") + 180_000
     assert actions(house.plan(), "power")["orch-a"] == "take over"
     house.clock.now_ms += 1
     assert actions(house.plan(), "power")["orch-a"] == "leave"
 
 
-def test_unknown_power_state_says_who_did_not_know(house: House, theirs: Path) -> None:
+def test_unknown_power_state_says_who_did_not_know(house: ImportFixture, theirs: Path) -> None:
     edit(theirs, "power_meter.json", lambda states: states["orch-a"].update(state="unknown"))
     house.take_over(theirs)
     assert state_of(house.store).power["orch-a"].detail == "read by livepeer-ops"
 
 
-def test_orchestrator_that_has_cooled_down_is_enabled(house: House) -> None:
+def test_orchestrator_that_has_cooled_down_is_enabled(house: ImportFixture) -> None:
     """Until 12:30:00.123456."""
     house.clock.now_ms = parse_time("2026-01-31T12:30:00.122Z")
     assert "disabled" in details(house.plan(), "orchestrator")["orch-c"]
@@ -160,12 +162,12 @@ def test_orchestrator_that_has_cooled_down_is_enabled(house: House) -> None:
     assert details(house.plan(), "orchestrator")["orch-c"] == "host 203.0.113.30"
 
 
-def test_enclave_is_named(house: House, theirs: Path) -> None:
+def test_enclave_is_named(house: ImportFixture, theirs: Path) -> None:
     (theirs / "tee_core_state.b64").write_text("")
     assert "an enclave kept balances too" in details(house.plan(theirs), "tee_core_state.b64")[""]
 
 
-def test_torn_last_line_is_reported_and_not_counted(house: House, theirs: Path) -> None:
+def test_torn_last_line_is_reported_and_not_counted(house: ImportFixture, theirs: Path) -> None:
     before = house.plan(theirs)
     with (theirs / "audit" / "ledger-events.log").open("a") as file:
         file.write('{"timestamp":"2026-01-31T12:00:00+00:00","event":"cred')
@@ -175,21 +177,21 @@ def test_torn_last_line_is_reported_and_not_counted(house: House, theirs: Path) 
     assert "line 11: its end is missing" in details(plan, "audit/ledger-events.log")[""]
 
 
-def test_whole_last_line_counts_though_its_newline_is_missing(house: House, theirs: Path) -> None:
+def test_whole_last_line_counts_though_its_newline_is_missing(house: ImportFixture, theirs: Path) -> None:
     journal = theirs / "audit" / "ledger-events.log"
     before = house.plan(theirs)
     journal.write_text(journal.read_text().removesuffix("\n"))
     assert house.plan(theirs).items[:12] == before.items[:12]
 
 
-def test_balance_without_a_record_is_taken_over_and_said(house: House, theirs: Path) -> None:
+def test_balance_without_a_record_is_taken_over_and_said(house: ImportFixture, theirs: Path) -> None:
     edit(theirs, "registry.json", lambda records: records.pop("orch-d") and None)
     plan = house.take_over(theirs)
     assert "it has no record, so no address to pay to" in details(plan, "balance")["orch-d"]
     assert state_of(house.store).balance_wei("orch-d") == 625 * 10**15
 
 
-def test_files_that_are_not_there_are_named(house: House, theirs: Path) -> None:
+def test_files_that_are_not_there_are_named(house: ImportFixture, theirs: Path) -> None:
     for name in ("registry.json", "sessions.json", "power_meter.json", "audit/ledger-events.log"):
         (theirs / name).unlink()
     plan = house.take_over(theirs)
@@ -202,7 +204,9 @@ def test_files_that_are_not_there_are_named(house: House, theirs: Path) -> None:
 
 
 @pytest.mark.parametrize(("balance", "agrees"), [("9E-19", True), ("1E-18", False), ("-1E-18", False)])
-def test_journal_and_balance_differ_from_one_wei_on(house: House, theirs: Path, balance: str, agrees: bool) -> None:
+def test_journal_and_balance_differ_from_one_wei_on(
+    house: ImportFixture, theirs: Path, balance: str, agrees: bool
+) -> None:
     edit(theirs, "balances.json", lambda balances: balances.update({"orch-b": balance}))
     [facts] = [item.facts for item in house.plan(theirs).items if (item.what, item.id) == ("balance", "orch-b")]
     assert facts["agrees"] == agrees

@@ -13,7 +13,7 @@ from payments.domain.money import accrue
 from payments.domain.sessions import END, HEARTBEAT, SessionEvent
 from payments.domain.times import format_time, parse_time
 from tests.harness import campaign, state_of
-from tests.importing.house import NOW_MS, House, copy_data, edit
+from tests.importing.import_fixture import NOW_MS, ImportFixture, copy_data, edit
 
 MINUTE_MS = 60_000
 
@@ -54,7 +54,7 @@ def _text(ago_us: int) -> str:
 def test_every_moment_since_the_last_billed_one_is_billed_once(case: Case) -> None:
     """However long ago it was billed there, whatever age of events is believed here, and however often it speaks."""
     with TemporaryDirectory() as folder:
-        house = House(Path(folder), SESSION_MAX_EVENT_AGE_SECONDS=case.max_event_age_s)
+        house = ImportFixture(Path(folder), SESSION_MAX_EVENT_AGE_SECONDS=case.max_event_age_s)
         theirs = copy_data(Path(folder))
         billed_at = _text(case.unbilled_us)
         times = {"last_billed_at": billed_at, "last_seen_at": _text(case.silent_us)}
@@ -76,7 +76,7 @@ def test_every_moment_since_the_last_billed_one_is_billed_once(case: Case) -> No
 
 def test_session_shows_when_it_was_last_seen_there(tmp_path: Path) -> None:
     """So that it is neither stale nor reaped for having been billed long ago."""
-    house = House(tmp_path)
+    house = ImportFixture(tmp_path)
     house.take_over()
     session = state_of(house.store).sessions["s-open"]
     assert session.last_seen_at_ms == parse_time("2026-01-31T11:59:45.124Z")
@@ -86,7 +86,7 @@ def test_session_shows_when_it_was_last_seen_there(tmp_path: Path) -> None:
 
 def test_gap_longer_than_the_maximum_is_not_credited_and_was_announced(tmp_path: Path) -> None:
     """livepeer-ops tells only the last heartbeat, not that there was none too late: nothing is guessed."""
-    house = House(tmp_path, SESSION_MAX_GAP_SECONDS=60)
+    house = ImportFixture(tmp_path, SESSION_MAX_GAP_SECONDS=60)
     plan = house.take_over()
     house.store.execute([SessionEvent("s-open", HEARTBEAT, NOW_MS)])
     session = state_of(house.store).sessions["s-open"]
@@ -96,7 +96,7 @@ def test_gap_longer_than_the_maximum_is_not_credited_and_was_announced(tmp_path:
 
 @pytest.mark.parametrize("kind", [HEARTBEAT, END])
 def test_session_that_is_nobodys_there_and_here_earns_nothing(tmp_path: Path, kind: str) -> None:
-    house = House(tmp_path)
+    house = ImportFixture(tmp_path)
     house.take_over()
     house.store.execute([SessionEvent("s-nobody", kind, NOW_MS)])
     session = state_of(house.store).sessions["s-nobody"]
@@ -104,5 +104,5 @@ def test_session_that_is_nobodys_there_and_here_earns_nothing(tmp_path: Path, ki
 
 
 def test_items_are_json(tmp_path: Path) -> None:
-    for item in House(tmp_path).plan().items:
+    for item in ImportFixture(tmp_path).plan().items:
         assert json.loads(json.dumps(item.as_json()))["what"] == item.what

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from payments.importing import Refused, read_folder
+from payments.importing import ImportRefused, read_folder
 from tests.harness import state_of
-from tests.importing.house import House, copy_data, edit, load_settings
+from tests.importing.import_fixture import ImportFixture, copy_data, edit, load_settings
 
 JOURNAL = "audit/ledger-events.log"
 
@@ -25,9 +25,9 @@ def _line(text: str) -> bytes:
 
 def _problems(tmp_path: Path, change: Callable[[Path], None]) -> list[str]:
     """What stops the import; asserts that it does, before anything is written."""
-    house, theirs = House(tmp_path / "ours"), copy_data(tmp_path)
+    house, theirs = ImportFixture(tmp_path / "ours"), copy_data(tmp_path)
     change(theirs)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ImportRefused) as refused:
         house.take_over(theirs)
     assert (state_of(house.store).seq, house.registry.records()) == (0, {})
     return [problem.removeprefix(f"{theirs}/") for problem in refused.value.problems]
@@ -138,8 +138,10 @@ def test_folder_that_is_still_written_to_is_refused(tmp_path: Path) -> None:
 
 
 def test_folder_of_something_else_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"balances\.json: is missing; is that the data folder of a livepeer-ops backend"):
-        read_folder(tmp_path, House(tmp_path / "ours").settings)
+    with pytest.raises(
+        ImportRefused, match=r"balances\.json: is missing; is that the data folder of a livepeer-ops backend"
+    ):
+        read_folder(tmp_path, ImportFixture(tmp_path / "ours").settings)
 
 
 @pytest.mark.parametrize("values", [{}, {"SESSIONS_PATH": "sessions.json"}], ids=["all", "one"])
@@ -148,5 +150,5 @@ def test_folder_that_is_our_own_is_refused(tmp_path: Path, values: dict[str, str
     theirs = copy_data(tmp_path)
     values = {name: str(theirs / value) for name, value in values.items()}
     settings = load_settings(tmp_path / "ours" if values else tmp_path / "ours" / ".." / "livepeer-ops", **values)
-    with pytest.raises(Refused, match="is also where the settings keep a file"):
+    with pytest.raises(ImportRefused, match="is also where the settings keep a file"):
         read_folder(theirs, settings)

@@ -13,18 +13,18 @@ from payments.domain.times import parse_time
 from payments.errors import Rejected
 from payments.importing import carry_out
 from tests.harness import state_of
-from tests.importing.house import DATA, NOW_MS, House, actions, copy_data, details, edit
+from tests.importing.import_fixture import DATA, NOW_MS, ImportFixture, actions, copy_data, details, edit
 
 OPEN_FROM_MS = parse_time("2026-01-31T11:45:00.120Z")
 """The first whole millisecond of ``s-open`` that is not billed there: it is billed up to 11:45:00.119256."""
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def house(tmp_path: Path) -> ImportFixture:
+    return ImportFixture(tmp_path)
 
 
-def test_plan_says_what_becomes_of_everything(house: House) -> None:
+def test_plan_says_what_becomes_of_everything(house: ImportFixture) -> None:
     plan = house.plan()
     assert plan.problems == []
     assert actions(plan, "orchestrator") == dict.fromkeys(("orch-a", "orch-b", "orch-c", "orch-d"), "take over")
@@ -39,7 +39,7 @@ def test_plan_says_what_becomes_of_everything(house: House) -> None:
     ]
 
 
-def test_plan_is_these_commands_and_no_more(house: House) -> None:
+def test_plan_is_these_commands_and_no_more(house: ImportFixture) -> None:
     note = "balance taken over from livepeer-ops, {} there"
     reference, eternal = "livepeer-ops:opening-balance", "livepeer-ops:open-session"
     a_day, nobody_ms = parse_time("2026-01-31T11:59:42.124Z"), parse_time("2026-01-31T11:50:00.124Z")
@@ -58,7 +58,7 @@ def test_plan_is_these_commands_and_no_more(house: House) -> None:
     ]  # fmt: skip
 
 
-def test_balances_are_those_of_the_file_whatever_the_journal_adds_up_to(house: House) -> None:
+def test_balances_are_those_of_the_file_whatever_the_journal_adds_up_to(house: ImportFixture) -> None:
     """``orch-d`` has a credit whose journal line was lost; the other digits are how livepeer-ops rounds."""
     plan = house.take_over()
     assert details(plan, "balance")["orch-d"] == (
@@ -76,13 +76,13 @@ def test_balances_are_those_of_the_file_whatever_the_journal_adds_up_to(house: H
     }  # fmt: skip
 
 
-def test_what_is_below_one_wei_is_named(house: House) -> None:
+def test_what_is_below_one_wei_is_named(house: ImportFixture) -> None:
     assert details(house.plan(), "balance")["orch-a"] == (
         "0.012021366666666666, as balances.json says; 0.00000000000000000066666666667 below one wei is left behind"
     )
 
 
-def test_who_earns_nothing_there_is_disabled_here(house: House) -> None:
+def test_who_earns_nothing_there_is_disabled_here(house: ImportFixture) -> None:
     plan = house.take_over()
     assert {name: each.enabled for name, each in house.registry.records().items()} == {
         "orch-a": True, "orch-b": False, "orch-c": False, "orch-d": True,
@@ -91,7 +91,7 @@ def test_who_earns_nothing_there_is_disabled_here(house: House) -> None:
     assert "cooling down there until 2026-01-31T12:30:00.123456+00:00" in details(plan, "orchestrator")["orch-c"]
 
 
-def test_record_keeps_what_has_a_counterpart_here(house: House) -> None:
+def test_record_keeps_what_has_a_counterpart_here(house: ImportFixture) -> None:
     house.take_over()
     assert house.registry.records()["orch-a"].as_json() == {
         "orchestrator_id": "orch-a",
@@ -105,7 +105,7 @@ def test_record_keeps_what_has_a_counterpart_here(house: House) -> None:
     }
 
 
-def test_session_goes_on_from_its_last_billed_moment(house: House) -> None:
+def test_session_goes_on_from_its_last_billed_moment(house: ImportFixture) -> None:
     house.take_over()
     session = state_of(house.store).sessions["s-open"]
     assert (session.status, session.orchestrator_id, session.billed_ms) == (ACTIVE, "orch-a", 0)
@@ -116,7 +116,7 @@ def test_session_goes_on_from_its_last_billed_moment(house: House) -> None:
     assert session.billed_wei == 10**14 * (NOW_MS - OPEN_FROM_MS) // 60_000
 
 
-def test_power_is_metered_from_the_last_reading_there(house: House) -> None:
+def test_power_is_metered_from_the_last_reading_there(house: ImportFixture) -> None:
     house.take_over()
     read_at_ms = parse_time("2026-01-31T11:58:30.724Z")
     power = state_of(house.store).power["orch-a"]
@@ -126,7 +126,7 @@ def test_power_is_metered_from_the_last_reading_there(house: House) -> None:
     assert state_of(house.store).power["orch-a"].unbilled_ms == {"unpriced": NOW_MS - read_at_ms}
 
 
-def test_second_run_changes_nothing(house: House) -> None:
+def test_second_run_changes_nothing(house: ImportFixture) -> None:
     house.take_over()
     entries, records = state_of(house.store).seq, dict(house.registry.records())
     again = house.take_over()
@@ -134,7 +134,7 @@ def test_second_run_changes_nothing(house: House) -> None:
     assert (state_of(house.store).seq, house.registry.records()) == (entries, records)
 
 
-def test_same_commands_again_change_nothing(house: House) -> None:
+def test_same_commands_again_change_nothing(house: ImportFixture) -> None:
     """Two imports at once: each made its plan before the other wrote."""
     first, second = house.plan(), house.plan()
     carry_out(first, house.registry, house.store)
@@ -143,14 +143,14 @@ def test_same_commands_again_change_nothing(house: House) -> None:
     assert state_of(house.store).seq == entries
 
 
-def test_record_that_was_registered_after_the_plan_was_made_is_left_as_it_is(house: House) -> None:
+def test_record_that_was_registered_after_the_plan_was_made_is_left_as_it_is(house: ImportFixture) -> None:
     plan = house.plan()
     house.registry.register({"orchestrator_id": "orch-a", "host_public_ip": "203.0.113.99"})
     carry_out(plan, house.registry, house.store)
     assert house.registry.records()["orch-a"].host_public_ip == "203.0.113.99"
 
 
-def test_balance_that_was_taken_over_otherwise_after_the_plan_was_made_is_an_error(house: House) -> None:
+def test_balance_that_was_taken_over_otherwise_after_the_plan_was_made_is_an_error(house: ImportFixture) -> None:
     plan = house.plan()
     house.store.execute([Adjustment("orch-d", 1, "livepeer-ops:opening-balance", "another import")])
     with pytest.raises(Rejected, match=r"was booked as 0\.000000000000000001 before"):
@@ -161,7 +161,7 @@ def test_balance_that_was_taken_over_otherwise_after_the_plan_was_made_is_an_err
 @pytest.mark.parametrize("done", range(11))
 def test_import_after_a_crash_half_way_ends_where_one_without_does(tmp_path: Path, done: int) -> None:
     """Four records are registered and then six commands recorded; the crash comes after ``done`` of them."""
-    whole, broken = House(tmp_path / "whole"), House(tmp_path / "broken")
+    whole, broken = ImportFixture(tmp_path / "whole"), ImportFixture(tmp_path / "broken")
     whole.take_over()
     plan = broken.plan()
     assert len(plan.records) + len(plan.commands) == 10
@@ -176,7 +176,7 @@ def test_import_after_a_crash_half_way_ends_where_one_without_does(tmp_path: Pat
     assert state_of(broken.store).seq == state_of(whole.store).seq
 
 
-def test_balance_that_has_grown_since_stops_a_second_import(house: House, tmp_path: Path) -> None:
+def test_balance_that_has_grown_since_stops_a_second_import(house: ImportFixture, tmp_path: Path) -> None:
     house.take_over()
     theirs = copy_data(tmp_path)
     edit(theirs, "balances.json", lambda balances: balances.update({"orch-d": "0.7"}))
@@ -184,11 +184,11 @@ def test_balance_that_has_grown_since_stops_a_second_import(house: House, tmp_pa
     assert "0.7 is not the 0.625 that was taken over before, by entry 1; stop livepeer-ops" in problem
 
 
-def test_folder_is_left_as_it_was(house: House) -> None:
+def test_folder_is_left_as_it_was(house: ImportFixture) -> None:
     before = {path: path.read_bytes() for path in DATA.rglob("*") if path.is_file()}
     house.take_over()
     assert {path: path.read_bytes() for path in DATA.rglob("*") if path.is_file()} == before
 
 
-def _owed(house: House) -> dict[str, int]:
+def _owed(house: ImportFixture) -> dict[str, int]:
     return {name: each.balance_wei for name, each in state_of(house.store).balances.items()}

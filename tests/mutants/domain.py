@@ -6,7 +6,7 @@ BILLING = "payments/domain/billing.py"
 MONEY = "payments/domain/money.py"
 POWER = "payments/domain/power.py"
 READINGS = "payments/domain/readings.py"
-UPKEEP = "payments/domain/upkeep.py"
+UPKEEP = "payments/domain/retention.py"
 STATE = "payments/domain/state.py"
 REGISTRY = "payments/registry/registry.py"
 
@@ -24,7 +24,7 @@ MUTANTS = (
     Mutant(
         "a-forgotten-session-begins-when-it-likes", "payments/domain/billing.py",
         "event.received_at_ms - terms.keep_ms", "0",
-        "tests/domain/test_upkeep.py -k kept_back",
+        "tests/domain/test_retention.py -k kept_back",
     ),
     Mutant(
         "adopted-draft-forgets-nothing", STATE,
@@ -215,27 +215,27 @@ MUTANTS = (
         "reap-though-it-has-spoken-since", UPKEEP,
         "if (session.status, session.last_seen_at_ms) != (wanted, command.last_seen_at_ms):",
         "if session.status != wanted:",
-        "tests/domain/test_upkeep.py",
+        "tests/domain/test_retention.py",
     ),
     Mutant(
         "reap-at-the-last-receipt", UPKEEP,
         "ended_at_ms=session.last_billed_at_ms", "ended_at_ms=session.last_seen_at_ms",
-        "tests/domain/test_upkeep.py",
+        "tests/domain/test_retention.py",
     ),
     Mutant(
         "forgotten-too-early-after-a-step-back", UPKEEP,
         "        if now_ms - session.last_billed_at_ms > keep_ms:\n", "        if keep_ms >= 0:\n",
-        "tests/domain/test_upkeep.py",
+        "tests/domain/test_retention.py",
     ),
     Mutant(
         "forgotten-at-once", UPKEEP,
         "now_ms - session.last_seen_at_ms <= keep_ms:", "now_ms - session.last_seen_at_ms <= 0:",
-        "tests/domain/test_upkeep.py",
+        "tests/domain/test_retention.py",
     ),
     Mutant(
         "forgetting-forgets-nothing", STATE,
         "is_forgotten = entry.reason == SESSION_FORGOTTEN", "is_forgotten = False",
-        "tests/domain/test_upkeep.py",
+        "tests/domain/test_retention.py",
     ),
     Mutant(
         "draft-remembers-what-it-forgot", STATE,

@@ -8,10 +8,10 @@ EDGE_DELIVERY = "payments/edge/delivery.py"
 EDGE_SESSIONS = "payments/edge/sessions.py"
 EDGE_SETTINGS = "payments/edge/settings.py"
 EDGE_SPOOL = "payments/edge/spool.py"
-EDGE_THINNING = "payments/edge/thinning.py"
+EDGE_DROPPING = "payments/edge/dropping.py"
 EDGE_VERDICTS = "payments/edge/verdicts.py"
 GATEWAY_LINK = "payments/edge/gateway/link.py"
-GATEWAY_PULSE = "payments/edge/gateway/pulse.py"
+GATEWAY_PULSE = "payments/edge/gateway/liveness.py"
 GATEWAY_SIDE = "payments/edge/gateway/side.py"
 GATEWAY_UPSTREAM = "payments/edge/gateway/upstream.py"
 GATEWAY_VIEWER = "payments/edge/gateway/viewer.py"
@@ -69,26 +69,26 @@ MUTANTS = (
         "tests/edge/test_spool.py -k below_the_bound",
     ),
     Mutant(
-        "start-thinned", EDGE_THINNING,
+        "start-dropped", EDGE_DROPPING,
         "if event.kind == HEARTBEAT and not event.in_flight and", "if not event.in_flight and",
-        "tests/edge/test_thinning.py",
+        "tests/edge/test_dropping.py",
     ),
     Mutant(
-        "end-thinned", EDGE_THINNING,
+        "end-dropped", EDGE_DROPPING,
         "and not event.in_flight and chain.later[index] != _NONE",
         "and not event.in_flight and chain.later[index] != _NONE or event.kind not in (HEARTBEAT, \"start\")",
-        "tests/edge/test_thinning.py",
+        "tests/edge/test_dropping.py",
     ),
     Mutant(
-        "last-evidence-thinned-first", EDGE_THINNING,
+        "last-evidence-dropped-first", EDGE_DROPPING,
         "(chain.newest[event.session_id] == index, chain.silence_ms(index), index)",
         "(chain.newest[event.session_id] != index, chain.silence_ms(index), index)",
-        "tests/edge/test_thinning.py",
+        "tests/edge/test_dropping.py",
     ),
     Mutant(
-        "event-in-flight-thinned", EDGE_THINNING,
+        "event-in-flight-dropped", EDGE_DROPPING,
         "if event.kind == HEARTBEAT and not event.in_flight and", "if event.kind == HEARTBEAT and",
-        "tests/edge/test_thinning.py",
+        "tests/edge/test_dropping.py",
     ),
     Mutant(
         "dead-letters-dropped", EDGE_SPOOL,
@@ -128,7 +128,7 @@ MUTANTS = (
     ),
     Mutant(
         "wrong-token-taken-for-a-refusal", EDGE_VERDICTS,
-        "if answer.status in (400, 415, 422):\n        return Otherwise.ALONE",
+        "if answer.status in (400, 415, 422):\n        return RetryStrategy.ALONE",
         "if answer.status in (400, 401, 403, 415, 422):\n        return Done(len(events), [])",
         "tests/edge/test_delivery_failures.py -k whatever_comes_back",
     ),
@@ -240,12 +240,12 @@ MUTANTS = (
     ),
     Mutant(
         "close-code-lost", "payments/edge/gateway/ending.py",
-        "How.CLOSED, Frame(code, last.extra or \"\"))", "How.CLOSED, Frame(1000, last.extra or \"\"))",
+        "EndCause.CLOSED, CloseFrame(code, last.extra or \"\"))", "EndCause.CLOSED, CloseFrame(1000, last.extra or \"\"))",
         "tests/edge/gateway/test_closing.py",
     ),
     Mutant(
         "abort-told-as-a-proper-close", "payments/edge/gateway/ending.py",
-        "    return Ending(by, How.ABORTED)\n", "    return Ending(by, How.CLOSED, Frame(1000))\n",
+        "    return Ending(by, EndCause.ABORTED)\n", "    return Ending(by, EndCause.CLOSED, CloseFrame(1000))\n",
         "tests/edge/gateway/test_closing.py",
     ),
     Mutant(
@@ -271,12 +271,12 @@ MUTANTS = (
     ),
     Mutant(
         "drain-without-ends", GATEWAY_VIEWER,
-        "            link.finish(Ending(GATEWAY, How.STOPPED, RESTART))\n", "            pass\n",
+        "            link.finish(Ending(GATEWAY, EndCause.STOPPED, RESTART))\n", "            pass\n",
         "tests/edge/gateway/test_service.py -k sigterm",
     ),
     Mutant(
         "stop-after-which-no-viewer-comes-back", "payments/edge/gateway/ending.py",
-        "Frame(1001), Frame(1011), Frame(1012)", "Frame(1001), Frame(1011), Frame(1001)",
+        "CloseFrame(1001), CloseFrame(1011), CloseFrame(1012)", "CloseFrame(1001), CloseFrame(1011), CloseFrame(1001)",
         "tests/edge/gateway/test_service.py -k sigterm",
     ),
     Mutant(

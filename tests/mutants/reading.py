@@ -4,15 +4,15 @@ from tests.mutants.mutant import Mutant
 
 READER = "payments/store/file/reader.py"
 REBUILD = "payments/store/file/rebuild.py"
-SHARED = "payments/store/file/shared.py"
+SHARED = "payments/store/file/writer.py"
 STORE = "payments/store/file/store.py"
 PROJECTOR = "payments/store/file/projector.py"
 SNAPSHOT = "payments/store/file/snapshot.py"
-WALK = "payments/store/file/walk.py"
+WALK = "payments/store/file/scan.py"
 BACKUP = "payments/store/file/backup.py"
 PROOF = "payments/store/file/proof.py"
-SAID = "payments/store/file/said.py"
-TALLY = "payments/store/file/tally.py"
+SAID = "payments/store/file/verified_line.py"
+TALLY = "payments/store/file/consistency.py"
 VERIFY = "payments/store/file/verify.py"
 
 MUTANTS = (

@@ -8,7 +8,7 @@ LOCK = "payments/disk/lock.py"
 CODEC = "payments/store/file/codec.py"
 JOURNAL = "payments/store/file/journal.py"
 RECOVERY = "payments/store/file/recovery.py"
-SHARED = "payments/store/file/shared.py"
+SHARED = "payments/store/file/writer.py"
 STORE = "payments/store/file/store.py"
 COMMITTER = "payments/store/file/committer.py"
 
@@ -180,7 +180,7 @@ MUTANTS = (
     ),
     Mutant(
         "projection-of-another-journal-believed", SHARED,
-        "if not self.journal.names(position):", "if not position:",
+        "if not self.journal.contains(position):", "if not position:",
         "tests/store/file/test_damage_cuts.py",
     ),
     Mutant(
@@ -195,12 +195,12 @@ MUTANTS = (
     ),
     Mutant(
         "lock-file-identity-ignored", LOCK,
-        "while not self.names_its_file():", "while not self._path:",
+        "while not self.path_is_current():", "while not self._path:",
         "tests/disk/test_lock.py -k unlinked",
     ),
     Mutant(
         "polled-lock-file-identity-ignored", LOCK,
-        "if self.names_its_file():", "if self._path:",
+        "if self.path_is_current():", "if self._path:",
         "tests/disk/test_lock.py -k unlinked",
     ),
     Mutant(

@@ -38,7 +38,7 @@ def record(orchestrator_id: str = "orch-a", **fields: Any) -> Record:
 
 
 def timeless(registry: Registry) -> dict[str, Record]:
-    """The records in force, all of ``NOON_MS``: who edits by hand seldom gives times."""
+    """The records in force, all of ``NOON_MS``: who edits by hand throttle gives times."""
     return {
         name: each._replace(registered_at_ms=NOON_MS, updated_at_ms=NOON_MS)
         for name, each in registry.records().items()

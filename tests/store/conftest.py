@@ -9,7 +9,7 @@ import pytest
 from payments.domain.sessions import HEARTBEAT
 from payments.store import Store
 from tests.harness import HOST_A, HOST_B, event, folder_in_memory
-from tests.store.house import MINUTE_MS, House
+from tests.store.store_fixture import MINUTE_MS, StoreFixture
 
 
 @pytest.fixture
@@ -20,29 +20,31 @@ def tmp_path() -> Iterator[Path]:
 
 
 @pytest.fixture(params=["memory", "file", "file-in-segments"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreFixture]:
     """A house of each engine, closed at the end; the file engine's journal is one file, or one of four entries each."""
-    house = House(None if request.param == "memory" else tmp_path, 4096 if "segments" in request.param else 1 << 28)
+    house = StoreFixture(
+        None if request.param == "memory" else tmp_path, 4096 if "segments" in request.param else 1 << 28
+    )
     yield house
     house.close()
 
 
 @pytest.fixture
-def file_house(tmp_path: Path) -> Iterator[House]:
+def file_house(tmp_path: Path) -> Iterator[StoreFixture]:
     """A house of the file engine, for what only shared files can do."""
-    house = House(tmp_path)
+    house = StoreFixture(tmp_path)
     yield house
     house.close()
 
 
 @pytest.fixture
-def store(house: House) -> Store:
+def store(house: StoreFixture) -> Store:
     """The store of the house, empty."""
     return house.store
 
 
 @pytest.fixture
-def minutes(house: House) -> House:
+def minutes(house: StoreFixture) -> StoreFixture:
     """Twelve entries, one a minute: two sessions on two hosts, then one that matches nobody."""
     for minute in range(12):
         session_id, host = [("s-1", HOST_A), ("s-2", HOST_B), ("s-3", "198.51.100.1")][minute % 3]

@@ -15,7 +15,7 @@ from payments.errors import Rejected
 from payments.store import Result
 from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS
 from tests.store.accounts import check_accounts, check_answer, expected_kind
-from tests.store.house import MINUTE_MS
+from tests.store.store_fixture import MINUTE_MS
 
 HOUR_MS = 60 * MINUTE_MS
 HOST_C = "198.51.100.30"

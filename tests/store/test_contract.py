@@ -15,7 +15,7 @@ from payments.domain.state import State
 from payments.errors import Rejected
 from payments.store import EntryQuery, Result, Store
 from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, event, state_of
-from tests.store.house import MINUTE_MS, House, all_entries, audited, kinds
+from tests.store.store_fixture import MINUTE_MS, StoreFixture, all_entries, audited, kinds
 
 MINUTE_WEI = TERMS.rate_wei_per_minute
 
@@ -46,7 +46,7 @@ def test_no_commands_have_no_results(store: Store) -> None:
     assert state_of(store) == State()
 
 
-def test_commands_in_a_group_do_what_they_would_do_one_by_one(house: House, tmp_path: Path) -> None:
+def test_commands_in_a_group_do_what_they_would_do_one_by_one(house: StoreFixture, tmp_path: Path) -> None:
     commands = [
         event(session_id, kind, NOON_MS + number * 7_001, upstream_addr=host)
         for number, (session_id, kind, host) in enumerate(
@@ -56,7 +56,7 @@ def test_commands_in_a_group_do_what_they_would_do_one_by_one(house: House, tmp_
         )
     ]
     grouped = house.store.execute(commands)
-    single = House(None if house.folder is None else tmp_path / "single")
+    single = StoreFixture(None if house.folder is None else tmp_path / "single")
     assert [single.store.execute([command])[0] for command in commands] == grouped
     assert all_entries(single.store) == all_entries(house.store)
     assert audited(single.store) == audited(house.store)
@@ -102,13 +102,13 @@ def test_event_without_effect_writes_nothing(store: Store, said: dict[str, Any],
     assert all_entries(store) == before
 
 
-def test_entry_is_dated_by_the_clock_not_by_the_event(house: House) -> None:
+def test_entry_is_dated_by_the_clock_not_by_the_event(house: StoreFixture) -> None:
     house.clock.now_ms = NOON_MS + 5
     house.store.execute([event(kind=START, at_ms=NOON_MS)])
     assert [entry.timestamp_ms for entry in all_entries(house.store)] == [NOON_MS + 5]
 
 
-def test_terms_are_asked_for_anew_by_every_group(house: House) -> None:
+def test_terms_are_asked_for_anew_by_every_group(house: StoreFixture) -> None:
     house.store.execute([event(kind=START, upstream_addr="198.51.100.1")])
     house.terms = TERMS._replace(attribution={"198.51.100.1": "orch-c"}, rate_wei_per_minute=7)
     house.store.execute([event(kind=HEARTBEAT, upstream_addr="198.51.100.1")])
@@ -116,19 +116,19 @@ def test_terms_are_asked_for_anew_by_every_group(house: House) -> None:
     assert state_of(house.store).balance_wei("orch-c") == 7
 
 
-def test_seq_counts_up_without_a_hole(minutes: House) -> None:
+def test_seq_counts_up_without_a_hole(minutes: StoreFixture) -> None:
     minutes.store.execute([event(kind=END), event("unknown", upstream_addr=None), event(kind=END), event("s-4", START)])
     assert [entry.seq for entry in all_entries(minutes.store)] == list(range(14, 0, -1))
     assert audited(minutes.store).seq == 14
 
 
-def test_check_says_how_far_the_store_is(minutes: House) -> None:
+def test_check_says_how_far_the_store_is(minutes: StoreFixture) -> None:
     engine = "memory" if minutes.folder is None else "file"
     assert minutes.store.check() == {"engine": engine, "seq": 12}
 
 
 @pytest.mark.usefixtures("eager_threads")
-def test_threads_lose_nothing_and_count_nothing_twice(house: House) -> None:
+def test_threads_lose_nothing_and_count_nothing_twice(house: StoreFixture) -> None:
     results = in_threads(house, [house.store] * 8)
     assert kinds(results) == ["recorded"] * len(results)
     state = audited(house.store)
@@ -137,7 +137,7 @@ def test_threads_lose_nothing_and_count_nothing_twice(house: House) -> None:
 
 
 @pytest.mark.usefixtures("eager_threads")
-def test_same_event_from_all_threads_at_once_counts_once(house: House) -> None:
+def test_same_event_from_all_threads_at_once_counts_once(house: StoreFixture) -> None:
     house.store.execute([event(kind=START)])
     together = Barrier(8)
 
@@ -152,14 +152,14 @@ def test_same_event_from_all_threads_at_once_counts_once(house: House) -> None:
 
 
 @pytest.mark.usefixtures("eager_threads")
-def test_threads_of_stores_that_share_files_lose_nothing(file_house: House) -> None:
+def test_threads_of_stores_that_share_files_lose_nothing(file_house: StoreFixture) -> None:
     stores = [file_house.store, file_house.another()]
     results = in_threads(file_house, stores * 4)
     assert [audited(store).seq for store in stores] == [len(results)] * 2
     assert all_entries(stores[0]) == all_entries(stores[1])
 
 
-def test_view_shows_what_another_store_has_acknowledged(file_house: House) -> None:
+def test_view_shows_what_another_store_has_acknowledged(file_house: StoreFixture) -> None:
     mine, other = file_house.store, file_house.another()
     for minute in range(6):
         writer, reader = (mine, other) if minute % 2 else (other, mine)
@@ -171,7 +171,7 @@ def test_view_shows_what_another_store_has_acknowledged(file_house: House) -> No
     assert audited(mine) == audited(other)
 
 
-def test_command_rests_on_what_another_store_has_acknowledged(file_house: House) -> None:
+def test_command_rests_on_what_another_store_has_acknowledged(file_house: StoreFixture) -> None:
     mine, other = file_house.store, file_house.another()
     mine.execute([event(kind=START)])
     (outcome,) = other.execute([event(kind=END, at_ms=NOON_MS + MINUTE_MS, upstream_addr=None)])
@@ -180,7 +180,7 @@ def test_command_rests_on_what_another_store_has_acknowledged(file_house: House)
     assert kinds(mine.execute([event(kind=END, at_ms=NOON_MS + 2 * MINUTE_MS)])) == ["duplicate"]
 
 
-def test_store_that_is_opened_again_is_as_it_was(file_house: House) -> None:
+def test_store_that_is_opened_again_is_as_it_was(file_house: StoreFixture) -> None:
     file_house.store.execute([event(kind=START), event("s-2", START), event(kind=END, at_ms=NOON_MS + MINUTE_MS)])
     file_house.store.execute([event(kind=START, at_ms=NOON_MS + 2 * MINUTE_MS)])
     state, entries = audited(file_house.store), all_entries(file_house.store)
@@ -189,7 +189,7 @@ def test_store_that_is_opened_again_is_as_it_was(file_house: House) -> None:
     assert list(state_of(file_house.store).sessions) == list(state.sessions) == ["s-2", "s-1"]
 
 
-def test_sessions_keep_their_order_over_a_crash_between_two_projections(file_house: House) -> None:
+def test_sessions_keep_their_order_over_a_crash_between_two_projections(file_house: StoreFixture) -> None:
     """``sessions.json`` then shows a later moment than ``balances.json``, and the entries between are folded again."""
     assert file_house.folder is not None
     balances_path = file_house.folder / "balances.json"
@@ -202,7 +202,7 @@ def test_sessions_keep_their_order_over_a_crash_between_two_projections(file_hou
     assert list(audited(file_house.store).sessions) == ["s-1", "s-2"]
 
 
-def test_upkeep_changes_nothing_that_anyone_sees(house: House) -> None:
+def test_upkeep_changes_nothing_that_anyone_sees(house: StoreFixture) -> None:
     """Before and after are compared for a store that did it, another one, and one that starts."""
     stores = [house.store, house.store if house.folder is None else house.another()]
     for number in range(24):
@@ -216,7 +216,7 @@ def test_upkeep_changes_nothing_that_anyone_sees(house: House) -> None:
         assert (state_of(house.store), all_entries(house.store)) == (state, entries)
 
 
-def in_threads(house: House, stores: list[Store]) -> list[Result]:
+def in_threads(house: StoreFixture, stores: list[Store]) -> list[Result]:
     """A thread for each of ``stores``: 25 groups of a heartbeat for a session that all share and one for its own."""
 
     def report(number: int, store: Store) -> list[Result]:

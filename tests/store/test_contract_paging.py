@@ -9,7 +9,7 @@ from payments.domain.entries import Entry
 from payments.domain.sessions import END, HEARTBEAT, START
 from payments.store import EntryQuery, Store
 from tests.harness import NOON_MS, event
-from tests.store.house import MINUTE_MS, House, all_entries, pages
+from tests.store.store_fixture import MINUTE_MS, StoreFixture, all_entries, pages
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 11, 12, 13, 200])
@@ -35,7 +35,7 @@ from tests.store.house import MINUTE_MS, House, all_entries, pages
     ],
 )
 def test_pages_hold_exactly_what_matches(
-    minutes: House, query: EntryQuery, matches: Callable[[Entry], bool], limit: int
+    minutes: StoreFixture, query: EntryQuery, matches: Callable[[Entry], bool], limit: int
 ) -> None:
     everything = all_entries(minutes.store)
     read = list(pages(minutes.store, query, limit))
@@ -44,7 +44,7 @@ def test_pages_hold_exactly_what_matches(
 
 
 @pytest.mark.parametrize("before", [0, 1, 2, 7, 12, 13, 10**6])
-def test_page_begins_below_before(minutes: House, before: int) -> None:
+def test_page_begins_below_before(minutes: StoreFixture, before: int) -> None:
     page = minutes.store.entries(EntryQuery(), before=str(before))
     assert [entry.seq for entry in page.items] == [seq for seq in range(12, 0, -1) if seq < before]
     assert page.before is None
@@ -60,7 +60,7 @@ def test_reader_finds_rare_entries_among_thousands_of_others(store: Store) -> No
     assert [entry.seq for page in read for entry in page] == [6002, 1]
 
 
-def test_entries_added_meanwhile_do_not_disturb_a_reader(minutes: House) -> None:
+def test_entries_added_meanwhile_do_not_disturb_a_reader(minutes: StoreFixture) -> None:
     first = minutes.store.entries(EntryQuery(), limit=5)
     minutes.store.execute([event("s-4", START), event("s-5", START)])
     second = minutes.store.entries(EntryQuery(), before=first.before)
@@ -76,7 +76,7 @@ def test_entries_are_found_by_their_seq_however_long_their_lines(store: Store) -
         assert [entry.seq for entry in store.entries(EntryQuery(), before=str(before), limit=1).items] == [before - 1]
 
 
-def test_reader_sees_whole_histories_while_others_write(house: House) -> None:
+def test_reader_sees_whole_histories_while_others_write(house: StoreFixture) -> None:
     def write(number: int) -> None:
         for _ in range(60):
             house.store.execute([event(f"s-{number}")])

@@ -9,11 +9,11 @@ from payments.domain.commands import Command
 from payments.domain.entries import CREDIT
 from payments.domain.money import MS_PER_MINUTE
 from payments.domain.readings import AWAKE, UNKNOWN, Reading
+from payments.domain.retention import CloseStale, PurgeEnded
 from payments.domain.sessions import END, HEARTBEAT, START
-from payments.domain.upkeep import Forget, Reap
 from payments.store import EntryQuery, Store
 from tests.harness import HOST_B, NOON_MS, TERMS, event, projections, state_of
-from tests.store.house import MINUTE_MS, House, all_entries, audited, kinds
+from tests.store.store_fixture import MINUTE_MS, StoreFixture, all_entries, audited, kinds
 
 MINUTE_WEI = TERMS.rate_wei_per_minute
 POWERED = TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI)
@@ -41,14 +41,14 @@ def story() -> list[Command]:
         Reading("orch-b", AWAKE, at(3)),
         Reading("orch-b", AWAKE, at(3)),
         Reading("orch-b", AWAKE, at(2)),
-        Reap("s-1", at(2)),
-        Reap("s-2", at(1)),
-        Reap("s-2", at(2)),
+        CloseStale("s-1", at(2)),
+        CloseStale("s-2", at(1)),
+        CloseStale("s-2", at(2)),
         event("s-2", HEARTBEAT, at(4), upstream_addr=HOST_B),
-        Forget("s-3", at(0)),
-        Forget("s-4", at(0)),
-        Forget("s-4", at(0)),
-        Forget("s-2", at(4)),
+        PurgeEnded("s-3", at(0)),
+        PurgeEnded("s-4", at(0)),
+        PurgeEnded("s-4", at(0)),
+        PurgeEnded("s-2", at(4)),
         event("s-4", START, at(5)),
         Reading("orch-b", AWAKE, at(4)),
     ]
@@ -62,14 +62,14 @@ KINDS = (
 
 
 @pytest.fixture
-def told(house: House) -> House:
+def told(house: StoreFixture) -> StoreFixture:
     """A house that has lived through the story, one command at a time."""
     house.terms = GATED
     assert kinds([house.store.execute([command])[0] for command in story()]) == KINDS
     return house
 
 
-def test_readings_and_upkeep_become_what_the_rules_say(told: House) -> None:
+def test_readings_and_upkeep_become_what_the_rules_say(told: StoreFixture) -> None:
     state = audited(told.store)
     sessions = [(each.session_id, each.status, each.end_reason, each.incarnation) for each in state.sessions.values()]
     assert sessions == [
@@ -82,9 +82,9 @@ def test_readings_and_upkeep_become_what_the_rules_say(told: House) -> None:
     assert dict(state.power["orch-b"].unbilled_ms) == {"unknown": 3 * MINUTE_MS}
 
 
-def test_a_group_of_them_does_what_they_do_one_by_one(told: House, tmp_path: Path) -> None:
+def test_a_group_of_them_does_what_they_do_one_by_one(told: StoreFixture, tmp_path: Path) -> None:
     """So a command sees what those before it in the group have read, closed and forgotten."""
-    grouped = House(None if told.folder is None else tmp_path / "grouped")
+    grouped = StoreFixture(None if told.folder is None else tmp_path / "grouped")
     grouped.terms = GATED
     assert kinds(grouped.store.execute(story())) == KINDS
     assert all_entries(grouped.store) == all_entries(told.store)
@@ -92,7 +92,7 @@ def test_a_group_of_them_does_what_they_do_one_by_one(told: House, tmp_path: Pat
     grouped.close()
 
 
-def test_entries_of_a_forgotten_session_and_of_power_are_found(told: House) -> None:
+def test_entries_of_a_forgotten_session_and_of_power_are_found(told: StoreFixture) -> None:
     reasons = [entry.reason for entry in all_entries(told.store, EntryQuery(session_id="s-3"))]
     assert reasons == ["session_forgotten", "session_opened"]
     assert len(all_entries(told.store, EntryQuery(reason="power_time"))) == 2
@@ -104,7 +104,7 @@ def test_entries_of_a_forgotten_session_and_of_power_are_found(told: House) -> N
 def test_a_store_that_is_opened_again_knows_power_and_what_was_forgotten(
     kept: str, segment_bytes: int, tmp_path: Path
 ) -> None:
-    house = House(tmp_path, segment_bytes)
+    house = StoreFixture(tmp_path, segment_bytes)
     house.terms = GATED
     house.store.execute(story())
     state, entries = audited(house.store), all_entries(house.store)
@@ -118,7 +118,7 @@ def test_a_store_that_is_opened_again_knows_power_and_what_was_forgotten(
     house.close()
 
 
-def test_stores_that_share_files_see_each_others_readings_and_upkeep(file_house: House) -> None:
+def test_stores_that_share_files_see_each_others_readings_and_retention(file_house: StoreFixture) -> None:
     file_house.terms = GATED
     stores = [file_house.store, file_house.another()]
     results = [stores[number % 2].execute([command])[0] for number, command in enumerate(story())]
@@ -128,7 +128,7 @@ def test_stores_that_share_files_see_each_others_readings_and_upkeep(file_house:
 
 @pytest.mark.usefixtures("eager_threads")
 @pytest.mark.parametrize("skew_ms", [0, 1, 7_000], ids=["same-readings", "a-moment-apart", "seconds-apart"])
-def test_workers_that_read_at_the_same_time_pay_no_interval_twice(skew_ms: int, file_house: House) -> None:
+def test_workers_that_read_at_the_same_time_pay_no_interval_twice(skew_ms: int, file_house: StoreFixture) -> None:
     """Four meters, two on each of two stores, sweep two hosts a minute apart, and none waits for another."""
     file_house.terms = POWERED
     stores = [file_house.store, file_house.another()] * 2

@@ -8,7 +8,7 @@ from payments.domain.sessions import ACTIVE, END, ENDED, HEARTBEAT, STALE, START
 from payments.errors import Rejected
 from payments.store import SessionQuery, Store, queries
 from tests.harness import HOST_A, HOST_B, NOON_MS, event
-from tests.store.house import House
+from tests.store.store_fixture import StoreFixture
 
 NOW_MS, IDLE_MS = NOON_MS + 100_000, 60_000
 QUERIES = {
@@ -25,7 +25,7 @@ QUERIES = {
 
 
 @pytest.fixture
-def sessions(house: House) -> list[Session]:
+def sessions(house: StoreFixture) -> list[Session]:
     """Forty, newest first: on two hosts and three edges, of every status; some opened again after others."""
     for number in range(40):
         at_ms = NOON_MS + 1000 * number * 2
@@ -51,7 +51,7 @@ def walk(store: Store, query: SessionQuery, limit: int) -> Iterator[list[Session
 @pytest.mark.parametrize(("limit", "most"), [(1, 1), (1, 7), (3, 1), (3, 7), (3, 10_000), (100, 7), (100, 10_000)])
 @pytest.mark.parametrize("name", QUERIES)
 def test_pages_hold_exactly_what_matches(
-    house: House, sessions: list[Session], monkeypatch: pytest.MonkeyPatch, *, name: str, limit: int, most: int
+    house: StoreFixture, sessions: list[Session], monkeypatch: pytest.MonkeyPatch, *, name: str, limit: int, most: int
 ) -> None:
     monkeypatch.setattr(queries, "_MOST_SESSIONS", most)
     query = QUERIES[name]
@@ -60,7 +60,7 @@ def test_pages_hold_exactly_what_matches(
     assert max(map(len, pages)) <= limit
 
 
-def test_a_search_that_finds_nothing_stops_and_goes_on(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_finds_nothing_stops_and_goes_on(house: StoreFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "_MOST_SESSIONS", 10)
     house.store.execute([event(f"s-{number}", HEARTBEAT) for number in range(35)])
     assert [len(page) for page in walk(house.store, SessionQuery(edge_id="nobody"), 5)] == [0, 0, 0, 0]

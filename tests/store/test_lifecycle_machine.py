@@ -30,7 +30,7 @@ from payments.store.file.codec import decode
 from tests.audit import audit
 from tests.harness import HOST_A, HOST_B, Server, campaign, journal_lines, journal_path, running_server
 from tests.store.lifecycle import HOST_C, HOUR_MS, Lifecycle
-from tests.store.lifecycle_house import FileLifecycle, MemoryLifecycle
+from tests.store.lifecycle_worlds import FileLifecycle, MemoryLifecycle
 
 pytestmark = pytest.mark.long
 

@@ -26,7 +26,7 @@ def faults(number: int) -> int:
     return max(1, round(number * float(os.environ.get("PAYMENTS_TEST_FAULTS", "1"))))
 
 
-class Load:
+class EdgeLoad:
     """What ``EDGES`` edges have been told so far.
 
     Attributes:
@@ -98,11 +98,11 @@ class Load:
 
 
 @contextmanager
-def load(server: Server) -> Iterator[Load]:
+def load(server: Server) -> Iterator[EdgeLoad]:
     """Edges at work on ``server``; at the end all that they sent is acknowledged."""
     # A worker that opens its store later would verify the journal in the middle of the test, and so end a halt.
     until(lambda: all(_has_a_store(pid) for pid in server.workers()))
-    running = Load(server.port)
+    running = EdgeLoad(server.port)
     with ThreadPoolExecutor(EDGES) as threads:
         edges = [threads.submit(running.run_edge, edge) for edge in range(EDGES)]
         try:
@@ -114,7 +114,7 @@ def load(server: Server) -> Iterator[Load]:
             edge.result()
 
 
-def check(server: Server, sent: Load) -> None:
+def check(server: Server, sent: EdgeLoad) -> None:
     """Everything that was acknowledged is in the journal, once; nothing else is; and the server's balances are its."""
     entries, balances = audit(journal_path(server.data))
     recorded = [(entry["session"]["session_id"], entry["session"]["event_id"]) for entry in entries]

@@ -14,7 +14,7 @@ from tests.audit import audit, read_journal
 from tests.cli.command import payments_on_path
 from tests.harness import Server, journal_path, running_server
 from tests.readme import script
-from tests.system.load import Load, load
+from tests.system.load import EdgeLoad, load
 from tests.worker.process import WorkerProcess
 
 pytestmark = pytest.mark.long
@@ -23,7 +23,7 @@ SEALING = {"PAYMENTS_JOURNAL_SEGMENT_BYTES": "8192"}
 """A journal that is sealed every few entries."""
 
 
-class House:
+class BackupFixture:
     """A server's data folder, and what an operator does with it.
 
     Attributes:
@@ -95,7 +95,7 @@ def events_in(data: Path) -> list[tuple[str, str]]:
     ]
 
 
-def check_restored(house: House, server: Server, copy: Path, before: list[tuple[str, str]]) -> None:
+def check_restored(house: BackupFixture, server: Server, copy: Path, before: list[tuple[str, str]]) -> None:
     """Restore ``copy`` and start: all of ``before`` is there, everybody's balance too, and it goes on from there."""
     original = read_journal(journal_path(house.data))
     house.follow("restore", copy)
@@ -114,7 +114,7 @@ def check_restored(house: House, server: Server, copy: Path, before: list[tuple[
 
 def test_a_copy_taken_under_load_restores_all_that_was_acknowledged(server: Server, tmp_path: Path) -> None:
     server.register()
-    house = House(server, tmp_path)
+    house = BackupFixture(server, tmp_path)
     with load(server) as edges:
         before = list(edges.acknowledged)
         copy = house.take_copy()
@@ -127,7 +127,7 @@ def test_a_copy_taken_under_load_restores_all_that_was_acknowledged(server: Serv
 def test_copies_are_whole_while_segments_are_sealed_and_compressed(tmp_path: Path) -> None:
     with running_server(tmp_path, SEALING) as server:
         server.register()
-        house = House(server, tmp_path)
+        house = BackupFixture(server, tmp_path)
         with load(server) as edges, compressing(tmp_path):
             edges.goes_on(100)
             copies = [(list(edges.acknowledged), house.take_copy()) for _ in _spread(edges, 5)]
@@ -144,7 +144,7 @@ def test_copies_are_whole_while_segments_are_sealed_and_compressed(tmp_path: Pat
 def test_what_stood_where_a_copy_is_restored_is_kept(server: Server, tmp_path: Path) -> None:
     server.register()
     server.report(session_id="s-1", upstream_addr="203.0.113.10")
-    house = House(server, tmp_path)
+    house = BackupFixture(server, tmp_path)
     copy = house.take_copy()
     server.stop()
     locks = set(house.data.rglob("*.lock"))
@@ -156,7 +156,7 @@ def test_what_stood_where_a_copy_is_restored_is_kept(server: Server, tmp_path: P
 
 def test_nothing_is_restored_under_a_running_api(server: Server, tmp_path: Path) -> None:
     server.register()
-    house = House(server, tmp_path)
+    house = BackupFixture(server, tmp_path)
     copy = house.take_copy()
     run = house.try_to("restore", copy)
     assert run.returncode == 1
@@ -169,7 +169,7 @@ def test_a_journal_elsewhere_is_copied_and_restored_there(tmp_path: Path) -> Non
     named = {**SEALING, "PAYMENTS_LEDGER_JOURNAL_PATH": str(elsewhere)}
     with running_server(tmp_path, named) as server:
         server.register()
-        house = House(server, tmp_path, named)
+        house = BackupFixture(server, tmp_path, named)
         with load(server) as edges:
             edges.goes_on(100)
             copy = house.take_copy()
@@ -181,7 +181,7 @@ def test_a_journal_elsewhere_is_copied_and_restored_there(tmp_path: Path) -> Non
         assert audit(elsewhere).entries == audit(journal_path(copy)).entries
 
 
-def _spread(edges: Load, times: int) -> Iterator[int]:
+def _spread(edges: EdgeLoad, times: int) -> Iterator[int]:
     """``times`` moments, some events apart."""
     for number in range(times):
         edges.goes_on(25)

@@ -10,8 +10,8 @@ from payments.store import EntryQuery
 from tests.audit import audit
 from tests.harness import NOON_MS, file_store, journal_path, state_of
 from tests.store.accounts import check_accounts
-from tests.system.teller import EARNER, RATE_WEI_PER_MINUTE
-from tests.system.tellers import Teller, running_teller
+from tests.system.recorder_process import EARNER, RATE_WEI_PER_MINUTE
+from tests.system.recorder_processes import RecorderProcess, running_teller
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
@@ -71,7 +71,7 @@ def test_a_restart_after_a_step_back_goes_on_where_the_billing_stood(tmp_path: P
     assert billed_minutes(tmp_path) == [0, 10, 0, 0, 0, 1]
 
 
-def tell_at(process: Teller, *minutes: int, first: int = 0, **fields: Any) -> None:
+def tell_at(process: RecorderProcess, *minutes: int, first: int = 0, **fields: Any) -> None:
     """Record an event at each of these minutes of its clock; ``first`` is the number of the first of them."""
     for number, minute in enumerate(minutes, start=first):
         assert process.tell(number, NOON_MS + minute * MINUTE_MS, **fields) == "recorded"

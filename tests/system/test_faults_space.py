@@ -11,7 +11,7 @@ import pytest
 from tests.audit import audit
 from tests.harness import Server, journal_lines, journal_path, running_server, shown_seq, until
 from tests.system.load import check, faults, load, torn_tails
-from tests.system.tellers import Fault, Teller, limit_files, running_teller
+from tests.system.recorder_processes import PlannedFault, RecorderProcess, limit_files, running_teller
 from tests.system.tracing import failing, is_dead
 
 ROOM_BYTES = 128 << 10
@@ -53,7 +53,7 @@ def test_a_line_that_is_cut_short_anywhere_leaves_nothing(tmp_path: Path) -> Non
 
 def test_a_line_that_is_cut_short_anywhere_and_cannot_be_cut_back_is_set_aside(tmp_path: Path) -> None:
     """Of two cuts the first fails: what was written of the line is left to the next turn, which makes the other."""
-    with running_teller(tmp_path, fault=Fault("ftruncate", "error=EIO:when=1+2")) as process:
+    with running_teller(tmp_path, fault=PlannedFault("ftruncate", "error=EIO:when=1+2")) as process:
         longest = cut_short_everywhere(tmp_path, process, remains=True, step=max(1, STEP_BYTES // faults(1)))
     # The clock stands, so that all were set aside under one name.
     assert [len(path.read_bytes()) for path in torn_tails(tmp_path)] == [longest]
@@ -62,7 +62,7 @@ def test_a_line_that_is_cut_short_anywhere_and_cannot_be_cut_back_is_set_aside(t
 @pytest.mark.parametrize("share", [0, 0.5, 1], ids=["first byte", "half of it", "nearly all"])
 def test_a_process_that_dies_at_cutting_back_leaves_it_to_the_next(tmp_path: Path, share: float) -> None:
     journal = journal_path(tmp_path)
-    with running_teller(tmp_path, fault=Fault("ftruncate", "signal=KILL")) as process:
+    with running_teller(tmp_path, fault=PlannedFault("ftruncate", "signal=KILL")) as process:
         assert process.tell(0) == process.tell(1) == "recorded"
         before = journal.read_bytes()
         # Digits of other lengths make the next line a few bytes shorter or longer.
@@ -72,9 +72,9 @@ def test_a_process_that_dies_at_cutting_back_leaves_it_to_the_next(tmp_path: Pat
     left = journal.read_bytes()
     assert (left[: len(before)], len(left)) == (before, len(before) + tail_bytes)
 
-    with running_teller(tmp_path, fault=Fault("ftruncate", "signal=KILL")) as process:
+    with running_teller(tmp_path, fault=PlannedFault("ftruncate", "signal=KILL")) as process:
         assert process.said == ""
-    with running_teller(tmp_path, fault=Fault("ftruncate", "error=EIO")) as process:
+    with running_teller(tmp_path, fault=PlannedFault("ftruncate", "error=EIO")) as process:
         assert "cannot be used (Input/output error)" in process.said
     assert journal.read_bytes() == left
     with running_teller(tmp_path) as process:
@@ -116,7 +116,7 @@ def test_workers_that_fail_or_die_at_cutting_back_lose_nothing_under_load(
     check(server, sent)
 
 
-def cut_short_everywhere(folder: Path, process: Teller, *, remains: bool, step: int = 1) -> int:
+def cut_short_everywhere(folder: Path, process: RecorderProcess, *, remains: bool, step: int = 1) -> int:
     """Let event 1 find room for ``step`` bytes more each time, until it fits; returns the room that it had before.
 
     ``remains``: whether what was written of the line is still there when the refusal comes.

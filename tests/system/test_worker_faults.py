@@ -21,7 +21,7 @@ import pytest
 from payments.domain.times import read_time
 from tests.harness import journal_path, until
 from tests.system.load import faults
-from tests.worker.hosts import AWAKE, Host, Peer, says
+from tests.worker.hosts import AWAKE, HostConnection, PowerHost, says
 from tests.worker.process import QUICK, check_power, readings, register, running_worker
 
 pytestmark = pytest.mark.long
@@ -42,10 +42,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     """Some orchestrators whose hosts are awake, one whose host sleeps every third time, and a clock that is right."""
     turns = iter(range(10**9))
 
-    def dozes(peer: Peer) -> None:
+    def dozes(peer: HostConnection) -> None:
         says("sleeping" if next(turns) % 3 == 2 else "awake")(peer)
 
-    with closing(Host(AWAKE)) as awake, closing(Host(dozes)) as dozing:
+    with closing(PowerHost(AWAKE)) as awake, closing(PowerHost(dozes)) as dozing:
         urls = {f"o-{number}": awake.url for number in range(ORCHESTRATORS)} | {"dozing": dozing.url}
         register(tmp_path, *({"orchestrator_id": name, "power_url": url} for name, url in urls.items()))
         set_clock(tmp_path, 0)

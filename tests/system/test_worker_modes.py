@@ -15,7 +15,7 @@ import pytest
 from payments.domain.times import parse_time
 from tests.audit import audit
 from tests.harness import HOST_A, Server, journal_path, running_server, until
-from tests.worker.hosts import AWAKE, Host
+from tests.worker.hosts import AWAKE, PowerHost
 from tests.worker.process import POWER_RATE, QUICK, WorkerProcess, check_power, readings, running_worker
 
 pytestmark = pytest.mark.long
@@ -25,8 +25,8 @@ EVERY_SECOND = {"PAYMENTS_SESSION_REAP_SECONDS": "1"}
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
-    with closing(Host(AWAKE)) as running:
+def host() -> Iterator[PowerHost]:
+    with closing(PowerHost(AWAKE)) as running:
         yield running
 
 
@@ -56,7 +56,7 @@ def earned(folder: Path) -> dict[str, Decimal]:
     return sums
 
 
-def test_power_alone_pays_power_and_records_sessions(tmp_path: Path, host: Host) -> None:
+def test_power_alone_pays_power_and_records_sessions(tmp_path: Path, host: PowerHost) -> None:
     with both(tmp_path, {"PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0"}) as (server, worker):
         server.register(power_url=host.url)
         report(server, event="start")
@@ -72,7 +72,7 @@ def test_power_alone_pays_power_and_records_sessions(tmp_path: Path, host: Host)
     check_power(tmp_path, 180_000)
 
 
-def test_sessions_alone_are_paid_and_reaped_and_nobody_is_asked(tmp_path: Path, host: Host) -> None:
+def test_sessions_alone_are_paid_and_reaped_and_nobody_is_asked(tmp_path: Path, host: PowerHost) -> None:
     with both(tmp_path, {"PAYMENTS_POWER_METER_ENABLED": "false", **EVERY_SECOND}) as (server, worker):
         server.register(power_url=host.url)
         report(server, "lost", "start")
@@ -93,7 +93,7 @@ def test_sessions_alone_are_paid_and_reaped_and_nobody_is_asked(tmp_path: Path, 
     assert list(earned(tmp_path)) == ["session_time"]
 
 
-def test_both_at_once_both_pay_and_it_is_warned_of(tmp_path: Path, host: Host) -> None:
+def test_both_at_once_both_pay_and_it_is_warned_of(tmp_path: Path, host: PowerHost) -> None:
     with both(tmp_path, {}) as (server, worker):
         server.register(power_url=host.url)
         report(server, event="start")
@@ -110,7 +110,7 @@ def test_both_at_once_both_pay_and_it_is_warned_of(tmp_path: Path, host: Host) -
     check_power(tmp_path, 180_000, POWER_RATE)
 
 
-def test_sessions_earn_only_while_their_host_is_known_to_be_awake(tmp_path: Path, host: Host) -> None:
+def test_sessions_earn_only_while_their_host_is_known_to_be_awake(tmp_path: Path, host: PowerHost) -> None:
     gap_ms = 2000
     settings = {
         "PAYMENTS_SESSION_REQUIRE_AWAKE": "true",

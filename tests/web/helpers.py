@@ -53,7 +53,7 @@ STATUSES = {
 """The stable part of every problem's ``type``, and its status: the contract with clients."""
 
 
-class Answer(NamedTuple):
+class WebResponse(NamedTuple):
     """What came back; header names in small letters."""
 
     status: int
@@ -72,7 +72,7 @@ def send(
     *,
     token: str | None = None,
     **headers: str,
-) -> Answer:
+) -> WebResponse:
     """One request with ``target`` exactly as given; chunked if ``body`` is in pieces. ``x_y`` is header ``x-y``.
 
     A body is declared as JSON unless ``content_type`` says otherwise (nothing: not declared).
@@ -87,7 +87,7 @@ def send(
 
 def send_raw(
     server: Server, method: str, target: str, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str]
-) -> Answer:
+) -> WebResponse:
     """One request with nothing added to ``headers`` but what frames it."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     try:
@@ -95,17 +95,19 @@ def send_raw(
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.request(method, target, body, dict(headers))
         response = connection.getresponse()
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+        return WebResponse(
+            response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+        )
     finally:
         connection.close()
 
 
-def post_event(server: Server, item: Any, path: str = EVENTS) -> Answer:
+def post_event(server: Server, item: Any, path: str = EVENTS) -> WebResponse:
     """POST ``item`` as JSON, with the reporter's token."""
     return send(server, "POST", path, json.dumps(item).encode(), token=server.REPORTER)
 
 
-def post_admin(server: Server, method: str, path: str, item: Any) -> Answer:
+def post_admin(server: Server, method: str, path: str, item: Any) -> WebResponse:
     """An admin call with ``item`` as JSON."""
     return send(server, method, path, json.dumps(item).encode(), token=server.ADMIN)
 
@@ -147,7 +149,7 @@ def walk(server: Server, path: str, **query: Any) -> list[Any]:
     return items
 
 
-def check_problem(answer: Answer, kind: str) -> Any:
+def check_problem(answer: WebResponse, kind: str) -> Any:
     """Assert that ``answer`` is the RFC 9457 problem ``kind``, whole and well-formed; return it."""
     assert answer.headers["content-type"] == "application/problem+json", answer
     problem = answer.json()
@@ -166,7 +168,7 @@ def check_problem(answer: Answer, kind: str) -> Any:
     return problem
 
 
-def wrong_fields(answer: Answer) -> list[str]:
+def wrong_fields(answer: WebResponse) -> list[str]:
     """The fields that a 422 or 409 names, each with a complaint."""
     problem = check_problem(answer, "invalid" if answer.status == 422 else "conflict")
     assert all(error["detail"] for error in problem["errors"])

@@ -16,7 +16,7 @@ from tests.web.helpers import (
     EVENTS,
     ORCHESTRATOR,
     REGISTER,
-    Answer,
+    WebResponse,
     an_event,
     check_problem,
     post_event,
@@ -61,7 +61,7 @@ MALFORMED = {
 }
 
 
-def call(server: Server, method: str, path: str, body: bytes | Iterator[bytes], **headers: str) -> Answer:
+def call(server: Server, method: str, path: str, body: bytes | Iterator[bytes], **headers: str) -> WebResponse:
     """One of ``WITH_BODY``, with the token that it needs."""
     return send(
         server, method, path, body, token=server.REPORTER if path in (EVENTS, BATCH) else server.ADMIN, **headers

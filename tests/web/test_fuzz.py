@@ -9,7 +9,17 @@ from hypothesis import HealthCheck, given, note
 from hypothesis import strategies as st
 
 from tests.harness import HOST_A, Server, campaign
-from tests.web.helpers import BATCH, EVENTS, ORCHESTRATOR, REGISTER, STATUSES, Answer, check_problem, send_raw, walk
+from tests.web.helpers import (
+    BATCH,
+    EVENTS,
+    ORCHESTRATOR,
+    REGISTER,
+    STATUSES,
+    WebResponse,
+    check_problem,
+    send_raw,
+    walk,
+)
 
 fuzz = campaign(60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
@@ -73,7 +83,7 @@ def ask(
     check_answer(method, send_raw(server, method, target, body, headers))
 
 
-def check_answer(method: str, answer: Answer) -> None:
+def check_answer(method: str, answer: WebResponse) -> None:
     assert answer.status < 500, answer
     if method == "HEAD" or (method == "OPTIONS" and answer.status == 200):
         assert answer.body == b""

@@ -17,7 +17,7 @@ from openapi_spec_validator import validate
 from payments.domain.ledger import Adjustment, Payout
 from payments.domain.readings import AWAKE, Reading
 from payments.domain.records import entry_record, power_record
-from payments.domain.upkeep import Forget, Reap
+from payments.domain.retention import CloseStale, PurgeEnded
 from payments.errors import Rejected
 from payments.events import EventSchema
 from payments.fields import PRINTABLE, Strict
@@ -193,7 +193,7 @@ def test_every_entry_has_the_members_described() -> None:
         event("s-1", "heartbeat", clock.now_ms), event("s-2", "end", clock.now_ms, **stray),
         Reading("orch-a", AWAKE, clock.now_ms), Reading("orch-b", "unknown", clock.now_ms, "no answer in time"),
         Adjustment("orch-a", -1, "r-1", "because"), Payout("orch-a", 1, f"0x{'0' * 64}"),
-        Reap("s-1", clock.now_ms), Forget("s-2", clock.now_ms),
+        CloseStale("s-1", clock.now_ms), PurgeEnded("s-2", clock.now_ms),
     ]  # fmt: skip
     assert [result for result in store.execute(later) if isinstance(result, Rejected)] == []
     entries = [entry_record(entry) for entry in store.entries(EntryQuery()).items]

@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 
 from tests.harness import Server
-from tests.web.helpers import REGISTER, Answer, check_problem, post_admin, send, wrong_fields
+from tests.web.helpers import REGISTER, WebResponse, check_problem, post_admin, send, wrong_fields
 
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 
 
-def register(server: Server, **fields: Any) -> Answer:
+def register(server: Server, **fields: Any) -> WebResponse:
     return post_admin(server, "POST", REGISTER, fields)
 
 
-def change(server: Server, name: str, /, **fields: Any) -> Answer:
+def change(server: Server, name: str, /, **fields: Any) -> WebResponse:
     return post_admin(server, "PATCH", f"/api/orchestrators/{name}", fields)
 
 

@@ -9,7 +9,7 @@ from tests.harness import Server, running_server
 from tests.web.helpers import (
     CALLS,
     EVENTS,
-    Answer,
+    WebResponse,
     an_event,
     check_problem,
     post_event,
@@ -69,12 +69,12 @@ MEANWHILE_MALFORMED = b"{"
 """Tokens are checked first, so what comes back tells whether the call was let in."""
 
 
-def call(server: Server, method: str, path: str, **headers: str) -> Answer:
+def call(server: Server, method: str, path: str, **headers: str) -> WebResponse:
     body = None if method == "GET" else MEANWHILE_MALFORMED
     return send_raw(server, method, path, body, {"Content-Type": "application/json", **headers})
 
 
-def check_let_in(answer: Answer) -> None:
+def check_let_in(answer: WebResponse) -> None:
     assert answer.status in (200, 400, 404), answer
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.harness import Server
-from tests.web.helpers import EVENTS, Answer, an_event, check_problem, post_event, send
+from tests.web.helpers import EVENTS, WebResponse, an_event, check_problem, post_event, send
 
 
 def logged(server: Server) -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def test_other_request_id_is_replaced(shared_server: Server, given: str) -> None
 
 
 def test_answers_of_every_kind_carry_one(shared_server: Server) -> None:
-    answers: list[Answer] = [
+    answers: list[WebResponse] = [
         post_event(shared_server, an_event("s-1")),
         post_event(shared_server, {}),
         send(shared_server, "GET", "/api/sessions"),

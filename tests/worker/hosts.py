@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 BLOCK = b"x" * 65_536
 
 
-class Peer:
+class HostConnection:
     """One connection to a host, as the host has it.
 
     Attributes:
@@ -65,10 +65,10 @@ class Peer:
         self.connection.close()
 
 
-Act: TypeAlias = Callable[[Peer], None]
+Act: TypeAlias = Callable[[HostConnection], None]
 
 
-class Host:
+class PowerHost:
     """A host that does ``act`` with whoever connects; ``act`` may be set anew.
 
     Attributes:
@@ -77,7 +77,7 @@ class Host:
 
     def __init__(self, act: Act, address: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.act = act
-        self.peers: list[Peer] = []
+        self.peers: list[HostConnection] = []
         self._tls = tls
         self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -119,11 +119,11 @@ class Host:
             except OSError:
                 return
             connection.settimeout(0.2)
-            peer = Peer(connection, self._ending)
+            peer = HostConnection(connection, self._ending)
             self.peers.append(peer)
             self._start(self._serve, peer)
 
-    def _serve(self, peer: Peer) -> None:
+    def _serve(self, peer: HostConnection) -> None:
         with suppress(OSError):
             if self._tls is not None:
                 peer.connection.settimeout(5)
@@ -139,9 +139,9 @@ class Host:
 
 
 @contextmanager
-def running_host(act: Act, address: str = "127.0.0.1", port: int = 0, **options: Any) -> Iterator[Host]:
+def running_host(act: Act, address: str = "127.0.0.1", port: int = 0, **options: Any) -> Iterator[PowerHost]:
     """A host, closed at the end."""
-    host = Host(act, address, port, **options)
+    host = PowerHost(act, address, port, **options)
     try:
         yield host
     finally:
@@ -151,7 +151,7 @@ def running_host(act: Act, address: str = "127.0.0.1", port: int = 0, **options:
 def answers(body: bytes, status: str = "200 OK", headers: str = "") -> Act:
     """One whole answer of ``body``."""
 
-    def act(peer: Peer) -> None:
+    def act(peer: HostConnection) -> None:
         peer.read_request()
         head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
         peer.send(head.encode() + body)
@@ -168,7 +168,7 @@ AWAKE = says("awake")
 ASLEEP = says("sleeping")
 
 
-def hangs(peer: Peer) -> None:
+def hangs(peer: HostConnection) -> None:
     """Takes the connection and says nothing."""
     peer.wait()
 
@@ -176,7 +176,7 @@ def hangs(peer: Peer) -> None:
 def slow(act: Act, delay_s: float) -> Act:
     """``act``, after a while."""
 
-    def acts(peer: Peer) -> None:
+    def acts(peer: HostConnection) -> None:
         peer.read_request()
         time.sleep(delay_s)
         act(peer)

@@ -15,7 +15,7 @@ from payments.worker_status import SweepStatus
 from tests.harness import state_of
 from tests.worker.process import register, register_urls
 from worker.dial import BoundedAdapter
-from worker.power import Answer, ask
+from worker.power import PowerAnswer, ask
 from worker.sweep import Sweeper
 
 NO_ENV_FILE = Path("no-such-folder/.env")
@@ -76,7 +76,7 @@ def sweeping(folder: Path, **settings: Any) -> Iterator[Sweeping]:
         running.close()
 
 
-def ask_once(url: str, timeout_s: float = 1) -> Answer:
+def ask_once(url: str, timeout_s: float = 1) -> PowerAnswer:
     """What the host at ``url`` says, outside any sweep."""
     adapter = BoundedAdapter(pool_connections=1, pool_maxsize=1)
     try:

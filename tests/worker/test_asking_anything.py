@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from payments.registry.records import RecordSchema
 from tests.harness import campaign
-from tests.worker.hosts import Host, Peer
+from tests.worker.hosts import HostConnection, PowerHost
 from worker.dial import BoundedAdapter
 from worker.power import ask
 
@@ -44,11 +44,11 @@ def host() -> Any:
     """A host whose answer is ``host.said``."""
     said: dict[str, bytes] = {}
 
-    def act(peer: Peer) -> None:
+    def act(peer: HostConnection) -> None:
         peer.read_request()
         peer.send(said["data"])
 
-    with closing(Host(act)) as running:
+    with closing(PowerHost(act)) as running:
         yield running, said
 
 

@@ -12,7 +12,7 @@ from payments.domain.money import parse_rate
 from payments.domain.readings import AWAKE as IS_AWAKE
 from payments.domain.readings import UNKNOWN, Reading
 from tests.harness import state_of
-from tests.worker.hosts import AWAKE, BLOCK, Act, Host, Peer, answers, says
+from tests.worker.hosts import AWAKE, BLOCK, Act, HostConnection, PowerHost, answers, says
 from tests.worker.process import register_urls
 from tests.worker.sweeping import sweeping
 
@@ -26,7 +26,7 @@ METADATA = "http://169.254.169.254/latest/meta-data/"
 
 
 def raw(data: bytes) -> Act:
-    def act(peer: Peer) -> None:
+    def act(peer: HostConnection) -> None:
         peer.read_request()
         peer.send(data)
 
@@ -34,7 +34,7 @@ def raw(data: bytes) -> Act:
 
 
 def forever(head: bytes, block: bytes = BLOCK) -> Act:
-    def act(peer: Peer) -> None:
+    def act(peer: HostConnection) -> None:
         peer.read_request()
         peer.send(head)
         peer.send_forever(block)
@@ -43,7 +43,7 @@ def forever(head: bytes, block: bytes = BLOCK) -> Act:
 
 
 def dripping(head: bytes, rest: bytes) -> Act:
-    def act(peer: Peer) -> None:
+    def act(peer: HostConnection) -> None:
         peer.read_request()
         if head:
             peer.send(head)
@@ -52,21 +52,21 @@ def dripping(head: bytes, rest: bytes) -> Act:
     return act
 
 
-def reset_in_mid_answer(peer: Peer) -> None:
+def reset_in_mid_answer(peer: HostConnection) -> None:
     peer.read_request()
     peer.send(HEAD + b'Content-Length: 17\r\n\r\n{"sta')
     peer.reset()
 
 
-def reset_at_once(peer: Peer) -> None:
+def reset_at_once(peer: HostConnection) -> None:
     peer.reset()
 
 
-def close_at_once(peer: Peer) -> None:
+def close_at_once(peer: HostConnection) -> None:
     pass
 
 
-def stops_half_way(peer: Peer) -> None:
+def stops_half_way(peer: HostConnection) -> None:
     peer.read_request()
     peer.send(HEAD + b'Content-Length: 17\r\n\r\n{"state":"awake"')
     peer.wait()
@@ -154,7 +154,7 @@ HOSTILE: dict[str, Act] = {
 def test_hostile_host_is_unknown_in_bounded_time_and_size_and_harms_nobody(
     act: Act, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    hostile, sound = Host(act), Host(AWAKE)
+    hostile, sound = PowerHost(act), PowerHost(AWAKE)
     try:
         with sweeping(tmp_path, power_timeout_s=TIMEOUT_S, power_rate_wei_per_minute=parse_rate("6")) as here:
             urls = {f"hostile-{number}": hostile.url for number in range(ASKED)}
@@ -200,7 +200,7 @@ GOOD: dict[str, Act] = {
 
 @pytest.mark.parametrize("act", [pytest.param(act, id=name) for name, act in GOOD.items()])
 def test_odd_but_sound_answer_is_understood(act: Act, tmp_path: Path) -> None:
-    host = Host(act)
+    host = PowerHost(act)
     try:
         with sweeping(tmp_path) as here:
             assert here.sweep_urls(odd=host.url)["odd"].state == "awake"
@@ -214,7 +214,7 @@ def test_odd_but_sound_answer_is_understood(act: Act, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["sleeping", "off", "Awake", "\u0141\u00f3d\u017a", "a" * 32])
 def test_another_word_is_kept_as_it_is_and_earns_nothing(word: str, tmp_path: Path) -> None:
-    host = Host(answers(json.dumps({"state": word}).encode()))
+    host = PowerHost(answers(json.dumps({"state": word}).encode()))
     try:
         with sweeping(tmp_path, power_rate_wei_per_minute=parse_rate("6")) as here:
             here.sweep_urls(orch=host.url)

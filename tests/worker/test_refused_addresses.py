@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.harness import free_port
-from tests.worker.hosts import AWAKE, Host, running_host
+from tests.worker.hosts import AWAKE, PowerHost, running_host
 from tests.worker.sweeping import ask_once, sweeping
 from worker.addresses import refusal
 
@@ -210,7 +210,7 @@ def test_credentials_of_a_netrc_are_not_sent(tmp_path: Path, monkeypatch: pytest
 
 
 def test_refused_record_leaves_the_others_alone(tmp_path: Path) -> None:
-    with closing(Host(AWAKE)) as host, sweeping(tmp_path) as here:
+    with closing(PowerHost(AWAKE)) as host, sweeping(tmp_path) as here:
         power = here.sweep_urls(good=host.url, bad=f"http://0xa9fea9fe:{host.port}/power")
     assert (power["good"].state, power["bad"].state) == ("awake", "unknown")
     assert power["bad"].detail == "never asked: 169.254.169.254 is link-local"

@@ -143,5 +143,5 @@ def test_stopping_waits_for_what_runs() -> None:
 
 
 def test_quiet_time_is_that_of_the_job_that_is_heard_of_most() -> None:
-    jobs = [Job("sweep", Count(), 60, 66), Job("upkeep", Count(), 30, 120), Job("compression", Count(), 300, None)]
+    jobs = [Job("sweep", Count(), 60, 66), Job("retention", Count(), 30, 120), Job("compression", Count(), 300, None)]
     assert Schedule(jobs, Count()).quiet_s == 126

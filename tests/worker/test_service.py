@@ -13,14 +13,14 @@ import pytest
 from payments.domain.times import parse_time
 from payments.worker_status import read_status
 from tests.harness import file_engine, journal_path, until
-from tests.worker.hosts import AWAKE, Host, hangs, running_host
+from tests.worker.hosts import AWAKE, PowerHost, hangs, running_host
 from tests.worker.process import QUICK, check_power, manager, readings, register_urls, running_worker
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """One orchestrator, whose host is awake."""
-    with closing(Host(AWAKE)) as host:
+    with closing(PowerHost(AWAKE)) as host:
         register_urls(tmp_path, orch=host.url)
         yield tmp_path
 

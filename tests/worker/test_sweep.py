@@ -14,7 +14,7 @@ from payments.domain.readings import UNKNOWN, Reading
 from payments.errors import Unavailable
 from payments.store import EntryQuery
 from tests.harness import free_port
-from tests.worker.hosts import ASLEEP, AWAKE, Act, Host, Peer, answers, hangs, running_host, says, slow
+from tests.worker.hosts import ASLEEP, AWAKE, Act, HostConnection, PowerHost, answers, hangs, running_host, says, slow
 from tests.worker.process import register, register_urls
 from tests.worker.sweeping import Sweeping, sweeping
 
@@ -117,7 +117,7 @@ def test_with_one_at_a_time_those_that_answer_come_first(tmp_path: Path) -> None
     order: list[str] = []
 
     def told(name: str, act: Act) -> Act:
-        def acts(peer: Peer) -> None:
+        def acts(peer: HostConnection) -> None:
             order.append(name)
             act(peer)
 
@@ -192,7 +192,7 @@ def test_unavailable_store_fails_the_sweep_only(tmp_path: Path, caplog: pytest.L
 
 @pytest.mark.parametrize("act", [hangs, slow(AWAKE, 0.5)], ids=["dead", "slow"])
 def test_stopping_ends_a_sweep_early_and_records_nothing(act: Act, tmp_path: Path) -> None:
-    with closing(Host(act)) as host, sweeping(tmp_path, power_concurrency=2, power_timeout_s=2) as here:
+    with closing(PowerHost(act)) as host, sweeping(tmp_path, power_concurrency=2, power_timeout_s=2) as here:
         here.sweep({"orchestrator_id": "first", "power_url": f"http://127.0.0.1:{free_port()}"})
         recorded = reading_ids(here)
         begun_s = time.monotonic()

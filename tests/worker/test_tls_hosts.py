@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker.hosts import AWAKE, BLOCK, Act, Peer, running_host
+from tests.worker.hosts import AWAKE, BLOCK, Act, HostConnection, running_host
 from tests.worker.sweeping import ask_once
 from worker.dial import _BoundedTLS
 
@@ -47,19 +47,19 @@ def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.dial.DEFAULT_CA_BUNDLE_PATH", str(certificate))
 
 
-def drips(peer: Peer) -> None:
+def drips(peer: HostConnection) -> None:
     peer.read_request()
     peer.send(b"HTTP/1.1 200 OK\r\n")
     peer.drip(b"X-Slow: xxx", every_s=0.1)
 
 
-def floods(peer: Peer) -> None:
+def floods(peer: HostConnection) -> None:
     peer.read_request()
     peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
     peer.send_forever(BLOCK)
 
 
-def floods_headers(peer: Peer) -> None:
+def floods_headers(peer: HostConnection) -> None:
     peer.read_request()
     peer.send_forever(b"HTTP/1.1 200 OK\r\nX: " + BLOCK)
 
@@ -95,7 +95,7 @@ def test_answer_over_tls_is_as_bounded_as_any(act: Act, tls: ssl.SSLContext) -> 
 
 
 def test_handshake_that_drips_is_given_up_in_time() -> None:
-    def act(peer: Peer) -> None:
+    def act(peer: HostConnection) -> None:
         # The header of a handshake record of 16 KB.
         peer.send(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc")
         peer.drip(b"\x03\x03\x00", every_s=0.1)

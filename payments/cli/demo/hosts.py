@@ -23,7 +23,7 @@ _ASLEEP_S = (3.0, 6.0)
 _ALL_AWAKE_S = (2.0, 5.0)
 
 
-class Host:
+class DemoHost:
     """One of them.
 
     Attributes:
@@ -42,7 +42,7 @@ class Host:
         self._listener = listener
 
     @classmethod
-    async def open(cls, name: str, address: str) -> "Host":
+    async def open(cls, name: str, address: str) -> "DemoHost":
         """Let one listen on a free port of ``address``. Raises ``Unavailable`` where it cannot."""
         try:
             host = cls(name, socket.create_server((address, 0)))
@@ -104,7 +104,7 @@ class Host:
         return text
 
 
-async def sleep_in_turn(hosts: Sequence[Host], chance: random.Random) -> None:
+async def sleep_in_turn(hosts: Sequence[DemoHost], chance: random.Random) -> None:
     """One host after the other goes to sleep for a while, until this is cancelled."""
     await asyncio.sleep(_FIRST_SLEEP_S)
     while True:

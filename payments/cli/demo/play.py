@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import click
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
-from payments.cli.demo.hosts import NAMES, Host, sleep_in_turn
+from payments.cli.demo.hosts import NAMES, DemoHost, sleep_in_turn
 from payments.cli.demo.parts import Part, Parts
 from payments.cli.demo.stage import DRAIN_S, POWER_RATE, SESSION_RATE, Stage, set_stage
-from payments.cli.demo.story import Beat, Story
-from payments.cli.demo.telling import Teller
+from payments.cli.demo.story import Happening, Narrative
+from payments.cli.demo.telling import Narrator
 from payments.cli.demo.viewers import come_and_go
 from payments.cli.service import api_command, worker_command
 from payments.clock import now_ms
@@ -59,7 +59,7 @@ async def _perform(play: Play) -> None:
             opened.push_async_callback(parts.close)
             hosts = []
             for last, name in enumerate(NAMES, start=2):
-                hosts.append(await Host.open(name, f"127.0.0.{last}"))
+                hosts.append(await DemoHost.open(name, f"127.0.0.{last}"))
                 opened.push_async_callback(hosts[-1].close)
             # A connection that is kept open would keep the API from stopping at once.
             session = ClientSession(timeout=ClientTimeout(total=5), connector=TCPConnector(force_close=True, limit=0))
@@ -89,15 +89,15 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 class _Performance:
     """What goes on: who plays, and how much of it has been told."""
 
-    def __init__(self, play: Play, stage: Stage, parts: Parts, hosts: list[Host], http: ClientSession) -> None:
+    def __init__(self, play: Play, stage: Stage, parts: Parts, hosts: list[DemoHost], http: ClientSession) -> None:
         self._play = play
         self._stage = stage
         self._parts = parts
         self._hosts = hosts
         self._http = http
         self._stopping = asyncio.Event()
-        self._story = Story(stage.places)
-        self._teller = Teller(play.as_json, now_ms)
+        self._story = Narrative(stage.places)
+        self._teller = Narrator(play.as_json, now_ms)
 
     async def begin(self) -> bool:
         """Start the processes. Whether all of them are ready, and nobody wants it to end already."""
@@ -168,7 +168,7 @@ class _Performance:
             f"ledger verify: {found['entries']} entries, {found['sessions']} sessions, {owed} ETH owed, as the entries "
             f"that were told add up; everything holds"
         )
-        self._teller.tell(Beat("verified", text, {**found, "compared": sorted(found["compared"])}))
+        self._teller.tell(Happening("verified", text, {**found, "compared": sorted(found["compared"])}))
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> Part:
         part = self._parts.start(name, command, environment)
@@ -177,7 +177,7 @@ class _Performance:
         return part
 
     def _say(self, what: str, text: str, **fields: Any) -> None:
-        self._teller.tell(Beat(what, text, fields))
+        self._teller.tell(Happening(what, text, fields))
 
     async def _wait_for(self, part: Part, url: str) -> None:
         """Returns when ``url`` answers 200, or the demo is to end. Raises ``Unavailable`` where it takes too long."""

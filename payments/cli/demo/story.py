@@ -14,7 +14,7 @@ _SHOWN_ID = 8
 """Characters of a session's id in a line; ``--json`` has all of it."""
 
 
-class Beat(NamedTuple):
+class Happening(NamedTuple):
     """Something that happened: ``what`` in one word, in a sentence, and for programs."""
 
     what: str
@@ -43,7 +43,7 @@ class _Open:
     streamer_id: str | None = None
 
 
-class Story:
+class Narrative:
     """What the entries tell, one after the other."""
 
     def __init__(self, places: Sequence[Place]) -> None:
@@ -52,7 +52,7 @@ class Story:
         self._owed_wei = 0
         self.last_seq = 0
 
-    def hear(self, entry: Mapping[str, Any]) -> Iterator[Beat]:
+    def hear(self, entry: Mapping[str, Any]) -> Iterator[Happening]:
         """What ``entry``, the one that follows in the journal, says that is worth telling."""
         self.last_seq = entry["seq"]
         wei = parse_signed_eth(entry.get("delta", "0"))
@@ -94,11 +94,13 @@ class Story:
         """What is owed in all, added up entry by entry, whatever it is owed for."""
         return self._owed_wei
 
-    def _hear_of_session(self, reason: str, account: _Account, said: Mapping[str, Any], wei: int) -> Iterator[Beat]:
+    def _hear_of_session(
+        self, reason: str, account: _Account, said: Mapping[str, Any], wei: int
+    ) -> Iterator[Happening]:
         session_id, place = said["session_id"], account.place
         if reason == SESSION_OPENED:
             self._open[session_id] = _Open(place.orchestrator_id)
-            yield Beat(
+            yield Happening(
                 "connected",
                 f"a viewer is connected to {place.name} ({place.address}): session {session_id[:_SHOWN_ID]}",
                 {"session_id": session_id, "orchestrator_id": place.orchestrator_id, "host": place.address},
@@ -120,10 +122,10 @@ def seconds(milliseconds: int) -> str:
     return f"{milliseconds // 1000}.{milliseconds % 1000:03d} s"
 
 
-def _ended(session_id: str, session: _Open, place: Place) -> Beat:
+def _ended(session_id: str, session: _Open, place: Place) -> Happening:
     earned = format_eth(session.earned_wei)
     streamer = f" (streamer {session.streamer_id})" if session.streamer_id else ""
-    return Beat(
+    return Happening(
         "ended",
         f"session {session_id[:_SHOWN_ID]} on {place.name}{streamer} has ended: "
         f"{seconds(session.billed_ms)} earned {earned} ETH",
@@ -137,10 +139,10 @@ def _ended(session_id: str, session: _Open, place: Place) -> Beat:
     )
 
 
-def _power(account: _Account) -> Beat:
+def _power(account: _Account) -> Happening:
     place = account.place
     meaning = "powered-on time earns" if account.power == AWAKE else "powered-on time earns nothing until it is awake"
-    return Beat(
+    return Happening(
         "power",
         f"{place.name} is {account.power}: {meaning}",
         {"orchestrator_id": place.orchestrator_id, "state": account.power},

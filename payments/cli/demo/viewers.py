@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSCloseCode, WSMsgType
 
-from payments.cli.demo.hosts import Host
+from payments.cli.demo.hosts import DemoHost
 
 _PATIENCE = ClientWSTimeout(ws_close=2)
 _FIRST_EVERY_S = 0.4
@@ -18,7 +18,7 @@ _CLOSINGS = (WSCloseCode.OK, WSCloseCode.GOING_AWAY)
 
 
 async def come_and_go(
-    http: ClientSession, gateway: str, hosts: Sequence[Host], count: int, chance: random.Random
+    http: ClientSession, gateway: str, hosts: Sequence[DemoHost], count: int, chance: random.Random
 ) -> None:
     """``count`` viewers at most, one after the other at first, until this is cancelled; then all leave."""
     async with asyncio.TaskGroup() as viewers:
@@ -27,7 +27,7 @@ async def come_and_go(
 
 
 async def _live(
-    http: ClientSession, gateway: str, hosts: Sequence[Host], first_s: float, chance: random.Random
+    http: ClientSession, gateway: str, hosts: Sequence[DemoHost], first_s: float, chance: random.Random
 ) -> None:
     await asyncio.sleep(first_s)
     while True:

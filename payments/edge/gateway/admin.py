@@ -14,7 +14,7 @@ from aiohttp.web import BaseRequest, Response, StreamResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from payments.edge.events import to_lines
-from payments.edge.gateway.metrics import Meters, Shown
+from payments.edge.gateway.metrics import GatewayCollector, Meters
 from payments.edge.reporter import Reporter
 from payments.errors import Rejected
 from payments.strictjson import read_strictly
@@ -30,7 +30,7 @@ class Admin:
         self.is_stopping = False
         self._reporter = reporter
         self._meters = meters
-        self._shown = Shown(meters, reporter.status, lambda: self._unready() is None)
+        self._shown = GatewayCollector(meters, reporter.status, lambda: self._unready() is None)
         self._spool_dir = str(spool_dir.resolve())
         # asyncio's own threads look up the names of game hosts; those must not wait for a disk that hangs.
         self._threads = ThreadPoolExecutor(1)

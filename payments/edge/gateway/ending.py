@@ -11,7 +11,7 @@ _CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 
 """Of those below 3000 the ones that a close may say (RFC 6455, section 7.4, and IANA's registry)."""
 
 
-class How(StrEnum):
+class EndCause(StrEnum):
     """In which way: a close came, or the end of the connection without one; nothing came for too long; something came
     that is not allowed; the gateway was told to stop, or has a defect.
     """
@@ -24,7 +24,7 @@ class How(StrEnum):
     DEFECT = "defect"
 
 
-class Frame(NamedTuple):
+class CloseFrame(NamedTuple):
     """What a close says; ``code`` 0: nothing."""
 
     code: int = 0
@@ -35,7 +35,7 @@ class Frame(NamedTuple):
         return self.code.to_bytes(2, "big") + self.reason.encode() if self.code else b""
 
 
-GOING_AWAY, FAILED, RESTART = Frame(1001), Frame(1011), Frame(1012)
+GOING_AWAY, FAILED, RESTART = CloseFrame(1001), CloseFrame(1011), CloseFrame(1012)
 """The gateway itself tells no viewer ``GOING_AWAY``: after that code alone, Epic's page does not connect again."""
 
 
@@ -43,13 +43,17 @@ class Ending(NamedTuple):
     """Whose doing it was (``VIEWER``, ``UPSTREAM`` or ``GATEWAY``), in which way, and what he said, or is told."""
 
     by: str
-    how: How
-    frame: Frame = Frame()
+    how: EndCause
+    frame: CloseFrame = CloseFrame()
 
 
 ENDINGS = (
-    *((by, how) for by in (VIEWER, UPSTREAM) for how in (How.CLOSED, How.ABORTED, How.SILENT, How.ILLEGAL)),
-    *((GATEWAY, how) for how in (How.STOPPED, How.DEFECT)),
+    *(
+        (by, how)
+        for by in (VIEWER, UPSTREAM)
+        for how in (EndCause.CLOSED, EndCause.ABORTED, EndCause.SILENT, EndCause.ILLEGAL)
+    ),
+    *((GATEWAY, how) for how in (EndCause.STOPPED, EndCause.DEFECT)),
 )
 """All that there are."""
 
@@ -59,8 +63,8 @@ def ended_by(by: str, last: WSMessage) -> Ending:
     if last.type is WSMsgType.CLOSE:
         code = int(last.data)
         if code and code not in _CLOSE_CODES and not 3000 <= code < 5000:
-            return Ending(by, How.ILLEGAL, Frame(1002, "no such close code"))
-        return Ending(by, How.CLOSED, Frame(code, last.extra or ""))
+            return Ending(by, EndCause.ILLEGAL, CloseFrame(1002, "no such close code"))
+        return Ending(by, EndCause.CLOSED, CloseFrame(code, last.extra or ""))
     if last.type is WSMsgType.ERROR and isinstance(last.data, WebSocketError):
-        return Ending(by, How.ILLEGAL, Frame(last.data.code))
-    return Ending(by, How.ABORTED)
+        return Ending(by, EndCause.ILLEGAL, CloseFrame(last.data.code))
+    return Ending(by, EndCause.ABORTED)

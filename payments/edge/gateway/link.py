@@ -13,7 +13,17 @@ from typing import Any
 from aiohttp import WSMsgType
 
 from payments.clock import now_ms
-from payments.edge.gateway.ending import FAILED, GATEWAY, GOING_AWAY, UPSTREAM, VIEWER, Ending, Frame, How, ended_by
+from payments.edge.gateway.ending import (
+    FAILED,
+    GATEWAY,
+    GOING_AWAY,
+    UPSTREAM,
+    VIEWER,
+    CloseFrame,
+    EndCause,
+    Ending,
+    ended_by,
+)
 from payments.edge.gateway.metrics import Meters, Traffic
 from payments.edge.gateway.side import CLOSE_S, Side
 from payments.edge.gateway.subscribe import subscribed
@@ -91,7 +101,7 @@ class Link:
         """
         known_s = min(self.viewer.known_s, self.upstream.known_s)
         is_fresh = self._loop.time() - known_s <= self._fresh_s
-        return None if is_fresh and ending.how is not How.SILENT else self._evidence_ms()
+        return None if is_fresh and ending.how is not EndCause.SILENT else self._evidence_ms()
 
     def _evidence_ms(self) -> int:
         heard_s = min(self.viewer.heard_s, self.upstream.heard_s)
@@ -103,7 +113,7 @@ class Link:
         except Exception:
             # A defect of ours that one viewer brings about must not leave him hanging.
             log.exception("a defect in the gateway")
-            self.finish(Ending(GATEWAY, How.DEFECT, FAILED))
+            self.finish(Ending(GATEWAY, EndCause.DEFECT, FAILED))
 
     async def _pump(self, source: Side, sink: Side, traffic: Traffic, session: ReportedSession | None) -> None:
         """Send to ``sink`` what ``source`` says; ``session``: is told which streamer it subscribes to."""
@@ -117,7 +127,7 @@ class Link:
             source.heard_s = clock()
             if kind is WSMsgType.TEXT:
                 if not data.isascii() and not _is_utf8(data):
-                    self.finish(Ending(source.name, How.ILLEGAL, Frame(1007, "not UTF-8")))
+                    self.finish(Ending(source.name, EndCause.ILLEGAL, CloseFrame(1007, "not UTF-8")))
                     return
                 if session is not None and (streamer_id := subscribed(data)) is not None:
                     session.set_streamer(streamer_id)
@@ -135,22 +145,22 @@ class Link:
             except ConnectionError:
                 # How it has ended, perhaps by a close before, the other pump finds out, unless it is held up.
                 await asyncio.sleep(CLOSE_S)
-                self.finish(Ending(sink.name, How.ABORTED))
+                self.finish(Ending(sink.name, EndCause.ABORTED))
                 return
 
     async def _see_off(self, ending: Ending, side: Side) -> None:
         """Let ``side`` know how it has ended, as far as it can be told."""
         is_his = side.name == ending.by
         match ending.how:
-            case How.CLOSED:
-                await side.close(Frame(ending.frame.code) if is_his else ending.frame, is_answer=is_his)
-            case How.ABORTED:
+            case EndCause.CLOSED:
+                await side.close(CloseFrame(ending.frame.code) if is_his else ending.frame, is_answer=is_his)
+            case EndCause.ABORTED:
                 side.hang_up()
-            case How.SILENT if is_his:
+            case EndCause.SILENT if is_his:
                 side.hang_up(at_once=True)
-            case How.ILLEGAL if is_his:
+            case EndCause.ILLEGAL if is_his:
                 await side.dismiss(ending.frame)
-            case How.STOPPED | How.DEFECT if side.name == VIEWER:
+            case EndCause.STOPPED | EndCause.DEFECT if side.name == VIEWER:
                 await side.close(ending.frame)
             case _:
                 await side.close(GOING_AWAY if side.name == UPSTREAM else FAILED)

@@ -45,7 +45,7 @@ class Meters:
         ProcessCollector(registry=self.registry)
 
 
-class Shown(Collector):
+class GatewayCollector(Collector):
     """All of it at the moment of a scrape."""
 
     def __init__(self, meters: Meters, status: Callable[[], Status], is_ready: Callable[[], bool]) -> None:
@@ -85,7 +85,7 @@ def _reporter(status: Status) -> Iterator[Metric]:
     text = "Events that Payments has refused for good, since the start."
     yield _counter(f"{name}_events_rejected", text, (), {(): status.rejected})
     text = "Heartbeats that were left out because the spool was full, since the start."
-    yield _counter(f"{name}_events_thinned", text, (), {(): status.thinned})
+    yield _counter(f"{name}_heartbeats_dropped", text, (), {(): status.dropped})
     yield _gauge(f"{name}_spool_bytes", "What the spool takes up on disk.", status.spool_bytes)
     yield _gauge(f"{name}_spool_writable", "1: the spool can be written.", status.spool_error is None)
     if status.last_delivered_ms is not None:

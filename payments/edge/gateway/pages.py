@@ -13,8 +13,14 @@ from payments.clock import monotonic_s
 from payments.edge.gateway.headers import to_viewer
 from payments.edge.gateway.metrics import Meters
 from payments.edge.gateway.routes import Route
-from payments.edge.gateway.upstream import SILENT_S, STREAMER_PORT_STATUS, Refused, Upstreams, warn_of_streamer_port
-from payments.edge.seldom import Seldom
+from payments.edge.gateway.upstream import (
+    SILENT_S,
+    STREAMER_PORT_STATUS,
+    UpstreamRefused,
+    Upstreams,
+    warn_of_streamer_port,
+)
+from payments.edge.log_throttle import LogThrottle
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +45,7 @@ class Body:
             yield piece
 
 
-class Answer(StreamResponse):
+class PageResponse(StreamResponse):
     """What the game host answers. aiohttp would add a type where it gives none, which browsers then go by."""
 
     def __init__(self, theirs: ClientResponse) -> None:
@@ -62,7 +68,7 @@ class Pages:
         self._meters = meters
         self._most = most
         self._under_way = 0
-        self._seldom = Seldom(monotonic_s)
+        self._throttle = LogThrottle(monotonic_s)
 
     async def serve(self, request: BaseRequest, route: Route) -> StreamResponse:
         """The answer, which is sent when this returns."""
@@ -72,12 +78,12 @@ class Pages:
         body = Body(request) if request.body_exists else None
         try:
             return await self._pass(request, route, body)
-        except Refused as refused:
+        except UpstreamRefused as refused:
             if body is not None and body.is_broken:
                 answer = self._answer(400, "the body of the request is broken, or takes too long")
                 answer.force_close()
                 return answer
-            if self._seldom.is_due(str(route.upstream)):
+            if self._throttle.allow(str(route.upstream)):
                 log.warning("%s: the game host serves no pages: %s", route.upstream, refused)
             return self._answer(refused.status, str(refused))
         finally:
@@ -88,9 +94,9 @@ class Pages:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         async with await self._upstreams.ask(request, route, None if body is None else body.pieces()) as theirs:
             self._meters.pages[f"{theirs.status // 100}xx"] += 1
-            if theirs.status == STREAMER_PORT_STATUS and self._seldom.is_due(f"{route.upstream} {theirs.status}"):
+            if theirs.status == STREAMER_PORT_STATUS and self._throttle.allow(f"{route.upstream} {theirs.status}"):
                 warn_of_streamer_port(route.upstream)
-            answer = Answer(theirs)
+            answer = PageResponse(theirs)
             await answer.prepare(request)
             await _copy(theirs, answer, request)
             return answer

@@ -55,8 +55,8 @@ def load_routes(settings: EdgeSettings) -> Routes:
 
 def checked(settings: EdgeSettings) -> Routes:
     """The routes, as ``load_routes`` has them; what is hardly meant is logged."""
-    for doubt in settings.name_doubts():
-        log.warning(doubt)
+    for warning in settings.name_warnings():
+        log.warning(warning)
     return load_routes(settings)
 
 
@@ -80,7 +80,7 @@ class Gateway:
             await _listen("PS_GATEWAY_ADMIN_LISTEN", self._settings.admin_listen, self._admin.serve, opened)
             self._reporter.start()
             self._take_signals()
-            for work in (self._viewers.look_after(), _watch()):
+            for work in (self._viewers.run(), _watch()):
                 task = asyncio.create_task(work)
                 opened.callback(task.cancel)
             log.info("started", extra={"listen": str(self._settings.listen)})

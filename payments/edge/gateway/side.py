@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import ClientResponse, ClientWebSocketResponse, WSMsgType, web
 
 from payments.domain.addresses import canonical_ip
-from payments.edge.gateway.ending import Frame
+from payments.edge.gateway.ending import CloseFrame
 from payments.endpoints import Endpoint
 
 CLOSE_S = 5.0
@@ -134,7 +134,7 @@ class Side:
         elif self._task is None or self._task.done():
             self._task = asyncio.create_task(self._ping(payload))
 
-    async def close(self, frame: Frame, *, is_answer: bool = False) -> None:
+    async def close(self, frame: CloseFrame, *, is_answer: bool = False) -> None:
         """Say that it is over, wait for the answer unless this is one, and hang up. Takes ``CLOSE_S`` at most."""
         with suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(CLOSE_S):
@@ -143,7 +143,7 @@ class Side:
                     pass
         self.hang_up()
 
-    async def dismiss(self, frame: Frame) -> None:
+    async def dismiss(self, frame: CloseFrame) -> None:
         """Close with one who has said what is not allowed, and let him find out why.
 
         A connection that is closed while something unread has come is reset, and what was sent last may be lost.

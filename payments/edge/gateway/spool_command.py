@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import requests
 
-from payments.edge.database import Database, Taken
+from payments.edge.database import Database, SpoolInUse
 from payments.edge.events import chosen, to_lines
 from payments.edge.settings import EdgeSettings
 from payments.edge.spool import Spool
@@ -123,7 +123,7 @@ def _usable(settings: EdgeSettings) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = "a gateway uses it" if isinstance(error, Taken) else error.strerror or error
+        why = "a gateway uses it" if isinstance(error, SpoolInUse) else error.strerror or error
         raise Unavailable(
             f"nobody answers at PS_GATEWAY_ADMIN_LISTEN ({settings.admin_listen}), and the spool in "
             f"{settings.spool_dir.resolve()} cannot be used: {why}"

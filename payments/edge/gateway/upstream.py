@@ -49,7 +49,7 @@ STREAMER_PORT_STATUS = 426
 _AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
-class Refused(Exception):
+class UpstreamRefused(Exception):
     """The host does not do what it was asked for. ``status``: what the viewer gets."""
 
     def __init__(self, status: int, why: str) -> None:
@@ -76,7 +76,7 @@ class Upstreams:
         await self._session.close()
 
     async def connect(self, request: BaseRequest, route: Route) -> UpstreamSocket:
-        """A WebSocket to the host, which has accepted it. Raises ``Refused``."""
+        """A WebSocket to the host, which has accepted it. Raises ``UpstreamRefused``."""
         headers = self._headers(request)
         headers.popall("Content-Length", None)
         try:
@@ -87,30 +87,30 @@ class Upstreams:
                     decode_text=False,
                 )  # fmt: skip
         except TimeoutError:
-            raise Refused(504, f"no answer within {CONNECT_S:.0f} s") from None
+            raise UpstreamRefused(504, f"no answer within {CONNECT_S:.0f} s") from None
         except WSServerHandshakeError as error:
             fault = f" ({error.message})" if error.message else ""
-            raise Refused(502, f"it answers {error.status} to a WebSocket{fault}") from None
+            raise UpstreamRefused(502, f"it answers {error.status} to a WebSocket{fault}") from None
         except (ClientError, OSError, ValueError) as error:
-            raise Refused(502, _reason(error)) from None
+            raise UpstreamRefused(502, _reason(error)) from None
         assert isinstance(socket, UpstreamSocket)
         granted = socket.response.headers
         if "Sec-WebSocket-Extensions" in granted or socket.protocol != granted.get("Sec-WebSocket-Protocol"):
             socket.response.close()
-            raise Refused(502, "it grants an extension or a subprotocol that was not asked for")
+            raise UpstreamRefused(502, "it grants an extension or a subprotocol that was not asked for")
         return socket
 
     async def ask(self, request: BaseRequest, route: Route, body: AsyncIterator[bytes] | None) -> ClientResponse:
-        """The answer to a plain request, its body still to be read. Raises ``Refused``."""
+        """The answer to a plain request, its body still to be read. Raises ``UpstreamRefused``."""
         try:
             return await self._session.request(
                 request.method, _url(request, route), headers=self._headers(request),
                 data=body, allow_redirects=False,
             )  # fmt: skip
         except TimeoutError:
-            raise Refused(504, "no answer in time") from None
+            raise UpstreamRefused(504, "no answer in time") from None
         except (ClientError, OSError, ValueError) as error:
-            raise Refused(502, _reason(error)) from None
+            raise UpstreamRefused(502, _reason(error)) from None
 
     def _headers(self, request: BaseRequest) -> CIMultiDict[str]:
         return to_upstream(request.headers, request.remote or "", is_behind_proxy=self._is_behind_proxy)
@@ -148,14 +148,14 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
     try:
         response = await handler(request)
     except (ClientOSError, ServerDisconnectedError) as error:
-        raise Refused(502, _reason(error)) from None
+        raise UpstreamRefused(502, _reason(error)) from None
     is_socket = "Upgrade" in request.headers
     if is_socket and response.status != 101:
         response.close()
         raise WSServerHandshakeError(response.request_info, (), status=response.status)
     if not is_socket and response.status < 200:
         response.close()
-        raise Refused(502, f"it answers {response.status} to a plain request")
+        raise UpstreamRefused(502, f"it answers {response.status} to a plain request")
     return response
 
 

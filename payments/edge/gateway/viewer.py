@@ -7,15 +7,15 @@ from aiohttp import HttpVersion11
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from payments.clock import monotonic_s
-from payments.edge.gateway.ending import GATEWAY, RESTART, UPSTREAM, VIEWER, Ending, How
+from payments.edge.gateway.ending import GATEWAY, RESTART, UPSTREAM, VIEWER, EndCause, Ending
 from payments.edge.gateway.link import Link
+from payments.edge.gateway.liveness import Liveness
 from payments.edge.gateway.metrics import Meters
-from payments.edge.gateway.pulse import Pulse
 from payments.edge.gateway.routes import Route
 from payments.edge.gateway.side import Side, UpstreamSocket, ViewerSocket
-from payments.edge.gateway.upstream import Refused, Upstreams
+from payments.edge.gateway.upstream import UpstreamRefused, Upstreams
+from payments.edge.log_throttle import LogThrottle
 from payments.edge.reporter import Reporter
-from payments.edge.seldom import Seldom
 from payments.edge.settings import EdgeSettings
 from payments.endpoints import Endpoint
 
@@ -33,14 +33,14 @@ class Viewers:
         self._reporter = reporter
         self._upstreams = upstreams
         self._meters = meters
-        self._seldom = Seldom(monotonic_s)
-        self._pulse = Pulse(settings.ping_s, settings.beat_s)
+        self._throttle = LogThrottle(monotonic_s)
+        self._pulse = Liveness(settings.ping_s, settings.beat_s)
         self._coming: set[asyncio.Task[UpstreamSocket]] = set()
         self._is_stopping = False
 
-    async def look_after(self) -> None:
+    async def run(self) -> None:
         """For ever: find out who is gone."""
-        await self._pulse.look_after(self.links)
+        await self._pulse.run(self.links)
 
     async def let_go(self) -> None:
         """Close with all of them, and take no more. Returns when all are gone."""
@@ -48,7 +48,7 @@ class Viewers:
         for connecting in self._coming:
             connecting.cancel()
         for link in self.links:
-            link.finish(Ending(GATEWAY, How.STOPPED, RESTART))
+            link.finish(Ending(GATEWAY, EndCause.STOPPED, RESTART))
         while self.links or self._coming:
             await asyncio.sleep(0.01)
 
@@ -57,7 +57,7 @@ class Viewers:
         if self._is_stopping:
             return self._refuse("stopping", 503, "the gateway is stopping")
         if len(self.links) + len(self._coming) >= self._settings.most_viewers:
-            if self._seldom.is_due("full"):
+            if self._throttle.allow("full"):
                 log.warning("PS_GATEWAY_MAX_VIEWERS is reached: %d; others get 503", self._settings.most_viewers)
             return self._refuse("full", 503, "too many viewers")
         if not _is_sound(request):
@@ -75,7 +75,7 @@ class Viewers:
             return self._refuse("stopping", 503, "the gateway is stopping")
         try:
             upstream = connecting.result()
-        except Refused as refused:
+        except UpstreamRefused as refused:
             self._complain(route.upstream, str(refused))
             return self._refuse("timeout" if refused.status == 504 else "refused", refused.status, str(refused))
         return await self._link(request, upstream)
@@ -84,7 +84,7 @@ class Viewers:
         begun_s = monotonic_s()
         socket = await self._upstreams.connect(request, route)
         self._meters.connect_seconds.observe(monotonic_s() - begun_s)
-        if self._seldom.is_over(str(route.upstream)):
+        if self._throttle.clear(str(route.upstream)):
             log.info("%s: the game host takes viewers again", route.upstream)
         return socket
 
@@ -132,7 +132,7 @@ class Viewers:
         )
 
     def _complain(self, upstream: Endpoint, why: str) -> None:
-        if self._seldom.is_due(str(upstream)):
+        if self._throttle.allow(str(upstream)):
             log.warning("%s: the game host takes no viewer: %s", upstream, why)
 
     def _refuse(self, result: str, status: int, why: str) -> Response:

@@ -19,10 +19,10 @@ from payments.disk.lock import LockTimeout, hold_folder
 from payments.domain.times import format_time
 from payments.errors import Corrupt, Misconfigured, Unavailable
 from payments.store.file import halt
+from payments.store.file.scan import journal_files
 from payments.store.file.segments import journal_parts
 from payments.store.file.snapshot import Paths
 from payments.store.file.verify import verify
-from payments.store.file.walk import journal_files
 from payments.store.protocol import Restored, Verified
 
 _FORMAT, _MANIFEST = 1, "backup.json"

@@ -18,8 +18,8 @@ from payments.store.file import halt, snapshot
 from payments.store.file.codec import BadLine, Position, UnknownVersion, is_whole, parse, subject_at
 from payments.store.file.lines import BadTail, damaged, place
 from payments.store.file.reader import line_filter
+from payments.store.file.scan import blocks, journal_files
 from payments.store.file.snapshot import Paths
-from payments.store.file.walk import blocks, journal_files
 from payments.store.protocol import EntryQuery
 
 # Neither can stand inside a JSON string, where each quotation mark has a backslash before it.

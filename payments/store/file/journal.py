@@ -91,7 +91,7 @@ class Journal:
             return self._is_open_here(named)
         return self._is_compressed(compressed_path(sealed))
 
-    def names(self, position: Position) -> bool:
+    def contains(self, position: Position) -> bool:
         """Whether ``position`` is one of this journal's: the line before it has its hash, and its ``seq``."""
         if not position.seq:
             return position == Position()

@@ -48,7 +48,7 @@ class Snapshot(NamedTuple):
     position: Position
 
 
-class Found(NamedTuple):
+class ReadProjections(NamedTuple):
     """What the projections on disk show.
 
     Attributes:
@@ -89,7 +89,7 @@ _FORMS = (
 )
 
 
-class Shown:
+class Projection:
     """One sound projection, open: it stays readable as it is when a newer one takes its place.
 
     Read by the line, as it was written, so that it takes little memory however much it shows.
@@ -163,7 +163,7 @@ def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> Non
         replace_file(disk, path, _document(name, snapshot.position, records))
 
 
-def read(paths: Paths) -> Found:
+def read(paths: Paths) -> ReadProjections:
     """What the projections on disk show together."""
     reflected: dict[Path, Position] = {}
     subjects: list[dict[str, Any]] = []
@@ -175,18 +175,18 @@ def read(paths: Paths) -> Found:
             except (OSError, Unusable) as error:
                 _report(error)
     if len(reflected) < len(paths):
-        return Found(None, reflected)
+        return ReadProjections(None, reflected)
     sessions, balances, power = subjects
     position = min(reflected.values())
-    return Found(Snapshot(State(position.seq, sessions, balances, power), position), reflected)
+    return ReadProjections(Snapshot(State(position.seq, sessions, balances, power), position), reflected)
 
 
-def open_each(paths: Paths, say: Callable[[Exception], None]) -> dict[Path, Shown]:
+def open_each(paths: Paths, say: Callable[[Exception], None]) -> dict[Path, Projection]:
     """The sound projections on disk; of one that is there and is not sound, ``say`` is told why."""
     found = {}
     for path, form in zip(paths, _FORMS, strict=True):
         try:
-            found[path] = Shown(path, form)
+            found[path] = Projection(path, form)
         except FileNotFoundError:
             continue
         except (OSError, Unusable) as error:

@@ -13,16 +13,16 @@ from payments.domain.entries import JSON, Entry
 from payments.domain.ledger import Balance
 from payments.domain.overview import Totals
 from payments.domain.readings import PowerState
+from payments.domain.retention import Retention, retention_due
 from payments.domain.sessions import Session
 from payments.domain.state import State, evolve
-from payments.domain.upkeep import Upkeep, upkeep_due
 from payments.errors import Misconfigured, Rejected, Unavailable
 from payments.store.file import reader
 from payments.store.file.committer import Committer, Ticket, TimedOut
 from payments.store.file.compression import compress_sealed
 from payments.store.file.projector import Projector
-from payments.store.file.shared import KEPT, SharedJournal
 from payments.store.file.snapshot import Paths, Snapshot
+from payments.store.file.writer import KEPT, SharedJournal
 from payments.store.protocol import (
     Clock,
     Commit,
@@ -129,8 +129,8 @@ class FileStore:
     def powers(self) -> Sequence[PowerState]:
         return sorted_powers(self._state())
 
-    def due(self, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> Sequence[Upkeep]:
-        return upkeep_due(self._state(), now_ms, reap_ms, keep_ms, limit)
+    def due(self, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> Sequence[Retention]:
+        return retention_due(self._state(), now_ms, reap_ms, keep_ms, limit)
 
     def totals(self, now_ms: int, idle_timeout_ms: int) -> Totals:
         return self._state().totals(now_ms, idle_timeout_ms)

@@ -17,11 +17,11 @@ from payments.domain.sessions import Session
 from payments.errors import Corrupt, Unavailable
 from payments.store.file import snapshot
 from payments.store.file.codec import Position, decode_lines, decode_to_fold
+from payments.store.file.consistency import ConsistencyCheck, Inconsistency, LedgerAccount, Timed
 from payments.store.file.lines import place
-from payments.store.file.said import read_chunk
-from payments.store.file.snapshot import Paths, Shown, Unusable
-from payments.store.file.tally import Account, Fault, Tally, Timed
-from payments.store.file.walk import JournalFile, blocks, journal_files
+from payments.store.file.scan import JournalFile, blocks, journal_files
+from payments.store.file.snapshot import Paths, Projection, Unusable
+from payments.store.file.verified_line import read_chunk
 from payments.store.protocol import Verified
 
 _REMEDY = "Nothing is lost: remove the file, and the next start makes it again"
@@ -88,8 +88,8 @@ class _Check:
         compared: as in ``Verified``.
     """
 
-    def __init__(self, projections: Paths, shown: Mapping[Path, Shown]) -> None:
-        self.tally = Tally()
+    def __init__(self, projections: Paths, shown: Mapping[Path, Projection]) -> None:
+        self.tally = ConsistencyCheck()
         self.compared: dict[str, int] = {}
         self._subjects: Mapping[Path, dict[str, Any]] = {
             projections.sessions: self.tally.sessions,
@@ -98,7 +98,7 @@ class _Check:
         }
         self._due = sorted(shown.items(), key=lambda due: due[1].position.seq)
         for path, each in shown.items():
-            kind = Account if path == projections.balances else Timed
+            kind = LedgerAccount if path == projections.balances else Timed
             # Where it is damaged, that is said when it is compared.
             with suppress(Unusable):
                 self._subjects[path].update((name, kind(last)) for name, last in each.lasts())
@@ -133,7 +133,7 @@ class _Check:
             return position
         try:
             self.tally.add(lines, said)
-        except Fault as fault:
+        except Inconsistency as fault:
             index = fault.seq - position.seq - 1
             at = Position(fault.seq - 1, position.offset + _size(lines[:index]), said[index].prev, position.segment)
             raise _refusal(file, lines[index], at, fault) from fault
@@ -148,7 +148,7 @@ class _Check:
             self._compare(path, shown)
             self.compared[str(path)] = position.seq
 
-    def _compare(self, path: Path, shown: Shown) -> None:
+    def _compare(self, path: Path, shown: Projection) -> None:
         subjects = self._subjects[path]
         missing = {name for name, subject in subjects.items() if subject.is_known}
         try:
@@ -162,12 +162,12 @@ class _Check:
             raise _differs(path, min(missing), shown.position.seq)
 
 
-def _folded(name: str, subject: Timed | Account) -> Session | PowerState | Balance | None:
+def _folded(name: str, subject: Timed | LedgerAccount) -> Session | PowerState | Balance | None:
     """What a projection must show of it after the lines so far; ``None``: something else than it does."""
     if not subject.line:
         return None
     last = decode_to_fold(subject.line)
-    if isinstance(subject, Account):
+    if isinstance(subject, LedgerAccount):
         return Balance(name, subject.balance_wei, last.timestamp_ms, last.seq, subject.booked)
     return last.session or last.power
 

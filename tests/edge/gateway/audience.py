@@ -24,7 +24,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.http11 import Request
 
-from tests.edge.puppets import raise_file_limit, say
+from tests.edge.line_processes import raise_file_limit, say
 
 CHAT_S = 1.0
 AGAIN_S = 0.3

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 from payments.domain.times import parse_time
 from tests.audit import audit
 from tests.edge.gateway.audience import Stay
-from tests.edge.members import check_time, credited
-from tests.edge.puppets import Puppet, running_puppet
+from tests.edge.line_processes import LineProcess, running_puppet
+from tests.edge.reporter_processes import check_time, credited
 from tests.harness import Server, journal_path
 
 HOSTS = {"127.0.0.2": "orch-a", "127.0.0.3": "orch-b"}
@@ -38,7 +38,7 @@ _UNHEARD_OF: dict[str, Any] = {"status": "ended", "incarnation": 1, "unbilled_ms
 """What Payments credits to a stay of which it has never heard."""
 
 
-class Crowd(Puppet):
+class Crowd(LineProcess):
     """The process of viewers and hosts."""
 
     @property

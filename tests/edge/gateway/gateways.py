@@ -17,7 +17,7 @@ import requests
 from tests.harness import ROOT, Server, end, free_port
 
 
-class Gateway:
+class GatewayProcess:
     """A process of ``ps-gateway``.
 
     Attributes:
@@ -114,12 +114,12 @@ class Gateway:
 @contextmanager
 def running_gateway(
     folder: Path, api_url: str, upstream: str | None = None, *, address: str = "127.0.0.1", **settings: str
-) -> Iterator[Gateway]:
+) -> Iterator[GatewayProcess]:
     """A gateway that serves viewers; gone at the end, whatever happens.
 
     ``upstream``: the one game host, as HOST:PORT; ``settings``: more of its environment, or other.
     """
-    gateway = Gateway(folder, api_url, upstream, address=address, **settings)
+    gateway = GatewayProcess(folder, api_url, upstream, address=address, **settings)
     try:
         gateway.wait_started()
         yield gateway

@@ -10,7 +10,7 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from tests.edge.gateway.raw import Peer, accepted, asking, connected
+from tests.edge.gateway.raw import RawPeer, accepted, asking, connected
 
 Handler = Callable[[ServerConnection], None]
 
@@ -21,7 +21,7 @@ def echo(connection: ServerConnection) -> None:
         connection.send(message)
 
 
-class Host:
+class GameHost:
     """A game host. ``at``: HOST:PORT; ``connections``: the viewers' connections, in the order in which they came."""
 
     def __init__(self, port: int) -> None:
@@ -31,7 +31,7 @@ class Host:
 
 
 @contextmanager
-def hosting(handler: Handler = echo, address: str = "127.0.0.1", **options: Any) -> Iterator[Host]:
+def hosting(handler: Handler = echo, address: str = "127.0.0.1", **options: Any) -> Iterator[GameHost]:
     """A host made with ``websockets``. It sends no pings of its own unless told to."""
 
     def handle(connection: ServerConnection) -> None:
@@ -42,7 +42,7 @@ def hosting(handler: Handler = echo, address: str = "127.0.0.1", **options: Any)
     options = {"compression": None, "ping_interval": None, "max_size": 1 << 22, **options}
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with serve(handle, sock=socket.create_server((address, 0), family=family), **options) as server:
-        host = Host(server.socket.getsockname()[1])
+        host = GameHost(server.socket.getsockname()[1])
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -60,14 +60,14 @@ class RawHost:
         self.port: int = listening.getsockname()[1]
         self.at = f"127.0.0.1:{self.port}"
 
-    def accept(self) -> Peer:
+    def accept(self) -> RawPeer:
         """The next connection, as it is."""
         connection, _ = self.listening.accept()
         connection.settimeout(20)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return Peer(connection, is_viewer=False)
+        return RawPeer(connection, is_viewer=False)
 
-    def accept_viewer(self, **headers: str) -> Peer:
+    def accept_viewer(self, **headers: str) -> RawPeer:
         """The next connection, after a WebSocket was asked for and granted."""
         peer = self.accept()
         peer.send(accepted(peer.read_head(), **headers))
@@ -88,7 +88,9 @@ def raw_hosting(receive_bytes: int | None = None, port: int = 0) -> Iterator[Raw
 
 
 @contextmanager
-def joined(port: int, host: RawHost, path: str = "/", receive_bytes: int | None = None) -> Iterator[tuple[Peer, Peer]]:
+def joined(
+    port: int, host: RawHost, path: str = "/", receive_bytes: int | None = None
+) -> Iterator[tuple[RawPeer, RawPeer]]:
     """A viewer and his connection at ``host``: both ends of what the gateway at ``port`` holds together.
 
     ``receive_bytes``: how much the system takes in for the viewer.

@@ -13,7 +13,7 @@ _PATIENCE_S = 20
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
-class Frame(NamedTuple):
+class RawFrame(NamedTuple):
     """``first``: its first byte, which holds FIN, the reserved bits and the opcode."""
 
     first: int
@@ -24,7 +24,7 @@ class Frame(NamedTuple):
         return self.first & 0xF
 
 
-class Peer:
+class RawPeer:
     """One end."""
 
     def __init__(self, connection: socket.socket, *, is_viewer: bool) -> None:
@@ -48,7 +48,7 @@ class Peer:
     def close(self, code: int | None = None, reason: bytes = b"") -> None:
         self.say(CLOSE, b"" if code is None else struct.pack(">H", code) + reason)
 
-    def hear(self) -> Frame | None:
+    def hear(self) -> RawFrame | None:
         """The next frame; ``None``: the connection has ended, in order or not."""
         try:
             first, second = self.take(2)
@@ -61,9 +61,9 @@ class Peer:
             payload = self.take(length)
         except (EOFError, ConnectionError):
             return None
-        return Frame(first, _masked(payload, mask) if mask else payload)
+        return RawFrame(first, _masked(payload, mask) if mask else payload)
 
-    def hear_of(self, *opcodes: int) -> Frame | None:
+    def hear_of(self, *opcodes: int) -> RawFrame | None:
         """The next frame with one of them, whatever comes before. Fails when it takes long."""
         deadline_s = time.monotonic() + _PATIENCE_S
         while (heard := self.hear()) is not None and heard.opcode not in opcodes:
@@ -108,7 +108,7 @@ class Peer:
         self.socket.close()
 
 
-def connected(port: int, receive_bytes: int | None = None) -> Peer:
+def connected(port: int, receive_bytes: int | None = None) -> RawPeer:
     """A connection to ``port``, on which nothing was said yet."""
     connection = socket.socket()
     if receive_bytes is not None:
@@ -120,7 +120,7 @@ def connected(port: int, receive_bytes: int | None = None) -> Peer:
         connection.close()
         raise
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Peer(connection, is_viewer=True)
+    return RawPeer(connection, is_viewer=True)
 
 
 def asking(path: str = "/", **headers: str) -> bytes:
@@ -132,7 +132,7 @@ def asking(path: str = "/", **headers: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\n{_lines(said)}\r\n".encode()
 
 
-def viewing(port: int, path: str = "/", receive_bytes: int | None = None, **headers: str) -> Peer:
+def viewing(port: int, path: str = "/", receive_bytes: int | None = None, **headers: str) -> RawPeer:
     """A viewer who was taken."""
     peer = connected(port, receive_bytes)
     peer.send(asking(path, **headers))

@@ -2,7 +2,7 @@
 
 import re
 
-from payments.edge.gateway.metrics import Meters, Shown
+from payments.edge.gateway.metrics import GatewayCollector, Meters
 from payments.edge.reporter import Status
 from tests.alerts import alerts, promtool
 from tests.web.helpers import samples
@@ -12,7 +12,7 @@ ALERTS = alerts("edge_alerts")
 
 def scrape() -> str:
     """Of a gateway that nobody has used yet."""
-    return Shown(Meters(), lambda: Status(0, 0, 0, 0, 0, 0, None, 0, None), lambda: True).text().decode()
+    return GatewayCollector(Meters(), lambda: Status(0, 0, 0, 0, 0, 0, None, 0, None), lambda: True).text().decode()
 
 
 def test_names_are_conventional() -> None:

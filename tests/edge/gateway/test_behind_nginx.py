@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from tests.deploy.proxy import MAIN, nginx, substituted
-from tests.edge.gateway.gateways import Gateway, running_gateway
+from tests.edge.gateway.gateways import GatewayProcess, running_gateway
 from tests.edge.gateway.hosts import hosting, raw_hosting
 from tests.edge.gateway.raw import accepted, asking, connected, header
 from tests.edge.gateway.reports import Watch
@@ -25,7 +25,7 @@ from tests.readme import section
 
 
 @contextmanager
-def in_front(folder: Path, gateway: Gateway) -> Iterator[int]:
+def in_front(folder: Path, gateway: GatewayProcess) -> Iterator[int]:
     """nginx with README's lines; the port where it listens."""
     lines = re.search(r"^    location / \{\n(?:        .+\n)+    \}\n", section("On an edge"), re.MULTILINE)
     assert lines is not None

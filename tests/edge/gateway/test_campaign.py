@@ -14,10 +14,10 @@ import pytest
 
 from payments.domain.times import format_time
 from tests.edge.gateway.campaign import HOSTS, Crowd, Findings, check_stays, crowd, write_routes
-from tests.edge.gateway.gateways import Gateway, running_gateway
+from tests.edge.gateway.gateways import GatewayProcess, running_gateway
 from tests.edge.gateway.networks import network
-from tests.edge.members import kill_payments
-from tests.edge.puppets import raise_file_limit
+from tests.edge.line_processes import raise_file_limit
+from tests.edge.reporter_processes import kill_payments
 from tests.harness import Server, ended, until
 
 pytestmark = pytest.mark.long
@@ -32,7 +32,7 @@ STAY_S = max(4.0, VIEWERS / 25)
 class Scene:
     """Viewers and hosts, and a gateway between them that reports to Payments, whatever happens."""
 
-    def __init__(self, people: Crowd, gateway: Gateway) -> None:
+    def __init__(self, people: Crowd, gateway: GatewayProcess) -> None:
         self.people = people
         self.gateway = gateway
         self.kills_ms: list[float] = []

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.edge.gateway.gateways import Gateway, running_gateway
+from tests.edge.gateway.gateways import GatewayProcess, running_gateway
 from tests.edge.gateway.hosts import RawHost, joined, raw_hosting
-from tests.edge.gateway.raw import BINARY, CLOSE, CONTINUED, PING, TEXT, Frame, Peer, frame
+from tests.edge.gateway.raw import BINARY, CLOSE, CONTINUED, PING, TEXT, RawFrame, RawPeer, frame
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn
 from tests.harness import until
@@ -19,11 +19,11 @@ from tests.harness import until
 class Pair(NamedTuple):
     """Both ends of what the gateway holds together, and the sessions from there on."""
 
-    viewer: Peer
-    host: Peer
+    viewer: RawPeer
+    host: RawPeer
     watch: Watch
 
-    def ends(self, by: str) -> tuple[Peer, Peer]:
+    def ends(self, by: str) -> tuple[RawPeer, RawPeer]:
         """The one whom ``by`` names, and the other."""
         return (self.viewer, self.host) if by == "viewer" else (self.host, self.viewer)
 
@@ -35,21 +35,21 @@ def raw_host() -> Iterator[RawHost]:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, raw_host: RawHost, payments: StandIn) -> Iterator[Gateway]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, raw_host: RawHost, payments: StandIn) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("edge")
     with running_gateway(folder, payments.url, raw_host.at, PS_GATEWAY_MAX_MESSAGE_BYTES="4096") as running:
         yield running
 
 
 @pytest.fixture
-def pair(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> Iterator[Pair]:
+def pair(gateway: GatewayProcess, raw_host: RawHost, payments: StandIn) -> Iterator[Pair]:
     watch = Watch(payments)
     with joined(gateway.port, raw_host) as (viewer, host):
         yield Pair(viewer, host, watch)
 
 
-def closed(code: int | None, reason: str = "") -> Frame:
-    return Frame(0x80 | CLOSE, b"" if code is None else struct.pack(">H", code) + reason.encode())
+def closed(code: int | None, reason: str = "") -> RawFrame:
+    return RawFrame(0x80 | CLOSE, b"" if code is None else struct.pack(">H", code) + reason.encode())
 
 
 BOTH_WAYS = pytest.mark.parametrize("by", ["viewer", "host"])
@@ -82,7 +82,7 @@ def test_what_was_said_before_a_close_arrives_before_it(pair: Pair, by: str) -> 
     words = [frame(0x80 | TEXT, str(number).encode(), is_masked=is_masked) for number in range(300)]
     one.send(b"".join([*words, frame(0x80 | CLOSE, struct.pack(">H", 4000), is_masked=is_masked)]))
     for number in range(300):
-        assert other.hear() == Frame(0x80 | TEXT, str(number).encode())
+        assert other.hear() == RawFrame(0x80 | TEXT, str(number).encode())
     assert other.hear() == closed(4000)
 
 
@@ -92,7 +92,7 @@ def test_an_end_without_a_close_is_one_on_the_other_side(pair: Pair, by: str, ho
     """1006 there as here."""
     one, other = pair.ends(by)
     one.say(BINARY, b"last words")
-    assert other.hear() == Frame(0x80 | BINARY, b"last words")
+    assert other.hear() == RawFrame(0x80 | BINARY, b"last words")
     if how == "reset":
         one.reset()
     else:
@@ -142,7 +142,7 @@ def test_what_is_not_allowed_ends_it(pair: Pair, by: str, frames: list[tuple[int
 def test_the_largest_message_passes(pair: Pair, by: str) -> None:
     one, other = pair.ends(by)
     one.say(BINARY, b"x" * 4096)
-    assert other.hear() == Frame(0x80 | BINARY, b"x" * 4096)
+    assert other.hear() == RawFrame(0x80 | BINARY, b"x" * 4096)
 
 
 def test_one_who_floods_with_what_is_not_allowed_is_told_so(pair: Pair) -> None:
@@ -204,7 +204,9 @@ def test_ends_are_counted_by_whose_doing_they_were(tmp_path: Path, payments: Sta
         ]
 
 
-def test_whatever_either_side_says_there_is_no_defect(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
+def test_whatever_either_side_says_there_is_no_defect(
+    gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
+) -> None:
     """Random bytes, and random frames: sooner or later it ends, and is counted and reported as ended."""
     chance = random.Random(11)
     watch = Watch(payments)

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
-from tests.edge.gateway.gateways import Gateway, running_gateway
-from tests.edge.gateway.hosts import Host, RawHost, hosting, joined, raw_hosting
-from tests.edge.gateway.raw import Peer, asking, connected, frame
+from tests.edge.gateway.gateways import GatewayProcess, running_gateway
+from tests.edge.gateway.hosts import GameHost, RawHost, hosting, joined, raw_hosting
+from tests.edge.gateway.raw import RawPeer, asking, connected, frame
 from tests.edge.stand_in import StandIn
 
 MIB = 1 << 20
 
 
 @contextmanager
-def flooded_and_calm(folder: Path, payments: StandIn, flooded: RawHost, calm: Host) -> Iterator[Gateway]:
+def flooded_and_calm(folder: Path, payments: StandIn, flooded: RawHost, calm: GameHost) -> Iterator[GatewayProcess]:
     """A gateway to two game hosts, at ``/flooded`` and ``/calm``."""
     routes = folder / "routes.json"
     both = [{"path": "/flooded", "upstream": flooded.at}, {"path": "/calm", "upstream": calm.at}]
@@ -28,7 +28,7 @@ def flooded_and_calm(folder: Path, payments: StandIn, flooded: RawHost, calm: Ho
         yield gateway
 
 
-def pour(peer: Peer, block: bytes, over: threading.Event) -> None:
+def pour(peer: RawPeer, block: bytes, over: threading.Event) -> None:
     """Send ``block`` again and again, as fast as it is taken."""
     peer.socket.settimeout(0.2)
     while not over.is_set():
@@ -38,7 +38,7 @@ def pour(peer: Peer, block: bytes, over: threading.Event) -> None:
             continue
 
 
-def drain(peer: Peer) -> None:
+def drain(peer: RawPeer) -> None:
     """Take what comes, until nothing more can come."""
     try:
         while peer.socket.recv(MIB):

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.edge.gateway.gateways import Gateway, running_gateway
+from tests.edge.gateway.gateways import GatewayProcess, running_gateway
 from tests.edge.gateway.hosts import RawHost, raw_hosting
-from tests.edge.gateway.raw import Peer, connected
+from tests.edge.gateway.raw import RawPeer, connected
 from tests.edge.stand_in import StandIn
 from tests.harness import free_port, until
 
 PAGE = b"<!doctype html><title>player</title>" + bytes(range(256)) * 400
 
 
-class Player(BaseHTTPRequestHandler):
+class PageHandler(BaseHTTPRequestHandler):
     """A player page, and what else a game host may serve."""
 
     protocol_version = "HTTP/1.1"
@@ -90,13 +90,13 @@ class Player(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
 
-class Server(ThreadingHTTPServer):
+class PageServer(ThreadingHTTPServer):
     daemon_threads = True
 
 
 @pytest.fixture(scope="module")
 def player() -> Iterator[str]:
-    server = Server(("127.0.0.1", 0), Player)
+    server = PageServer(("127.0.0.1", 0), PageHandler)
     thread = threading.Thread(target=server.serve_forever, args=[0.01])
     thread.start()
     yield f"127.0.0.1:{server.server_address[1]}"
@@ -106,13 +106,13 @@ def player() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, player: str, payments: StandIn) -> Iterator[Gateway]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, player: str, payments: StandIn) -> Iterator[GatewayProcess]:
     with running_gateway(tmp_path_factory.mktemp("edge"), payments.url, player) as running:
         yield running
 
 
 @pytest.fixture(scope="module", autouse=True)
-def slow_head(gateway: Gateway) -> Iterator[tuple[Peer, float]]:
+def slow_head(gateway: GatewayProcess) -> Iterator[tuple[RawPeer, float]]:
     """A client who has sent half a head before the first test, and when: what becomes of him, the last one looks at."""
     with connected(gateway.port) as client:
         client.socket.settimeout(40)
@@ -120,11 +120,11 @@ def slow_head(gateway: Gateway) -> Iterator[tuple[Peer, float]]:
         yield client, time.monotonic()
 
 
-def ask(gateway: Gateway, method: str, path: str, **options: object) -> requests.Response:
+def ask(gateway: GatewayProcess, method: str, path: str, **options: object) -> requests.Response:
     return requests.request(method, f"{gateway.url}{path}", timeout=10, allow_redirects=False, **options)  # type: ignore[arg-type]
 
 
-def test_a_page_comes_as_it_is_and_so_does_its_head(gateway: Gateway) -> None:
+def test_a_page_comes_as_it_is_and_so_does_its_head(gateway: GatewayProcess) -> None:
     answer = ask(gateway, "GET", "/player.html?q=%20")
     assert (answer.status_code, answer.content) == (200, PAGE)
     assert answer.headers["Content-Type"] == "text/html"
@@ -135,7 +135,7 @@ def test_a_page_comes_as_it_is_and_so_does_its_head(gateway: Gateway) -> None:
     assert head.headers["Content-Length"] == str(len(PAGE))
 
 
-def test_what_is_packed_stays_packed(gateway: Gateway) -> None:
+def test_what_is_packed_stays_packed(gateway: GatewayProcess) -> None:
     answer = ask(gateway, "GET", "/packed", stream=True)
     assert answer.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(answer.raw.read(decode_content=False)) == PAGE
@@ -150,14 +150,14 @@ def test_what_is_packed_stays_packed(gateway: Gateway) -> None:
         ("/elsewhere", 404, b"no such page"),
     ],
 )
-def test_any_status_is_passed_on(gateway: Gateway, path: str, status: int, content: bytes) -> None:
+def test_any_status_is_passed_on(gateway: GatewayProcess, path: str, status: int, content: bytes) -> None:
     answer = ask(gateway, "GET", path)
     assert (answer.status_code, answer.content) == (status, content)
     assert answer.headers.get("Location") == ("http://192.0.2.1/elsewhere" if status == 302 else None)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "PURGE"])
-def test_any_method_with_a_body_is_passed_on(gateway: Gateway, method: str) -> None:
+def test_any_method_with_a_body_is_passed_on(gateway: GatewayProcess, method: str) -> None:
     answer = ask(gateway, method, "/", data=PAGE, headers={"Content-Type": "x/y"})
     assert (answer.status_code, answer.content) == (
         201,
@@ -165,7 +165,7 @@ def test_any_method_with_a_body_is_passed_on(gateway: Gateway, method: str) -> N
     )
 
 
-def test_a_body_of_unknown_length_and_a_packed_one_are_passed_on(gateway: Gateway) -> None:
+def test_a_body_of_unknown_length_and_a_packed_one_are_passed_on(gateway: GatewayProcess) -> None:
     packed = gzip.compress(PAGE)
     answer = ask(gateway, "POST", "/", data=iter([packed[:9], packed[9:]]), headers={"Content-Encoding": "gzip"})
     assert answer.content == b"POST Content-Type=None Content-Encoding=gzip Expect=None " + packed
@@ -178,22 +178,22 @@ def test_a_body_of_unknown_length_and_a_packed_one_are_passed_on(gateway: Gatewa
         pytest.param({"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AA"}, id="http2"),
     ],
 )
-def test_an_upgrade_to_anything_else_is_none(gateway: Gateway, headers: dict[str, str]) -> None:
+def test_an_upgrade_to_anything_else_is_none(gateway: GatewayProcess, headers: dict[str, str]) -> None:
     assert ask(gateway, "GET", "/chunks", headers=headers).content == b"onetwo"
 
 
-def test_an_answer_without_a_type_gets_none(gateway: Gateway) -> None:
+def test_an_answer_without_a_type_gets_none(gateway: GatewayProcess) -> None:
     """A browser would go by it, and offer to save a page instead of showing it."""
     answer = ask(gateway, "GET", "/chunks")
     assert answer.headers.get("Content-Type") is None
 
 
-def test_options_are_passed_on(gateway: Gateway) -> None:
+def test_options_are_passed_on(gateway: GatewayProcess) -> None:
     answer = ask(gateway, "OPTIONS", "/")
     assert (answer.status_code, answer.headers["Allow"], answer.content) == (204, "GET", b"")
 
 
-def test_a_body_that_waits_to_be_asked_for_is_asked_for(gateway: Gateway) -> None:
+def test_a_body_that_waits_to_be_asked_for_is_asked_for(gateway: GatewayProcess) -> None:
     with connected(gateway.port) as client:
         client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
         assert client.read_head() == "HTTP/1.1 100 Continue\r\n"
@@ -215,12 +215,12 @@ def test_who_leaves_in_the_middle_of_his_request_is_to_blame_for_it(tmp_path: Pa
         assert gateway.messages("WARNING") == []
 
 
-def test_an_answer_that_breaks_off_breaks_off(gateway: Gateway) -> None:
+def test_an_answer_that_breaks_off_breaks_off(gateway: GatewayProcess) -> None:
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         ask(gateway, "GET", "/half")
 
 
-def test_a_viewer_of_http_1_0_learns_that_an_answer_has_broken_off(gateway: Gateway) -> None:
+def test_a_viewer_of_http_1_0_learns_that_an_answer_has_broken_off(gateway: GatewayProcess) -> None:
     """He knows no lengths of pieces: an end in order would be that of the page."""
     with connected(gateway.port) as viewer:
         viewer.send(b"GET /half-chunked HTTP/1.0\r\nHost: x\r\n\r\n")
@@ -333,14 +333,16 @@ def silent_host() -> Iterator[RawHost]:
 
 
 @pytest.fixture(scope="module")
-def guarding(tmp_path_factory: pytest.TempPathFactory, silent_host: RawHost, payments: StandIn) -> Iterator[Gateway]:
+def guarding(
+    tmp_path_factory: pytest.TempPathFactory, silent_host: RawHost, payments: StandIn
+) -> Iterator[GatewayProcess]:
     with running_gateway(tmp_path_factory.mktemp("edge"), payments.url, silent_host.at) as running:
         yield running
 
 
 @pytest.mark.parametrize("name", BAD_REQUESTS)
 def test_what_two_servers_may_read_in_two_ways_is_read_by_none(
-    guarding: Gateway, silent_host: RawHost, name: str
+    guarding: GatewayProcess, silent_host: RawHost, name: str
 ) -> None:
     """Answered with a 400, the connection ended, and the game host not even asked."""
     with connected(guarding.port) as client:
@@ -353,7 +355,7 @@ def test_what_two_servers_may_read_in_two_ways_is_read_by_none(
         silent_host.accept()
 
 
-def test_nothing_of_that_is_an_error_in_the_log(guarding: Gateway) -> None:
+def test_nothing_of_that_is_an_error_in_the_log(guarding: GatewayProcess) -> None:
     assert [each for each in guarding.logged() if each["level"] != "INFO"] == []
 
 
@@ -369,13 +371,15 @@ def test_nothing_of_that_is_an_error_in_the_log(guarding: Gateway) -> None:
         (b"/", b"a,b"),
     ],
 )
-def test_odd_paths_are_passed_on_or_refused_and_never_a_defect(gateway: Gateway, raw_path: bytes, host: bytes) -> None:
+def test_odd_paths_are_passed_on_or_refused_and_never_a_defect(
+    gateway: GatewayProcess, raw_path: bytes, host: bytes
+) -> None:
     with connected(gateway.port) as client:
         client.send(b"GET " + raw_path + b" HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
         assert client.read_head()[9:12] in ("400", "404")
 
 
-def test_a_slow_head_is_not_waited_for_long(slow_head: tuple[Peer, float]) -> None:
+def test_a_slow_head_is_not_waited_for_long(slow_head: tuple[RawPeer, float]) -> None:
     """Nobody holds a connection by a byte now and then."""
     client, begun_s = slow_head
     assert client.rest() == b""

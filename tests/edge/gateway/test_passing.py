@@ -9,8 +9,8 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection
 from websockets.typing import Subprotocol
 
-from tests.edge.gateway.gateways import Gateway, running_gateway
-from tests.edge.gateway.hosts import Host, hosting, joined, raw_hosting
+from tests.edge.gateway.gateways import GatewayProcess, running_gateway
+from tests.edge.gateway.hosts import GameHost, hosting, joined, raw_hosting
 from tests.edge.gateway.raw import BINARY, CONTINUED, PING, PONG, TEXT, asking, connected, header, viewing
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn
@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
+def host() -> Iterator[GameHost]:
     with hosting(select_subprotocol=chosen_of) as running:
         yield running
 
@@ -31,13 +31,13 @@ def chosen_of(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotoco
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, host: Host, payments: StandIn) -> Iterator[Gateway]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, host: GameHost, payments: StandIn) -> Iterator[GatewayProcess]:
     with running_gateway(tmp_path_factory.mktemp("edge"), payments.url, host.at) as running:
         yield running
 
 
 @pytest.fixture
-def viewer(gateway: Gateway) -> Iterator[ClientConnection]:
+def viewer(gateway: GatewayProcess) -> Iterator[ClientConnection]:
     with connect(gateway.ws_url, compression=None, ping_interval=None, max_size=MIB) as connection:
         yield connection
 
@@ -69,7 +69,7 @@ def test_fragments_are_one_message_even_with_a_ping_between_them(viewer: ClientC
     assert viewer.recv(timeout=10) == b"a" * 70000 + b"b" + b"c" * 300
 
 
-def test_a_letter_that_is_cut_by_fragments_is_whole_again(gateway: Gateway) -> None:
+def test_a_letter_that_is_cut_by_fragments_is_whole_again(gateway: GatewayProcess) -> None:
     with viewing(gateway.port) as viewer:
         viewer.say(TEXT, "č".encode()[:1], first=TEXT)
         viewer.say(PING, b"between")
@@ -86,20 +86,20 @@ def test_a_letter_that_is_cut_by_fragments_is_whole_again(gateway: Gateway) -> N
     ],
 )
 def test_subprotocol_is_the_one_that_the_game_host_has_chosen(
-    gateway: Gateway, offered: list[str], chosen: str
+    gateway: GatewayProcess, offered: list[str], chosen: str
 ) -> None:
     protocols = [Subprotocol(each) for each in offered]
     with connect(gateway.ws_url, subprotocols=protocols) as connection:
         assert connection.subprotocol == chosen
 
 
-def test_offers_in_two_lines_are_offers_too(gateway: Gateway) -> None:
+def test_offers_in_two_lines_are_offers_too(gateway: GatewayProcess) -> None:
     with connected(gateway.port) as viewer:
         viewer.send(asking(Sec_WebSocket_Protocol="third\r\nSec-WebSocket-Protocol: first"))
         assert header(viewer.read_head(), "Sec-WebSocket-Protocol") == "first"
 
 
-def test_no_offer_no_subprotocol_and_no_compression(gateway: Gateway, host: Host) -> None:
+def test_no_offer_no_subprotocol_and_no_compression(gateway: GatewayProcess, host: GameHost) -> None:
     with connected(gateway.port) as viewer:
         viewer.send(asking(Sec_WebSocket_Extensions="permessage-deflate"))
         head = viewer.read_head()
@@ -115,7 +115,7 @@ def test_the_game_host_is_asked_as_the_viewer_has_asked(tmp_path: Path, payments
         viewer.send(
             asking(
                 "/a%20b/c?x=%C3%A9&y",
-                Host="play.example.org:8080",
+                GameHost="play.example.org:8080",
                 Origin="http://play.example.org",
                 Cookie="a=b",
                 User_Agent="Test",
@@ -175,7 +175,7 @@ def test_own_pings_are_answered_to_the_gateway_and_go_no_further(tmp_path: Path,
         assert [viewer.hear_of(PONG, BINARY), theirs.hear_of(PONG, BINARY)] == [(0x80 | BINARY, b"behind")] * 2
 
 
-def test_streamer_is_taken_from_the_subscribe_message(gateway: Gateway, payments: StandIn) -> None:
+def test_streamer_is_taken_from_the_subscribe_message(gateway: GatewayProcess, payments: StandIn) -> None:
     watch = Watch(payments)
     with connect(gateway.ws_url) as viewer:
         for message in (

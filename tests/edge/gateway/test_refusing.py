@@ -12,20 +12,20 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from payments.domain.sessions import END
-from tests.edge.gateway.gateways import Gateway, running_gateway
-from tests.edge.gateway.hosts import Host, RawHost, hosting, raw_hosting
-from tests.edge.gateway.raw import Peer, accepted, asking, connected, header
+from tests.edge.gateway.gateways import GatewayProcess, running_gateway
+from tests.edge.gateway.hosts import GameHost, RawHost, hosting, raw_hosting
+from tests.edge.gateway.raw import RawPeer, accepted, asking, connected, header
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn
 from tests.harness import free_port, until
 
-Answer = Callable[[Peer], None]
+Answer = Callable[[RawPeer], None]
 
 
 def saying(text: bytes) -> Answer:
     """Answers so, and ends the connection."""
 
-    def answer(peer: Peer) -> None:
+    def answer(peer: RawPeer) -> None:
         peer.read_head()
         peer.send(text)
         peer.socket.shutdown(socket.SHUT_WR)
@@ -36,7 +36,7 @@ def saying(text: bytes) -> Answer:
 def granting(**headers: str) -> Answer:
     """Grants a WebSocket, with other headers than it should."""
 
-    def answer(peer: Peer) -> None:
+    def answer(peer: RawPeer) -> None:
         peer.send(accepted(peer.read_head(), **headers))
 
     return answer
@@ -49,15 +49,15 @@ def raw_host() -> Iterator[RawHost]:
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
+def host() -> Iterator[GameHost]:
     with hosting() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def gateway(
-    tmp_path_factory: pytest.TempPathFactory, raw_host: RawHost, host: Host, payments: StandIn
-) -> Iterator[Gateway]:
+    tmp_path_factory: pytest.TempPathFactory, raw_host: RawHost, host: GameHost, payments: StandIn
+) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("edge")
     routes = [
         {"path": "/raw", "upstream": raw_host.at},
@@ -72,7 +72,7 @@ def gateway(
         yield running
 
 
-def refused(gateway: Gateway, path: str, body: str = "", **headers: str) -> str:
+def refused(gateway: GatewayProcess, path: str, body: str = "", **headers: str) -> str:
     """The head of the answer to a viewer who is not taken, whatever ``body`` he has yet to send."""
     with connected(gateway.port) as viewer:
         viewer.send(asking(path, **headers))
@@ -83,7 +83,7 @@ def refused(gateway: Gateway, path: str, body: str = "", **headers: str) -> str:
         return head
 
 
-def check_nothing_was_reported(gateway: Gateway, watch: Watch, host: Host) -> None:
+def check_nothing_was_reported(gateway: GatewayProcess, watch: Watch, host: GameHost) -> None:
     """Events keep their order: what was reported before, Payments knows by the end of a viewer who comes now."""
     name = str(uuid4())
     with connect(f"{gateway.ws_url}/host") as viewer:
@@ -110,7 +110,7 @@ def check_nothing_was_reported(gateway: Gateway, watch: Watch, host: Host) -> No
     ],
 )
 def test_a_game_host_that_does_not_grant_it_is_a_502(
-    gateway: Gateway, raw_host: RawHost, host: Host, payments: StandIn, answer: Answer
+    gateway: GatewayProcess, raw_host: RawHost, host: GameHost, payments: StandIn, answer: Answer
 ) -> None:
     watch = Watch(payments)
     with connected(gateway.port) as viewer:
@@ -122,7 +122,7 @@ def test_a_game_host_that_does_not_grant_it_is_a_502(
     check_nothing_was_reported(gateway, watch, host)
 
 
-def test_a_redirect_is_not_followed(gateway: Gateway, raw_host: RawHost, host: Host) -> None:
+def test_a_redirect_is_not_followed(gateway: GatewayProcess, raw_host: RawHost, host: GameHost) -> None:
     target = f"HTTP/1.1 302 Found\r\nLocation: http://{host.at}/\r\nContent-Length: 0\r\n\r\n"
     before = host.connections.qsize()
     with connected(gateway.port) as viewer:
@@ -136,7 +136,9 @@ def test_a_redirect_is_not_followed(gateway: Gateway, raw_host: RawHost, host: H
 @pytest.mark.parametrize(
     ("path", "status"), [("/closed", 502), ("/nameless", 502), ("/elsewhere", 404), ("/rawhide", 404)]
 )
-def test_without_a_game_host(gateway: Gateway, host: Host, payments: StandIn, path: str, status: int) -> None:
+def test_without_a_game_host(
+    gateway: GatewayProcess, host: GameHost, payments: StandIn, path: str, status: int
+) -> None:
     watch = Watch(payments)
     assert refused(gateway, path).startswith(f"HTTP/1.1 {status} ")
     check_nothing_was_reported(gateway, watch, host)
@@ -155,14 +157,14 @@ def test_without_a_game_host(gateway: Gateway, host: Host, payments: StandIn, pa
         pytest.param({"Transfer_Encoding": "chunked", "body": "0\r\n\r\n"}, id="with-chunks"),
     ],
 )
-def test_what_is_no_proper_request_is_a_400(gateway: Gateway, headers: dict[str, str]) -> None:
+def test_what_is_no_proper_request_is_a_400(gateway: GatewayProcess, headers: dict[str, str]) -> None:
     head = refused(gateway, "/host", **headers)
     assert head.startswith("HTTP/1.1 400 ")
     assert header(head, "Sec-WebSocket-Version") == "13"
 
 
 @pytest.mark.parametrize("part", [b"Connection: ", b"Upgrade: web", b"Sec-WebSocket-Key: ", b"Sec-WebSocket-Version: "])
-def test_bytes_that_are_no_text_are_a_400_or_no_websocket(gateway: Gateway, part: bytes) -> None:
+def test_bytes_that_are_no_text_are_a_400_or_no_websocket(gateway: GatewayProcess, part: bytes) -> None:
     with connected(gateway.port) as viewer:
         viewer.send(
             asking("/closed").replace(part, part + b"\xff", 1).replace(b"Connection: \xffUp", b"Connection: \xff")
@@ -171,19 +173,21 @@ def test_bytes_that_are_no_text_are_a_400_or_no_websocket(gateway: Gateway, part
     assert gateway.messages("ERROR") == []
 
 
-def test_http_1_0_knows_no_websockets(gateway: Gateway) -> None:
+def test_http_1_0_knows_no_websockets(gateway: GatewayProcess) -> None:
     with connected(gateway.port) as viewer:
         viewer.send(asking("/host").replace(b"HTTP/1.1", b"HTTP/1.0"))
         assert viewer.read_head().startswith("HTTP/1.0 400 ")
 
 
-def test_only_a_get_asks_for_a_websocket(gateway: Gateway) -> None:
+def test_only_a_get_asks_for_a_websocket(gateway: GatewayProcess) -> None:
     with connected(gateway.port) as viewer:
         viewer.send(asking("/host").replace(b"GET", b"POST"))
         assert viewer.read_head().startswith("HTTP/1.1 400 ")
 
 
-def test_a_game_host_that_hangs_is_a_504(gateway: Gateway, raw_host: RawHost, host: Host, payments: StandIn) -> None:
+def test_a_game_host_that_hangs_is_a_504(
+    gateway: GatewayProcess, raw_host: RawHost, host: GameHost, payments: StandIn
+) -> None:
     watch = Watch(payments)
     with connected(gateway.port) as viewer:
         viewer.send(asking("/raw"))
@@ -195,7 +199,7 @@ def test_a_game_host_that_hangs_is_a_504(gateway: Gateway, raw_host: RawHost, ho
     )
 
 
-def test_more_than_the_most_are_told_when_to_come_again(gateway: Gateway) -> None:
+def test_more_than_the_most_are_told_when_to_come_again(gateway: GatewayProcess) -> None:
     with connect(f"{gateway.ws_url}/host"), connect(f"{gateway.ws_url}/host"):
         with pytest.raises(InvalidStatus) as caught:
             connect(f"{gateway.ws_url}/host")
@@ -209,7 +213,7 @@ def test_more_than_the_most_are_told_when_to_come_again(gateway: Gateway) -> Non
 
 
 def test_who_leaves_before_the_game_host_has_answered_was_never_there(
-    gateway: Gateway, raw_host: RawHost, host: Host, payments: StandIn
+    gateway: GatewayProcess, raw_host: RawHost, host: GameHost, payments: StandIn
 ) -> None:
     watch = Watch(payments)
     before = gateway.metrics()['ps_gateway_connections_total{result="gone"}']

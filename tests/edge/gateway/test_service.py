@@ -18,8 +18,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.alerts import promtool
-from tests.edge.gateway.gateways import Gateway, running_gateway
-from tests.edge.gateway.hosts import Host, hosting, joined, raw_hosting
+from tests.edge.gateway.gateways import GatewayProcess, running_gateway
+from tests.edge.gateway.hosts import GameHost, hosting, joined, raw_hosting
 from tests.edge.gateway.raw import CLOSE, connected
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn, refusal, standing_in
@@ -32,12 +32,12 @@ NOBODY = "http://127.0.0.1:1"
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
+def host() -> Iterator[GameHost]:
     with hosting() as running:
         yield running
 
 
-def viewers(gateway: Gateway, count: int) -> list[ClientConnection]:
+def viewers(gateway: GatewayProcess, count: int) -> list[ClientConnection]:
     """So many, who stay until they are let go."""
     return [connect(gateway.ws_url, ping_interval=None, compression=None).__enter__() for _ in range(count)]
 
@@ -47,7 +47,7 @@ def talk(viewer: ClientConnection) -> None:
     assert viewer.recv(timeout=10) == "hello"
 
 
-def test_sigterm_lets_all_go_and_reports_every_end(tmp_path: Path, host: Host, payments: StandIn) -> None:
+def test_sigterm_lets_all_go_and_reports_every_end(tmp_path: Path, host: GameHost, payments: StandIn) -> None:
     watch = Watch(payments)
     with running_gateway(tmp_path, payments.url, host.at) as gateway:
         there = viewers(gateway, 20)
@@ -85,7 +85,7 @@ def test_while_it_drains_it_is_not_ready_and_takes_nobody(tmp_path: Path, paymen
 
 
 def test_a_second_signal_hurries_and_what_is_not_delivered_is_by_the_next_start(
-    tmp_path: Path, host: Host, payments: StandIn
+    tmp_path: Path, host: GameHost, payments: StandIn
 ) -> None:
     with running_gateway(tmp_path, NOBODY, host.at, PS_GATEWAY_DRAIN_SECONDS="3600") as gateway:
         there = viewers(gateway, 3)
@@ -102,7 +102,7 @@ def test_a_second_signal_hurries_and_what_is_not_delivered_is_by_the_next_start(
         assert [events[0]["event"] for events in watch.ended(3)] == ["start"] * 3
 
 
-def test_a_drain_does_not_take_longer_than_it_may(tmp_path: Path, host: Host) -> None:
+def test_a_drain_does_not_take_longer_than_it_may(tmp_path: Path, host: GameHost) -> None:
     with running_gateway(tmp_path, NOBODY, host.at, PS_GATEWAY_DRAIN_SECONDS="1") as gateway:
         viewers(gateway, 1)[0].close()
         assert gateway.stop(timeout_s=4) == 0
@@ -110,7 +110,7 @@ def test_a_drain_does_not_take_longer_than_it_may(tmp_path: Path, host: Host) ->
 
 
 def test_killed_and_brought_back_it_ends_the_sessions_that_were_open(
-    tmp_path: Path, host: Host, payments: StandIn
+    tmp_path: Path, host: GameHost, payments: StandIn
 ) -> None:
     watch = Watch(payments)
     with running_gateway(tmp_path, payments.url, host.at) as gateway:
@@ -126,7 +126,7 @@ def test_killed_and_brought_back_it_ends_the_sessions_that_were_open(
 
 
 def test_sighup_reads_the_routes_again_and_bad_ones_change_nothing(
-    tmp_path: Path, host: Host, payments: StandIn
+    tmp_path: Path, host: GameHost, payments: StandIn
 ) -> None:
     routes = tmp_path / "routes.json"
     routes.write_text(json.dumps({"routes": [{"path": "/a", "upstream": host.at}]}))
@@ -149,7 +149,7 @@ def test_sighup_reads_the_routes_again_and_bad_ones_change_nothing(
         ]
 
 
-def test_a_wrong_token_is_logged_clearly_and_nothing_is_lost(tmp_path: Path, host: Host) -> None:
+def test_a_wrong_token_is_logged_clearly_and_nothing_is_lost(tmp_path: Path, host: GameHost) -> None:
     with standing_in(RealClock()) as payments, running_gateway(tmp_path, payments.url, host.at) as gateway:
         payments.always = refusal(401, "unauthenticated")
         with connect(gateway.ws_url) as viewer:
@@ -164,7 +164,7 @@ def test_a_wrong_token_is_logged_clearly_and_nothing_is_lost(tmp_path: Path, hos
         assert [each.outcome for each in payments.recorded] == ["recorded", "recorded"]
 
 
-def test_payments_away_is_no_reason_to_be_unready(tmp_path: Path, host: Host) -> None:
+def test_payments_away_is_no_reason_to_be_unready(tmp_path: Path, host: GameHost) -> None:
     with running_gateway(tmp_path, NOBODY, host.at, PS_GATEWAY_DRAIN_SECONDS="0") as gateway:
         with connect(gateway.ws_url) as viewer:
             talk(viewer)
@@ -194,7 +194,7 @@ def fill(path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 @pytest.mark.parametrize("how", ["full", "read-only"])
 def test_viewers_are_served_though_the_spool_cannot_be_written(
-    tmp_path: Path, small_disk: Path, host: Host, payments: StandIn, how: str
+    tmp_path: Path, small_disk: Path, host: GameHost, payments: StandIn, how: str
 ) -> None:
     """It is not ready then, their sessions are reported all the same, and it is ready again when the disk is."""
     watch = Watch(payments)
@@ -220,7 +220,7 @@ def test_viewers_are_served_though_the_spool_cannot_be_written(
         assert gateway.stop() == 0
 
 
-def test_what_is_asked_of_it_is_answered(tmp_path: Path, host: Host, payments: StandIn) -> None:
+def test_what_is_asked_of_it_is_answered(tmp_path: Path, host: GameHost, payments: StandIn) -> None:
     with running_gateway(tmp_path, payments.url, host.at) as gateway:
         assert gateway.admin("/healthz").json() == {"status": "ok"}
         assert gateway.admin("/readyz").json() == {"status": "ok", "viewers": 0, "pending": 0, "last_error": None}
@@ -245,7 +245,7 @@ def test_what_is_asked_of_it_is_answered(tmp_path: Path, host: Host, payments: S
         promtool("check", "metrics", text=gateway.admin("/metrics").text)
 
 
-def test_the_service_manager_hears_of_it(tmp_path: Path, host: Host, payments: StandIn) -> None:
+def test_the_service_manager_hears_of_it(tmp_path: Path, host: GameHost, payments: StandIn) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(10)
@@ -321,7 +321,7 @@ def test_what_is_wrong_is_named(
     assert run(tmp_path, *arguments, **settings) == (1, f"ps-gateway: cannot start:\n{said}")
 
 
-def test_check_says_that_all_is_well_and_what_is_doubtful(tmp_path: Path, host: Host) -> None:
+def test_check_says_that_all_is_well_and_what_is_doubtful(tmp_path: Path, host: GameHost) -> None:
     with hosting(process_request=lambda each, _: each.respond(HTTPStatus.OK, "the player page")) as player:
         assert run(tmp_path, "--check", PS_GATEWAY_UPSTREAM=player.at) == (0, "")
         code, said = run(tmp_path, "--check", PS_GATEWAY_UPSTREAM=player.at, PS_GATEWAY_UPSTREEM="h:1")
@@ -337,7 +337,9 @@ def test_check_says_that_all_is_well_and_what_is_doubtful(tmp_path: Path, host: 
     assert f"{gone}: the game host cannot be reached now: no connection (Connection refused)" in said
 
 
-def test_a_streamer_port_is_warned_of_when_a_page_is_asked_for(tmp_path: Path, host: Host, payments: StandIn) -> None:
+def test_a_streamer_port_is_warned_of_when_a_page_is_asked_for(
+    tmp_path: Path, host: GameHost, payments: StandIn
+) -> None:
     with running_gateway(tmp_path, payments.url, host.at) as gateway:
         for _ in range(2):
             assert requests.get(gateway.url, timeout=10).status_code == 426
@@ -346,7 +348,7 @@ def test_a_streamer_port_is_warned_of_when_a_page_is_asked_for(tmp_path: Path, h
 
 
 def test_an_address_that_is_taken_is_named_and_so_is_a_spool_that_is_in_use(
-    tmp_path: Path, host: Host, payments: StandIn
+    tmp_path: Path, host: GameHost, payments: StandIn
 ) -> None:
     with running_gateway(tmp_path, payments.url, host.at) as gateway:
         other = {**gateway.settings, "PS_GATEWAY_LISTEN": "127.0.0.1:0"}
@@ -363,7 +365,7 @@ def test_an_address_that_is_taken_is_named_and_so_is_a_spool_that_is_in_use(
         assert f"{gateway.spool} is in use by another reporter" in said
 
 
-def test_many_at_once_are_taken(tmp_path: Path, host: Host, payments: StandIn) -> None:
+def test_many_at_once_are_taken(tmp_path: Path, host: GameHost, payments: StandIn) -> None:
     with running_gateway(tmp_path, payments.url, host.at) as gateway:
         taken: list[ClientConnection] = []
         threads = [threading.Thread(target=lambda: taken.extend(viewers(gateway, 10))) for _ in range(5)]

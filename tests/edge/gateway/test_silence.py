@@ -12,9 +12,9 @@ from uuid import UUID
 
 import pytest
 
-from tests.edge.gateway.gateways import Gateway, running_gateway
+from tests.edge.gateway.gateways import GatewayProcess, running_gateway
 from tests.edge.gateway.hosts import RawHost, joined, raw_hosting
-from tests.edge.gateway.raw import BINARY, CLOSE, PING, PONG, Frame, Peer, frame
+from tests.edge.gateway.raw import BINARY, CLOSE, PING, PONG, RawFrame, RawPeer, frame
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn
 from tests.harness import until
@@ -32,14 +32,14 @@ def raw_host() -> Iterator[RawHost]:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, raw_host: RawHost, payments: StandIn) -> Iterator[Gateway]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, raw_host: RawHost, payments: StandIn) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("edge")
     settings = {"PS_GATEWAY_PING_SECONDS": "1", "PS_GATEWAY_MAX_MESSAGE_BYTES": str(4 << 20)}
     with running_gateway(folder, payments.url, raw_host.at, **settings) as running:
         yield running
 
 
-def answering(peer: Peer) -> threading.Thread:
+def answering(peer: RawPeer) -> threading.Thread:
     """Answers every ping until the connection ends."""
 
     def answer() -> None:
@@ -57,7 +57,7 @@ def moment_s(event: dict[str, Any]) -> float:
     return datetime.fromisoformat(event["occurred_at"]).timestamp()
 
 
-def found_s(gateway: Gateway, raw_host: RawHost, payments: StandIn, gone: str, is_talked_to: bool) -> float:
+def found_s(gateway: GatewayProcess, raw_host: RawHost, payments: StandIn, gone: str, is_talked_to: bool) -> float:
     """After how long a side that says no more is found to be gone, by what the other one is told.
 
     ``is_talked_to``: by the other one, which proves nothing: the kernel takes what is sent to a side that is gone.
@@ -76,7 +76,7 @@ def found_s(gateway: Gateway, raw_host: RawHost, payments: StandIn, gone: str, i
         passed_s = time.time() - last_s
         other.close(1000)
         (events,) = watch.ended()
-    assert heard == Frame(0x80 | CLOSE, (1001 if gone == "viewer" else 1011).to_bytes(2, "big"))
+    assert heard == RawFrame(0x80 | CLOSE, (1001 if gone == "viewer" else 1011).to_bytes(2, "big"))
     assert abs(moment_s(events[-1]) - last_s) < 0.1
     assert max(moment_s(each) for each in events) == moment_s(events[-1])
     return passed_s
@@ -85,7 +85,7 @@ def found_s(gateway: Gateway, raw_host: RawHost, payments: StandIn, gone: str, i
 @pytest.mark.parametrize("is_talked_to", [False, True], ids=["alone", "talked-to"])
 @pytest.mark.parametrize("gone", ["viewer", "host"])
 def test_who_hangs_is_gone_and_the_session_ends_at_the_last_sign_of_life(
-    gateway: Gateway, raw_host: RawHost, payments: StandIn, gone: str, is_talked_to: bool
+    gateway: GatewayProcess, raw_host: RawHost, payments: StandIn, gone: str, is_talked_to: bool
 ) -> None:
     """As by a lost network or a frozen process: the connection stays, and nothing comes."""
     most_s = SILENT_S * 45 / 40
@@ -116,7 +116,9 @@ def test_where_one_leaves_no_time_is_claimed_in_which_the_other_one_was_gone(
     assert abs(moment_s(events[-1]) - last_s) < 0.3
 
 
-def test_who_answers_pings_and_says_nothing_stays(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
+def test_who_answers_pings_and_says_nothing_stays(
+    gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
+) -> None:
     """And heartbeats claim nearly all of the time: the pings come just before them."""
     watch = Watch(payments)
     with joined(gateway.port, raw_host) as (viewer, theirs):
@@ -160,7 +162,9 @@ def test_every_heartbeat_of_a_viewer_who_says_nothing_claims_nearly_all_of_the_t
             assert due_s - moment_s(beat) < ahead_s + 0.4
 
 
-def test_nobody_is_gone_because_the_gateway_has_slept(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
+def test_nobody_is_gone_because_the_gateway_has_slept(
+    gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
+) -> None:
     """It has asked nobody meanwhile, so nobody has answered."""
     watch = Watch(payments)
     with joined(gateway.port, raw_host) as (viewer, theirs):
@@ -178,20 +182,22 @@ def test_nobody_is_gone_because_the_gateway_has_slept(gateway: Gateway, raw_host
     assert abs(moment_s(events[-1]) - left_s) < 0.3
 
 
-def test_who_talks_and_never_answers_a_ping_stays(gateway: Gateway, raw_host: RawHost) -> None:
+def test_who_talks_and_never_answers_a_ping_stays(gateway: GatewayProcess, raw_host: RawHost) -> None:
     with joined(gateway.port, raw_host) as (viewer, theirs):
         end_s = time.monotonic() + 1.5 * SILENT_S
         while time.monotonic() < end_s:
             viewer.say(BINARY, b"x")
             theirs.say(BINARY, b"y")
             assert (theirs.hear_of(BINARY, CLOSE), viewer.hear_of(BINARY, CLOSE)) == (
-                Frame(0x82, b"x"),
-                Frame(0x82, b"y"),
+                RawFrame(0x82, b"x"),
+                RawFrame(0x82, b"y"),
             )
             time.sleep(0.2)
 
 
-def test_a_slow_reader_is_not_taken_to_be_gone_nor_is_who_waits_for_him(gateway: Gateway, raw_host: RawHost) -> None:
+def test_a_slow_reader_is_not_taken_to_be_gone_nor_is_who_waits_for_him(
+    gateway: GatewayProcess, raw_host: RawHost
+) -> None:
     """Pings and their answers are behind what is on its way, and so is his next message, for longer than a silence."""
     much = frame(0x82, bytes(4 << 20), is_masked=True) * 10
     with joined(gateway.port, raw_host) as (viewer, theirs):
@@ -204,13 +210,15 @@ def test_a_slow_reader_is_not_taken_to_be_gone_nor_is_who_waits_for_him(gateway:
         assert gateway.metrics()["ps_gateway_viewers"] == 1
 
 
-def with_patience(peer: Peer, data: bytes) -> None:
+def with_patience(peer: RawPeer, data: bytes) -> None:
     """Send as much of ``data`` as can be sent in time."""
     with pytest.raises(TimeoutError):
         peer.send(data)
 
 
-def test_a_game_host_that_takes_nothing_more_is_gone(gateway: Gateway, raw_host: RawHost, payments: StandIn) -> None:
+def test_a_game_host_that_takes_nothing_more_is_gone(
+    gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
+) -> None:
     """And the viewer, who is held up by it, learns that from the close."""
     watch = Watch(payments)
     with joined(gateway.port, raw_host) as (viewer, _):
@@ -224,7 +232,7 @@ def test_a_game_host_that_takes_nothing_more_is_gone(gateway: Gateway, raw_host:
 
 
 def test_two_who_both_send_and_take_nothing_are_not_waited_for_for_ever(
-    gateway: Gateway, raw_host: RawHost, payments: StandIn
+    gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
 ) -> None:
     """Each could be excused by the other one: what he says waits until that one takes something."""
     watch = Watch(payments)

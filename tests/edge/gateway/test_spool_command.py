@@ -15,9 +15,9 @@ import requests
 from websockets.sync.client import connect
 
 from payments.edge.database import Database
-from payments.edge.events import DeadLetter, Said, Spooled
-from tests.edge.gateway.gateways import Gateway, running_gateway
-from tests.edge.gateway.hosts import Host, hosting
+from payments.edge.events import DeadLetter, SessionLabels, Spooled
+from tests.edge.gateway.gateways import GatewayProcess, running_gateway
+from tests.edge.gateway.hosts import GameHost, hosting
 from tests.edge.stand_in import StandIn
 from tests.harness import NOON_MS, ROOT, free_port, until
 
@@ -32,13 +32,13 @@ class Everyone(set[str]):
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
+def host() -> Iterator[GameHost]:
     with hosting() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def away(tmp_path_factory: pytest.TempPathFactory, host: Host) -> Iterator[Gateway]:
+def away(tmp_path_factory: pytest.TempPathFactory, host: GameHost) -> Iterator[GatewayProcess]:
     """A gateway whose Payments is away; it listens on all addresses."""
     with running_gateway(tmp_path_factory.mktemp("away"), NOBODY, host.at, address="0.0.0.0") as gateway:
         yield gateway
@@ -66,7 +66,7 @@ def stopped(folder: Path, letters: int = 0) -> dict[str, str]:
         database = Database(folder, letters)
         database.open()
         events = [
-            Spooled(Said(f"s-{number}", "edge-a", None, None, None), "end", 2, NOON_MS, f"e-{number}")
+            Spooled(SessionLabels(f"s-{number}", "edge-a", None, None, None), "end", 2, NOON_MS, f"e-{number}")
             for number in range(letters)
         ]
         database.save([], [], [DeadLetter(event, "422: \x1b[2J no\nthing", NOON_MS) for event in events])
@@ -78,7 +78,7 @@ def stopped(folder: Path, letters: int = 0) -> dict[str, str]:
 
 
 def test_refused_events_are_shown_and_count_once_when_they_are_resent(
-    tmp_path: Path, host: Host, payments: StandIn
+    tmp_path: Path, host: GameHost, payments: StandIn
 ) -> None:
     """One while the gateway is stopped, whose next start makes up no end of the session; one while it runs."""
     payments.refused = Everyone()
@@ -109,7 +109,7 @@ def test_refused_events_are_shown_and_count_once_when_they_are_resent(
         assert accepted == [("start", "recorded"), ("end", "recorded")]
 
 
-def test_showing_a_spool_that_a_crash_has_left_changes_nothing_in_it(tmp_path: Path, host: Host) -> None:
+def test_showing_a_spool_that_a_crash_has_left_changes_nothing_in_it(tmp_path: Path, host: GameHost) -> None:
     with running_gateway(tmp_path, NOBODY, host.at) as gateway, connect(gateway.ws_url):
         until(lambda: gateway.metrics()["ps_gateway_reporter_events_pending"] >= 2)
         until(lambda: ("pending", None, "start") in exported(gateway.settings))
@@ -148,12 +148,12 @@ def test_what_is_shown_is_bounded_and_fit_for_a_terminal(tmp_path: Path) -> None
         pytest.param(b'{"numbers": [7]}', 404, "no dead letter has the number 7", id="not there"),
     ],
 )
-def test_a_bad_call_is_refused_with_a_sentence(away: Gateway, body: bytes, status: int, said: str) -> None:
+def test_a_bad_call_is_refused_with_a_sentence(away: GatewayProcess, body: bytes, status: int, said: str) -> None:
     answer = requests.post(f"{away.admin_url}/spool/resend", body, timeout=10)
     assert (answer.status_code, said in answer.json()["error"]) == (status, True)
 
 
-def test_only_this_machine_is_answered(away: Gateway) -> None:
+def test_only_this_machine_is_answered(away: GatewayProcess) -> None:
     """Who asks loopback from another address might as well be elsewhere."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         try:
@@ -168,7 +168,7 @@ def test_only_this_machine_is_answered(away: Gateway) -> None:
         connection.close()
 
 
-def test_a_spool_that_cannot_be_read_is_a_passing_fault(tmp_path: Path, host: Host) -> None:
+def test_a_spool_that_cannot_be_read_is_a_passing_fault(tmp_path: Path, host: GameHost) -> None:
     (tmp_path / "file").write_text("")
     with running_gateway(tmp_path, NOBODY, host.at, PAYMENTS_SPOOL_DIR=str(tmp_path / "file" / "spool")) as gateway:
         assert gateway.admin("/spool").status_code == 503
@@ -176,7 +176,7 @@ def test_a_spool_that_cannot_be_read_is_a_passing_fault(tmp_path: Path, host: Ho
         assert (code, "cannot be written (Not a directory)" in error) == (1, True)
 
 
-def test_a_command_that_cannot_be_carried_out_says_why(tmp_path: Path, away: Gateway, payments: StandIn) -> None:
+def test_a_command_that_cannot_be_carried_out_says_why(tmp_path: Path, away: GatewayProcess, payments: StandIn) -> None:
     nobody = stopped(tmp_path / "none")
     at = nobody["PS_GATEWAY_ADMIN_LISTEN"]
     assert spool(away.settings, "export")[0] == 0

@@ -27,7 +27,7 @@ def edge(shared_server: Server, signalling: Signalling, tmp_path_factory: pytest
         yield running.url.removeprefix("http://")
 
 
-class Sessions:
+class HeardSessions:
     """The sessions that Payments has heard of in this test, oldest first."""
 
     def __init__(self, payments: Server) -> None:
@@ -51,8 +51,8 @@ class Sessions:
 
 
 @pytest.fixture
-def sessions(shared_server: Server) -> Sessions:
-    return Sessions(shared_server)
+def sessions(shared_server: Server) -> HeardSessions:
+    return HeardSessions(shared_server)
 
 
 def check_wire(signalling: Signalling, one: Player) -> None:
@@ -87,7 +87,7 @@ def test_without_a_gateway_a_player_whose_streamer_goes_is_let_go_with_no_code(
 
 
 def test_a_viewer_is_a_session_from_the_upgrade_until_the_tab_closes(
-    browser: Browser, signalling: Signalling, edge: str, sessions: Sessions
+    browser: Browser, signalling: Signalling, edge: str, sessions: HeardSessions
 ) -> None:
     before_s = time.monotonic()
     with player(browser, signalling, f"http://{edge}/", StreamerId=LISBON.id) as one:
@@ -107,7 +107,7 @@ def test_a_viewer_is_a_session_from_the_upgrade_until_the_tab_closes(
 
 
 def test_disconnect_ends_the_session_and_connect_begins_another(
-    browser: Browser, signalling: Signalling, edge: str, sessions: Sessions
+    browser: Browser, signalling: Signalling, edge: str, sessions: HeardSessions
 ) -> None:
     with player(browser, signalling, f"http://{edge}/", StreamerId=LISBON.id) as one:
         one.check_plays(LISBON)
@@ -122,7 +122,7 @@ def test_disconnect_ends_the_session_and_connect_begins_another(
 
 
 def test_a_tab_that_crashes_ends_its_session(
-    browser: Browser, signalling: Signalling, edge: str, sessions: Sessions
+    browser: Browser, signalling: Signalling, edge: str, sessions: HeardSessions
 ) -> None:
     with player(browser, signalling, f"http://{edge}/", StreamerId=PORTO.id) as one:
         one.check_plays(PORTO)
@@ -132,7 +132,7 @@ def test_a_tab_that_crashes_ends_its_session(
 
 
 def test_a_session_ends_when_its_streamer_goes_and_the_frontend_comes_back_by_itself(
-    browser: Browser, signalling: Signalling, edge: str, sessions: Sessions
+    browser: Browser, signalling: Signalling, edge: str, sessions: HeardSessions
 ) -> None:
     faro = PORTO._replace(id="faro")
     page = stream(browser, signalling, faro)
@@ -150,7 +150,7 @@ def test_a_session_ends_when_its_streamer_goes_and_the_frontend_comes_back_by_it
 
 
 def test_a_restart_of_the_gateway_ends_the_session_and_the_frontend_comes_back_by_itself(
-    browser: Browser, signalling: Signalling, shared_server: Server, sessions: Sessions, tmp_path: Path
+    browser: Browser, signalling: Signalling, shared_server: Server, sessions: HeardSessions, tmp_path: Path
 ) -> None:
     """By default it tries three times in six seconds; here more often, for a start on a busy machine takes its time."""
     with (
@@ -169,7 +169,7 @@ def test_a_restart_of_the_gateway_ends_the_session_and_the_frontend_comes_back_b
 
 
 def test_a_viewer_who_turns_to_another_streamer_stays_in_one_session(
-    browser: Browser, signalling: Signalling, edge: str, sessions: Sessions
+    browser: Browser, signalling: Signalling, edge: str, sessions: HeardSessions
 ) -> None:
     with player(browser, signalling, f"http://{edge}/", StreamerId=LISBON.id) as one:
         one.check_plays(LISBON)
@@ -180,7 +180,7 @@ def test_a_viewer_who_turns_to_another_streamer_stays_in_one_session(
 
 
 def test_below_a_path_the_frontend_must_be_told_where_its_signalling_is(
-    browser: Browser, signalling: Signalling, edge: str, sessions: Sessions
+    browser: Browser, signalling: Signalling, edge: str, sessions: HeardSessions
 ) -> None:
     """By itself it asks for ``/`` at the host of the page, whatever the path of that."""
     with closing(browser.new_page()) as page:

@@ -12,8 +12,8 @@ from payments.domain.commands import Command
 from payments.domain.decisions import Terms
 from payments.domain.money import parse_eth
 from payments.domain.readings import AWAKE, UNKNOWN, Reading
+from payments.domain.retention import CloseStale, PurgeEnded
 from payments.domain.sessions import END, HEARTBEAT, START
-from payments.domain.upkeep import Forget, Reap
 from payments.store.file.store import FileStore
 from tests.harness import HOST_A, HOST_B, Clock, event, journal_path, projections
 
@@ -65,8 +65,8 @@ STEPS: tuple[tuple[int, Command], ...] = (
     # The clock has stepped back.
     read(950_000, "orch-ß", AWAKE),
     read(1_500_000, "orch-ß", AWAKE),
-    (5_000_000, Reap("viewer-1", at(830_000))),
-    (5_000_001, Forget("viewer-3", at(761_000))),
+    (5_000_000, CloseStale("viewer-1", at(830_000))),
+    (5_000_001, PurgeEnded("viewer-3", at(761_000))),
 )
 
 

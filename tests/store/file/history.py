@@ -33,7 +33,7 @@ SIXTEEN: Steps = (
 Facts: TypeAlias = tuple[int, list[Session], dict[str, Balance], dict[str, PowerState]]
 
 
-class Shown(NamedTuple):
+class ProjectionContents(NamedTuple):
     """What the projections hold; ``None``: there is none."""
 
     sessions: bytes | None = None
@@ -41,7 +41,7 @@ class Shown(NamedTuple):
     power_meter: bytes | None = None
 
 
-NOTHING = Shown()
+NOTHING = ProjectionContents()
 
 
 class History(NamedTuple):
@@ -53,7 +53,7 @@ class History(NamedTuple):
 
     lines: list[bytes]
     facts: list[Facts]
-    shown: list[Shown]
+    shown: list[ProjectionContents]
 
     @property
     def journal(self) -> bytes:
@@ -90,12 +90,12 @@ def live(folder: Path, steps: Steps = SIXTEEN) -> History:
     return history
 
 
-def shown(folder: Path) -> Shown:
+def shown(folder: Path) -> ProjectionContents:
     """The projections in ``folder``, all of which must be there."""
-    return Shown._make(path.read_bytes() for path in projections(folder))
+    return ProjectionContents._make(path.read_bytes() for path in projections(folder))
 
 
-def lay(folder: Path, journal: bytes, documents: Shown = NOTHING) -> None:
+def lay(folder: Path, journal: bytes, documents: ProjectionContents = NOTHING) -> None:
     """Put files into ``folder`` for a store to open, and see to it that there is no torn tail."""
     journal_path(folder).parent.mkdir(parents=True, exist_ok=True)
     for torn in torn_tails(folder):

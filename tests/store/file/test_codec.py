@@ -31,14 +31,14 @@ from payments.store.file.codec import (
 )
 from tests import audit as audit_of
 from tests.audit import audit
-from tests.domain.book import Book
+from tests.domain.ledger_driver import LedgerDriver
 from tests.domain.strategies import entries
 from tests.harness import NOON_MS, campaign, journal_path
 from tests.store.file.history import AWKWARD, History, lay
 
 HUGE_WEI = 10**48 - 1
 
-BOOK = Book()
+BOOK = LedgerDriver()
 BOOK.report(START, 0, upstream_addr="2001:db8::1")
 BOOK.read(0, UNKNOWN, detail=AWKWARD)
 OPEN, UNREAD = BOOK.session(), BOOK.power()

@@ -14,7 +14,7 @@ SOON_S, LONG_S = 0.05, 30.0
 CALLERS = 8
 
 
-class Named(Ticket):
+class NamedTicket(Ticket):
     """A ticket that one can tell from others."""
 
     def __init__(self, name: str) -> None:
@@ -22,12 +22,12 @@ class Named(Ticket):
         self.name = name
 
 
-Take = Callable[[], list[Named]]
+Take = Callable[[], list[NamedTicket]]
 
 
-def served(committer: Committer[Named], name: str, timeout_s: float = LONG_S) -> Named:
+def served(committer: Committer[NamedTicket], name: str, timeout_s: float = LONG_S) -> NamedTicket:
     """A ticket of that name when it was served. Raises its error, and ``TimedOut``."""
-    ticket = Named(name)
+    ticket = NamedTicket(name)
     committer.submit(ticket)
     ticket.wait(timeout_s)
     return ticket
@@ -47,14 +47,14 @@ class Desk:
         self.busy = threading.Event()
         self.late = False
         self._outcomes: SimpleQueue[Exception | None] = SimpleQueue()
-        self.committer = Committer[Named](self._serve)
+        self.committer = Committer[NamedTicket](self._serve)
 
     def let(self, outcome: Exception | None = None, times: int = 1) -> None:
         """Let as many groups be served, or fail."""
         for _ in range(times):
             self._outcomes.put(outcome)
 
-    def submit(self, name: str, timeout_s: float = LONG_S) -> Named:
+    def submit(self, name: str, timeout_s: float = LONG_S) -> NamedTicket:
         return served(self.committer, name, timeout_s)
 
     def queued(self, count: int) -> None:
@@ -198,7 +198,7 @@ def test_an_error_of_one_ticket_is_its_own() -> None:
             if ticket.name == "bad":
                 ticket.error = ZeroDivisionError()
 
-    committer = Committer[Named](serve)
+    committer = Committer[NamedTicket](serve)
     with pytest.raises(ZeroDivisionError):
         served(committer, "bad")
     assert served(committer, "good").name == "good"

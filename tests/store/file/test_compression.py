@@ -19,7 +19,7 @@ from tests.audit import audit, read_journal
 from tests.disk.scripted import HastyDisk
 from tests.harness import NOON_MS, event, file_store, journal_path, open_files, projections, stamps
 from tests.store.file.history import facts
-from tests.store.house import all_entries
+from tests.store.store_fixture import all_entries
 
 SEGMENT_BYTES = 4096
 EVENTS = 20

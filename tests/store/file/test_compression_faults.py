@@ -20,7 +20,7 @@ from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk, Take
 from tests.harness import NOON_MS, event, file_store, journal_path, lock_path, projections, state_of
 from tests.store.file.history import facts
-from tests.store.house import all_entries
+from tests.store.store_fixture import all_entries
 
 JOURNAL = "ledger-events.log"
 FIRST = f"{JOURNAL}.{1:020d}"

@@ -8,7 +8,7 @@ from payments.domain.sessions import END, HEARTBEAT, START
 from payments.errors import Corrupt
 from tests.disk.scripted import HastyDisk
 from tests.harness import HOST_A, event, file_store, journal_path, projections
-from tests.store.file.history import History, Shown, facts, lay, live, opened, torn_tails
+from tests.store.file.history import History, ProjectionContents, facts, lay, live, opened, torn_tails
 
 THREE = (("s-1", START, HOST_A), ("s-1", HEARTBEAT, HOST_A), ("s-1", END, HOST_A))
 
@@ -42,7 +42,7 @@ def test_with_projections_of_all_of_it_every_cut_is_refused(short: History, tmp_
         assert torn_tails(tmp_path) == []
 
 
-@pytest.mark.parametrize("newer", Shown._fields)
+@pytest.mark.parametrize("newer", ProjectionContents._fields)
 def test_the_newer_projection_decides_what_was_acknowledged(newer: str, short: History, tmp_path: Path) -> None:
     documents = short.shown[1]._replace(**{newer: getattr(short.shown[2], newer)})
     lay(tmp_path, short.journal[:-7], documents)

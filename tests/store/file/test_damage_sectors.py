@@ -9,7 +9,7 @@ from payments.domain.sessions import START
 from payments.errors import Corrupt
 from tests.disk.scripted import HastyDisk
 from tests.harness import HOST_A, HOST_B, Clock, event, file_store, journal_path
-from tests.store.file.history import Facts, History, Shown, commands, facts, lay, opened, shown, torn_tails
+from tests.store.file.history import Facts, History, ProjectionContents, commands, facts, lay, opened, shown, torn_tails
 
 SECTOR = 512
 SYNCED = 4
@@ -90,7 +90,7 @@ def test_zeros_in_what_a_later_line_confirms_are_refused(history: History, tmp_p
         assert torn_tails(tmp_path) == []
 
 
-@pytest.mark.parametrize("older", Shown._fields)
+@pytest.mark.parametrize("older", ProjectionContents._fields)
 def test_zeros_in_what_a_projection_confirms_are_refused(
     older: str, history: History, grouped: tuple[bytes, int, list[Facts]], tmp_path: Path
 ) -> None:

@@ -15,12 +15,12 @@ from payments.errors import Corrupt, Misconfigured, Unavailable
 from payments.store import EntryQuery
 from payments.store.file import halt
 from payments.store.file.export import Export
+from payments.store.file.scan import journal_files
 from payments.store.file.segments import sealed_path, sealed_segments
 from payments.store.file.store import FileStore
-from payments.store.file.walk import journal_files
 from tests.disk.scripted import HastyDisk
 from tests.harness import HOST_A, HOST_B, JSON, NOON_MS, Clock, event, file_store, journal_path, lock_path, projections
-from tests.store.house import all_entries
+from tests.store.store_fixture import all_entries
 
 SEGMENT_BYTES = 8192
 TX = "0x" + "a" * 64

@@ -15,7 +15,7 @@ import pytest
 from payments.domain.entries import Entry
 from payments.domain.money import format_eth
 from payments.domain.state import State, evolve
-from payments.store.file import shared
+from payments.store.file import writer as writer_module
 from payments.store.file.codec import decode
 from tests.audit import Audit, audit
 from tests.disk.scripted import HastyDisk
@@ -124,7 +124,7 @@ def test_a_view_waits_for_what_another_thread_is_still_taking_over(
 
     writer, reader = file_store(tmp_path, disk=HastyDisk()), file_store(tmp_path, disk=HastyDisk())
     writer.execute([event("s-1")])
-    monkeypatch.setattr(shared, "evolve", slowly)
+    monkeypatch.setattr(writer_module, "evolve", slowly)
     with ThreadPoolExecutor(2) as threads:
         taking_over = threads.submit(state_of, reader)
         assert reading.wait(30)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.disk.scripted import HastyDisk
 from tests.harness import NOON_MS, event, file_store, journal_path
-from tests.store.file.history import History, Shown, facts, lay, opened, put, shown
+from tests.store.file.history import History, ProjectionContents, facts, lay, opened, put, shown
 
 NAMES = ("sessions.json", "balances.json", "power_meter.json")
 DIGEST_STRIDE, BODY_STRIDE, AGE_STRIDE = 17, 101, 2
@@ -87,11 +87,11 @@ def test_something_else_in_place_of_a_projection_is_replaced(
 
 def test_the_projections_in_each_others_place_are_made_again(history: History, tmp_path: Path) -> None:
     for documents in permutations(history.shown[-1]):
-        lay(tmp_path, history.journal, Shown._make(documents))
+        lay(tmp_path, history.journal, ProjectionContents._make(documents))
         check_restored(tmp_path, history)
 
 
-@pytest.mark.parametrize("older", Shown._fields)
+@pytest.mark.parametrize("older", ProjectionContents._fields)
 def test_projections_of_any_two_ages_give_the_same_state(older: str, history: History, tmp_path: Path) -> None:
     """A crash between two of them leaves one older; one that could not be written for long is older by far."""
     for age, others in product(range(0, len(history.facts), AGE_STRIDE), repeat=2):

@@ -10,22 +10,22 @@ from msgspec.structs import replace
 from payments.domain.commands import Command, decide
 from payments.domain.entries import ADJUSTMENT, CREDIT, Entry
 from payments.domain.readings import AWAKE, Reading
+from payments.domain.retention import CloseStale, PurgeEnded
 from payments.domain.sessions import ACTIVE, END, HEARTBEAT, START
 from payments.domain.state import State, evolve
-from payments.domain.upkeep import Forget, Reap
 from payments.errors import Corrupt
 from payments.store.file import rebuild as engine
 from payments.store.file.codec import BadLine, Position, decode_lines, decode_to_fold, encode, line_hash
 from payments.store.file.rebuild import Rebuild
 from tests.harness import HOST_A, HOST_B, NOON_MS, TERMS, campaign, event
 
-UPKEEP, READING = "upkeep", "reading"
+RETENTION, READING = "retention", "reading"
 POWERED = TERMS._replace(power_rate_wei_per_minute=10**15)
 
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["s-1", 's-"2', "s-\\3", ',"amount":', '"session":["s-1"']),
-        st.sampled_from([START, HEARTBEAT, HEARTBEAT, END, UPKEEP, READING, READING]),
+        st.sampled_from([START, HEARTBEAT, HEARTBEAT, END, RETENTION, READING, READING]),
         st.sampled_from([HOST_A, HOST_B, "203.0.113.99"]),
         st.integers(0, 90_000),
         st.booleans(),
@@ -35,7 +35,7 @@ STEPS = st.lists(
 
 
 def history(steps: Sequence[tuple[str, str, str, int, bool]]) -> list[Entry]:
-    """Entries of sessions that hosts come and go for and upkeep closes, of readings, and corrections of a balance."""
+    """Entries of sessions that hosts come and go for and retention closes, of readings, and corrections of a balance."""
     state, entries, now_ms = State(), list[Entry](), NOON_MS
     for session_id, kind, host, passed_ms, is_corrected in steps:
         now_ms += passed_ms
@@ -52,14 +52,16 @@ def history(steps: Sequence[tuple[str, str, str, int, bool]]) -> list[Entry]:
 
 
 def command_of(session_id: str, kind: str, host: str, state: State, now_ms: int) -> Command | None:
-    """The command of a step: an orchestrator may be called as a session is; upkeep is whatever there is to do."""
+    """The command of a step: an orchestrator may be called as a session is; retention is whatever there is to do."""
     if kind == READING:
         return Reading(POWERED.attribution.get(host, session_id), AWAKE, now_ms, session_id)
-    if kind != UPKEEP:
+    if kind != RETENTION:
         return event(session_id, kind, now_ms, upstream_addr=host)
     session = state.sessions.get(session_id)
     return (
-        None if session is None else (Reap if session.status == ACTIVE else Forget)(session_id, session.last_seen_at_ms)
+        None
+        if session is None
+        else (CloseStale if session.status == ACTIVE else PurgeEnded)(session_id, session.last_seen_at_ms)
     )
 
 

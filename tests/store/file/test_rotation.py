@@ -16,7 +16,7 @@ from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
 from tests.harness import NOON_MS, event, file_store, journal_path, show_all, state_of
 from tests.store.file.history import facts
-from tests.store.house import all_entries
+from tests.store.store_fixture import all_entries
 
 SEGMENT_BYTES = 4096
 EVENTS = 20

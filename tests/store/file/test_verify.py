@@ -13,8 +13,8 @@ import pytest
 from payments.disk import Disk
 from payments.domain.ledger import Adjustment, Payout
 from payments.domain.readings import AWAKE, Reading
+from payments.domain.retention import CloseStale, PurgeEnded
 from payments.domain.sessions import END, HEARTBEAT, START
-from payments.domain.upkeep import Forget, Reap
 from payments.errors import Corrupt
 from payments.store import Verified
 from payments.store.file.segments import sealed_path
@@ -50,7 +50,7 @@ def live(folder: Path, segment_bytes: int = 1 << 28) -> None:
         event("s-1", START, NOON_MS), event("s-1", HEARTBEAT, NOON_MS + 15_000), Reading("orch-a", AWAKE, NOON_MS),
         event("s-2", START, NOON_MS, upstream_addr=HOST_B), Reading("orch-a", AWAKE, NOON_MS + 60_000),
         event("s-1", END, NOON_MS + 30_000), Adjustment("orch-a", 5, "r", "n"), Payout("orch-a", 7, "0x1"),
-        Reap("s-2", NOON_MS), Forget("s-1", NOON_MS + 30_000), event("s-3", START, NOON_MS + 60_000),
+        CloseStale("s-2", NOON_MS), PurgeEnded("s-1", NOON_MS + 30_000), event("s-3", START, NOON_MS + 60_000),
         event("s-3", HEARTBEAT, NOON_MS + 75_000), Reading("orch-b", "sleeping", NOON_MS),
         event("s-3", HEARTBEAT, NOON_MS + 90_000),
     ):  # fmt: skip

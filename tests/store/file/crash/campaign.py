@@ -27,7 +27,7 @@ from tests.harness import Clock, event, file_store, journal_path, state_of
 from tests.store.accounts import check_fold
 from tests.store.file.crash.recording import RecordingDisk
 from tests.store.file.crash.states import CrashState, crash_states
-from tests.store.file.crash.workload import SEGMENT_BYTES, Recorded, name_of, record
+from tests.store.file.crash.workload import SEGMENT_BYTES, WorkloadRecord, name_of, record
 
 AFTER = "after-the-crash"
 
@@ -107,7 +107,7 @@ def run(folder: Path, states: int, make_disk: Callable[[Path], RecordingDisk] = 
     raise AssertionError
 
 
-def _spans(recorded: Recorded) -> dict[CrashState, tuple[int, int]]:
+def _spans(recorded: WorkloadRecord) -> dict[CrashState, tuple[int, int]]:
     """Every state with the first and the last prefix that can leave it."""
     spans: dict[CrashState, tuple[int, int]] = {}
     for prefix, state in crash_states(recorded.log):
@@ -116,7 +116,7 @@ def _spans(recorded: Recorded) -> dict[CrashState, tuple[int, int]]:
     return spans
 
 
-def promises(recorded: Recorded, first: int, last: int) -> Promises:
+def promises(recorded: WorkloadRecord, first: int, last: int) -> Promises:
     """What holds of a state that a crash after ``first`` operations can leave, and after any more up to ``last``."""
     return Promises(
         frozenset(name for name, at in recorded.acknowledged.items() if at <= last),
@@ -167,7 +167,7 @@ def _check(folder: Path, state: CrashState, promises: Promises, now_ms: int) -> 
         assert isinstance(result, Outcome)
         assert result.kind == RECORDED
         if any(".gz" in file for file, _ in state):
-            _check_upkeep(store, journal)
+            _check_retention(store, journal)
     finally:
         store.close()
     joined = read_journal(journal)
@@ -180,7 +180,7 @@ def _check(folder: Path, state: CrashState, promises: Promises, now_ms: int) -> 
     assert set(found.values()) == {1}, f"more than once: {found}"
 
 
-def _check_upkeep(store: FileStore, journal: Path) -> None:
+def _check_retention(store: FileStore, journal: Path) -> None:
     """Upkeep goes on from where it was left, however that is; asked again about the same files, it remembers.
 
     All that it is told is where the journal is, so on files that are the same to the byte it does the same.

@@ -12,8 +12,8 @@ from unittest.mock import patch
 from payments.domain.commands import Command
 from payments.domain.entries import SESSION_FORGOTTEN, SESSION_REAPED, Entry
 from payments.domain.readings import AWAKE, UNKNOWN, Reading
+from payments.domain.retention import CloseStale, PurgeEnded
 from payments.domain.sessions import END, HEARTBEAT, START
-from payments.domain.upkeep import Forget, Reap
 from payments.errors import Unavailable
 from payments.store.file.projector import Projector
 from payments.store.file.store import FileStore
@@ -25,7 +25,7 @@ TURNS = 5
 SEGMENT_BYTES = 8000
 
 
-class Recorded(NamedTuple):
+class WorkloadRecord(NamedTuple):
     """What was done, and what was promised when.
 
     Attributes:
@@ -40,7 +40,7 @@ class Recorded(NamedTuple):
     end_ms: int
 
 
-class Named(NamedTuple):
+class NamedCommand(NamedTuple):
     """A command, and how to tell its entry from all others: ``name_of`` that entry is ``name``."""
 
     name: str
@@ -51,8 +51,8 @@ def name_of(entry: Entry) -> str:
     """The name of the command that ``entry`` records: the ``event_id`` of an event, the detail of a reading."""
     if entry.session is None:
         return str(entry.metadata["detail"])
-    is_upkeep = entry.reason in (SESSION_REAPED, SESSION_FORGOTTEN)
-    return f"{entry.metadata['event']} {entry.session.event_id}" if is_upkeep else str(entry.session.event_id)
+    is_retention = entry.reason in (SESSION_REAPED, SESSION_FORGOTTEN)
+    return f"{entry.metadata['event']} {entry.session.event_id}" if is_retention else str(entry.session.event_id)
 
 
 class Baton:
@@ -139,7 +139,7 @@ class _Writer:
         """Compress what is sealed, while others go on."""
         self._store.maintain()
 
-    def _is_acknowledged(self, batch: Sequence[Named]) -> bool:
+    def _is_acknowledged(self, batch: Sequence[NamedCommand]) -> bool:
         try:
             self._store.execute([each.command for each in batch])
         except Unavailable:
@@ -151,12 +151,12 @@ class _Writer:
             self._store.refresh()
         return True
 
-    def _next(self) -> Named:
+    def _next(self) -> NamedCommand:
         session_id = self._dice.choice(list(self._ended))
         name = f"{self._name}-{len(self.sent)}"
         chance = self._dice.random()
         if chance < 0.13 and session_id in self._last:
-            named = self._upkeep(session_id)
+            named = self._retention(session_id)
         elif chance < 0.3:
             named = self._reading(name)
         else:
@@ -164,34 +164,36 @@ class _Writer:
         self.sent[named.name] = len(self._disk.log)
         return named
 
-    def _upkeep(self, session_id: str) -> Named:
+    def _retention(self, session_id: str) -> NamedCommand:
         """An active session is closed, and an ended one dropped; then it is unknown, until it starts."""
         event_id, seen_ms = self._last[session_id]
         if not self._ended[session_id]:
             self._ended[session_id] = True
-            return Named(f"reap {event_id}", Reap(session_id, seen_ms))
+            return NamedCommand(f"reap {event_id}", CloseStale(session_id, seen_ms))
         del self._last[session_id]
-        return Named(f"forget {event_id}", Forget(session_id, seen_ms))
+        return NamedCommand(f"forget {event_id}", PurgeEnded(session_id, seen_ms))
 
-    def _reading(self, name: str) -> Named:
+    def _reading(self, name: str) -> NamedCommand:
         self._clock.now_ms += self._dice.randrange(1, 60_000)
         orchestrator_id = self._dice.choice(["orch-a", "orch-b"])
         state = self._dice.choice([AWAKE, AWAKE, AWAKE, UNKNOWN])
-        return Named(name, Reading(orchestrator_id, state, self._clock.now_ms, name))
+        return NamedCommand(name, Reading(orchestrator_id, state, self._clock.now_ms, name))
 
-    def _event(self, session_id: str, name: str) -> Named:
+    def _event(self, session_id: str, name: str) -> NamedCommand:
         kind = START if self._ended[session_id] else self._dice.choice([START, HEARTBEAT, HEARTBEAT, END])
         self._ended[session_id] = kind == END
         self._clock.now_ms += self._dice.randrange(1, 60_000)
         self._last[session_id] = name, self._clock.now_ms
         host = self._dice.choice([HOST_A, HOST_B])
         seq = len(self.sent)
-        return Named(name, event(session_id, kind, self._clock.now_ms, event_id=name, seq=seq, upstream_addr=host))
+        return NamedCommand(
+            name, event(session_id, kind, self._clock.now_ms, event_id=name, seq=seq, upstream_addr=host)
+        )
 
 
 def record(
     folder: Path, seed: int, make_disk: Callable[[Path], RecordingDisk] = RecordingDisk, turns: int = TURNS
-) -> Recorded:
+) -> WorkloadRecord:
     """Let ``WRITERS`` stores share ``folder`` for ``turns`` batches each."""
     folder.mkdir()
     dice, clock, disk = Random(seed), Clock(), make_disk(folder)
@@ -222,7 +224,7 @@ def record(
         store.close()
     sent = {name: at for writer in writers for name, at in writer.sent.items()}
     acknowledged = {name: at for writer in writers for name, at in writer.acknowledged.items()}
-    return Recorded(disk.log, sent, acknowledged, clock.now_ms)
+    return WorkloadRecord(disk.log, sent, acknowledged, clock.now_ms)
 
 
 def _is_free(lock: Path) -> bool:

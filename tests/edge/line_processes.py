@@ -13,7 +13,7 @@ from typing import Any
 from tests.harness import ROOT
 
 
-class Puppet:
+class LineProcess:
     """One such process, which has said that it is ready. Attributes: ``log``, the file of what it logs."""
 
     def __init__(self, process: subprocess.Popen[str], log: Path) -> None:

@@ -1,4 +1,4 @@
-"""A process with a reporter: ``python -m tests.edge.member``. Lines of JSON on its standard input say what viewers do.
+"""A process with a reporter, led by lines of JSON on its standard input that say what viewers do.
 
 It takes settings from the environment, and answers each line with one. ``{"open": N}``: so many viewers come; the
 answer has the moment of each, by session. ``{"end": [ids]}``: they leave. ``{"close": seconds}``: the reporter is
@@ -14,7 +14,7 @@ from pathlib import Path
 from payments.edge.reporter import Reporter
 from payments.edge.settings import EdgeSettings
 from payments.logs import log_as_json
-from tests.edge.puppets import say
+from tests.edge.line_processes import say
 from tests.harness import HOST_A
 
 _BASE_MS = time.time() * 1000 - time.perf_counter() * 1000

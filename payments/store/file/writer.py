@@ -248,7 +248,7 @@ class SharedJournal:
         self.journal.decode = decode_lines
 
     def _check_reflected(self, path: Path, position: Position) -> None:
-        if not self.journal.names(position):
+        if not self.journal.contains(position):
             raise Corrupt(
                 f"{path} shows entry {position.seq}, at byte {position.offset} of {self._path}, but that is not what "
                 f"the journal has there: it was cut, changed, or is another one. Restore the journal that belongs "

@@ -1,4 +1,4 @@
-"""``python -m tests.bench.estate FOLDER``: a large data folder, to try an operator's commands on.
+"""``python -m tests.bench.large_store FOLDER``: a large data folder, to try an operator's commands on.
 
 By default 1,000 orchestrators, 50,000 sessions and 2,000,000 entries, the same whenever it is made.
 """

@@ -1,4 +1,4 @@
-"""A process with a store: ``python -m tests.system.teller FOLDER SEGMENT_BYTES MAX_GAP_S``.
+"""A process with a store: ``python -m tests.system.recorder_process FOLDER SEGMENT_BYTES MAX_GAP_S``.
 
 It says ``loaded``, and opens the store when it is sent a line. Then it says ``ready``, or why it cannot start. Each
 further line of its input is JSON: the time that its clock is set to, and the fields of an event received then. It

@@ -9,13 +9,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from tests.edge.puppets import Puppet, running_puppet
+from tests.edge.line_processes import LineProcess, running_puppet
 from tests.harness import Server, until
 
 HEARTBEAT_S = 1
 
 
-class Moment(NamedTuple):
+class Span(NamedTuple):
     """When something was done: begun and over, in milliseconds since the epoch."""
 
     before_ms: float
@@ -25,19 +25,19 @@ class Moment(NamedTuple):
 class Viewing(NamedTuple):
     """A viewer's stay, as it truly was. ``cut``: ended by the death of its edge."""
 
-    begun: Moment
-    ended: Moment
+    begun: Span
+    ended: Span
     cut: bool = False
 
 
-class Member(Puppet):
+class ReporterProcess(LineProcess):
     """A process with a reporter."""
 
-    def open(self, count: int) -> dict[str, Moment]:
+    def open(self, count: int) -> dict[str, Span]:
         """So many viewers come: when, by session."""
         return _moments(self.ask(open=count))
 
-    def end(self, sessions: list[str]) -> dict[str, Moment]:
+    def end(self, sessions: list[str]) -> dict[str, Span]:
         """Those viewers leave: when, by session."""
         return _moments(self.ask(end=sessions))
 
@@ -51,12 +51,12 @@ class Member(Puppet):
         return answer
 
 
-def _moments(said: Mapping[str, tuple[float, float]]) -> dict[str, Moment]:
-    return {session: Moment(*each) for session, each in said.items()}
+def _moments(said: Mapping[str, tuple[float, float]]) -> dict[str, Span]:
+    return {session: Span(*each) for session, each in said.items()}
 
 
 @contextmanager
-def member(folder: Path, url: str, **settings: str) -> Iterator[Member]:
+def member(folder: Path, url: str, **settings: str) -> Iterator[ReporterProcess]:
     """A process with a reporter whose spool is in ``folder``; gone at the end, whatever happens."""
     settings = {
         "PAYMENTS_API_URL": url,
@@ -67,8 +67,8 @@ def member(folder: Path, url: str, **settings: str) -> Iterator[Member]:
         **settings,
     }
     log = folder / "member.log"
-    with running_puppet("tests.edge.member", log, settings) as process:
-        yield Member(process, log)
+    with running_puppet("tests.edge.reporter_process", log, settings) as process:
+        yield ReporterProcess(process, log)
 
 
 def kill_payments(server: Server) -> None:
@@ -81,7 +81,7 @@ def kill_payments(server: Server) -> None:
     until(lambda: all(not Path(f"/proc/{pid}").exists() for pid in workers))
 
 
-def settled(one: Member, timeout_s: float = 60) -> dict[str, Any]:
+def settled(one: ReporterProcess, timeout_s: float = 60) -> dict[str, Any]:
     """Its status once everything that it has is delivered and its viewers are gone."""
     deadline_s = time.monotonic() + timeout_s
     while (status := one.status())["pending"]:

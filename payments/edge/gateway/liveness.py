@@ -11,7 +11,7 @@ from asyncio import get_running_loop
 from collections.abc import Collection
 from math import inf
 
-from payments.edge.gateway.ending import Ending, How
+from payments.edge.gateway.ending import EndCause, Ending
 from payments.edge.gateway.link import Link
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ _AHEAD_S = 1.5
 """How long before a heartbeat a ping is sent, or at the next look; with short heartbeats less."""
 
 
-class Pulse:
+class Liveness:
     """Of all links.
 
     Attributes:
@@ -54,7 +54,7 @@ class Pulse:
         link.next_ping_s = now_s + self._ping_s
         link.beat_ping_s = now_s + first_beat_s - self._ahead_s
 
-    async def look_after(self, links: Collection[Link]) -> None:
+    async def run(self, links: Collection[Link]) -> None:
         """For ever, those that are in ``links`` at the time; some at a time, for all at once would hold up messages."""
         clock = get_running_loop().time
         while True:
@@ -94,7 +94,7 @@ class Pulse:
             side.look()
         for side, other in (both, both[::-1]):
             if side.silent_s(other, self._silent_s) > self._silent_s:
-                link.finish(Ending(side.name, How.SILENT))
+                link.finish(Ending(side.name, EndCause.SILENT))
                 return
         told_s, link.told_s = link.told_s, None
         if told_s is not None:

@@ -2,7 +2,7 @@
 
 A heartbeat in between carries no time that a later event of its session does not: Payments bills from the last billed
 event. With PAYMENTS_SESSION_MAX_GAP_SECONDS set at Payments it may carry some all the same, for silence longer than
-that is not credited. So heartbeats are thinned evenly, over all sessions and all of the time: first go those whose
+that is not credited. So heartbeats are dropped evenly, over all sessions and all of the time: first go those whose
 absence leaves the shortest silence, which is every second one, then every second one of the rest, and so on; and no
 more than needed. Never a start or an end, nor the last event of a session.
 """
@@ -16,7 +16,7 @@ from payments.edge.events import Spooled
 _NONE = -1
 
 
-def to_thin(pending: Sequence[Spooled], before_ms: Mapping[str, int], needed_bytes: int) -> list[Spooled]:
+def heartbeats_to_drop(pending: Sequence[Spooled], before_ms: Mapping[str, int], needed_bytes: int) -> list[Spooled]:
     """Heartbeats among ``pending``, all that there are in their order, that take up ``needed_bytes``, or all there are.
 
     ``before_ms``: by session, the moment of its last event before these. The newest heartbeat of a session goes only
@@ -29,7 +29,7 @@ def to_thin(pending: Sequence[Spooled], before_ms: Mapping[str, int], needed_byt
         if event.kind == HEARTBEAT and not event.in_flight and chain.later[index] != _NONE
     ]
     heapify(heap)
-    thinned: list[Spooled] = []
+    dropped: list[Spooled] = []
     while heap and needed_bytes > 0:
         is_newest, silence_ms, index = heappop(heap)
         if (longer_ms := chain.silence_ms(index)) > silence_ms:
@@ -37,9 +37,9 @@ def to_thin(pending: Sequence[Spooled], before_ms: Mapping[str, int], needed_byt
             heappush(heap, (is_newest, longer_ms, index))
             continue
         chain.take_out(index)
-        thinned.append(pending[index])
+        dropped.append(pending[index])
         needed_bytes -= pending[index].size_bytes
-    return thinned
+    return dropped
 
 
 class _Chain:

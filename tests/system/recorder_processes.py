@@ -16,7 +16,7 @@ from tests.system.tracing import failing, is_dead
 STEP_MS = 15_000
 
 
-class Fault(NamedTuple):
+class PlannedFault(NamedTuple):
     """What goes wrong in a process from the moment that it opens its store: see ``failing``."""
 
     calls: str
@@ -24,7 +24,7 @@ class Fault(NamedTuple):
     only: Sequence[Path] = ()
 
 
-class Teller:
+class RecorderProcess:
     """A process with a store.
 
     Attributes:
@@ -80,13 +80,13 @@ def limit_files(pid: int, file_bytes: int = resource.RLIM_INFINITY) -> None:
 
 @contextmanager
 def running_teller(
-    folder: Path, *, segment_bytes: int = 1 << 28, max_gap_s: int = 0, fault: Fault | None = None
-) -> Iterator[Teller]:
+    folder: Path, *, segment_bytes: int = 1 << 28, max_gap_s: int = 0, fault: PlannedFault | None = None
+) -> Iterator[RecorderProcess]:
     """A process with a store on ``folder``, ended at the end; where it has a ``fault``, that may have killed it."""
-    command = [sys.executable, "-m", "tests.system.teller", str(folder), str(segment_bytes), str(max_gap_s)]
+    command = [sys.executable, "-m", "tests.system.recorder_process", str(folder), str(segment_bytes), str(max_gap_s)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            teller = Teller(process)
+            teller = RecorderProcess(process)
             with failing(teller.pid, *fault) if fault else nullcontext():
                 teller.open_store()
                 yield teller

@@ -1,4 +1,4 @@
-"""The machine against a store that is called directly: with power readings, upkeep, terms and files that change."""
+"""The machine against a store that is called directly: with power readings, retention, terms and files that change."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -12,15 +12,15 @@ from payments.domain.commands import Command
 from payments.domain.decisions import DUPLICATE, LATE, RECORDED, Outcome
 from payments.domain.entries import Entry
 from payments.domain.readings import AWAKE, UNKNOWN, PowerState, Reading
+from payments.domain.retention import CloseStale, PurgeEnded
 from payments.domain.sessions import Session, SessionEvent
 from payments.domain.state import State
-from payments.domain.upkeep import Forget, Reap
 from payments.store import Result
 from payments.store.file.snapshot import Paths
 from tests.audit import audit
 from tests.harness import folder_in_memory, journal_path, projections, state_of, verified
-from tests.store.house import MINUTE_MS, House, all_entries
 from tests.store.lifecycle import HOUR_MS, Lifecycle, once_begun
+from tests.store.store_fixture import MINUTE_MS, StoreFixture, all_entries
 
 DAY_MS = 24 * HOUR_MS
 ORCHESTRATORS = st.sampled_from(["orch-a", "orch-b"])
@@ -30,7 +30,7 @@ class HouseWorld:
     """A store, called directly."""
 
     def __init__(self, folder: Path | None) -> None:
-        self.house = House(folder, segment_bytes=8192)
+        self.house = StoreFixture(folder, segment_bytes=8192)
 
     def report(self, said: SessionEvent) -> Result:
         return self.execute(said, said.received_at_ms)
@@ -50,7 +50,7 @@ class HouseWorld:
 
 
 class MemoryLifecycle(Lifecycle):
-    """The reference store, with terms that change, power readings, and upkeep of sessions.
+    """The reference store, with terms that change, power readings, and retention of sessions.
 
     Attributes:
         power: each orchestrator as the last answer about it said.
@@ -99,7 +99,7 @@ class MemoryLifecycle(Lifecycle):
     @once_begun
     @rule(later_ms=st.sampled_from([0, HOUR_MS, 2 * DAY_MS]))
     def look_after_sessions(self, later_ms: int) -> None:
-        """The worker's upkeep: what was silent for half an hour is closed, and what ended a day ago forgotten."""
+        """The worker's retention: what was silent for half an hour is closed, and what ended a day ago forgotten."""
         self.now_ms += later_ms
         keep_ms = self.world.house.terms.keep_ms
         for command in self.world.house.store.due(self.now_ms, HOUR_MS // 2, keep_ms, limit=10**6):
@@ -108,7 +108,7 @@ class MemoryLifecycle(Lifecycle):
             assert isinstance(result, Outcome)
             assert result.kind == RECORDED
             self.count += 1
-            if isinstance(command, Reap):
+            if isinstance(command, CloseStale):
                 closed = replace(before, status="ended", end_reason="timeout", ended_at_ms=before.last_billed_at_ms)
                 assert result.session == closed
                 self.known[command.session_id] = closed
@@ -116,10 +116,12 @@ class MemoryLifecycle(Lifecycle):
                 assert result.session == self.known.pop(command.session_id)
 
     @once_begun
-    @rule(number=st.integers(1, 4), upkeep=st.sampled_from([Reap, Forget]))
-    def look_after_a_session_that_has_spoken_since(self, number: int, upkeep: type[Reap] | type[Forget]) -> None:
+    @rule(number=st.integers(1, 4), retention=st.sampled_from([CloseStale, PurgeEnded]))
+    def look_after_a_session_that_has_spoken_since(
+        self, number: int, retention: type[CloseStale] | type[PurgeEnded]
+    ) -> None:
         known = self.known.get(f"s-{number}")
-        result = self.world.execute(upkeep(f"s-{number}", known.last_seen_at_ms - 1 if known else 0), self.now_ms)
+        result = self.world.execute(retention(f"s-{number}", known.last_seen_at_ms - 1 if known else 0), self.now_ms)
         assert result.kind == (LATE if known else "not-found")
 
     @once_begun

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.domain.sessions import END, HEARTBEAT, START
-from payments.edge.events import Said, Spooled
-from payments.edge.thinning import to_thin
+from payments.edge.dropping import heartbeats_to_drop
+from payments.edge.events import SessionLabels, Spooled
 from tests.harness import NOON_MS, campaign
 
 EVERY_S = 15
@@ -18,7 +18,7 @@ EVERY_S = 15
 def session(name: str, beats: int, *, ended: bool = False, begun: bool = True, every_s: int = EVERY_S) -> list[Spooled]:
     """A session that beat so often."""
     kinds = [START] * begun + [HEARTBEAT] * beats + [END] * ended
-    said = Said(name, "edge-a", "203.0.113.10", 8888, None)
+    said = SessionLabels(name, "edge-a", "203.0.113.10", 8888, None)
     return [Spooled(said, kind, seq, NOON_MS + seq * every_s * 1000, f"{name}-{seq}") for seq, kind in enumerate(kinds)]
 
 
@@ -28,7 +28,7 @@ def merged(*sessions: Sequence[Spooled]) -> list[Spooled]:
 
 def left(pending: Sequence[Spooled], count: int, before_ms: dict[str, int] | None = None) -> list[str]:
     """The event ids that are left when ``count`` heartbeats of equal size have to go."""
-    gone = set(map(id, to_thin(pending, before_ms or {}, count * pending[-1].size_bytes)))
+    gone = set(map(id, heartbeats_to_drop(pending, before_ms or {}, count * pending[-1].size_bytes)))
     return [f"{event.session_id}-{event.seq}" for event in pending if id(event) not in gone]
 
 
@@ -68,7 +68,7 @@ def test_what_is_in_flight_stays() -> None:
 
 @pytest.mark.parametrize("needed_bytes", [0, -1])
 def test_nothing_goes_when_nothing_is_needed(needed_bytes: int) -> None:
-    assert to_thin(session("a", 9), {}, needed_bytes) == []
+    assert heartbeats_to_drop(session("a", 9), {}, needed_bytes) == []
 
 
 @campaign(200)
@@ -85,11 +85,11 @@ def test_only_heartbeats_with_a_later_event_go_no_more_than_needed_and_evenly(
     ]
     pending = merged(*sessions)
     needed_bytes = count * 400
-    thinned = to_thin(pending, {}, needed_bytes)
-    assert all(event.kind == HEARTBEAT for event in thinned)
-    assert len(set(map(id, thinned))) == len(thinned)
-    assert sum(event.size_bytes for event in thinned[:-1]) < max(needed_bytes, 1)
-    gone = set(map(id, thinned))
+    dropped = heartbeats_to_drop(pending, {}, needed_bytes)
+    assert all(event.kind == HEARTBEAT for event in dropped)
+    assert len(set(map(id, dropped))) == len(dropped)
+    assert sum(event.size_bytes for event in dropped[:-1]) < max(needed_bytes, 1)
+    gone = set(map(id, dropped))
     remaining = [[event for event in each if id(event) not in gone] for each in sessions]
     assert [each[-1:] for each in remaining] == [each[-1:] for each in sessions]
     spare = [
@@ -106,5 +106,5 @@ def test_only_heartbeats_with_a_later_event_go_no_more_than_needed_and_evenly(
     ]
     # Nobody was made silent for longer than it would have been elsewhere.
     assert max(made, default=0) <= min(spare, default=10**12)
-    if sum(event.size_bytes for event in thinned) < needed_bytes:
+    if sum(event.size_bytes for event in dropped) < needed_bytes:
         assert spare == []

@@ -7,9 +7,9 @@ from payments.domain.decisions import Outcome, Terms
 from payments.domain.entries import CREDIT, Entry
 from payments.domain.money import parse_eth
 from payments.domain.readings import AWAKE, PowerState, Reading
+from payments.domain.retention import CloseStale, PurgeEnded
 from payments.domain.sessions import Session, SessionEvent
 from payments.domain.state import State, evolve
-from payments.domain.upkeep import Forget, Reap
 from tests.harness import NOON_MS, TERMS, event
 
 MINUTE_MS = 60_000
@@ -22,7 +22,7 @@ def at(second: int) -> int:
     return NOON_MS + second * 1000
 
 
-class Account(NamedTuple):
+class TimeUse(NamedTuple):
     """How the time of a session, or of an orchestrator's power, was used."""
 
     elapsed_ms: int
@@ -30,7 +30,7 @@ class Account(NamedTuple):
     unbilled_ms: dict[str, int]
 
 
-class Book:
+class LedgerDriver:
     """Decides commands against a state and folds what they become.
 
     Attributes:
@@ -62,12 +62,12 @@ class Book:
     def reap(self, session_id: str = "s-1") -> str:
         """Close a session as the reaper does (rule 4.11), an hour after its last event."""
         seen_ms = self.session(session_id).last_seen_at_ms
-        return self.execute(Reap(session_id, seen_ms), seen_ms + 60 * MINUTE_MS).kind
+        return self.execute(CloseStale(session_id, seen_ms), seen_ms + 60 * MINUTE_MS).kind
 
     def forget(self, session_id: str = "s-1") -> str:
         """Drop an ended session, a week after its last event."""
         seen_ms = self.session(session_id).last_seen_at_ms
-        return self.execute(Forget(session_id, seen_ms), seen_ms + 7 * 24 * 60 * MINUTE_MS).kind
+        return self.execute(PurgeEnded(session_id, seen_ms), seen_ms + 7 * 24 * 60 * MINUTE_MS).kind
 
     def read(
         self, second: int, state: str = AWAKE, *, orchestrator_id: str = "orch-a", detail: str | None = None
@@ -79,21 +79,21 @@ class Book:
         """The power of the orchestrator as its readings have made it."""
         return self.state.power[orchestrator_id]
 
-    def metered(self, orchestrator_id: str = "orch-a") -> Account:
+    def metered(self, orchestrator_id: str = "orch-a") -> TimeUse:
         """How its time has been metered so far; every account that is asked for has to add up."""
         power = self.power(orchestrator_id)
         assert power.billed_ms + sum(power.unbilled_ms.values()) == power.metered_to_ms - power.metered_from_ms
-        return Account(power.metered_to_ms - power.metered_from_ms, power.billed_ms, dict(power.unbilled_ms))
+        return TimeUse(power.metered_to_ms - power.metered_from_ms, power.billed_ms, dict(power.unbilled_ms))
 
     def session(self, session_id: str = "s-1") -> Session:
         """The session as its events have made it."""
         return self.state.sessions[session_id]
 
-    def account(self, session_id: str = "s-1") -> Account:
+    def account(self, session_id: str = "s-1") -> TimeUse:
         """Its time so far; every account that is asked for has to add up (rule 4.9)."""
         session = self.session(session_id)
         assert session.billed_ms + sum(session.unbilled_ms.values()) == session.elapsed_ms
-        return Account(session.elapsed_ms, session.billed_ms, dict(session.unbilled_ms))
+        return TimeUse(session.elapsed_ms, session.billed_ms, dict(session.unbilled_ms))
 
     def credits_wei(self) -> list[int]:
         """The credits, oldest first."""

@@ -14,7 +14,7 @@ from payments.domain.state import State
 from payments.errors import Rejected
 
 
-class Reap(NamedTuple):
+class CloseStale(NamedTuple):
     """Close a session that has been silent for too long: its end was lost.
 
     Attributes:
@@ -25,17 +25,17 @@ class Reap(NamedTuple):
     last_seen_at_ms: int
 
 
-class Forget(NamedTuple):
-    """Drop an ended session from the state; the journal keeps all of it. ``last_seen_at_ms`` as in ``Reap``."""
+class PurgeEnded(NamedTuple):
+    """Drop an ended session from the state; the journal keeps all of it. ``last_seen_at_ms`` as in ``CloseStale``."""
 
     session_id: str
     last_seen_at_ms: int
 
 
-Upkeep: TypeAlias = Reap | Forget
+Retention: TypeAlias = CloseStale | PurgeEnded
 
 
-def upkeep_due(state: State, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> list[Upkeep]:
+def retention_due(state: State, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> list[Retention]:
     """At most ``limit`` of what is to be done at ``now_ms``, the longest silent sessions first.
 
     Args:
@@ -45,28 +45,28 @@ def upkeep_due(state: State, now_ms: int, reap_ms: int, keep_ms: int, limit: int
             ``occurred_at`` may lie back and be credited, or an event that was kept back could bill a moment again.
     """
     assert state.overview is not None
-    due: list[Upkeep] = []
+    due: list[Retention] = []
     if reap_ms:
         silent = islice(stale_sessions(state.overview, state.sessions, now_ms, reap_ms), limit)
-        due.extend(Reap(session.session_id, session.last_seen_at_ms) for session in silent)
+        due.extend(CloseStale(session.session_id, session.last_seen_at_ms) for session in silent)
     for session in longest_silent(state.overview.ended, state.sessions, now_ms):
         if len(due) >= limit or now_ms - session.last_seen_at_ms <= keep_ms:
             break
         # Billed beyond the last event: the clock has stepped back, and will show those moments again.
         if now_ms - session.last_billed_at_ms > keep_ms:
-            due.append(Forget(session.session_id, session.last_seen_at_ms))
+            due.append(PurgeEnded(session.session_id, session.last_seen_at_ms))
     return due
 
 
-def decide_upkeep(command: Upkeep, state: State, now_ms: int) -> Decision:
+def decide_retention(command: Retention, state: State, now_ms: int) -> Decision:
     """Decide ``command`` against its session. ``now_ms`` dates the entry. Raises ``Rejected`` (``not-found``)."""
     session = state.sessions.get(command.session_id)
     if session is None:
         raise Rejected("not-found", f'no session "{command.session_id}" is known')
-    wanted = ACTIVE if isinstance(command, Reap) else ENDED
+    wanted = ACTIVE if isinstance(command, CloseStale) else ENDED
     if (session.status, session.last_seen_at_ms) != (wanted, command.last_seen_at_ms):
         return Decision(Outcome(LATE, session), ())
-    if isinstance(command, Reap):
+    if isinstance(command, CloseStale):
         reason, event = SESSION_REAPED, "reap"
         after = replace(session, status=ENDED, ended_at_ms=session.last_billed_at_ms, end_reason=TIMEOUT)
     else:

@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from payments.domain.times import parse_time
-from payments.importing import Here, Plan, carry_out, make_plan, read_folder
+from payments.importing import ExistingState, ImportPlan, carry_out, make_plan, read_folder
 from payments.registry import Registry
 from payments.settings import Settings
 from payments.store import Store
@@ -49,7 +49,7 @@ def load_settings(folder: Path, **values: object) -> Settings:
         return Settings.load(folder / "no.env")
 
 
-class House:
+class ImportFixture:
     """Payments on ``folder``, at a time that stands still.
 
     Attributes:
@@ -67,23 +67,23 @@ class House:
         )
         self.store: Store = MemoryStore(lambda: terms._replace(attribution=self.registry.attribution()), self.clock)
 
-    def plan(self, theirs: Path = DATA) -> Plan:
+    def plan(self, theirs: Path = DATA) -> ImportPlan:
         """What an import of ``theirs`` would do now."""
-        here = Here(self.registry.records(), self.store)
+        here = ExistingState(self.registry.records(), self.store)
         return make_plan(read_folder(theirs, self.settings), here, self.settings, self.clock())
 
-    def take_over(self, theirs: Path = DATA) -> Plan:
+    def take_over(self, theirs: Path = DATA) -> ImportPlan:
         """Import ``theirs``."""
         plan = self.plan(theirs)
         carry_out(plan, self.registry, self.store)
         return plan
 
 
-def actions(plan: Plan, what: str) -> dict[str, str]:
+def actions(plan: ImportPlan, what: str) -> dict[str, str]:
     """What becomes of each thing of a kind, by id."""
     return {item.id: item.action for item in plan.items if item.what == what}
 
 
-def details(plan: Plan, what: str) -> dict[str, str]:
+def details(plan: ImportPlan, what: str) -> dict[str, str]:
     """What is said of each thing of a kind, by id."""
     return {item.id: item.detail for item in plan.items if item.what == what}

@@ -21,12 +21,12 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def doubts(folder: Path, settings: dict[str, str]) -> list[str]:
-    """The settings that each doubt is about."""
+def warnings(folder: Path, settings: dict[str, str]) -> list[str]:
+    """The settings that each warning is about."""
     (folder / ".env").write_text("".join(f"PAYMENTS_{name}={value}\n" for name, value in settings.items()))
-    found = Settings.load(folder / ".env").doubts()
-    assert all("\n" not in doubt for doubt in found)
-    words = [[word.strip(",:;") for word in doubt.split() if word.startswith("PAYMENTS_")] for doubt in found]
+    found = Settings.load(folder / ".env").warnings()
+    assert all("\n" not in warning for warning in found)
+    words = [[word.strip(",:;") for word in warning.split() if word.startswith("PAYMENTS_")] for warning in found]
     return [" ".join(each.removeprefix("PAYMENTS_") for each in names) for names in words]
 
 
@@ -49,7 +49,7 @@ def doubts(folder: Path, settings: dict[str, str]) -> list[str]:
     ],
 )
 def test_usual_settings_are_not_doubted(tmp_path: Path, settings: dict[str, str]) -> None:
-    assert doubts(tmp_path, settings) == []
+    assert warnings(tmp_path, settings) == []
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_usual_settings_are_not_doubted(tmp_path: Path, settings: dict[str, str]
     ],
 )
 def test_what_is_hardly_meant_is_doubted(tmp_path: Path, settings: dict[str, str], about: str) -> None:
-    assert doubts(tmp_path, settings) == [about]
+    assert warnings(tmp_path, settings) == [about]
 
 
 def test_every_doubt_is_told(tmp_path: Path) -> None:
     settings = POWER | SESSION | {"SESSION_REQUIRE_AWAKE": "true"}
-    assert len(doubts(tmp_path, settings)) == 2
-    assert len(doubts(tmp_path, settings | METER | {"POWER_MAX_GAP_SECONDS": "1"})) == 2
+    assert len(warnings(tmp_path, settings)) == 2
+    assert len(warnings(tmp_path, settings | METER | {"POWER_MAX_GAP_SECONDS": "1"})) == 2
 
 
 @pytest.mark.parametrize(
@@ -106,20 +106,20 @@ def test_name_that_is_no_setting_is_doubted(
     if not is_in_file:
         monkeypatch.setenv(name, "s3cret")
     hint = f"; is {meant} meant?" if meant else ""
-    assert Settings.name_doubts(tmp_path / ".env") == [f"{name} is no setting, and nothing comes of it{hint}"]
+    assert Settings.name_warnings(tmp_path / ".env") == [f"{name} is no setting, and nothing comes of it{hint}"]
 
 
 def test_names_that_mean_something_are_not_doubted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAYMENTS_TEST_EXAMPLES", "1")
     text = "PAYMENTS_POWER_PORT=1\nPAYMENTS_API_URL=x\nPAYMENTS_API_TOKEN=x\nPAYMENTS_ENV_FILE=x\nOTHER=x\n"
     (tmp_path / ".env").write_text(f"\ufeff{text}")
-    assert Settings.name_doubts(tmp_path / ".env") == []
+    assert Settings.name_warnings(tmp_path / ".env") == []
 
 
 def test_name_that_is_set_twice_is_doubted(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("PAYMENTS_POWER_PORT=1\n# PAYMENTS_BIND=x\nexport PAYMENTS_POWER_PORT=2\nPAYMENTS_BIND=h:1\n")
-    assert Settings.name_doubts(file) == [f"PAYMENTS_POWER_PORT is set 2 times in {file}: the last one counts"]
+    assert Settings.name_warnings(file) == [f"PAYMENTS_POWER_PORT is set 2 times in {file}: the last one counts"]
     assert Settings.load(file).power_port == 2
 
 

@@ -21,7 +21,7 @@ from payments.domain.entries import (
 )
 from payments.domain.ledger import Booked
 from payments.domain.money import parse_signed_eth
-from payments.store.file.said import AMOUNT, Said
+from payments.store.file.verified_line import AMOUNT, VerifiedLine
 
 _MONEY = (CREDIT, DEBIT)
 _BOOKED = (ADJUSTMENT, PAYOUT)
@@ -32,14 +32,14 @@ _DEBITS = frozenset((DEBIT, reason) for reason in _BOOKED)
 _EXACTLY = Context(prec=100, traps=[Inexact])
 
 
-class Fault(ValueError):
+class Inconsistency(ValueError):
     """What is wrong with a line that was written as it stands.
 
     Attributes:
         seq: of the line.
     """
 
-    def __init__(self, said: Said, what: str) -> None:
+    def __init__(self, said: VerifiedLine, what: str) -> None:
         super().__init__(what)
         self.seq = said.seq
 
@@ -62,7 +62,7 @@ class Timed:
 
 
 @dataclass(slots=True)
-class Account:
+class LedgerAccount:
     """What was said of an orchestrator's money.
 
     Attributes:
@@ -83,7 +83,7 @@ class Account:
         """Whether any line moved it."""
         return self.seq > 0
 
-    def book(self, key: str, said: Said) -> str | None:
+    def book(self, key: str, said: VerifiedLine) -> str | None:
         """Take note of what is booked under ``key``; or say why it cannot be."""
         if key in self.booked:
             return f"{key} is booked by entry {self.booked[key].seq} already"
@@ -98,7 +98,7 @@ class Account:
         return int(_EXACTLY.scaleb(self.balance_eth, 18))
 
 
-class Tally:
+class ConsistencyCheck:
     """What the lines so far add up to, by the name of each session, host and orchestrator.
 
     What may be in it before any line: what the projections show of each.
@@ -107,45 +107,47 @@ class Tally:
     def __init__(self) -> None:
         self.sessions: dict[str, Timed] = {}
         self.power: dict[str, Timed] = {}
-        self.accounts: dict[str, Account] = {}
+        self.accounts: dict[str, LedgerAccount] = {}
 
-    def add(self, lines: Sequence[bytes], said: Sequence[Said]) -> None:
-        """Raises ``Fault`` at the first of ``lines`` that says what does not fit those before it."""
+    def add(self, lines: Sequence[bytes], said: Sequence[VerifiedLine]) -> None:
+        """Raises ``Inconsistency`` at the first of ``lines`` that says what does not fit those before it."""
         # A loop for each of both: a call for each line takes longer than what is done in it.
         with localcontext(_EXACTLY):
             faults = [fault for fault in (self._add_money(lines, said), self._add_time(lines, said)) if fault]
         if faults:
             raise min(faults, key=lambda fault: fault.seq)
 
-    def _add_money(self, lines: Sequence[bytes], said: Sequence[Said]) -> Fault | None:
+    def _add_money(self, lines: Sequence[bytes], said: Sequence[VerifiedLine]) -> Inconsistency | None:
         accounts = self.accounts
         for line, each in zip(lines, said, strict=True):
             delta, balance, earner = each.delta, each.balance, each.orchestrator_id
             if delta is None and balance is None and each.amount is None and each.event not in _MONEY:
                 continue
             if delta is None or balance is None or earner is None:
-                return Fault(each, "it moves money, and does not say whose, by how much, or what the balance is then")
-            account = accounts.get(earner) or accounts.setdefault(earner, Account())
+                return Inconsistency(
+                    each, "it moves money, and does not say whose, by how much, or what the balance is then"
+                )
+            account = accounts.get(earner) or accounts.setdefault(earner, LedgerAccount())
             total = account.balance_eth + Decimal(delta)
             # To spell a sum takes half the time of reading another one. But it keeps zeros at its end, and the smallest
             # are spelled with an exponent, as no balance is.
             if str(total) != balance or "E" in balance:
                 if not AMOUNT.fullmatch(balance) or Decimal(balance) != total:
-                    return Fault(each, f"its balance is {balance}; the entries add up to {total.normalize():f}")
+                    return Inconsistency(each, f"its balance is {balance}; the entries add up to {total.normalize():f}")
                 total = Decimal(balance)
             kinds, amount = (_DEBITS, delta[1:]) if delta[0] == "-" else (_CREDITS, delta)
             if (each.event, each.reason) not in kinds or each.amount != amount:
-                return Fault(
+                return Inconsistency(
                     each, f"a {each.event} of {each.amount}, a {each.reason}, that changes the balance by {delta}"
                 )
             account.balance_eth = total
             account.seq = each.seq
             account.line = line if each.seq == account.shown_seq else b""
             if each.metadata.booked_as is not None and (why := account.book(each.metadata.booked_as, each)):
-                return Fault(each, why)
+                return Inconsistency(each, why)
         return None
 
-    def _add_time(self, lines: Sequence[bytes], said: Sequence[Said]) -> Fault | None:
+    def _add_time(self, lines: Sequence[bytes], said: Sequence[VerifiedLine]) -> Inconsistency | None:
         sessions, power = self.sessions, self.power
         for line, each in zip(lines, said, strict=True):
             if each.session is not None:
@@ -155,16 +157,18 @@ class Tally:
             elif each.reason in _BOOKED:
                 continue
             else:
-                return Fault(each, f"with the reason {each.reason} it says nothing of a session or a host's power")
+                return Inconsistency(
+                    each, f"with the reason {each.reason} it says nothing of a session or a host's power"
+                )
             begin, end = each.metadata.interval_start, each.metadata.interval_end
             if begin is None or end is None:
-                return Fault(each, "it is about a session or a host's power, and has no interval")
+                return Inconsistency(each, "it is about a session or a host's power, and has no interval")
             subject = subjects.get(name)
             if subject is None:
                 subject = subjects[name] = Timed()
             until = subject.until
             if (begin != until or begin > end) and (why := _misplaced(each, begin, end, until)):
-                return Fault(each, f"the interval of {name} begins at {begin}{why}")
+                return Inconsistency(each, f"the interval of {name} begins at {begin}{why}")
             if begin != end or each.reason == SESSION_OPENED:
                 subject.until = max(until, end)
             subject.is_known = each.reason != SESSION_FORGOTTEN
@@ -172,7 +176,7 @@ class Tally:
         return None
 
 
-def _misplaced(said: Said, begin: str, end: str, until: str) -> str | None:
+def _misplaced(said: VerifiedLine, begin: str, end: str, until: str) -> str | None:
     """Why there cannot be an interval from ``begin`` to ``end`` behind all that reach to ``until``."""
     if begin > end:
         return f" and ends at {end}"

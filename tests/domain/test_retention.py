@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from payments.domain.entries import Entry
+from payments.domain.retention import CloseStale, PurgeEnded, Retention, retention_due
 from payments.domain.sessions import END, EVENTS, HEARTBEAT, START
 from payments.domain.state import State
 from payments.domain.times import read_time
-from payments.domain.upkeep import Forget, Reap, Upkeep, upkeep_due
 from payments.errors import Rejected
-from tests.domain.book import MINUTE_MS, MINUTE_WEI, Account, Book, at
+from tests.domain.ledger_driver import MINUTE_MS, MINUTE_WEI, LedgerDriver, TimeUse, at
 from tests.harness import TERMS, campaign
 
 HOUR = 3600
@@ -21,37 +21,37 @@ HOUR_MS = HOUR * 1000
 
 
 @pytest.fixture
-def book() -> Book:
+def book() -> LedgerDriver:
     """A session of one minute, still active."""
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0, edge_id="edge-a")
     book.report(HEARTBEAT, 60)
     return book
 
 
-def due(book: Book, second: int, *, reap: int = HOUR, keep: int = 2 * HOUR) -> list[Upkeep]:
+def due(book: LedgerDriver, second: int, *, reap: int = HOUR, keep: int = 2 * HOUR) -> list[Retention]:
     """What is to be done at ``second``; ``reap`` and ``keep`` in seconds."""
     book.state.survey()
-    return upkeep_due(book.state, at(second), reap * 1000, keep * 1000, limit=100)
+    return retention_due(book.state, at(second), reap * 1000, keep * 1000, limit=100)
 
 
-def test_reap_closes_at_the_last_evidence_and_credits_nothing(book: Book) -> None:
+def test_reap_closes_at_the_last_evidence_and_credits_nothing(book: LedgerDriver) -> None:
     before = book.session()
     assert book.reap() == "recorded"
     assert book.session() == replace(before, status="ended", ended_at_ms=at(60), end_reason="timeout")
-    assert book.account() == Account(MINUTE_MS, MINUTE_MS, {})
+    assert book.account() == TimeUse(MINUTE_MS, MINUTE_MS, {})
     assert book.earned_wei() == {"orch-a": MINUTE_WEI}
 
 
 def test_reap_closes_where_the_last_event_occurred_not_where_it_was_received() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 0)
     book.report(HEARTBEAT, 90, occurred=60)
     book.reap()
     assert (book.session().ended_at_ms, book.session().last_seen_at_ms) == (at(60), at(90))
 
 
-def test_entry_of_a_reap_says_whose_session_it_was(book: Book) -> None:
+def test_entry_of_a_reap_says_whose_session_it_was(book: LedgerDriver) -> None:
     book.reap()
     assert book.entries[-1] == Entry(
         3, at(60 + HOUR), "session", "session_reaped", "orch-a", None, None,
@@ -64,7 +64,7 @@ def test_entry_of_a_reap_says_whose_session_it_was(book: Book) -> None:
     )  # fmt: skip
 
 
-def test_forgotten_session_is_gone_from_the_state_and_stays_in_the_entries(book: Book) -> None:
+def test_forgotten_session_is_gone_from_the_state_and_stays_in_the_entries(book: LedgerDriver) -> None:
     book.report(END, 120)
     last = book.session()
     assert book.forget() == "recorded"
@@ -76,7 +76,7 @@ def test_forgotten_session_is_gone_from_the_state_and_stays_in_the_entries(book:
 @pytest.mark.parametrize("kind", EVENTS)
 @pytest.mark.parametrize("occurred", [0, 60, 119])
 def test_event_of_a_forgotten_session_that_was_kept_back_bills_no_moment_again(
-    kind: str, occurred: int, book: Book
+    kind: str, occurred: int, book: LedgerDriver
 ) -> None:
     """By an edge with an old spool, or a clock that was set back: nobody knows of the one that was forgotten."""
     keep = TERMS.keep_ms // 1000
@@ -93,55 +93,57 @@ def test_event_of_a_forgotten_session_that_was_kept_back_bills_no_moment_again(
 
 
 @pytest.mark.parametrize("kind", EVENTS)
-def test_reap_is_late_if_the_session_has_spoken_since(kind: str, book: Book) -> None:
-    found = Reap("s-1", book.session().last_seen_at_ms)
+def test_reap_is_late_if_the_session_has_spoken_since(kind: str, book: LedgerDriver) -> None:
+    found = CloseStale("s-1", book.session().last_seen_at_ms)
     book.report(kind, 120)
     before, count = book.session(), len(book.entries)
     assert book.execute(found, at(HOUR)).kind == "late"
     assert (book.session(), len(book.entries)) == (before, count)
 
 
-def test_reap_again_is_late(book: Book) -> None:
+def test_reap_again_is_late(book: LedgerDriver) -> None:
     assert [book.reap(), book.reap()] == ["recorded", "late"]
     assert len(book.entries) == 3
 
 
-def test_forget_of_an_active_session_is_late(book: Book) -> None:
+def test_forget_of_an_active_session_is_late(book: LedgerDriver) -> None:
     before = book.session()
     assert book.forget() == "late"
     assert (book.session(), len(book.entries)) == (before, 2)
 
 
-def test_forget_is_late_if_the_session_has_begun_again(book: Book) -> None:
+def test_forget_is_late_if_the_session_has_begun_again(book: LedgerDriver) -> None:
     book.report(END, 120)
-    found = Forget("s-1", book.session().last_seen_at_ms)
+    found = PurgeEnded("s-1", book.session().last_seen_at_ms)
     book.report(START, 180)
     book.report(END, 240)
     assert book.execute(found, at(HOUR)).kind == "late"
     assert book.session().incarnation == 2
 
 
-@pytest.mark.parametrize("upkeep", [Reap, Forget])
-def test_upkeep_of_an_unknown_session_is_not_found(upkeep: type[Reap] | type[Forget], book: Book) -> None:
+@pytest.mark.parametrize("retention", [CloseStale, PurgeEnded])
+def test_upkeep_of_an_unknown_session_is_not_found(
+    retention: type[CloseStale] | type[PurgeEnded], book: LedgerDriver
+) -> None:
     with pytest.raises(Rejected) as rejection:
-        book.execute(upkeep("s-9", at(60)), at(HOUR))
+        book.execute(retention("s-9", at(60)), at(HOUR))
     assert rejection.value.kind == "not-found"
 
 
-def test_forget_again_is_not_found(book: Book) -> None:
+def test_forget_again_is_not_found(book: LedgerDriver) -> None:
     book.report(END, 120)
-    found = Forget("s-1", book.session().last_seen_at_ms)
+    found = PurgeEnded("s-1", book.session().last_seen_at_ms)
     book.execute(found, at(HOUR))
     with pytest.raises(Rejected, match='no session "s-1" is known'):
         book.execute(found, at(HOUR))
 
 
-def test_reaped_session_may_be_forgotten(book: Book) -> None:
+def test_reaped_session_may_be_forgotten(book: LedgerDriver) -> None:
     assert [book.reap(), book.forget()] == ["recorded", "recorded"]
     assert book.state.sessions == {}
 
 
-def test_heartbeat_after_a_reap_resumes_and_one_after_being_forgotten_begins(book: Book) -> None:
+def test_heartbeat_after_a_reap_resumes_and_one_after_being_forgotten_begins(book: LedgerDriver) -> None:
     book.reap()
     book.report(HEARTBEAT, 7200)
     resumed = book.session()
@@ -154,81 +156,81 @@ def test_heartbeat_after_a_reap_resumes_and_one_after_being_forgotten_begins(boo
 
 
 @pytest.mark.parametrize("kind", EVENTS)
-def test_forgotten_session_begins_as_an_unknown_one(kind: str, book: Book) -> None:
+def test_forgotten_session_begins_as_an_unknown_one(kind: str, book: LedgerDriver) -> None:
     book.report(END, 120, event_id="e-1", seq=7)
     book.forget()
     assert book.report(kind, 8 * 24 * HOUR, event_id="e-1", seq=1) == "recorded"
     assert (book.session().incarnation, book.session().heartbeat_count) == (1, int(kind == HEARTBEAT))
-    assert book.account() == Account(0, 0, {})
+    assert book.account() == TimeUse(0, 0, {})
 
 
 def test_nothing_is_due_in_an_empty_state() -> None:
     state = State()
     state.survey()
-    assert upkeep_due(state, at(0), reap_ms=1, keep_ms=0, limit=1) == []
+    assert retention_due(state, at(0), reap_ms=1, keep_ms=0, limit=1) == []
 
 
 @pytest.mark.parametrize(
     ("silence", "is_due"), [pytest.param(HOUR, False, id="at-the-limit"), pytest.param(HOUR + 1, True, id="beyond")]
 )
-def test_active_session_is_due_to_be_reaped_by_its_silence(silence: int, is_due: bool, book: Book) -> None:
-    assert due(book, 60 + silence) == ([Reap("s-1", at(60))] if is_due else [])
+def test_active_session_is_due_to_be_reaped_by_its_silence(silence: int, is_due: bool, book: LedgerDriver) -> None:
+    assert due(book, 60 + silence) == ([CloseStale("s-1", at(60))] if is_due else [])
 
 
 @pytest.mark.parametrize(
     ("silence", "is_due"),
     [pytest.param(2 * HOUR, False, id="at-the-limit"), pytest.param(2 * HOUR + 1, True, id="beyond")],
 )
-def test_ended_session_is_due_to_be_forgotten_by_its_age(silence: int, is_due: bool, book: Book) -> None:
+def test_ended_session_is_due_to_be_forgotten_by_its_age(silence: int, is_due: bool, book: LedgerDriver) -> None:
     book.report(END, 120)
-    assert due(book, 120 + silence) == ([Forget("s-1", at(120))] if is_due else [])
+    assert due(book, 120 + silence) == ([PurgeEnded("s-1", at(120))] if is_due else [])
 
 
 def test_silence_counts_from_the_receipt_of_the_last_event() -> None:
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 1000, occurred=0)
     assert due(book, 1000 + HOUR) == []
-    assert due(book, 1001 + HOUR) == [Reap("s-1", at(1000))]
+    assert due(book, 1001 + HOUR) == [CloseStale("s-1", at(1000))]
 
 
-def test_reaping_can_be_turned_off(book: Book) -> None:
+def test_reaping_can_be_turned_off(book: LedgerDriver) -> None:
     assert due(book, 10**6, reap=0) == []
 
 
-def test_ended_sessions_are_not_reaped_nor_active_ones_forgotten(book: Book) -> None:
+def test_ended_sessions_are_not_reaped_nor_active_ones_forgotten(book: LedgerDriver) -> None:
     book.report(END, 0, session_id="s-2")
-    assert due(book, 10**6, reap=10**7, keep=0) == [Forget("s-2", at(0))]
-    assert due(book, 10**6, reap=1, keep=10**7) == [Reap("s-1", at(60))]
+    assert due(book, 10**6, reap=10**7, keep=0) == [PurgeEnded("s-2", at(0))]
+    assert due(book, 10**6, reap=1, keep=10**7) == [CloseStale("s-1", at(60))]
 
 
-def test_upkeep_is_due_oldest_session_first(book: Book) -> None:
+def test_upkeep_is_due_oldest_session_first(book: LedgerDriver) -> None:
     for number, kind in enumerate([START, END, START, END], start=2):
         book.report(kind, number, session_id=f"s-{number}")
     found = due(book, 10**6)
-    assert [each.session_id for each in found if isinstance(each, Reap)] == ["s-2", "s-4", "s-1"]
-    assert [each.session_id for each in found if isinstance(each, Forget)] == ["s-3", "s-5"]
+    assert [each.session_id for each in found if isinstance(each, CloseStale)] == ["s-2", "s-4", "s-1"]
+    assert [each.session_id for each in found if isinstance(each, PurgeEnded)] == ["s-3", "s-5"]
 
 
-def test_session_whose_end_is_told_late_is_kept_from_then_on(book: Book) -> None:
+def test_session_whose_end_is_told_late_is_kept_from_then_on(book: LedgerDriver) -> None:
     book.report(END, 10 * HOUR, occurred=120)
     assert due(book, 10 * HOUR + 1, keep=HOUR) == []
-    assert due(book, 11 * HOUR + 1, keep=HOUR) == [Forget("s-1", at(10 * HOUR))]
+    assert due(book, 11 * HOUR + 1, keep=HOUR) == [PurgeEnded("s-1", at(10 * HOUR))]
 
 
 def test_session_billed_beyond_its_last_event_is_kept_until_that_is_as_old() -> None:
     """The clock has stepped back ten hours: forgotten too early, it would bill those moments again."""
-    book = Book()
+    book = LedgerDriver()
     book.report(START, 9 * HOUR)
     book.report(HEARTBEAT, 10 * HOUR)
     book.report(END, 0)
     assert due(book, 12 * HOUR) == []
-    assert due(book, 12 * HOUR + 1) == [Forget("s-1", at(0))]
+    assert due(book, 12 * HOUR + 1) == [PurgeEnded("s-1", at(0))]
 
 
 STORIES = st.lists(
     st.tuples(
         st.integers(0, HOUR) | st.integers(-HOUR, HOUR),
-        st.sampled_from([*EVENTS, "upkeep", "upkeep"]),
+        st.sampled_from([*EVENTS, "retention", "retention"]),
         st.none() | st.integers(0, 3 * HOUR) | st.integers(0, 60),
         st.sampled_from(["s-1", "s-2"]),
     ),
@@ -243,11 +245,11 @@ def test_no_moment_is_billed_twice_however_sessions_are_reaped_and_forgotten(
     story: list[tuple[int, str, int | None, str]], longer: int, reap: int
 ) -> None:
     """Events come up to three hours late, an hour is believed, and sessions are kept longer by what the clock loses."""
-    book, now = Book(TERMS._replace(max_event_age_ms=HOUR_MS)), 0
+    book, now = LedgerDriver(TERMS._replace(max_event_age_ms=HOUR_MS)), 0
     keep = HOUR - sum(step for step, *_ in story if step < 0) + longer
     for step, told, late, session_id in story:
         now += step
-        if told == "upkeep":
+        if told == "retention":
             outcomes = [book.execute(each, at(now)).kind for each in due(book, now, reap=reap, keep=keep)]
             assert set(outcomes) <= {"recorded"}
         else:

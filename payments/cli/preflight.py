@@ -21,12 +21,12 @@ def obstacles(settings: Settings) -> list[str]:
     ]
 
 
-def file_doubts(settings: Settings) -> list[str]:
+def file_warnings(settings: Settings) -> list[str]:
     """What is wrong with files that a start warns of, and goes on without: a broken edit, projections kept from it."""
-    doubts = []
+    warnings = []
     if (why := _why_unsound(settings.registry_path)) and _is_sound(good_path(settings.registry_path)):
-        doubts.append(f"{settings.registry_path}: {why}; the last good records stay in force")
-    return [*doubts, *engine_of(settings).warnings()]
+        warnings.append(f"{settings.registry_path}: {why}; the last good records stay in force")
+    return [*warnings, *engine_of(settings).warnings()]
 
 
 def _registry_problems(path: Path) -> list[str]:

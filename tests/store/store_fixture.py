@@ -16,7 +16,7 @@ from tests.store.accounts import check_accounts
 MINUTE_MS = 60_000
 
 
-class House:
+class StoreFixture:
     """Where a store lives.
 
     Attributes:

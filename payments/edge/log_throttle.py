@@ -5,14 +5,14 @@ from collections.abc import Callable
 _EVERY_S = 300
 
 
-class Seldom:
+class LogThrottle:
     """Remembers what was said when."""
 
     def __init__(self, monotonic_s: Callable[[], float]) -> None:
         self._monotonic_s = monotonic_s
         self._said_s: dict[str, float] = {}
 
-    def is_due(self, what: str) -> bool:
+    def allow(self, what: str) -> bool:
         """Whether to say it now; then it counts as said."""
         now_s = self._monotonic_s()
         if now_s - self._said_s.get(what, -_EVERY_S) < _EVERY_S:
@@ -20,6 +20,6 @@ class Seldom:
         self._said_s[what] = now_s
         return True
 
-    def is_over(self, what: str) -> bool:
+    def clear(self, what: str) -> bool:
         """It does not last any longer; whether it was said, and so the end of it is worth a word."""
         return self._said_s.pop(what, None) is not None

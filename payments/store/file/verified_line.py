@@ -37,7 +37,7 @@ class _Interval(msgspec.Struct, gc=False):
     booked_as: str | None = None
 
 
-class Said(msgspec.Struct, gc=False):
+class VerifiedLine(msgspec.Struct, gc=False):
     """Of a line, what is compared; the rest is passed over, which takes a third of the time of reading it."""
 
     seq: int
@@ -56,10 +56,10 @@ class Said(msgspec.Struct, gc=False):
     power: _Named | None = None
 
 
-_SAID = msgspec.json.Decoder(Said)
+_SAID = msgspec.json.Decoder(VerifiedLine)
 
 
-def read_chunk(lines: Sequence[bytes], seq: int, prev: str) -> tuple[list[Said], str]:
+def read_chunk(lines: Sequence[bytes], seq: int, prev: str) -> tuple[list[VerifiedLine], str]:
     """What each of ``lines`` says, and the hash of the last; ``seq`` and ``prev`` are those of the one before.
 
     Raises ``ValueError`` where one is not as it was written, is none of this version, or is not the next one, and where
@@ -83,7 +83,7 @@ def read_chunk(lines: Sequence[bytes], seq: int, prev: str) -> tuple[list[Said],
     return said, hashes[-1]
 
 
-def _check_deltas(said: Sequence[Said]) -> None:
+def _check_deltas(said: Sequence[VerifiedLine]) -> None:
     """That each is written as an amount is."""
     deltas = [each.delta for each in said if each.delta is not None]
     listed = ",".join([*deltas, ""])
