@@ -1,30 +1,35 @@
 """Payments: credits the people who run game hosts for Pixel Streaming.
 
-The rooms, from the ground up; each opens with a docstring of its own, and ``tests/test_import_map.py`` holds the
-arrows:
+An event travels    web -> store.execute -> domain.decide -> journal -> domain.evolve -> answer.
+A reading travels   worker -> store.execute -> the same.
 
-``errors``    what can go wrong, grouped by who must act
-``domain``    pure: what an event, a session, an entry and a wei are; decides which entries a command becomes
-``fields``    the kinds of value that JSON from outside may hold
-``events``    what an edge reports: the schema that both sides have in common
-``strictjson``  reads JSON from outside, and nothing that only looks like it
-``envfile``   ``.env``, read as a whole, and the environment above it; names that are no setting
-``configuration``  how settings are declared, read and spelled
-``settings``  environment and ``.env`` -> one frozen ``Settings``
-``disk``      the narrow seam to the operating system: file operations, locks, atomic replacement
-``store``     where entries live: the journal, its projections, and ``execute``, the one way to write
-``registry``  orchestrator records, and attribution by address
-``importing``  takes over what another backend, livepeer-ops, has kept
-``worker_status``  which worker is on duty, and how it fares
-``logs``      logs as JSON
-``notify``    tells the service manager how a process fares
-``probe``     asks a server whether it answers, for systemd, containers and scripts
-``exports``   pure: entries and payouts as text that other programs read
-``web``       the HTTP API: ``create_app(settings)``
-``edge``      what runs on an edge: the reporter, and the gateway; it shares the event's schema with the rest
+Always true: the journal is the only source of truth; nothing is acknowledged before it is on disk; money is integer
+wei.
 
-Beside them, on the top level, stands ``worker``, the process that asks the hosts for their power.
+Modules:
 
-An event travels  web -> store.execute -> domain.decide -> journal -> domain.evolve -> answer,
-a reading         worker -> store.execute -> the same.
+``errors``         the kinds of failure, grouped by who must act
+``clock``          the current time, as an argument that tests can replace
+``domain``         pure: decides which entries a command becomes, and folds entries into state
+``fields``         the kinds of value that JSON from outside may hold
+``events``         the schema of an edge's events, shared by both sides
+``strictjson``     a strict JSON parser for input from outside
+``endpoints``      parses server addresses
+``envfile``        reads ``.env`` and the environment; finds mistyped names
+``configuration``  declares, reads and prints settings
+``settings``       environment and ``.env`` -> one frozen ``Settings``
+``disk``           file operations, locks, atomic replacement
+``store``          where entries live: the journal, its projections, and ``execute``, the only way to write
+``registry``       orchestrator records, and attribution by address
+``importing``      moves in from another backend, livepeer-ops
+``worker_status``  which worker is on duty, and how it is doing
+``logs``           JSON logs
+``notify``         tells systemd how a process is doing
+``probe``          asks a server whether it answers, for systemd, containers and scripts
+``exports``        pure: entries and payouts as text for other programs
+``web``            the HTTP API: ``create_app(settings)``
+``cli``            the ``payments`` command
+``edge``           what runs on an edge: the reporter and the gateway
+
+The process that asks the hosts for their power is the package ``worker``, beside this one.
 """

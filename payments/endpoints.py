@@ -1,7 +1,6 @@
 """Where a server is, as people write it: ``HOST:PORT``, or the address of a page. Pure.
 
-What is accepted here can be connected to as it is written; whether anybody answers there is another matter. May import
-``payments.errors``.
+What is accepted here can be connected to as it is written; whether anybody answers there is another matter.
 """
 
 import re

@@ -1,6 +1,6 @@
 """``.env``, read as a whole, and the process's environment above it. Nothing here ever changes ``os.environ``.
 
-May import ``payments.errors``. Not here: which settings there are, and what they take (``payments.settings``).
+Not here: which settings there are, and what they take (``payments.settings``).
 """
 
 import os

@@ -1,6 +1,6 @@
 """What an edge reports, as JSON: the one schema that Payments reads events by and that an edge is held to.
 
-May import ``payments.domain`` and ``payments.fields``. Not here: what an event does (``payments.domain.billing``).
+Not here: what an event does (``payments.domain.billing``).
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Logs as JSON, one object a line on standard error, for services. May import nothing of ours."""
+"""Logs as JSON, one object a line on standard error, for services."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Tells the service manager how a process fares: ``sd_notify(3)``, without its library. May import nothing of ours."""
+"""Tells the service manager how a process fares: ``sd_notify(3)``, without its library."""
 
 import os
 import socket

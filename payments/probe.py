@@ -1,4 +1,4 @@
-"""Asks a server whether it answers: one GET, at an address as PAYMENTS_BIND has it. May import nothing of ours."""
+"""Asks a server whether it answers: one GET, at an address as PAYMENTS_BIND has it."""
 
 import socket
 from http.client import HTTPConnection, HTTPException

@@ -1,7 +1,7 @@
 """Environment and ``.env`` -> one frozen ``Settings``, parsed once, all problems reported together.
 
-The fields below are the only list of settings: ``.env.example`` and the README are checked against it. May import
-``payments.configuration``, ``payments.endpoints`` and ``payments.domain``. Not here: what a setting does.
+The fields below are the only list of settings: ``SETTINGS.rst`` is generated from it, ``.env.example`` checked against
+it. Not here: what a setting does.
 """
 
 import os

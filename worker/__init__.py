@@ -1,16 +1,18 @@
 """The standalone process beside the API: ``python -m worker``, or ``payments-worker``.
 
-It asks every orchestrator's host for its power, records what it hears (``store.execute``), closes and forgets sessions
-that nobody reports any more, and compresses what the journal has sealed:
+It asks every orchestrator's host for its power and records the readings (``store.execute``), closes sessions whose end
+was lost, forgets old ones, and compresses sealed segments of the journal.
 
-``addresses``  which addresses are never asked
-``dial``       connections that keep to a moment and an amount, to addresses that were checked
+Always true: credits come from recorded readings, never from how often a job ran, so stopping it at any moment, or
+running two, pays nothing twice.
+
+Modules:
+
+``service``    the process: settings, signals, reload, the lease
+``schedule``   when jobs run, and the watchdog
+``sweep``      asks all hosts at once, and records the readings as one group
 ``power``      asks one host for its ``/power``
-``sweep``      asks all of them at once and records the readings as one group
-``reaper``     looks after the sessions
-``schedule``   when all that is done, and that the watchdog hears of it
-``service``    from the settings to the end of the process: signals, reload, duty
-
-May import every room of ``payments`` but ``web``. Always true: what is owed comes from recorded readings, never from
-how often a job ran, so stopping it at any moment, or running two, pays nothing twice.
+``dial``       connections bounded in time and size, to checked addresses
+``addresses``  which addresses are never asked
+``reaper``     closes and forgets sessions
 """

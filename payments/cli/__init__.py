@@ -1,20 +1,33 @@
-"""The ``payments`` command: what an operator asks, in one command each.
+"""The ``payments`` command.
 
-Most commands are calls of the HTTP API, made in this process on the files that the settings name, whether or not the
-API runs beside it; with ``--api-url`` the same calls go to an API elsewhere. So a command shows what the API shows, and
-there is one way to do anything. Long work on the journal itself (verify, export, backup, restore) is done on the files;
-so are the import and ``config check``.
+Most commands call the HTTP API: in this process, on the files that the settings name, whether or not the API runs; or
+elsewhere with ``--api-url``. So a command shows what the API shows. Work on the whole journal (verify, export, backup,
+restore), the import and ``config check`` use the files directly.
 
-``app``            the command line as a whole
-``calls``          the calls, made here or elsewhere
-``output``         tables for people (``tables``), ``--json`` for programs, exit codes
-``judging``        what would stop a start
-``files``          files for somebody, written whole or not at all
-``orchestrators``, ``sessions``, ``ledger``, ``payouts``, ``importing``, ``backups``, ``service``  the commands, by what
-                   they are about
-``demo``           all of it at work on one machine
+Not here: what the calls do (``payments.web``).
 
-May import every room but ``worker``. Not here: what the calls do (``payments.web``).
+Modules:
+
+``app``            the whole command line
+``options``        shared options: where calls go, ``--json``
+``calls``          API calls, in this process or elsewhere
+``output``         tables or JSON, and exit codes
+``tables``         tables for people
+``files``          writes output files, whole or not at all
+``orchestrators``  ``payments orchestrators``
+``sessions``       ``payments sessions``
+``explain``        ``payments sessions explain``
+``ledger``         ``payments ledger``
+``verifying``      ``payments ledger verify``
+``exporting``      ``payments ledger export``
+``payouts``        ``payments payouts``
+``payout_files``   the folder of payout files: which of them may still be unpaid
+``recording``      ``payments payouts record``
+``importing``      ``payments import``
+``backups``        ``payments backup``, ``payments restore``
+``service``        ``payments config check``, ``payments serve``, ``payments worker``
+``preflight``      what would stop a start
+``demo``           ``payments demo``: all of it at work on one machine
 """
 
 import sys

@@ -1,6 +1,6 @@
 """The edge's environment and ``.env`` -> one frozen ``EdgeSettings``, all problems reported together.
 
-The fields below are the only list of an edge's settings; the README's is made from them.
+The fields below are the only list of an edge's settings; the README beside this file is generated from them.
 """
 
 import socket

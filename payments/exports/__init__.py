@@ -1,18 +1,19 @@
-"""What other programs read of Payments: the ledger as CSV, JSON lines, hledger and beancount; payouts for a Safe.
+"""Text for other programs: the ledger as CSV, JSON lines, hledger and beancount; payouts for a Safe.
 
-Pure: entries in, text out. An entry comes as ``payments.domain.records.entry_record`` shows it, so amounts are the
-exact decimal strings of the journal and are never computed with. May import ``payments.domain``,
-``payments.strictjson`` and ``payments.errors``.
+Pure: entries in, text out. Entries come as ``payments.domain.records.entry_record`` makes them, so amounts are the
+exact decimal strings of the journal and nothing computes with them.
+
+Always true (``tests/exports``): the same entries make the same text; no two orchestrators share an account; text that a
+format cannot hold is escaped so that it can be recovered.
+
+Not here: where entries come from (``payments.store``), where the text goes (``payments.cli``).
+
+Modules:
 
 ``table``     CSV, safe to open in a spreadsheet
-``accounts``  what orchestrators, units and metadata are called in plain-text accounting
 ``postings``  hledger and beancount, double entry
-``airdrop``   the CSV that Safe's CSV Airdrop app reads, and what stands beside it
-
-Always true (``tests/exports``): the same entries make the same text; no two orchestrators share an account; what a
-format cannot hold as it is, is written so that it can be had back.
-
-Not here: where entries come from (``payments.store``), and where the text goes (``payments.cli``).
+``accounts``  names of orchestrators, units and metadata in plain-text accounting
+``airdrop``   the CSV that Safe's CSV Airdrop app reads, and the slip beside it
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

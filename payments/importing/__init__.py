@@ -1,18 +1,21 @@
-"""Taking over what another backend has kept.
+"""Moving in from another backend, livepeer-ops.
 
-Its files are read whole and never written. What comes of them is a plan, made without touching anything; carrying it
-out is a few commands that are recorded once however often they are tried, so that a crash half-way asks for nothing but
-the same import again. Nothing is guessed: what is malformed is named and stops the import before it writes.
+Always true: the other backend's files are read whole and never written. A plan is made first, without touching
+anything. Carrying it out is a few commands that are recorded once however often they are tried, so after a crash the
+same import completes. Nothing is guessed: the import names malformed input and stops before it writes.
 
-``amounts``       decimals of any length -> wei, and what is left below one; moments to the microsecond
-``livepeer_ops``  the files of a livepeer-ops backend -> ``Found``
-``journal``       its ledger journal, line by line -> what its changes add up to
-``report``        what is said of each thing that was found
-``orchestrators``, ``balances``, ``sessions``  what of ``Found`` is taken over, and what is not and why
-``plan``          all of it as one ``ImportPlan``, and carrying that out
+Not here: how a plan is shown (``payments.cli``).
 
-May import ``payments.errors``, ``payments.domain``, ``payments.fields``, ``payments.strictjson``,
-``payments.settings``, ``payments.registry`` and ``payments.store``. Not here: how a plan is shown (``payments.cli``).
+Modules:
+
+``livepeer_ops``   the files of a livepeer-ops backend
+``journal``        its ledger journal, line by line -> the sum of its changes
+``amounts``        decimals of any length -> wei and the rest below one; moments to the microsecond
+``orchestrators``  which registry records are taken over
+``balances``       which balances are taken over
+``sessions``       which sessions and power states go on
+``plan``           the whole import as one ``ImportPlan``, and carrying it out
+``report``         the wording of findings
 """
 
 from payments.importing.livepeer_ops import read_folder

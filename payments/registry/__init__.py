@@ -1,12 +1,18 @@
 """Orchestrator records, and attribution by address.
 
-``registry.json`` is a readable document that an operator may also edit by hand; it is read again whenever it changes,
-and only a sound one takes effect. May import ``payments.domain``, ``payments.disk`` and ``payments.errors``.
+``registry.json`` is a readable document that an operator may also edit by hand. It is read again whenever it changes,
+and takes effect only if it is valid.
 
-Always true: one ``host_public_ip`` belongs to one orchestrator; attribution is one look-up in a dictionary; a file that
-is broken is never overwritten, and the records that were in force before it stay in force.
+Always true: one ``host_public_ip`` belongs to one orchestrator; attribution is one look-up in a dictionary; a broken
+file is never overwritten, and the records from before it stay in force.
 
 Not here: what orchestrators earn (the journal knows).
+
+Modules:
+
+``document``  pure: ``registry.json`` <-> records
+``records``   one orchestrator's record, the same in ``registry.json`` and over HTTP
+``registry``  the records in force: read from ``registry.json``, changed in it
 """
 
 from payments.registry.document import read_document as read_records

@@ -1,16 +1,22 @@
-"""Where entries live: the one way to write, and the ways to read.
+"""Where entries live: the only way to write, and the ways to read.
 
-``engine_of`` is the only place that chooses an engine: where the ledger of some settings is kept, whether or not
-anybody has it open. ``open_store`` opens it. Nothing above this room knows of paths, offsets, lines or locks
-(``tests/test_import_map.py``).
+``engine_of`` is the only place that chooses an engine: it says where the ledger of some settings is, open or not.
+``open_store`` opens it. Nothing above this room knows of paths, offsets, lines or locks (``tests/test_import_map.py``).
 
 Always true, whatever the engine (``tests/store/test_contract.py``):
 
-* an entry is durable before the answer that rests on it is given, and an answer never rests on anything less;
+* an entry is durable before any answer that depends on it;
 * ``seq`` counts 1, 2, 3 … without a hole, over all processes that share the store;
 * the state is what ``domain.evolve`` makes of the entries, nothing else.
 
-Not here: what commands become (``payments.domain``) and who the orchestrators are (``payments.registry``).
+Not here: what commands become (``payments.domain``), who the orchestrators are (``payments.registry``).
+
+Modules:
+
+``protocol``  what every engine offers
+``queries``   queries over a state in memory
+``memory``    the reference engine, for tests and trials: a list in memory
+``file``      the embedded engine: files on a local disk
 """
 
 from collections.abc import Callable, Mapping

@@ -1,23 +1,25 @@
 """``ps-gateway``: stands between viewers and game hosts, and reports each viewer's connection to Payments.
 
-It runs in one process and one event loop, on aiohttp towards both sides; the reporter has threads of its own:
+It runs in one process and one event loop, on aiohttp towards both sides; the reporter has threads of its own.
 
-``routes``     which game host a request goes to, and what a file of routes may say; pure
-``headers``    which headers go on to the other side; pure
-``subscribe``  finds the streamer in Pixel Streaming's messages; pure
-``upstream``   connects to a game host, as a viewer's request asks for
-``ending``     how it ends: what a close may say; pure
-``side``       one of a viewer's two WebSockets: that of the viewer, or that to the game host
-``link``       both of them, each sending what the other one receives, from the first message to the end
-``pulse``      asks both sides of every link for signs of life
-``viewer``     an upgrade: from the request to the end of the session
-``pages``      everything else that is asked for goes through to the game host
-``front``      where all requests come in
-``metrics``    what is counted; ``admin``: health, metrics and the spool, on an address of their own
+Always true: a session is reported if and only if the game host has accepted the viewer; viewers are served whatever
+happens to Payments or the spool; messages are passed on to the byte; the memory of one viewer is bounded.
+
+Modules:
+
+``service``        the process: sockets, signals, reload, drain
+``front``          the entry of all requests: validates, picks the route
+``routes``         pure: which game host a request goes to, and the format of the file of routes
+``headers``        pure: which headers are passed on
+``viewer``         a WebSocket: from the upgrade request to the end of the session
+``pages``          passes plain HTTP through to the game host
+``upstream``       connects to game hosts
+``link``           a viewer and their game host: passes messages both ways until one of them leaves
+``side``           one of a link's two WebSockets
+``ending``         pure: how a link ends, and what a close frame may say
+``liveness``       pings both sides of every link, and ends links that do not answer
+``subscribe``      pure: finds the streamer in Pixel Streaming's messages
+``admin``          health, metrics and the spool, on an address of their own
+``metrics``        what is counted
 ``spool_command``  ``ps-gateway spool``, which asks ``admin``
-``service``    from the settings to the end of the process: sockets, signals, reload, drain
-
-Always true: no event is reported of a viewer whom the game host has not accepted, and none is forgotten of one whom
-it has; whatever becomes of Payments or of the spool, viewers are served. Messages are passed on to the byte, and the
-memory that one viewer can take is bounded. May import what ``payments.edge`` may.
 """

@@ -1,4 +1,4 @@
-"""Entry <-> line, checksum and chain. Pure; the format is specified in the package's docstring."""
+"""Entry <-> line, checksum and chain. Pure; FORMAT.rst specifies the format."""
 
 import re
 import sys

@@ -7,10 +7,9 @@ from textwrap import dedent
 
 import pytest
 
-import payments.store.file
 from payments.domain.money import format_eth
 from payments.store.file.store import FileStore
-from tests.harness import NOON_MS, event, file_store, journal_path, state_of
+from tests.harness import NOON_MS, ROOT, event, file_store, journal_path, state_of
 
 MINUTE_MS = 60_000
 
@@ -18,8 +17,8 @@ MINUTE_MS = 60_000
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
     """The script in the specification, in a file."""
-    said = payments.store.file.__doc__ or ""
-    body = said[said.index("    import gzip") : said.index("May import what")]
+    said = (ROOT / "payments" / "store" / "file" / "FORMAT.rst").read_text()
+    body = said[said.index("    import gzip") :]
     assert len(body.strip().splitlines()) < 25
     file = tmp_path / "check.py"
     file.write_text(dedent(body))
