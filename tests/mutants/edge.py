@@ -240,7 +240,7 @@ MUTANTS = (
     ),
     Mutant(
         "close-code-lost", "payments/edge/gateway/ending.py",
-        "EndCause.CLOSED, CloseFrame(code, last.extra or \"\"))", "EndCause.CLOSED, CloseFrame(1000, last.extra or \"\"))",
+        'EndCause.CLOSED, CloseFrame(code, last.extra or ""))', 'EndCause.CLOSED, CloseFrame(1000, last.extra or ""))',
         "tests/edge/gateway/test_closing.py",
     ),
     Mutant(

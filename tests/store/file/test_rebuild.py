@@ -35,7 +35,7 @@ STEPS = st.lists(
 
 
 def history(steps: Sequence[tuple[str, str, str, int, bool]]) -> list[Entry]:
-    """Entries of sessions that hosts come and go for and retention closes, of readings, and corrections of a balance."""
+    """Entries of sessions whose hosts come and go and that retention closes, of readings, and adjustments."""
     state, entries, now_ms = State(), list[Entry](), NOON_MS
     for session_id, kind, host, passed_ms, is_corrected in steps:
         now_ms += passed_ms
