@@ -1,4 +1,4 @@
-"""README.rst is what the code says: settings, commands, and a word on everything that can go wrong."""
+"""Generated parts of documents are up to date, and README.rst explains everything that can go wrong."""
 
 import re
 import subprocess
@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import payments_on_path
+from tests.harness import ROOT
 from tests.messages import GAP, messages, templates_in
-from tests.readme import README, filled, section
+from tests.readme import PARTS, filled, section
 
 WORDLESS = {
     "payments/cli/service.py": "``payments config check`` says it beforehand.",
@@ -43,7 +44,7 @@ FOREIGN = {
 @cache
 def terms() -> list[str]:
     """What is explained under "What to do when", with ``…`` for whatever stands there."""
-    lines = re.findall(r"^(``.+``)\n(?=    \S)", section("What to do when"), re.MULTILINE)
+    lines = re.findall(r"^(``.+``)\n(?=    \S)", section("README.rst", "What to do when"), re.MULTILINE)
     return [term for line in lines for term in re.findall("``(.+?)``", line)]
 
 
@@ -56,9 +57,9 @@ def is_explained(template: str) -> bool:
     return any(fits(term, template) for term in terms())
 
 
-def test_settings_and_commands_in_it_are_those_of_the_code() -> None:
-    """If not: ``python -m tests.readme`` writes them anew."""
-    assert README.read_text() == filled(README.read_text())
+@pytest.mark.parametrize("document", PARTS)
+def test_generated_parts_are_up_to_date(document: str) -> None:
+    assert (ROOT / document).read_text() == filled(document), "run python -m tests.readme"
 
 
 def test_everything_that_can_go_wrong_is_explained() -> None:
@@ -73,7 +74,7 @@ def test_everything_that_can_go_wrong_is_explained() -> None:
 
 def test_messages_without_words_of_their_own_are_few_and_explained_too() -> None:
     assert sorted(each.path for each in messages() if not each.templates) == sorted(WORDLESS)
-    said = " ".join(section("What to do when").split())
+    said = " ".join(section("README.rst", "What to do when").split())
     assert [each for each in WORDLESS.values() if each not in said] == []
 
 
@@ -107,7 +108,9 @@ def test_every_term_has_words_and_stands_there_once() -> None:
     ],
 )
 def test_the_line_for_bashrc_completes(tmp_path: Path, words: str, completed: list[str]) -> None:
-    line = re.findall(r"^    (eval .+)$", section("The ``payments`` command"), re.MULTILINE)
+    line = re.findall(
+        r"^    (eval .+)$", section("payments/cli/COMMANDS.rst", "The ``payments`` command"), re.MULTILINE
+    )
     assert len(line) == 1
     quoted = " ".join(f"'{word}'" for word in words.split(" "))
     script = f"{line[0]}\nCOMP_WORDS=({quoted}) COMP_CWORD={words.count(' ')}\n_payments_completion payments\n"

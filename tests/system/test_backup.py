@@ -56,7 +56,7 @@ class BackupFixture:
         """What became of the commands called ``name``."""
         clean = {each: value for each, value in self._environment.items() if not each.startswith("PAYMENTS_")}
         return subprocess.run(
-            ["sh", "-c", script("Backup and restore", name)],
+            ["sh", "-c", script("README.rst", "Backup and restore", name)],
             env={**clean, **self._settings, "PAYMENTS_DATA_DIR": str(self.data), "copy": str(copy or self.copy)},
             cwd=self._folder, capture_output=True, text=True, check=False,
         )  # fmt: skip

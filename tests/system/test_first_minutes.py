@@ -14,7 +14,7 @@ TITLE = "The first ten minutes"
 
 def pasted(server: Server, folder: Path, first_line: str, *changes: tuple[str, str]) -> str:
     """What the commands that begin with ``first_line`` print, run by a shell as they stand but for ``changes``."""
-    commands = script(TITLE, first_line)
+    commands = script("README.rst", TITLE, first_line)
     for old, new in (("http://127.0.0.1:8081", server.url), ("sleep 2", "sleep 0.2"), *changes):
         commands = commands.replace(old, new)
     clean = {name: value for name, value in payments_on_path(folder).items() if not name.startswith("PAYMENTS_")}

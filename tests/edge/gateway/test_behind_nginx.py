@@ -1,4 +1,4 @@
-"""The gateway behind nginx, with the lines that README.rst gives for that."""
+"""The gateway behind nginx, with the lines that payments/edge/README.rst gives for that."""
 
 import os
 import re
@@ -26,8 +26,9 @@ from tests.readme import section
 
 @contextmanager
 def in_front(folder: Path, gateway: GatewayProcess) -> Iterator[int]:
-    """nginx with README's lines; the port where it listens."""
-    lines = re.search(r"^    location / \{\n(?:        .+\n)+    \}\n", section("On an edge"), re.MULTILINE)
+    """nginx with the lines of payments/edge/README.rst; the port where it listens."""
+    said = section("payments/edge/README.rst", "TLS")
+    lines = re.search(r"^    location / \{\n(?:        .+\n)+    \}\n", said, re.MULTILINE)
     assert lines is not None
     port = free_port()
     place = substituted(dedent(lines[0]), {"127.0.0.1:8080": f"127.0.0.1:{gateway.port}"})
