@@ -53,7 +53,7 @@ def filled(document: str) -> str:
 def section(document: str, title: str) -> str:
     """The text under ``title`` in ``document``, up to the next title of its level or above."""
     text = (ROOT / document).read_text()
-    found = list(re.finditer(r"^(\S.*)\n(([=~-])\3{3,})\n", text, re.MULTILINE))
+    found = list(re.finditer(r"^(\S.*)\n(([=~-])\3{2,})\n", text, re.MULTILINE))
     levels = list(dict.fromkeys(each[3] for each in found))
     [own] = [each for each in found if each[1] == title]
     behind = [each for each in found if each.start() > own.start() and levels.index(each[3]) <= levels.index(own[3])]

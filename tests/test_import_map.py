@@ -114,7 +114,7 @@ ABOVE_THE_STORE = [
 ]
 
 TOP_LEVEL = {"setup.cfg", "setup.py", "wsgi.py", "payments", "worker", "tests", "deploy", "README.rst"}
-DOT_FILES = {".ci", ".dockerignore", ".env.example", ".gitignore", ".ruff.toml"}
+DOT_FILES = {".ci", ".dockerignore", ".env.example", ".github", ".gitignore", ".ruff.toml"}
 
 
 def test_top_level_is_the_users_card() -> None:

@@ -1,4 +1,4 @@
-"""What README.rst says of backup and restore, done with the very commands that stand there."""
+"""What deploy/README.rst says of backup and restore, done with the very commands that stand there."""
 
 import signal
 import subprocess
@@ -39,7 +39,7 @@ class BackupFixture:
         self._count = 1
 
     def take_copy(self) -> Path:
-        """A new copy, by the README."""
+        """A new copy, by the guide."""
         taken = self.copy
         self.follow("copy")
         self._count += 1
@@ -56,7 +56,7 @@ class BackupFixture:
         """What became of the commands called ``name``."""
         clean = {each: value for each, value in self._environment.items() if not each.startswith("PAYMENTS_")}
         return subprocess.run(
-            ["sh", "-c", script("README.rst", "Backup and restore", name)],
+            ["sh", "-c", script("deploy/README.rst", "Backup and restore", name)],
             env={**clean, **self._settings, "PAYMENTS_DATA_DIR": str(self.data), "copy": str(copy or self.copy)},
             cwd=self._folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
