@@ -10,12 +10,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from payments.store.file import __doc__ as specification
+from tests.harness import ROOT
 
 
 def _array(first: str) -> tuple[str, ...]:
     """What the specification says to stand in the array that begins with ``first``, in this order."""
-    found = re.search(rf"its (``{first}``(?:,\s+``\w+``)+\s+and\s+``\w+``)", specification or "")
+    specification = (ROOT / "payments" / "store" / "file" / "FORMAT.rst").read_text()
+    found = re.search(rf"of (``{first}``(?:,\s+``\w+``)+\s+and\s+``\w+``)", specification)
     assert found
     return tuple(re.findall(r"``(\w+)``", found[1]))
 
