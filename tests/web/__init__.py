@@ -1,0 +1,6 @@
+"""The HTTP API.
+
+Modules:
+
+``helpers``  malformed requests, and what every answer must look like
+"""

@@ -1,0 +1,9 @@
+"""The file engine: processes, faults, damage, crashes.
+
+Modules:
+
+``history``         a journal of sixteen entries, with its whole story, to be damaged
+``golden_history``  how the golden files of format version 1 were made
+``member``          one of several processes on the same files
+``crash``           crash states
+"""
