@@ -102,6 +102,12 @@ def test_readme_is_a_front_page() -> None:
 
 
 @pytest.mark.parametrize("document", PRESENT)
+def test_lines_are_short(document: str) -> None:
+    text = (ROOT / document).read_text().partition("\nWhat to do when\n")[0]
+    assert [line for line in text.splitlines() if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("document", PRESENT)
 def test_files_named_exist(document: str) -> None:
     here = (ROOT / document).parent
     missing = []
