@@ -13,7 +13,7 @@ Modules:
 ``backlog``       undelivered events in order, and the last event of each open session; in memory
 ``dropping``      pure: which heartbeats to drop when the spool is full
 ``delivery``      sends the spool's events to Payments, in order and in batches
-``calling``       calls to Payments: one connection, no redirects, no proxies, bounded time and size
+``client``        HTTP client for Payments: one connection, no redirects, no proxies, bounded time and size
 ``verdicts``      pure: what an answer of Payments means for the events that were sent
 ``backoff``       pure: how long to wait before the next try
 ``events``        pure: an event to be delivered, and a dead letter

@@ -1,6 +1,6 @@
-"""What is on its way to Payments, in order, and the last that is known of each session that is open. In memory only.
+"""Undelivered events in order, and the latest event of each open session. In memory only.
 
-One thread at a time (the caller's care). Not here: the disk (``payments.edge.database``), and what Payments says
+Not thread-safe; callers must serialise. Not here: the disk (``payments.edge.database``) and sending
 (``payments.edge.delivery``).
 """
 
@@ -9,133 +9,135 @@ from collections.abc import Callable, Iterable, Sequence
 
 from payments.domain.sessions import END
 from payments.edge.dropping import heartbeats_to_drop
-from payments.edge.events import Spooled
+from payments.edge.events import SpooledEvent
 
 
-class _Trail:
+class _SessionState:
     """What is known of one session.
 
     Attributes:
-        last: its newest event; ``settled_ms``: the moment of the last that is not pending any more, or ``None``.
+        latest: its newest event.
+        settled_ms: time of its last event that is no longer pending; ``None``: all are pending.
     """
 
-    __slots__ = ("last", "settled_ms")
+    __slots__ = ("latest", "settled_ms")
 
-    def __init__(self, last: Spooled) -> None:
-        self.last = last
+    def __init__(self, latest: SpooledEvent) -> None:
+        self.latest = latest
         self.settled_ms: int | None = None
 
     @property
     def is_over(self) -> bool:
-        """Whether Payments knows its end."""
-        return self.last.kind == END and not self.last.is_pending
+        """Whether the end of the session is delivered."""
+        return self.latest.kind == END and not self.latest.is_pending
 
 
 class Backlog:
-    """The events in their order.
+    """All events that the spool keeps.
 
     Attributes:
-        pending: how many are pending; ``kept_bytes``: what those that are kept take up.
+        pending: number of pending events.
+        kept_bytes: size of all kept events on disk.
     """
 
-    def __init__(self, forget: Callable[[Spooled], None]) -> None:
-        """``forget`` is told of each event that is kept no longer."""
+    def __init__(self, release: Callable[[SpooledEvent], None]) -> None:
+        """``release`` is called with each event that need not be kept any longer."""
         self.pending = 0
         self.kept_bytes = 0
-        self._forget = forget
-        self._order: deque[Spooled] = deque()
-        self._trails: dict[str, _Trail] = {}
+        self._release = release
+        self._order: deque[SpooledEvent] = deque()
+        self._sessions: dict[str, _SessionState] = {}
 
-    def add(self, event: Spooled) -> None:
-        """Put ``event`` behind the others: the newest of its session, unless a newer one is here already."""
+    def add(self, event: SpooledEvent) -> None:
+        """Append ``event``. It becomes the latest of its session, unless a newer one is known."""
         self._append(event)
         if event.is_resent:
             return
-        trail = self._trails.setdefault(event.session_id, _Trail(event))
-        before = trail.last
+        session = self._sessions.setdefault(event.session_id, _SessionState(event))
+        before = session.latest
         if event.seq > before.seq:
-            trail.last = event
+            session.latest = event
         if not event.is_pending:
-            trail.settled_ms = event.occurred_ms
+            session.settled_ms = event.occurred_ms
         for each in (before, event):
-            self._let_go(each)
+            self._release_if_unneeded(each)
 
-    def add_again(self, event: Spooled) -> None:
-        """Put ``event``, which was a dead letter, behind the others; it says nothing new of its session."""
+    def add_resent(self, event: SpooledEvent) -> None:
+        """Append a former dead letter. It never becomes the latest event of its session."""
         event.is_resent = True
         self._append(event)
 
-    def _append(self, event: Spooled) -> None:
+    def _append(self, event: SpooledEvent) -> None:
         self.kept_bytes += event.size_bytes
         if event.is_pending:
             self.pending += 1
             self._order.append(event)
 
-    def put_first(self, events: Sequence[Spooled]) -> list[Spooled]:
-        """Put those of ``events`` before all others that are not here yet, and return them."""
+    def prepend_new(self, events: Sequence[SpooledEvent]) -> list[SpooledEvent]:
+        """Put the events that are not here yet before all others; return them."""
         known = {event.event_id for event in self.kept()}
-        found = [event for event in events if event.event_id not in known]
+        new = [event for event in events if event.event_id not in known]
         behind, self._order = self._order, deque()
-        for event in found:
+        for event in new:
             self.add(event)
         self._order.extend(behind)
-        return found
+        return new
 
-    def kept(self) -> list[Spooled]:
-        """All that are kept, in their order."""
-        settled = [trail.last for trail in self._trails.values() if not trail.last.is_pending]
+    def kept(self) -> list[SpooledEvent]:
+        """All kept events: first the settled ones, then the pending ones in order."""
+        settled = [session.latest for session in self._sessions.values() if not session.latest.is_pending]
         return settled + [event for event in self._order if event.is_pending]
 
-    def batch(self, most_events: int, may_go: Callable[[Spooled], bool]) -> list[Spooled]:
-        """The next ones to send, in flight from now on; up to the first that may not go."""
+    def batch(self, max_events: int, is_sendable: Callable[[SpooledEvent], bool]) -> list[SpooledEvent]:
+        """The next events to send, now marked as in flight. Stops at the first that is not sendable."""
         while self._order and not self._order[0].is_pending:
             self._order.popleft()
-        found: list[Spooled] = []
+        batch: list[SpooledEvent] = []
         for event in self._order:
             if not event.is_pending:
                 continue
-            if len(found) == most_events or not may_go(event):
+            if len(batch) == max_events or not is_sendable(event):
                 break
             event.in_flight = True
-            found.append(event)
-        return found
+            batch.append(event)
+        return batch
 
-    def land(self, events: Iterable[Spooled]) -> None:
-        """``events`` are in flight no longer; what became of them is for ``settle`` to say."""
+    def clear_in_flight(self, events: Iterable[SpooledEvent]) -> None:
+        """Mark ``events`` as no longer in flight, whatever the result was."""
         for event in events:
             event.in_flight = False
 
-    def settle(self, events: Iterable[Spooled]) -> None:
-        """``events`` are delivered, or refused for good: they are pending no longer."""
+    def settle(self, events: Iterable[SpooledEvent]) -> None:
+        """Mark ``events`` as no longer pending: delivered, or dead letters."""
         for event in events:
             if event.is_pending:
-                if trail := self._trails.get(event.session_id):
-                    trail.settled_ms = event.occurred_ms
-                self._take_out(event)
+                if session := self._sessions.get(event.session_id):
+                    session.settled_ms = event.occurred_ms
+                self._no_longer_pending(event)
 
     def drop_heartbeats(self, needed_bytes: int) -> int:
-        """Leave heartbeats out that take up ``needed_bytes``, as far as that goes; how many."""
+        """Drop heartbeats that take up ``needed_bytes``, or as many as allowed; return their number."""
         before_ms = {
-            name: trail.settled_ms for name, trail in self._trails.items() if trail.settled_ms is not None
+            name: session.settled_ms for name, session in self._sessions.items() if session.settled_ms is not None
         }  # fmt: skip
         dropped = heartbeats_to_drop([event for event in self._order if event.is_pending], before_ms, needed_bytes)
         for event in dropped:
-            self._take_out(event)
+            self._no_longer_pending(event)
         self._order = deque(event for event in self._order if event.is_pending)
         return len(dropped)
 
-    def _take_out(self, event: Spooled) -> None:
+    def _no_longer_pending(self, event: SpooledEvent) -> None:
         event.is_pending = event.in_flight = False
         self.pending -= 1
-        self._let_go(event)
+        self._release_if_unneeded(event)
 
-    def _let_go(self, event: Spooled) -> None:
-        """Keep ``event`` no longer, unless it is still needed; nor the trail of a session that is over."""
-        trail = self._trails.get(event.session_id)
-        if trail is not None and trail.is_over:
-            del self._trails[event.session_id]
-            trail = None
-        if event.is_kept and not event.is_pending and (trail is None or trail.last is not event):
+    def _release_if_unneeded(self, event: SpooledEvent) -> None:
+        """Stop keeping ``event`` unless it is still needed, and forget its session if that is over."""
+        session = self._sessions.get(event.session_id)
+        if session is not None and session.is_over:
+            del self._sessions[event.session_id]
+            session = None
+        if event.is_kept and not event.is_pending and (session is None or session.latest is not event):
             event.is_kept = False
             self.kept_bytes -= event.size_bytes
-            self._forget(event)
+            self._release(event)

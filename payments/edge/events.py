@@ -1,4 +1,4 @@
-"""An event on its way to Payments, and one that Payments has refused. Pure."""
+"""An undelivered event, and a dead letter. Pure."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from payments.domain.times import format_time
 from payments.errors import Rejected
 
 _ROW_BYTES = 36
-"""What a row of the spool takes up beside its texts."""
+"""Size of a row in the spool, without its texts."""
 
 
 class SessionLabels(NamedTuple):
-    """What a session says of itself in each of its events, as far as it is known; ``None``: not said."""
+    """Fields that all events of a session share; ``None``: unknown, and left out."""
 
     session_id: str
     edge_id: str
@@ -22,34 +22,35 @@ class SessionLabels(NamedTuple):
     streamer_id: str | None
 
 
-class Spooled:
-    """An event on its way.
+class SpooledEvent:
+    """An event that the spool keeps.
 
     Attributes:
-        said: what its session says of itself.
-        kind: ``start``, ``heartbeat`` or ``end``; ``seq``: its number within the session.
+        labels: the fields that it shares with its session.
+        kind: ``start``, ``heartbeat`` or ``end``.
+        seq: its number within the session.
         occurred_ms: when it happened, milliseconds since the epoch.
-        position: its number in the spool; 0: it was never written there.
-        size_bytes: what it takes up there.
-        is_pending: neither delivered nor refused nor dropped.
-        is_kept: pending, or else the last that is known of a session that is open.
-        is_resent: it was a dead letter. Its session may have gone on since, or have ended.
-        in_flight: being sent right now.
+        position: its number in the spool; 0: not written to disk yet.
+        size_bytes: its size in the spool.
+        is_pending: not yet delivered, dead or dropped.
+        is_kept: pending, or the latest event of an open session.
+        is_resent: it was a dead letter, so its session may have continued or ended since.
+        in_flight: being sent now.
     """
 
     __slots__ = (
-        "event_id", "in_flight", "is_kept", "is_pending", "is_resent", "kind", "occurred_ms", "position", "said", "seq",
-        "size_bytes",
+        "event_id", "in_flight", "is_kept", "is_pending", "is_resent", "kind", "labels", "occurred_ms", "position",
+        "seq", "size_bytes",
     )  # fmt: skip
 
-    def __init__(self, said: SessionLabels, kind: str, seq: int, occurred_ms: int, event_id: str) -> None:
-        self.said = said
+    def __init__(self, labels: SessionLabels, kind: str, seq: int, occurred_ms: int, event_id: str) -> None:
+        self.labels = labels
         self.kind = kind
         self.seq = seq
         self.occurred_ms = occurred_ms
         self.event_id = event_id
         self.position = 0
-        texts = (kind, event_id, said.session_id, said.edge_id, said.upstream_addr, said.streamer_id)
+        texts = (kind, event_id, labels.session_id, labels.edge_id, labels.upstream_addr, labels.streamer_id)
         self.size_bytes = _ROW_BYTES + sum(len(text.encode()) for text in texts if text)
         self.is_pending = True
         self.is_kept = True
@@ -58,36 +59,36 @@ class Spooled:
 
     @property
     def session_id(self) -> str:
-        return self.said.session_id
+        return self.labels.session_id
 
-    def followed_by(self, kind: str, event_id: str) -> "Spooled":
-        """The event ``kind`` of its session right after it, at the same moment."""
-        return Spooled(self.said, kind, self.seq + 1, self.occurred_ms, event_id)
+    def followed_by(self, kind: str, event_id: str) -> "SpooledEvent":
+        """The session's next event, at the same time."""
+        return SpooledEvent(self.labels, kind, self.seq + 1, self.occurred_ms, event_id)
 
     def body(self) -> bytes:
-        """The JSON that Payments gets."""
-        said = {name: value for name, value in self.said._asdict().items() if value is not None}
-        said |= {"event": self.kind, "seq": self.seq, "event_id": self.event_id}
-        return orjson.dumps({**said, "occurred_at": format_time(self.occurred_ms)})
+        """The JSON that is sent to Payments."""
+        fields = {name: value for name, value in self.labels._asdict().items() if value is not None}
+        fields |= {"event": self.kind, "seq": self.seq, "event_id": self.event_id}
+        return orjson.dumps({**fields, "occurred_at": format_time(self.occurred_ms)})
 
 
 class DeadLetter(NamedTuple):
-    """An event that Payments has refused for good.
+    """An event that Payments has rejected for good.
 
     Attributes:
-        reason: why.
-        rejected_ms: when that was written down, milliseconds since the epoch.
-        number: by which it is called; 0: not written yet.
+        reason: why, in Payments' words.
+        rejected_ms: when, milliseconds since the epoch.
+        number: its number for ``ps-gateway spool resend``; 0: not written to disk yet.
     """
 
-    event: Spooled
+    event: SpooledEvent
     reason: str
     rejected_ms: int = 0
     number: int = 0
 
 
-def chosen(letters: Sequence[DeadLetter], numbers: Collection[int] | None) -> Sequence[DeadLetter]:
-    """Those of these ``numbers``, or all. Raises ``Rejected`` where one of the numbers is not there."""
+def select_letters(letters: Sequence[DeadLetter], numbers: Collection[int] | None) -> Sequence[DeadLetter]:
+    """The letters with these ``numbers``; ``None``: all. Raises ``Rejected`` if a number does not exist."""
     if numbers is None:
         return letters
     if missing := set(numbers) - {letter.number for letter in letters}:
@@ -95,11 +96,11 @@ def chosen(letters: Sequence[DeadLetter], numbers: Collection[int] | None) -> Se
     return [letter for letter in letters if letter.number in numbers]
 
 
-def to_lines(letters: Sequence[DeadLetter], pending: Sequence[Spooled]) -> Iterator[bytes]:
-    """What is in a spool, as lines of JSON."""
+def to_json_lines(letters: Sequence[DeadLetter], pending: Sequence[SpooledEvent]) -> Iterator[bytes]:
+    """The contents of a spool as JSON lines."""
     for letter in letters:
-        said = {"number": letter.number, "rejected_at": format_time(letter.rejected_ms), "reason": letter.reason}
+        fields = {"number": letter.number, "rejected_at": format_time(letter.rejected_ms), "reason": letter.reason}
         event = orjson.Fragment(letter.event.body())
-        yield orjson.dumps({"state": "dead_letter", **said, "event": event}, option=orjson.OPT_APPEND_NEWLINE)
+        yield orjson.dumps({"state": "dead_letter", **fields, "event": event}, option=orjson.OPT_APPEND_NEWLINE)
     for each in pending:
         yield b'{"state":"pending","event":%b}\n' % each.body()

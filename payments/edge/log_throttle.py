@@ -1,25 +1,25 @@
-"""Saying a thing once, and then every few minutes while it lasts: a log that is full of one line hides the others."""
+"""Logs a lasting problem once, then every 5 minutes, so that it does not bury other lines."""
 
 from collections.abc import Callable
 
-_EVERY_S = 300
+_INTERVAL_S = 300
 
 
 class LogThrottle:
-    """Remembers what was said when."""
+    """Remembers when each problem was last logged, by a key of the caller's choice."""
 
     def __init__(self, monotonic_s: Callable[[], float]) -> None:
         self._monotonic_s = monotonic_s
-        self._said_s: dict[str, float] = {}
+        self._logged_s: dict[str, float] = {}
 
-    def allow(self, what: str) -> bool:
-        """Whether to say it now; then it counts as said."""
+    def allow(self, key: str) -> bool:
+        """Whether to log the problem now. If so, it counts as logged."""
         now_s = self._monotonic_s()
-        if now_s - self._said_s.get(what, -_EVERY_S) < _EVERY_S:
+        if now_s - self._logged_s.get(key, -_INTERVAL_S) < _INTERVAL_S:
             return False
-        self._said_s[what] = now_s
+        self._logged_s[key] = now_s
         return True
 
-    def clear(self, what: str) -> bool:
-        """It does not last any longer; whether it was said, and so the end of it is worth a word."""
-        return self._said_s.pop(what, None) is not None
+    def clear(self, key: str) -> bool:
+        """The problem is over. Returns whether it was logged, so that its end should be logged too."""
+        return self._logged_s.pop(key, None) is not None

@@ -1,9 +1,9 @@
 """What a gateway calls: ``Reporter``, and one ``ReportedSession`` for each viewer.
 
-An event goes from the caller's thread into a queue; one thread writes what is there to the spool and syncs it, another
-sends what is synced. A caller never waits for a disk or for the network, and none of their troubles reaches it. A
-kill -9 in the milliseconds before an event is written costs that event: a start, and Payments has never heard of the
-session; an end, and the next start of the reporter ends the session where it was last heard of.
+The caller's thread puts an event into a queue. One thread writes the queue to the spool and syncs it; another sends
+what is synced. A caller never waits for the disk or the network and never sees their errors. A kill -9 in the
+milliseconds before an event is written loses that event: without its start, Payments never hears of a session; without
+its end, the reporter's next start ends the session at its last known moment.
 """
 
 import logging
@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from payments.clock import monotonic_s, now_ms
 from payments.domain.sessions import HEARTBEAT
-from payments.edge.calling import Caller
+from payments.edge.client import PaymentsClient
 from payments.edge.delivery import Delivery
-from payments.edge.events import DeadLetter, Spooled
+from payments.edge.events import DeadLetter, SpooledEvent
 from payments.edge.log_throttle import LogThrottle
 from payments.edge.sessions import ReportedSession, Sessions
 from payments.edge.settings import EdgeSettings
@@ -28,33 +28,34 @@ __all__ = ["ReportedSession", "Reporter", "Status"]
 log = logging.getLogger(__name__)
 
 _GATHER_S = 0.02
-"""How long starts and ends wait for others, to share a sync: a sync may take as long."""
+"""How long starts and ends wait for others, to share a sync, which may take as long itself."""
 
 _LOOK_S = (0.2, 1.0)
-"""How often, at most and at least, the writer looks for heartbeats and at the disk when no viewer comes or goes."""
+"""Shortest and longest time between checks for due heartbeats and of the disk while no viewer comes or goes."""
 
 _SYNC_S = 1.0
-"""How long a heartbeat may wait for a sync, and so for being sent."""
+"""How long a heartbeat may wait to be synced; it is sent after that."""
 
 
 class Status(NamedTuple):
-    """How the reporter fares, since it was started.
+    """State of the reporter, and counts since its start.
 
     Attributes:
-        open: sessions that have begun and not ended.
-        pending: events that are not delivered yet.
-        delivered: events that Payments has taken; ``rejected``: those that it refused for good.
-        dropped: heartbeats that were left out because the spool was full.
-        spool_bytes: what the spool takes up on disk.
-        last_error: why delivery, or the spool, does not do at present; ``None`` while all is well.
-        last_delivered_ms: when Payments last took an event, milliseconds since the epoch; ``None``: not yet.
-        spool_error: why the spool cannot be written at present; ``None`` while it can.
+        open: open sessions.
+        pending: undelivered events.
+        delivered: events that Payments accepted.
+        dead_letters: events that Payments rejected for good.
+        dropped: heartbeats dropped because the spool was full.
+        spool_bytes: size of the spool on disk.
+        last_error: why the spool or delivery fails now; ``None`` while both work.
+        last_delivered_ms: when Payments last accepted an event, milliseconds since the epoch; ``None``: not yet.
+        spool_error: why the spool cannot be written now; ``None`` while it can.
     """
 
     open: int
     pending: int
     delivered: int
-    rejected: int
+    dead_letters: int
     dropped: int
     spool_bytes: int
     last_error: str | None
@@ -63,7 +64,7 @@ class Status(NamedTuple):
 
 
 class Reporter:
-    """Tells Payments of sessions: that they begin, go on, and end. Thread-safe; no call waits for the network."""
+    """Reports sessions to Payments: start, heartbeats, end. Thread-safe; only ``close`` waits for the network."""
 
     def __init__(
         self,
@@ -72,16 +73,16 @@ class Reporter:
         *,
         monotonic: Callable[[], float] = monotonic_s,
     ) -> None:
-        """``clock``: milliseconds since the Unix epoch; ``monotonic``: seconds, by a clock that is never set."""
+        """``clock``: milliseconds since the Unix epoch; ``monotonic``: seconds of a clock that is never adjusted."""
         self._monotonic_s = monotonic
-        self._inbox: deque[Spooled] = deque()
+        self._inbox: deque[SpooledEvent] = deque()
         self._sessions = Sessions(
-            settings.edge_id, settings.beat_s, self._put, clock=clock, monotonic=monotonic
+            settings.edge_id, settings.heartbeat_interval_s, self._put, clock=clock, monotonic=monotonic
         )  # fmt: skip
         self._spool = Spool(settings.spool_dir, settings.spool_bytes, clock=clock, monotonic=monotonic)
-        self._caller = Caller(settings)
+        self._client = PaymentsClient(settings)
         self._delivery = Delivery(
-            self._spool, self._caller, clock=clock, monotonic=monotonic, random=random.random
+            self._spool, self._client, clock=clock, monotonic=monotonic, random=random.random
         )  # fmt: skip
         self._throttle = LogThrottle(monotonic)
         self._synced_s = monotonic()
@@ -92,10 +93,10 @@ class Reporter:
         self._sender = threading.Thread(target=self._send_on, name="reporter-delivery", daemon=True)
 
     def start(self) -> None:
-        """Take over the spool, with what a crash has left in it, and begin to deliver. Once.
+        """Open the spool, with what a crash left in it, and start to deliver. Call it once.
 
-        Raises ``Misconfigured`` where another reporter has the spool. Any other trouble with it is logged, is in
-        ``status``, and passes with its cause.
+        Raises ``Misconfigured`` if another reporter has the spool. Other errors of the spool are logged and shown in
+        ``status``; the reporter retries until they are gone.
         """
         self._spool.open()
         self._writer.start()
@@ -106,21 +107,21 @@ class Reporter:
         upstream_addr: str,
         upstream_port: int | None,
         streamer_id: str | None = None,
-        evidence: Callable[[], int] | None = None,
+        last_seen_ms: Callable[[], int] | None = None,
     ) -> ReportedSession:
-        """A viewer is connected to the game host at that IP: the session has begun.
+        """Start the session of a viewer who is now connected to the game host at that IP.
 
-        What Payments would refuse is left out, with a line in the log. ``evidence`` says until when (milliseconds since
-        the epoch) the viewer is known to have been there: a heartbeat claims no more than that. It is called in the
-        reporter's thread, and must not wait. ``None``: until now.
+        Values that Payments would reject are left out and logged. ``last_seen_ms`` returns when (milliseconds since the
+        epoch) the viewer was last known to be connected; a heartbeat claims time up to then only. It is called in the
+        reporter's thread and must not block. ``None``: heartbeats claim time up to now.
         """
-        return self._sessions.begin(upstream_addr, upstream_port, streamer_id, evidence)
+        return self._sessions.begin(upstream_addr, upstream_port, streamer_id, last_seen_ms)
 
     def close(self, timeout_s: float) -> bool:
-        """Deliver what there is, for up to ``timeout_s``; whether all was delivered. Once, and nothing comes after it.
+        """Deliver pending events for up to ``timeout_s``; return whether all are delivered. Call it once, last.
 
-        What is not delivered stays in the spool for the next start. Ends no session: those that are open then are ended
-        by the next start, where they were last heard of.
+        Undelivered events stay in the spool for the next start. Sessions that are still open are ended by the next
+        start, at their last known moment.
         """
         self._deadline_s = self._monotonic_s() + timeout_s
         self._closing.set()
@@ -134,34 +135,34 @@ class Reporter:
         if self._writer.ident is not None:
             self._spool.close(max(0.1, self._deadline_s - self._monotonic_s()))
         if not self._sender.is_alive():
-            self._caller.close()
+            self._client.close()
         return is_all
 
     def status(self) -> Status:
-        """How it fares. Waits for nothing."""
+        """Never blocks."""
         return Status(
             self._sessions.open,
             len(self._inbox) + self._spool.pending,
             self._spool.delivered,
-            self._spool.rejected,
+            self._spool.dead_letters,
             self._spool.dropped,
             self._spool.size_bytes,
-            self._spool.trouble or self._delivery.trouble,
+            self._spool.error or self._delivery.error,
             self._spool.delivered_ms,
-            self._spool.trouble,
+            self._spool.error,
         )
 
-    def contents(self) -> tuple[list[DeadLetter], list[Spooled]]:
-        """As ``Spool.contents``, which waits for the disk."""
+    def contents(self) -> tuple[list[DeadLetter], list[SpooledEvent]]:
+        """See ``Spool.contents``. Waits for the disk."""
         return self._spool.contents()
 
-    def revive(self, numbers: Collection[int] | None) -> int:
-        """As ``Spool.revive``, which waits for the disk."""
-        count = self._spool.revive(numbers)
+    def resend(self, numbers: Collection[int] | None) -> int:
+        """See ``Spool.resend``. Waits for the disk."""
+        count = self._spool.resend(numbers)
         self._sendable.set()
         return count
 
-    def _put(self, event: Spooled) -> None:
+    def _put(self, event: SpooledEvent) -> None:
         if self._written.is_set():
             if self._throttle.allow("late"):
                 log.error("the reporter is closed: an event of a session came too late, and is not reported")
@@ -173,7 +174,7 @@ class Reporter:
     def _write_on(self) -> None:
         while not self._closing.is_set():
             least_s, most_s = _LOOK_S
-            next_s = self._sessions.next_s()
+            next_s = self._sessions.until_next_s()
             if self._filled.wait(most_s if next_s is None else min(max(next_s, least_s), most_s)):
                 self._closing.wait(_GATHER_S)
             self._filled.clear()
@@ -184,7 +185,7 @@ class Reporter:
 
     def _write(self) -> None:
         if not self._closing.is_set():
-            self._sessions.beat()
+            self._sessions.put_due_heartbeats()
         events = [self._inbox.popleft() for _ in range(len(self._inbox))]
         self._spool.add(events)
         now_s = self._monotonic_s()
@@ -215,10 +216,10 @@ class Reporter:
         return self._delivery.step(self._deadline_s - self._monotonic_s())
 
     def _guarded(self, turn: Callable[[], float | None]) -> float | None:
-        """One turn of a thread's work, which must go on whatever happens in it."""
+        """Do one turn of a thread's work. The thread survives any exception."""
         try:
             return turn()
         except Exception:
-            # A defect of ours that one event brings about must not end the reporting of all others.
+            # A bug that one event triggers must not stop the reporting of all others.
             log.exception("a defect in the reporter")
             return _LOOK_S[1]

@@ -1,7 +1,7 @@
-"""The sessions that are open: their events are numbered and stamped here, and their heartbeats fall due. Thread-safe.
+"""Open sessions: numbers and timestamps their events, and knows when heartbeats are due. Thread-safe.
 
-A session's time is the system's clock at its start, and from there on what a clock that is never set says has passed:
-the clock may be set while a viewer watches, and still no second is billed that was not one.
+A session takes the system's clock at its start and adds monotonic time from there on. So adjusting the clock while a
+viewer watches neither adds nor removes billed time.
 """
 
 import logging
@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from marshmallow import ValidationError
 
 from payments.domain.sessions import END, HEARTBEAT, START
-from payments.edge.events import SessionLabels, Spooled
+from payments.edge.events import SessionLabels, SpooledEvent
 from payments.events import EventSchema
 from payments.fields import Strict
 
@@ -26,77 +26,77 @@ _EARLY_S = 0.2
 
 
 class ReportedSession:
-    """One viewer's connection. Thread-safe; nothing here waits, and nothing raises.
+    """One viewer's connection. Thread-safe; its methods neither block nor raise.
 
     Attributes:
-        first_beat_s: how long after its start its first heartbeat is due; the others follow at the interval.
+        first_heartbeat_s: seconds from its start to its first heartbeat; the others follow at the interval.
     """
 
     def __init__(
         self,
         sessions: "Sessions",
-        said: SessionLabels,
+        labels: SessionLabels,
         begun_ms: int,
-        first_beat_s: float,
-        evidence: Callable[[], int] | None,
+        first_heartbeat_s: float,
+        last_seen_ms: Callable[[], int] | None,
     ) -> None:
-        self.session_id = said.session_id
-        self.first_beat_s = first_beat_s
+        self.session_id = labels.session_id
+        self.first_heartbeat_s = first_heartbeat_s
         self._sessions = sessions
-        self._said = said
-        self._evidence = evidence
+        self._labels = labels
+        self._last_seen_ms = last_seen_ms
         self._begun_ms = self._last_ms = begun_ms
         self._begun_s = sessions.monotonic_s()
         self._seq = 0
         self._is_over = False
 
     def set_streamer(self, streamer_id: str) -> None:
-        """Name what the viewer watches; told with the session's next event."""
-        streamer_id = _usable("streamer_id", streamer_id)
+        """Set the streamer that the viewer watches; the session's next event reports it."""
+        streamer_id = _valid_or_none("streamer_id", streamer_id)
         if streamer_id is not None:
-            self._said = self._said._replace(streamer_id=streamer_id)
+            self._labels = self._labels._replace(streamer_id=streamer_id)
 
     def end(self, at_ms: int | None = None) -> None:
-        """The viewer is gone, since ``at_ms`` (milliseconds since the epoch; ``None``: now). Later calls do nothing."""
+        """The viewer left at ``at_ms`` (milliseconds since the epoch; ``None``: now). Later calls do nothing."""
         self._sessions.add(self, END, at_ms)
 
-    def _next(self, kind: str, at_ms: int | None) -> Spooled:
-        """Its next event; never before the last one, whatever ``at_ms`` or the clock says."""
+    def _next(self, kind: str, at_ms: int | None) -> SpooledEvent:
+        """Make its next event. Its time is never before that of the last one, whatever ``at_ms`` or the clock says."""
         moment_ms = self._begun_ms + round((self._sessions.monotonic_s() - self._begun_s) * 1000)
         if at_ms is not None:
-            # As an age: by this session's time, which is not the clock's any more once that was set.
+            # Use the age: this session's time differs from the clock's once the clock was adjusted.
             moment_ms -= max(0, self._sessions.clock() - at_ms)
         self._last_ms = max(self._last_ms, moment_ms)
         self._seq += 1
-        return Spooled(self._said, kind, self._seq, self._last_ms, str(uuid4()))
+        return SpooledEvent(self._labels, kind, self._seq, self._last_ms, str(uuid4()))
 
 
 class Sessions:
-    """All of them.
+    """All open sessions.
 
     Attributes:
-        open: how many have begun and not ended.
+        open: their number.
     """
 
     def __init__(
         self,
         edge_id: str,
         heartbeat_s: float,
-        put: Callable[[Spooled], None],
+        put: Callable[[SpooledEvent], None],
         *,
         clock: Callable[[], int],
         monotonic: Callable[[], float],
-        mint: Callable[[], UUID] = uuid4,
+        new_id: Callable[[], UUID] = uuid4,
     ) -> None:
-        """``put`` is given each event, those of one session in their order; it must not wait. ``mint`` makes ids."""
+        """``put`` is called with each event, in order within a session; it must not block."""
         self.open = 0
         self.clock = clock
         self.monotonic_s = monotonic
         self._edge_id = edge_id
         self._heartbeat_s = heartbeat_s
         self._put = put
-        self._mint = mint
-        self._guard = threading.Lock()
+        self._new_id = new_id
+        self._lock = threading.Lock()
         self._due: list[tuple[float, str, ReportedSession]] = []
 
     def begin(
@@ -104,30 +104,30 @@ class Sessions:
         upstream_addr: str,
         upstream_port: int | None,
         streamer_id: str | None,
-        evidence: Callable[[], int] | None,
+        last_seen_ms: Callable[[], int] | None,
     ) -> ReportedSession:
-        """A session that begins now."""
-        session_id = self._mint()
-        said = SessionLabels(
+        """Start a session now."""
+        session_id = self._new_id()
+        labels = SessionLabels(
             str(session_id),
             self._edge_id,
-            # What is behind % says by which network card a neighbour is reached, which is of no use elsewhere.
-            _usable("upstream_addr", upstream_addr.partition("%")[0]),
-            None if upstream_port is None else _usable("upstream_port", upstream_port),
-            None if streamer_id is None else _usable("streamer_id", streamer_id),
+            # The zone after % names a network interface of this machine; it means nothing elsewhere.
+            _valid_or_none("upstream_addr", upstream_addr.partition("%")[0]),
+            None if upstream_port is None else _valid_or_none("upstream_port", upstream_port),
+            None if streamer_id is None else _valid_or_none("streamer_id", streamer_id),
         )
-        # Viewers who come together must not beat together.
+        # Spread heartbeats of viewers who come at the same moment.
         phase_s = self._heartbeat_s * (session_id.int % _PHASES + 1) / _PHASES
-        session = ReportedSession(self, said, self.clock(), phase_s, evidence)
-        with self._guard:
+        session = ReportedSession(self, labels, self.clock(), phase_s, last_seen_ms)
+        with self._lock:
             self.open += 1
             heappush(self._due, (self.monotonic_s() + phase_s, session.session_id, session))
         self.add(session, START, None)
         return session
 
     def add(self, session: ReportedSession, kind: str, at_ms: int | None) -> None:
-        """Put the next event of ``session``, unless that is over."""
-        with self._guard:
+        """Put the next event of ``session``, unless it has ended."""
+        with self._lock:
             if session._is_over:
                 return
             if kind == END:
@@ -135,24 +135,24 @@ class Sessions:
                 self.open -= 1
             self._put(session._next(kind, at_ms))
 
-    def beat(self) -> None:
-        """Put the heartbeats that are due, and those that are nearly: they share a sync, and none comes late."""
+    def put_due_heartbeats(self) -> None:
+        """Put the heartbeats that are due or nearly so: they share a sync, and none is late."""
         now_s = self.monotonic_s()
-        for due_s, session in self._take_due(now_s + min(_EARLY_S, self._heartbeat_s / 5)):
-            self.add(session, HEARTBEAT, _known_ms(session._evidence))
-            # Those that were slept through are left out. Its phase stays, or they would come to crowd together.
+        for due_s, session in self._pop_due(now_s + min(_EARLY_S, self._heartbeat_s / 5)):
+            self.add(session, HEARTBEAT, _ask_last_seen_ms(session._last_seen_ms))
+            # Skip heartbeats missed while the machine slept, but keep the phase, so that sessions stay spread out.
             missed = max(0, int((now_s - due_s) / self._heartbeat_s))
-            with self._guard:
+            with self._lock:
                 heappush(self._due, (due_s + (missed + 1) * self._heartbeat_s, session.session_id, session))
 
-    def next_s(self) -> float | None:
-        """Seconds until one is due; ``None``: nobody is there."""
-        with self._guard:
+    def until_next_s(self) -> float | None:
+        """Seconds until the next heartbeat is due; ``None``: no session is open."""
+        with self._lock:
             return self._due[0][0] - self.monotonic_s() if self._due else None
 
-    def _take_due(self, until_s: float) -> list[tuple[float, ReportedSession]]:
+    def _pop_due(self, until_s: float) -> list[tuple[float, ReportedSession]]:
         due = []
-        with self._guard:
+        with self._lock:
             while self._due and self._due[0][0] <= until_s:
                 due_s, _, session = heappop(self._due)
                 if not session._is_over:
@@ -160,20 +160,20 @@ class Sessions:
         return due
 
 
-def _known_ms(evidence: Callable[[], int] | None) -> int | None:
-    """What ``evidence`` says; the epoch where it fails, so that nothing is claimed that nobody knows of."""
-    if evidence is None:
+def _ask_last_seen_ms(last_seen_ms: Callable[[], int] | None) -> int | None:
+    """The result of ``last_seen_ms``. If it fails, the epoch: claim no time that is not known."""
+    if last_seen_ms is None:
         return None
     try:
-        return evidence()
+        return last_seen_ms()
     except Exception:
-        # The gateway's defect must not end the heartbeats of all other sessions.
+        # A bug in the gateway must not stop the heartbeats of all other sessions.
         log.exception("asking a session until when it is known to live failed")
         return 0
 
 
-def _usable(name: str, value: Any) -> Any:
-    """``value`` as Payments takes it for the field ``name``; ``None``, and a line in the log, where it does not."""
+def _valid_or_none(name: str, value: Any) -> Any:
+    """``value`` as Payments accepts it for the field ``name``. If it does not, log that and return ``None``."""
     field = _FIELDS[name]
     assert isinstance(field, Strict)
     try:

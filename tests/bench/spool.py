@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from payments.domain.sessions import HEARTBEAT, START
-from payments.edge.events import SessionLabels, Spooled
+from payments.edge.events import SessionLabels, SpooledEvent
 from payments.edge.spool import Spool
 from tests.edge.spools import deliver_all
 from tests.harness import HOST_A, NOON_MS
@@ -20,14 +20,14 @@ from tests.harness import HOST_A, NOON_MS
 VIEWERS, HEARTBEAT_S, SPOOL_BYTES = 2000, 15, 64 << 20
 
 
-def turns_ms(spool: Spool, last: list[Spooled], seconds: range, *, delivered: bool) -> list[float]:
+def turns_ms(spool: Spool, last: list[SpooledEvent], seconds: range, *, delivered: bool) -> list[float]:
     """How long each turn took, in order."""
     taken_ms = []
     for second in seconds:
         events = []
         for number in range(second % HEARTBEAT_S, VIEWERS, HEARTBEAT_S):
             before = last[number]
-            last[number] = Spooled(before.said, HEARTBEAT, before.seq + 1, NOON_MS + second * 1000, str(uuid4()))
+            last[number] = SpooledEvent(before.labels, HEARTBEAT, before.seq + 1, NOON_MS + second * 1000, str(uuid4()))
             events.append(last[number])
         begun_s = time.perf_counter()
         spool.add(events)
@@ -51,7 +51,7 @@ def main() -> int:
         spool = Spool(Path(name) / "spool", SPOOL_BYTES)
         spool.open()
         said = [SessionLabels(str(uuid4()), "edge-a", HOST_A, 8888, "streamer-1") for _ in range(VIEWERS)]
-        last = [Spooled(each, START, 1, NOON_MS, str(uuid4())) for each in said]
+        last = [SpooledEvent(each, START, 1, NOON_MS, str(uuid4())) for each in said]
         spool.add(last)
         spool.sync()
         deliver_all(spool)

@@ -92,9 +92,9 @@ class CrashHistory:
         """The life after it: everything is delivered."""
         # What was written last may not have been told of.
         self.now_ms += 10_000
-        with edge(folder, AWAY, Clock(self.now_ms), most_bytes=SMALL) as life:
+        with edge(folder, AWAY, Clock(self.now_ms), max_bytes=SMALL) as life:
             life.write()
-            assert life.spool.trouble is None
+            assert life.spool.error is None
             self.take(json.loads(event.body()) for event in life.spool.batch(1000))
             deliver_all(life.spool)
             assert life.spool.pending == 0
@@ -121,14 +121,14 @@ class Living(EdgeLife):
     """An edge that says what it does."""
 
     def write(self) -> None:
-        self.sessions.beat()
+        self.sessions.put_due_heartbeats()
         told = [(each.session_id, each.kind, each.occurred_ms) for each in self.inbox]
         super().write()
-        if self.spool.trouble is None:
+        if self.spool.error is None:
             _say(told=told, now_ms=self.clock())
 
-    def deliver_some(self, most_events: int) -> None:
-        events = self.spool.batch(most_events if self.spool.trouble is None else 0)
+    def deliver_some(self, max_events: int) -> None:
+        events = self.spool.batch(max_events if self.spool.error is None else 0)
         _say(sent=[json.loads(each.body()) for each in events])
         self.spool.settle(events, events, [])
 

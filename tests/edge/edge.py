@@ -8,9 +8,9 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from payments.edge.calling import Caller
+from payments.edge.client import PaymentsClient
 from payments.edge.delivery import Delivery
-from payments.edge.events import Spooled
+from payments.edge.events import SpooledEvent
 from payments.edge.sessions import ReportedSession, Sessions
 from payments.edge.settings import EdgeSettings
 from payments.edge.spool import Spool
@@ -35,8 +35,8 @@ def edge_settings(url: str, spool: Path, **changed: Any) -> EdgeSettings:
         "admin_listen": Endpoint("127.0.0.1", 9091),
         "drain_s": 4,
         "ping_s": 15,
-        "most_viewers": 4000,
-        "most_message_bytes": 1 << 20,
+        "max_viewers": 4000,
+        "max_message_bytes": 1 << 20,
         "behind_proxy": False,
     }
     return EdgeSettings(**{**values, **changed})
@@ -50,16 +50,16 @@ class EdgeLife:
     """
 
     def __init__(
-        self, folder: Path, url: str, clock: Clock | None = None, most_bytes: int = ROOM, seed: int | None = None
+        self, folder: Path, url: str, clock: Clock | None = None, max_bytes: int = ROOM, seed: int | None = None
     ) -> None:
         self.clock = clock or Clock()
-        self.inbox: list[Spooled] = []
+        self.inbox: list[SpooledEvent] = []
         self.sessions = Sessions(
             "edge-a", 15, self.inbox.append, clock=self.clock, monotonic=self.monotonic_s,
-            mint=_minting(next(_seeds) if seed is None else seed),
+            new_id=_minting(next(_seeds) if seed is None else seed),
         )  # fmt: skip
-        self.spool = Spool(folder, most_bytes, clock=self.clock, monotonic=self.monotonic_s)
-        self.caller = Caller(edge_settings(url, folder))
+        self.spool = Spool(folder, max_bytes, clock=self.clock, monotonic=self.monotonic_s)
+        self.caller = PaymentsClient(edge_settings(url, folder))
         self.delivery = Delivery(
             self.spool, self.caller, clock=self.clock, monotonic=self.monotonic_s,
             random=lambda: 0.5,
@@ -73,7 +73,7 @@ class EdgeLife:
 
     def write(self) -> None:
         """What the reporter's writer does at a turn; all that was written may be sent then."""
-        self.sessions.beat()
+        self.sessions.put_due_heartbeats()
         events, self.inbox[:] = list(self.inbox), []
         self.spool.add(events)
         self.spool.sync()
@@ -108,9 +108,9 @@ def _minting(seed: int) -> Callable[[], UUID]:
 
 
 @contextmanager
-def edge(folder: Path, url: str, clock: Clock | None = None, most_bytes: int = ROOM) -> Iterator[EdgeLife]:
+def edge(folder: Path, url: str, clock: Clock | None = None, max_bytes: int = ROOM) -> Iterator[EdgeLife]:
     """An edge whose spool is open, let go of at the end."""
-    made = EdgeLife(folder, url, clock, most_bytes)
+    made = EdgeLife(folder, url, clock, max_bytes)
     made.spool.open()
     try:
         yield made

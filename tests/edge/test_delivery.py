@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from payments.edge.calling import Caller
-from payments.edge.delivery import MOST_EVENTS
+from payments.edge.client import PaymentsClient
+from payments.edge.delivery import MAX_EVENTS
 from tests.edge.deliveries import all_is_delivered
 from tests.edge.edge import EdgeLife, edge, edge_settings
 from tests.edge.stand_in import MANY, StandIn
@@ -35,7 +35,7 @@ def test_a_batch_is_an_array_of_events_with_all_that_is_known(life: EdgeLife, st
 
 
 def test_the_token_is_sent_as_the_header_that_payments_expects(tmp_path: Path, stand_in: StandIn) -> None:
-    caller = Caller(edge_settings(stand_in.url, tmp_path, session_token="s3cret"))
+    caller = PaymentsClient(edge_settings(stand_in.url, tmp_path, session_token="s3cret"))
     caller.post(MANY, b"[]")
     caller.close()
     assert stand_in.calls[0].headers["X-Session-Token"] == "s3cret"
@@ -48,7 +48,7 @@ def test_a_batch_has_up_to_500_events_and_the_next_follows_a_fifth_of_a_second_l
         life.begin()
     life.write()
     assert [life.delivery.step() for _ in range(4)] == [0.2, 0.2, 0.2, None]
-    assert [len(call.items) for call in stand_in.calls] == [MOST_EVENTS, MOST_EVENTS, 200]
+    assert [len(call.items) for call in stand_in.calls] == [MAX_EVENTS, MAX_EVENTS, 200]
 
 
 def test_a_batch_stays_below_a_mebibyte(life: EdgeLife, stand_in: StandIn) -> None:

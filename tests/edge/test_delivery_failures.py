@@ -53,7 +53,7 @@ def test_events_are_kept_and_sent_again_whatever_comes_back(
 ) -> None:
     stand_in.script.extend([{**AWAY, **ELSEWHERE, **TOKEN}[name]] * 3)
     all_is_delivered(life, stand_in)
-    assert life.delivery.trouble is None
+    assert life.delivery.error is None
     assert dead_letters(life) == []
 
 
@@ -88,7 +88,7 @@ def test_what_is_wrong_is_said_once_and_again_every_five_minutes_and_when_it_is_
     while life.clock.now_ms < begun_ms + 590_000:
         wait_s = life.delivery.step()
         assert wait_s is not None
-        assert life.delivery.trouble is not None
+        assert life.delivery.error is not None
         life.clock.now_ms += round(wait_s * 1000)
     assert [" ".join(each).startswith(line.format(stand_in.url)) for each in said.lines] == [True, True]
     stand_in.always = None
@@ -102,7 +102,7 @@ def test_nobody_who_listens_is_said_to_be_away(tmp_path: Path, said: EdgeLog) ->
         life.begin()
         life.write()
         life.delivery.step()
-        assert life.delivery.trouble == f"{url}: no connection (Connection refused)"
+        assert life.delivery.error == f"{url}: no connection (Connection refused)"
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_an_address_that_does_not_do_is_trouble_and_no_defect(
         life.begin()
         life.write()
         assert life.delivery.step() is not None
-        assert life.delivery.trouble is not None
-        assert any(each in life.delivery.trouble for each in why.split("|"))
+        assert life.delivery.error is not None
+        assert any(each in life.delivery.error for each in why.split("|"))
 
 
 def test_waits_double_up_to_half_a_minute_and_begin_anew_after_a_success(life: EdgeLife, stand_in: StandIn) -> None:
@@ -195,7 +195,7 @@ def trouble_over(answer: Callable[[Handler, threading.Event], object], folder: P
             assert life.delivery.step(timeout_s=0.3) == 0.375
         finally:
             stop.set()
-        trouble = life.delivery.trouble
+        trouble = life.delivery.error
         life.deliver()
     return trouble
 
@@ -206,7 +206,7 @@ def test_an_answer_without_an_end_is_given_up(tmp_path: Path, stand_in: StandIn)
         while not stop.wait(0.05):
             handler.wfile.write(b" ")
 
-    assert trouble_over(drip, tmp_path, stand_in) == f"{stand_in.url}: no whole answer in time"
+    assert trouble_over(drip, tmp_path, stand_in) == f"{stand_in.url}: answer incomplete at time-out"
 
 
 def test_silence_is_given_up(tmp_path: Path, stand_in: StandIn) -> None:
@@ -221,7 +221,7 @@ def test_an_answer_that_is_too_large_is_not_read(life: EdgeLife, stand_in: Stand
     life.begin()
     life.write()
     assert life.delivery.step() == 0.375
-    assert life.delivery.trouble == f"{stand_in.url}: an answer of more than 4194304 bytes"
+    assert life.delivery.error == f"{stand_in.url}: answer exceeds 4194304 bytes"
     life.deliver()
 
 

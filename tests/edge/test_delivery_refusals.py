@@ -45,7 +45,7 @@ def test_an_event_for_which_whole_bodies_are_refused_is_found_and_set_aside_and_
     (first, second) = dead_letters(life)
     assert first["reason"] == f"{status}: said by this test"
     assert [each["event"]["event"] for each in (first, second)] == [START, END]
-    assert (life.spool.rejected, life.spool.delivered, life.spool.pending) == (2, 20, 0)
+    assert (life.spool.dead_letters, life.spool.delivered, life.spool.pending) == (2, 20, 0)
     (line,) = [line for line in said.lines if "has refused" in line[1]]
     assert line == (
         "ERROR",
@@ -141,4 +141,4 @@ def test_trouble_while_sending_one_by_one_begins_with_asking_who_is_there(life: 
     assert [(call.path, len(call.items)) for call in stand_in.calls] == [
         (MANY, 3), (MANY, 0), (ONE, 1), (ONE, 1), (MANY, 0), (MANY, 0), (MANY, 0), (ONE, 1), (ONE, 1),
     ]  # fmt: skip
-    assert life.spool.rejected == 0
+    assert life.spool.dead_letters == 0

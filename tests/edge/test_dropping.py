@@ -9,24 +9,28 @@ from hypothesis import strategies as st
 
 from payments.domain.sessions import END, HEARTBEAT, START
 from payments.edge.dropping import heartbeats_to_drop
-from payments.edge.events import SessionLabels, Spooled
+from payments.edge.events import SessionLabels, SpooledEvent
 from tests.harness import NOON_MS, campaign
 
 EVERY_S = 15
 
 
-def session(name: str, beats: int, *, ended: bool = False, begun: bool = True, every_s: int = EVERY_S) -> list[Spooled]:
+def session(
+    name: str, beats: int, *, ended: bool = False, begun: bool = True, every_s: int = EVERY_S
+) -> list[SpooledEvent]:
     """A session that beat so often."""
     kinds = [START] * begun + [HEARTBEAT] * beats + [END] * ended
     said = SessionLabels(name, "edge-a", "203.0.113.10", 8888, None)
-    return [Spooled(said, kind, seq, NOON_MS + seq * every_s * 1000, f"{name}-{seq}") for seq, kind in enumerate(kinds)]
+    return [
+        SpooledEvent(said, kind, seq, NOON_MS + seq * every_s * 1000, f"{name}-{seq}") for seq, kind in enumerate(kinds)
+    ]
 
 
-def merged(*sessions: Sequence[Spooled]) -> list[Spooled]:
+def merged(*sessions: Sequence[SpooledEvent]) -> list[SpooledEvent]:
     return sorted((event for each in sessions for event in each), key=lambda event: event.occurred_ms)
 
 
-def left(pending: Sequence[Spooled], count: int, before_ms: dict[str, int] | None = None) -> list[str]:
+def left(pending: Sequence[SpooledEvent], count: int, before_ms: dict[str, int] | None = None) -> list[str]:
     """The event ids that are left when ``count`` heartbeats of equal size have to go."""
     gone = set(map(id, heartbeats_to_drop(pending, before_ms or {}, count * pending[-1].size_bytes)))
     return [f"{event.session_id}-{event.seq}" for event in pending if id(event) not in gone]

@@ -32,7 +32,7 @@ def entitled(life: EdgeLife, server: Server) -> None:
 
 
 def test_a_spool_that_was_thinned_credits_every_millisecond_all_the_same(tmp_path: Path, open_server: Server) -> None:
-    with edge(tmp_path / "spool", open_server.url, an_hour_ago(), most_bytes=1 << 16) as life:
+    with edge(tmp_path / "spool", open_server.url, an_hour_ago(), max_bytes=1 << 16) as life:
         entitled(life, open_server)
         sessions = [life.begin() for _ in range(8)]
         life.pass_s(1800, step_s=2)

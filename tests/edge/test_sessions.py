@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.domain.sessions import END, HEARTBEAT, START
-from payments.edge.events import Spooled
+from payments.edge.events import SpooledEvent
 from payments.edge.sessions import ReportedSession, Sessions
 from payments.events import load_event
 from tests.edge.conftest import EdgeLog
@@ -22,10 +22,10 @@ from tests.harness import HOST_A, NOON_MS, Clock, campaign
 class SessionFixture:
     """Sessions whose two clocks a test moves, one by one. Attributes: ``events``, what they have put."""
 
-    def __init__(self, heartbeat_s: float = 15, mint: Callable[[], UUID] | None = None) -> None:
+    def __init__(self, heartbeat_s: float = 15, new_id: Callable[[], UUID] | None = None) -> None:
         self.wall, self.passed = Clock(), Clock(0)
-        self.events: list[Spooled] = []
-        options: dict[str, Any] = {"mint": mint} if mint else {}
+        self.events: list[SpooledEvent] = []
+        options: dict[str, Any] = {"new_id": new_id} if new_id else {}
         self.sessions = Sessions(
             "edge-a",
             heartbeat_s,
@@ -36,7 +36,7 @@ class SessionFixture:
         )
 
     def begin(self, **said: Any) -> ReportedSession:
-        values = {"upstream_addr": HOST_A, "upstream_port": 8888, "streamer_id": None, "evidence": None, **said}
+        values = {"upstream_addr": HOST_A, "upstream_port": 8888, "streamer_id": None, "last_seen_ms": None, **said}
         return self.sessions.begin(*values.values())
 
     def pass_ms(self, passed_ms: int) -> None:
@@ -75,10 +75,10 @@ def test_an_end_is_told_once_and_nothing_follows_it() -> None:
     session.end()
     session.end(NOON_MS)
     house.pass_ms(60_000)
-    house.sessions.beat()
+    house.sessions.put_due_heartbeats()
     assert [event.kind for event in house.events] == [START, END]
     assert house.sessions.open == 0
-    assert house.sessions.next_s() is None
+    assert house.sessions.until_next_s() is None
 
 
 def test_heartbeats_come_at_their_interval_and_each_session_keeps_its_own_phase() -> None:
@@ -87,7 +87,7 @@ def test_heartbeats_come_at_their_interval_and_each_session_keeps_its_own_phase(
         house.begin()
     for _ in range(20 * 150):
         house.pass_ms(100)
-        house.sessions.beat()
+        house.sessions.put_due_heartbeats()
     beats: dict[str, list[int]] = defaultdict(list)
     for event in house.events:
         if event.kind == HEARTBEAT:
@@ -104,13 +104,13 @@ def test_heartbeats_come_at_their_interval_and_each_session_keeps_its_own_phase(
 
 
 def test_heartbeats_that_were_slept_through_are_not_made_up_for() -> None:
-    house = SessionFixture(mint=early())
+    house = SessionFixture(new_id=early())
     house.begin()
     house.pass_ms(10 * 15_000 + 7_000)
-    house.sessions.beat()
-    house.sessions.beat()
+    house.sessions.put_due_heartbeats()
+    house.sessions.put_due_heartbeats()
     assert [event.kind for event in house.events] == [START, HEARTBEAT]
-    next_s = house.sessions.next_s()
+    next_s = house.sessions.until_next_s()
     assert next_s is not None
     assert 7.9 < next_s < 8.1
 
@@ -132,13 +132,13 @@ def test_a_clock_that_is_set_while_a_viewer_watches_changes_no_duration() -> Non
 def test_moments_of_a_session_never_go_back_whatever_the_clocks_do(steps: list[tuple[int, int, bool]]) -> None:
     house = SessionFixture()
     known: list[int] = [NOON_MS]
-    session = house.begin(evidence=lambda: known[-1])
+    session = house.begin(last_seen_ms=lambda: known[-1])
     for step_ms, passed_ms, is_heard in steps:
         house.wall.now_ms += step_ms
         house.pass_ms(passed_ms)
         if is_heard:
             known.append(house.wall.now_ms)
-        house.sessions.beat()
+        house.sessions.put_due_heartbeats()
     session.end()
     moments = house.moments()
     assert moments == sorted(moments)
@@ -147,23 +147,23 @@ def test_moments_of_a_session_never_go_back_whatever_the_clocks_do(steps: list[t
 
 def test_a_heartbeat_claims_no_more_than_is_known(said: EdgeLog) -> None:
     known = [NOON_MS]
-    house = SessionFixture(mint=early())
-    session = house.begin(evidence=lambda: known[0])
+    house = SessionFixture(new_id=early())
+    session = house.begin(last_seen_ms=lambda: known[0])
     house.pass_ms(20_000)
     known[0] = house.wall.now_ms - 12_000
-    house.sessions.beat()
+    house.sessions.put_due_heartbeats()
     house.pass_ms(15_000)
-    house.sessions.beat()
+    house.sessions.put_due_heartbeats()
     session.end(known[0])
     assert house.moments() == [0, 8_000, 8_000, 8_000]
     assert said.lines == []
 
 
 def test_an_end_in_the_past_is_never_before_the_last_event_nor_one_to_come_after_now() -> None:
-    house = SessionFixture(mint=early())
+    house = SessionFixture(new_id=early())
     past, future = house.begin(), house.begin()
     house.pass_ms(15_000)
-    house.sessions.beat()
+    house.sessions.put_due_heartbeats()
     past.end(NOON_MS + 1_000)
     future.end(NOON_MS + 99_000)
     assert house.moments() == [0, 0, 15_000, 15_000, 15_000, 15_000]
@@ -175,10 +175,10 @@ def test_evidence_that_fails_ends_no_other_heartbeats_and_claims_nothing(said: E
     def fail() -> int:
         raise RuntimeError("the gateway's defect")
 
-    broken = house.begin(evidence=fail)
+    broken = house.begin(last_seen_ms=fail)
     sound = house.begin()
     house.pass_ms(15_000)
-    house.sessions.beat()
+    house.sessions.put_due_heartbeats()
     beats = {event.session_id: event.occurred_ms - NOON_MS for event in house.events if event.kind == HEARTBEAT}
     assert beats == {broken.session_id: 0, sound.session_id: 15_000}
     assert said.lines == [("ERROR", "asking a session until when it is known to live failed")]
@@ -189,7 +189,7 @@ def test_a_streamer_is_told_with_the_next_event_and_from_then_on() -> None:
     session = house.begin()
     session.set_streamer("streamer-1")
     house.pass_ms(15_000)
-    house.sessions.beat()
+    house.sessions.put_due_heartbeats()
     session.end()
     assert [body.get("streamer_id") for body in house.bodies()] == [None, "streamer-1", "streamer-1"]
 
@@ -217,7 +217,7 @@ def test_what_payments_would_refuse_is_left_out_with_one_line(name: str, value: 
     house = SessionFixture()
     session = house.begin(**{name: value})
     house.pass_ms(15_000)
-    house.sessions.beat()
+    house.sessions.put_due_heartbeats()
     session.end()
     for body in house.bodies():
         assert body.get(name) == kept

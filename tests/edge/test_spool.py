@@ -118,15 +118,15 @@ def size_bytes(folder: Path) -> int:
 
 def test_it_stays_small_while_all_is_delivered_and_is_small_again_after_an_absence(tmp_path: Path) -> None:
     """Heartbeats of one session, as long as it likes: the last one is all that must be kept."""
-    most_bytes = 0
+    max_bytes = 0
     with edge(tmp_path / "spool", AWAY) as life:
         life.begin()
         for _ in range(500):
             life.clock.now_ms += 15_000
             life.write()
             deliver_all(life.spool)
-            most_bytes = max(most_bytes, size_bytes(tmp_path / "spool"))
-        assert most_bytes < 1 << 17
+            max_bytes = max(max_bytes, size_bytes(tmp_path / "spool"))
+        assert max_bytes < 1 << 17
         life.pass_s(15_000, step_s=15)
         assert life.spool.size_bytes == size_bytes(tmp_path / "spool") > 1 << 17
         deliver_all(life.spool)
@@ -159,13 +159,13 @@ def test_a_long_absence_of_payments_stays_below_the_bound_and_loses_no_start_and
 
 
 def test_starts_and_ends_beyond_the_bound_are_kept_all_the_same(tmp_path: Path, said: EdgeLog) -> None:
-    with edge(tmp_path / "spool", AWAY, most_bytes=1 << 16) as life:
+    with edge(tmp_path / "spool", AWAY, max_bytes=1 << 16) as life:
         for _ in range(200):
             life.begin().end()
             life.write()
         assert life.spool.pending == 400
         assert life.spool.dropped == 0
-    with edge(tmp_path / "spool", AWAY, most_bytes=1 << 16) as life:
+    with edge(tmp_path / "spool", AWAY, max_bytes=1 << 16) as life:
         assert len(batch(life)) == 400
     (line,) = [line for line in said.lines if "what must not be left out" in line[1]][:1]
     assert line[0] == "ERROR"
@@ -184,7 +184,7 @@ def test_dead_letters_outlive_the_process_and_are_sent_again_when_told(tmp_path:
         session.end()
         life.write()
         refuse(life, "422: no")
-        assert (life.spool.rejected, life.spool.delivered) == (3, 0)
+        assert (life.spool.dead_letters, life.spool.delivered) == (3, 0)
         die(life)
     with edge(tmp_path / "spool", AWAY) as life:
         life.write()
@@ -193,14 +193,14 @@ def test_dead_letters_outlive_the_process_and_are_sent_again_when_told(tmp_path:
         said = [(each.number, each.reason, each.rejected_ms, each.event.kind) for each in letters]
         assert said == [(number, "422: no", NOON_MS, kind) for number, kind in ((1, START), (2, START), (3, END))]
         assert [each.kind for each in pending] == [END]
-        assert life.spool.revive([1]) == 1
+        assert life.spool.resend([1]) == 1
         die(life)
     with edge(tmp_path / "spool", AWAY) as life:
         found = batch(life)
         assert found[:2] == [(other.session_id, END, 0), (session.session_id, START, 0)]
         refuse(life, "422: again no")
         assert [(each.number, each.reason) for each in life.spool.contents()[0]][:2] == [(2, "422: no"), (3, "422: no")]
-        assert life.spool.revive() == 2 + len(found)
+        assert life.spool.resend() == 2 + len(found)
 
 
 def test_an_old_event_that_is_sent_again_does_not_stand_for_its_session(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_an_old_event_that_is_sent_again_does_not_stand_for_its_session(tmp_path
         refuse(life, "422: no")
         life.pass_s(60)
         deliver_all(life.spool)
-        assert life.spool.revive() == 1
+        assert life.spool.resend() == 1
         assert batch(life) == [(session.session_id, START, 0)]
         deliver_all(life.spool)
         life.write()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from payments.domain.sessions import END, START
-from payments.edge.events import Spooled
+from payments.edge.events import SpooledEvent
 from tests.edge.conftest import EdgeLog
 from tests.edge.edge import EdgeLife, edge
 from tests.edge.spools import AWAY, batch, deliver_all, die
@@ -53,12 +53,12 @@ def test_events_are_kept_in_memory_and_sent_while_the_disk_fails_and_are_written
             second = life.begin()
             life.write()
             assert failures() > 0
-            assert life.spool.trouble == f"{folder}: cannot be written ({why})"
+            assert life.spool.error == f"{folder}: cannot be written ({why})"
             assert ids(life) == [(first.session_id, START), (second.session_id, START)]
             life.pass_s(10, step_s=0.1)
             assert 10 < failures() <= 50
         life.pass_s(1)
-        assert life.spool.trouble is None
+        assert life.spool.error is None
         first.end()
         life.write()
         sent = ids(life)
@@ -91,9 +91,9 @@ def test_a_disk_that_the_spool_itself_has_filled_has_room_again_when_all_is_deli
     folder = small_disk / "spool"
     with edge(folder, AWAY) as life:
         sessions = [life.begin() for _ in range(viewers)]
-        while life.spool.trouble is None:
+        while life.spool.error is None:
             life.pass_s(1)
-        assert life.spool.trouble == f"{folder}: cannot be written (No space left on device)"
+        assert life.spool.error == f"{folder}: cannot be written (No space left on device)"
         life.pass_s(100)
         written = life.spool.size_bytes
         for session in sessions[::2]:
@@ -101,7 +101,7 @@ def test_a_disk_that_the_spool_itself_has_filled_has_room_again_when_all_is_deli
         life.write()
         deliver_all(life.spool)
         life.pass_s(5)
-        assert life.spool.trouble is None
+        assert life.spool.error is None
         assert life.spool.size_bytes < written
         life.pass_s(15)
         pending = ids(life)
@@ -121,11 +121,11 @@ def test_a_disk_that_is_full_at_the_start_is_read_all_the_same(tmp_path: Path, s
             pass
     with edge(folder, AWAY) as life:
         life.write()
-        assert life.spool.trouble is not None
+        assert life.spool.error is not None
         assert ids(life) == [(left.session_id, START), (left.session_id, END)]
         (small_disk / "ballast").unlink()
         life.pass_s(2)
-        assert life.spool.trouble is None
+        assert life.spool.error is None
         die(life)
     assert after(folder) == [(left.session_id, START), (left.session_id, END)]
 
@@ -139,13 +139,13 @@ def test_a_folder_that_is_read_only_at_the_start_is_taken_over_when_it_is_not(sm
         die(life)
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with edge(folder, AWAY, clock) as life:
-        assert life.spool.trouble == f"{folder}: cannot be written (it is read-only, or not this user's)"
+        assert life.spool.error == f"{folder}: cannot be written (it is read-only, or not this user's)"
         sessions = [life.begin() for _ in range(2)]
         life.write()
         sent = life.spool.batch(1)
         subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
         life.pass_s(1)
-        assert life.spool.trouble is None
+        assert life.spool.error is None
         life.spool.settle(sent, sent, [])
         expected = [(left.session_id, START), (sessions[1].session_id, START), (left.session_id, END)]
         assert ids(life) == expected
@@ -161,7 +161,7 @@ def test_what_somebody_has_cleaned_away_is_written_anew(tmp_path: Path, what: st
         life.pass_s(20)
         shutil.rmtree(tmp_path / what) if what == "spool" else (tmp_path / what).unlink()
         life.pass_s(2)
-        assert life.spool.trouble is None
+        assert life.spool.error is None
         found = ids(life)
         die(life)
     assert after(folder) == [*found, (session.session_id, END)]
@@ -183,7 +183,7 @@ def test_a_folder_that_is_taken_away_and_put_back_has_all_that_came_meanwhile(tm
         shutil.rmtree(folder)
         (tmp_path / "elsewhere").rename(folder)
         life.pass_s(20)
-        assert life.spool.trouble is None
+        assert life.spool.error is None
         pending.end()
         life.write()
         assert ids(life)[-1] == (pending.session_id, END)
@@ -203,12 +203,12 @@ def test_a_folder_that_was_cleaned_away_and_is_anothers_now_is_not_touched(tmp_p
             theirs = other.begin()
             other.write()
             life.pass_s(2)
-            assert life.spool.trouble == f"{folder}: cannot be written (it is in use by another reporter)"
+            assert life.spool.error == f"{folder}: cannot be written (it is in use by another reporter)"
             assert ids(life) == [(session.session_id, START)]
             other.pass_s(2)
             assert ids(other) == [(theirs.session_id, START)]
         life.pass_s(2)
-        assert life.spool.trouble is None
+        assert life.spool.error is None
         assert (theirs.session_id, START) in ids(life)
 
 
@@ -221,7 +221,7 @@ def test_a_folder_that_cannot_be_made_leaves_the_events_in_memory_and_is_tried_a
         session = life.begin()
         session.end()
         life.write()
-        assert life.spool.trouble == f"{tmp_path / path}: cannot be written (Not a directory)"
+        assert life.spool.error == f"{tmp_path / path}: cannot be written (Not a directory)"
         assert ids(life) == [(session.session_id, START), (session.session_id, END)]
         life.pass_s(599, step_s=0.25)
         assert len(said.lines) == 2
@@ -230,13 +230,13 @@ def test_a_folder_that_cannot_be_made_leaves_the_events_in_memory_and_is_tried_a
 
 def test_memory_is_bounded_while_the_disk_is_away(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    most_bytes = 1 << 16
-    with edge(tmp_path / "file", AWAY, most_bytes=most_bytes) as life:
+    max_bytes = 1 << 16
+    with edge(tmp_path / "file", AWAY, max_bytes=max_bytes) as life:
         sessions = [life.begin() for _ in range(10)]
         life.pass_s(3600, step_s=5)
         assert life.spool.dropped > 1000
         events = life.spool.batch(100_000)
-        assert sum(event.size_bytes for event in events) <= most_bytes
+        assert sum(event.size_bytes for event in events) <= max_bytes
         assert [event.kind for event in events].count(START) == len(sessions)
         deliver_all(life.spool)
 
@@ -244,7 +244,7 @@ def test_memory_is_bounded_while_the_disk_is_away(tmp_path: Path) -> None:
 def events_in_memory() -> int:
     """How many there are, those of other tests too."""
     gc.collect()
-    return sum(isinstance(each, Spooled) for each in gc.get_objects())
+    return sum(isinstance(each, SpooledEvent) for each in gc.get_objects())
 
 
 def test_what_is_delivered_while_the_disk_is_away_is_not_kept_in_memory(tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_damage_while_it_is_in_use_costs_nothing(tmp_path: Path, said: EdgeLog) 
         for session in sessions:
             session.end()
         life.pass_s(3)
-        assert life.spool.trouble is None
+        assert life.spool.error is None
         found = ids(life)
         die(life)
     assert len(found) == 400
@@ -330,7 +330,7 @@ def test_a_file_that_is_no_spool_does_not_keep_the_reporter_from_working(tmp_pat
     with edge(folder, AWAY) as life:
         session = life.begin()
         life.write()
-        assert life.spool.trouble is None
+        assert life.spool.error is None
         die(life)
     assert after(folder) == [(session.session_id, START), (session.session_id, END)]
     assert not content or (folder / "damaged-1.db").read_bytes() == content
@@ -351,7 +351,7 @@ def test_what_is_no_file_is_not_touched_and_leaves_the_events_in_memory(
     with edge(folder, AWAY) as life:
         session = life.begin()
         life.pass_s(5)
-        assert life.spool.trouble == f"{folder}: cannot be written (spool.db is not a regular file)"
+        assert life.spool.error == f"{folder}: cannot be written (spool.db is not a regular file)"
         assert ids(life)[0] == (session.session_id, START)
         assert len(os.listdir("/proc/self/fd")) == before
     assert os.listdir(folder) == ["spool.db"]

@@ -11,8 +11,8 @@ EDGE_SPOOL = "payments/edge/spool.py"
 EDGE_DROPPING = "payments/edge/dropping.py"
 EDGE_VERDICTS = "payments/edge/verdicts.py"
 GATEWAY_LINK = "payments/edge/gateway/link.py"
-GATEWAY_PULSE = "payments/edge/gateway/liveness.py"
-GATEWAY_SIDE = "payments/edge/gateway/side.py"
+GATEWAY_LIVENESS = "payments/edge/gateway/liveness.py"
+GATEWAY_CONNECTION = "payments/edge/gateway/connection.py"
 GATEWAY_UPSTREAM = "payments/edge/gateway/upstream.py"
 GATEWAY_VIEWER = "payments/edge/gateway/viewer.py"
 
@@ -29,7 +29,7 @@ MUTANTS = (
     ),
     Mutant(
         "event-sent-before-it-is-on-disk", EDGE_SPOOL,
-        "return self.trouble is not None or event.position > 0", "return True",
+        "return self.error is not None or event.position > 0", "return True",
         "tests/edge/test_spool.py -k before_it_is_synced",
     ),
     Mutant(
@@ -45,7 +45,7 @@ MUTANTS = (
     ),
     Mutant(
         "spool-that-is-full-leaves-no-room-to-shrink", EDGE_DATABASE,
-        "if len(events) > len(gone) and", "if len(events) < 0 and",
+        "if len(events) > len(removed) and", "if len(events) < 0 and",
         "tests/edge/test_spool_disk.py -k itself_has_filled",
     ),
     Mutant(
@@ -55,17 +55,17 @@ MUTANTS = (
     ),
     Mutant(
         "spool-taken-away-unnoticed", EDGE_DATABASE,
-        "return self._identities() != self._files", "return False",
+        "return self._file_ids() != self._opened_file_ids", "return False",
         "tests/edge/test_spool_disk.py -k cleaned_away",
     ),
     Mutant(
         "old-event-sent-again-stands-for-its-session", EDGE_SPOOL,
-        "self._backlog.add_again(letter.event)", "letter.event.seq += 100; self._backlog.add(letter.event)",
+        "self._backlog.add_resent(letter.event)", "letter.event.seq += 100; self._backlog.add(letter.event)",
         "tests/edge/test_spool.py -k old_event",
     ),
     Mutant(
         "spool-without-a-bound", EDGE_SPOOL,
-        "if kept_bytes > self._thin_above_bytes:", "if kept_bytes < 0:",
+        "if kept_bytes > self._drop_above_bytes:", "if kept_bytes < 0:",
         "tests/edge/test_spool.py -k below_the_bound",
     ),
     Mutant(
@@ -92,28 +92,28 @@ MUTANTS = (
     ),
     Mutant(
         "dead-letters-dropped", EDGE_SPOOL,
-        "            self._dead_letters += [letter._replace(rejected_ms=self._clock()) for letter in refused]\n", "",
+        "            self._new_letters += [letter._replace(rejected_ms=self._clock()) for letter in letters]\n", "",
         "tests/edge/test_delivery_refusals.py -k refused",
     ),
     Mutant(
         "retry-after-ignored", EDGE_DELIVERY,
-        "self._backoff.failed_s(reply.told_s)", "self._backoff.failed_s()",
+        "self._backoff.next_wait_s(outcome.retry_after_s)", "self._backoff.next_wait_s()",
         "tests/edge/test_delivery_failures.py -k retry_after",
     ),
     Mutant(
         "sessions-of-the-last-life-left-open", EDGE_SPOOL,
-        "        self._end_all(self._backlog.put_first(found.events))\n",
-        "        self._backlog.put_first(found.events)\n",
+        "        self._end_open_sessions(self._backlog.prepend_new(found.events))\n",
+        "        self._backlog.prepend_new(found.events)\n",
         "tests/edge/test_spool.py -k crash",
     ),
     Mutant(
         "sessions-of-the-last-life-forgotten-once-delivered", EDGE_BACKLOG,
-        "and (trail is None or trail.last is not event)", "and True",
+        "and (session is None or session.latest is not event)", "and True",
         "tests/edge/test_spool.py -k of_which_all_is_delivered",
     ),
     Mutant(
         "replayed-in-another-order", EDGE_BACKLOG,
-        "behind, self._order = self._order, deque()", "behind = deque[Spooled]()",
+        "behind, self._order = self._order, deque()", "behind = deque[SpooledEvent]()",
         "tests/edge/test_spool_disk.py -k read_only_at_the_start",
     ),
     Mutant(
@@ -128,14 +128,15 @@ MUTANTS = (
     ),
     Mutant(
         "wrong-token-taken-for-a-refusal", EDGE_VERDICTS,
-        "if answer.status in (400, 415, 422):\n        return RetryStrategy.ALONE",
-        "if answer.status in (400, 401, 403, 415, 422):\n        return Done(len(events), [])",
+        "if answer.status in (400, 415, 422):\n        return RetryStrategy.ONE_BY_ONE",
+        "if answer.status in (400, 401, 403, 415, 422):\n        return Settled(len(events), [])",
         "tests/edge/test_delivery_failures.py -k whatever_comes_back",
     ),
     Mutant(
         "stranger-taken-for-payments", EDGE_VERDICTS,
         "if not isinstance(results, list) or len(results) != len(events):",
-        "if not isinstance(results, list):\n        return Done(len(events), [])\n    if len(results) != len(events):",
+        "if not isinstance(results, list):\n        return Settled(len(events), [])\n"
+        "    if len(results) != len(events):",
         "tests/edge/test_delivery_failures.py -k whatever_comes_back",
     ),
     Mutant(
@@ -145,7 +146,7 @@ MUTANTS = (
     ),
     Mutant(
         "heartbeat-claims-more-than-is-known", EDGE_SESSIONS,
-        "self.add(session, HEARTBEAT, _known_ms(session._evidence))", "self.add(session, HEARTBEAT, None)",
+        "self.add(session, HEARTBEAT, _ask_last_seen_ms(session._last_seen_ms))", "self.add(session, HEARTBEAT, None)",
         "tests/edge/test_sessions.py -k known",
     ),
     Mutant(
@@ -160,7 +161,7 @@ MUTANTS = (
     ),
     Mutant(
         "streamer-never-told", EDGE_SESSIONS,
-        "            self._said = self._said._replace(streamer_id=streamer_id)\n", "            pass\n",
+        "            self._labels = self._labels._replace(streamer_id=streamer_id)\n", "            pass\n",
         "tests/edge/test_sessions.py -k streamer",
     ),
     Mutant(
@@ -178,12 +179,12 @@ MUTANTS = (
         "tests/edge/gateway/test_refusing.py -k without_a_game_host",
     ),
     Mutant(
-        "answers-to-pings-never-missed", GATEWAY_PULSE,
+        "answers-to-pings-never-missed", GATEWAY_LIVENESS,
         "if side.silent_s(other, self._silent_s) > self._silent_s:", "if side.silent_s(other, self._silent_s) is None:",
         "tests/edge/gateway/test_silence.py -k takes_nothing_more",
     ),
     Mutant(
-        "viewers-never-pinged", GATEWAY_PULSE,
+        "viewers-never-pinged", GATEWAY_LIVENESS,
         "            await link.viewer.ping(self.own_ping)\n", "",
         "tests/edge/gateway/test_silence.py",
     ),
@@ -194,7 +195,7 @@ MUTANTS = (
     ),
     Mutant(
         "heartbeats-without-evidence", GATEWAY_VIEWER,
-        "self._reporter.open(peer.host, peer.port, evidence=link.evidence)",
+        "self._reporter.open(peer.host, peer.port, last_seen_ms=link.last_seen_ms)",
         "self._reporter.open(peer.host, peer.port)",
         "tests/edge/gateway/test_silence.py",
     ),
@@ -209,7 +210,7 @@ MUTANTS = (
         "tests/edge/gateway/test_silence.py -k where_one_leaves",
     ),
     Mutant(
-        "whoever-is-talked-to-taken-to-be-there", GATEWAY_SIDE,
+        "whoever-is-talked-to-taken-to-be-there", GATEWAY_CONNECTION,
         "        if self._was_backed_up and accepted_bytes", "        if accepted_bytes",
         "tests/edge/gateway/test_silence.py -k who_hangs",
     ),
@@ -219,23 +220,24 @@ MUTANTS = (
         "tests/edge/test_spool_disk.py -k delivered",
     ),
     Mutant(
-        "gateway-that-slept-takes-all-for-gone", GATEWAY_PULSE,
+        "gateway-that-slept-takes-all-for-gone", GATEWAY_LIVENESS,
         "return clock() - due_s > self._ping_s / 3", "return False",
         "tests/edge/gateway/test_silence.py -k has_slept",
     ),
     Mutant(
-        "slow-reader-taken-for-gone", GATEWAY_SIDE,
-        "        if self._was_backed_up and accepted_bytes > self._accepted_bytes:\n            self.excuse()\n", "",
+        "slow-reader-taken-for-gone", GATEWAY_CONNECTION,
+        "        if self._was_backed_up and accepted_bytes > self._accepted_bytes:\n            self.reset_silence()\n",
+        "",
         "tests/edge/gateway/test_silence.py -k slow_reader",
     ),
     Mutant(
-        "who-waits-for-a-slow-reader-taken-for-gone", GATEWAY_SIDE,
-        "if other.is_backed_up and now_s - other._moved_s <= patience_s:", "if not other.name:",
+        "who-waits-for-a-slow-reader-taken-for-gone", GATEWAY_CONNECTION,
+        "if other.is_backed_up and now_s - other._progress_s <= patience_s:", "if not other.name:",
         "tests/edge/gateway/test_silence.py -k slow_reader",
     ),
     Mutant(
-        "two-who-take-nothing-waited-for-for-ever", GATEWAY_SIDE,
-        "if other.is_backed_up and now_s - other._moved_s <= patience_s:", "if other.is_backed_up:",
+        "two-who-take-nothing-waited-for-for-ever", GATEWAY_CONNECTION,
+        "if other.is_backed_up and now_s - other._progress_s <= patience_s:", "if other.is_backed_up:",
         "tests/edge/gateway/test_silence.py -k for_for_ever",
     ),
     Mutant(

@@ -8,14 +8,14 @@ happens to Payments or the spool; messages are passed on to the byte; the memory
 Modules:
 
 ``service``        the process: sockets, signals, reload, drain
-``front``          the entry of all requests: validates, picks the route
+``dispatcher``     the entry of all requests: validates, picks the route
 ``routes``         pure: which game host a request goes to, and the format of the file of routes
 ``headers``        pure: which headers are passed on
 ``viewer``         a WebSocket: from the upgrade request to the end of the session
 ``pages``          passes plain HTTP through to the game host
 ``upstream``       connects to game hosts
 ``link``           a viewer and their game host: passes messages both ways until one of them leaves
-``side``           one of a link's two WebSockets
+``connection``     one of a link's two WebSockets
 ``ending``         pure: how a link ends, and what a close frame may say
 ``liveness``       pings both sides of every link, and ends links that do not answer
 ``subscribe``      pure: finds the streamer in Pixel Streaming's messages

@@ -5,7 +5,7 @@ import asyncio
 import resource
 import sys
 
-from payments.edge.gateway.service import checked, serve
+from payments.edge.gateway.service import load_routes_and_warn, serve
 from payments.edge.gateway.spool_command import add_parser, run
 from payments.edge.gateway.upstream import check
 from payments.edge.settings import EdgeSettings
@@ -42,7 +42,7 @@ def main() -> int:
     try:
         settings = EdgeSettings.load()
         if arguments.check:
-            asyncio.run(check(checked(settings).upstreams))
+            asyncio.run(check(load_routes_and_warn(settings).upstreams))
         else:
             asyncio.run(serve(settings))
     except PaymentsError as error:

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp.web import BaseRequest, Response, StreamResponse
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from payments.edge.events import to_lines
+from payments.edge.events import to_json_lines
 from payments.edge.gateway.metrics import GatewayCollector, Meters
 from payments.edge.reporter import Reporter
 from payments.errors import Rejected
@@ -70,9 +70,9 @@ class Admin:
         loop = asyncio.get_running_loop()
         try:
             if request.method == "POST":
-                work = partial(self._reporter.revive, _read_numbers(await request.read()))
+                work = partial(self._reporter.resend, _read_numbers(await request.read()))
                 return _json(200, {"resent": await loop.run_in_executor(self._threads, work)})
-            lines = to_lines(*await loop.run_in_executor(self._threads, self._reporter.contents))
+            lines = to_json_lines(*await loop.run_in_executor(self._threads, self._reporter.contents))
         except (ValueError, Rejected) as error:
             return _json(404 if isinstance(error, Rejected) else 400, {"error": str(error)})
         except OSError as error:

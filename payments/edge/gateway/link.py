@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import WSMsgType
 
 from payments.clock import now_ms
+from payments.edge.gateway.connection import CLOSE_S, Connection
 from payments.edge.gateway.ending import (
     FAILED,
     GATEWAY,
@@ -25,8 +26,7 @@ from payments.edge.gateway.ending import (
     ended_by,
 )
 from payments.edge.gateway.metrics import Meters, Traffic
-from payments.edge.gateway.side import CLOSE_S, Side
-from payments.edge.gateway.subscribe import subscribed
+from payments.edge.gateway.subscribe import subscribed_streamer
 from payments.edge.reporter import ReportedSession
 
 log = logging.getLogger(__name__)
@@ -39,21 +39,23 @@ class Link:
     """Both sides, and the session that is reported of them.
 
     Attributes:
-        viewer, upstream: the sides.
-        next_ping_s: when they are asked for signs of life next, by the loop's clock; ``beat_ping_s``: and before the
-            next heartbeat, if it is known when that is due.
-        told_s: when the reporter last asked until when the viewer is known to have been there.
+        viewer, upstream: its connections.
+        next_ping_s: when both are pinged next, by the loop's clock.
+        heartbeat_ping_s: when they are pinged before the next heartbeat; infinite: not known.
+        asked_s: when the reporter last called ``last_seen_ms``; ``None``: not since the last check.
     """
 
-    def __init__(self, viewer: Side, upstream: Side, own_ping: bytes, fresh_s: float, meters: Meters) -> None:
+    def __init__(
+        self, viewer: Connection, upstream: Connection, own_ping: bytes, fresh_s: float, meters: Meters
+    ) -> None:
         """Pongs that answer ``own_ping`` are the gateway's own affair.
 
         Whoever has given no sign of life for ``fresh_s`` has left a ping unanswered.
         """
         self.viewer = viewer
         self.upstream = upstream
-        self.next_ping_s = self.beat_ping_s = 0.0
-        self.told_s: float | None = None
+        self.next_ping_s = self.heartbeat_ping_s = 0.0
+        self.asked_s: float | None = None
         self._own_ping = own_ping
         self._fresh_s = fresh_s
         self._meters = meters
@@ -65,10 +67,10 @@ class Link:
         """Whether both sides are only being seen off."""
         return self._ended.done()
 
-    def evidence(self) -> int:
+    def last_seen_ms(self) -> int:
         """Until when both are known to have been there. Called in the reporter's thread."""
-        self.told_s = self._loop.time()
-        return self._evidence_ms()
+        self.asked_s = self._loop.time()
+        return self._last_seen_ms()
 
     def finish(self, ending: Ending) -> None:
         """End it, if it has not ended yet."""
@@ -91,7 +93,7 @@ class Link:
             for pump in pumps:
                 pump.cancel()
         await asyncio.wait(pumps)
-        await asyncio.gather(*(self._see_off(ending, side) for side in (self.viewer, self.upstream)))
+        await asyncio.gather(*(self._close(ending, side) for side in (self.viewer, self.upstream)))
         return ending
 
     def _ended_ms(self, ending: Ending) -> int | None:
@@ -99,13 +101,13 @@ class Link:
 
         Where one leaves, the other one may be long gone, and not found out yet: no time is claimed for that.
         """
-        known_s = min(self.viewer.known_s, self.upstream.known_s)
-        is_fresh = self._loop.time() - known_s <= self._fresh_s
-        return None if is_fresh and ending.how is not EndCause.SILENT else self._evidence_ms()
+        silent_since_s = min(self.viewer.silent_since_s, self.upstream.silent_since_s)
+        is_fresh = self._loop.time() - silent_since_s <= self._fresh_s
+        return None if is_fresh and ending.how is not EndCause.SILENT else self._last_seen_ms()
 
-    def _evidence_ms(self) -> int:
-        heard_s = min(self.viewer.heard_s, self.upstream.heard_s)
-        return now_ms() - max(0, round((self._loop.time() - heard_s) * 1000))
+    def _last_seen_ms(self) -> int:
+        last_heard_s = min(self.viewer.last_heard_s, self.upstream.last_heard_s)
+        return now_ms() - max(0, round((self._loop.time() - last_heard_s) * 1000))
 
     async def _guarded(self, pump: Coroutine[Any, Any, None]) -> None:
         try:
@@ -115,7 +117,9 @@ class Link:
             log.exception("a defect in the gateway")
             self.finish(Ending(GATEWAY, EndCause.DEFECT, FAILED))
 
-    async def _pump(self, source: Side, sink: Side, traffic: Traffic, session: ReportedSession | None) -> None:
+    async def _pump(
+        self, source: Connection, sink: Connection, traffic: Traffic, session: ReportedSession | None
+    ) -> None:
         """Send to ``sink`` what ``source`` says; ``session``: is told which streamer it subscribes to."""
         receive, send, clock = source.ws.receive, sink.ws.send_frame, self._loop.time
         turn = 0
@@ -124,12 +128,12 @@ class Link:
             if turn % _TURN == 0:
                 await asyncio.sleep(0)
             kind, data, _ = message = await receive()
-            source.heard_s = clock()
+            source.last_heard_s = clock()
             if kind is WSMsgType.TEXT:
                 if not data.isascii() and not _is_utf8(data):
                     self.finish(Ending(source.name, EndCause.ILLEGAL, CloseFrame(1007, "not UTF-8")))
                     return
-                if session is not None and (streamer_id := subscribed(data)) is not None:
+                if session is not None and (streamer_id := subscribed_streamer(data)) is not None:
                     session.set_streamer(streamer_id)
             elif kind is WSMsgType.PONG:
                 if data == self._own_ping:
@@ -148,7 +152,7 @@ class Link:
                 self.finish(Ending(sink.name, EndCause.ABORTED))
                 return
 
-    async def _see_off(self, ending: Ending, side: Side) -> None:
+    async def _close(self, ending: Ending, side: Connection) -> None:
         """Let ``side`` know how it has ended, as far as it can be told."""
         is_his = side.name == ending.by
         match ending.how:
@@ -159,7 +163,7 @@ class Link:
             case EndCause.SILENT if is_his:
                 side.hang_up(at_once=True)
             case EndCause.ILLEGAL if is_his:
-                await side.dismiss(ending.frame)
+                await side.reject(ending.frame)
             case EndCause.STOPPED | EndCause.DEFECT if side.name == VIEWER:
                 await side.close(ending.frame)
             case _:

@@ -37,22 +37,22 @@ class Liveness:
         fresh_s: within so many seconds of the last one, whoever is there has given another sign of life.
     """
 
-    def __init__(self, ping_s: float, beat_s: float) -> None:
+    def __init__(self, ping_s: float, heartbeat_interval_s: float) -> None:
         """Seconds from ping to ping, and from heartbeat to heartbeat."""
         self.own_ping = b"ps-gateway " + os.urandom(8)
         self._ping_s = ping_s
         self._silent_s = ping_s * _SILENT_PINGS
         self.fresh_s = ping_s * _FRESH_PINGS + _LONGEST_LOOK_S
-        self._look_s = min(_LONGEST_LOOK_S, ping_s / _LOOKS, beat_s / _LOOKS)
-        self._beat_s = beat_s
+        self._look_s = min(_LONGEST_LOOK_S, ping_s / _LOOKS, heartbeat_interval_s / _LOOKS)
+        self._beat_s = heartbeat_interval_s
         # A heartbeat claims what is known: an answer that came just before it makes that nearly all.
-        self._ahead_s = min(_AHEAD_S, beat_s * 0.4)
+        self._ahead_s = min(_AHEAD_S, heartbeat_interval_s * 0.4)
 
-    def expect(self, link: Link, first_beat_s: float) -> None:
+    def expect(self, link: Link, first_heartbeat_s: float) -> None:
         """``link`` begins now; the first heartbeat of its session is due in so many seconds."""
         now_s = get_running_loop().time()
         link.next_ping_s = now_s + self._ping_s
-        link.beat_ping_s = now_s + first_beat_s - self._ahead_s
+        link.heartbeat_ping_s = now_s + first_heartbeat_s - self._ahead_s
 
     async def run(self, links: Collection[Link]) -> None:
         """For ever, those that are in ``links`` at the time; some at a time, for all at once would hold up messages."""
@@ -63,8 +63,8 @@ class Liveness:
             for share in shares:
                 if await self._oversleep(self._look_s / len(shares)):
                     for link in links:
-                        link.viewer.excuse()
-                        link.upstream.excuse()
+                        link.viewer.reset_silence()
+                        link.upstream.reset_silence()
                 for link in share:
                     await self._guarded(link, clock())
 
@@ -96,12 +96,12 @@ class Liveness:
             if side.silent_s(other, self._silent_s) > self._silent_s:
                 link.finish(Ending(side.name, EndCause.SILENT))
                 return
-        told_s, link.told_s = link.told_s, None
-        if told_s is not None:
-            link.beat_ping_s = told_s + self._beat_s - self._ahead_s
-        if now_s >= min(link.next_ping_s, link.beat_ping_s):
+        asked_s, link.asked_s = link.asked_s, None
+        if asked_s is not None:
+            link.heartbeat_ping_s = asked_s + self._beat_s - self._ahead_s
+        if now_s >= min(link.next_ping_s, link.heartbeat_ping_s):
             link.next_ping_s = now_s + self._ping_s
-            if now_s >= link.beat_ping_s:
-                link.beat_ping_s = inf
+            if now_s >= link.heartbeat_ping_s:
+                link.heartbeat_ping_s = inf
             await link.viewer.ping(self.own_ping)
             await link.upstream.ping(self.own_ping)

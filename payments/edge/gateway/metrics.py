@@ -83,7 +83,7 @@ def _reporter(status: Status) -> Iterator[Metric]:
     text = "Events that Payments has taken, since the start."
     yield _counter(f"{name}_events_delivered", text, (), {(): status.delivered})
     text = "Events that Payments has refused for good, since the start."
-    yield _counter(f"{name}_events_rejected", text, (), {(): status.rejected})
+    yield _counter(f"{name}_dead_letters", text, (), {(): status.dead_letters})
     text = "Heartbeats that were left out because the spool was full, since the start."
     yield _counter(f"{name}_heartbeats_dropped", text, (), {(): status.dropped})
     yield _gauge(f"{name}_spool_bytes", "What the spool takes up on disk.", status.spool_bytes)

@@ -13,7 +13,7 @@ from aiohttp.web import BaseRequest, Server, ServerRunner, StreamResponse, TCPSi
 
 from payments.clock import monotonic_s
 from payments.edge.gateway.admin import Admin
-from payments.edge.gateway.front import Front
+from payments.edge.gateway.dispatcher import Dispatcher
 from payments.edge.gateway.metrics import Meters
 from payments.edge.gateway.pages import Pages
 from payments.edge.gateway.routes import Routes, read_routes, single
@@ -53,7 +53,7 @@ def load_routes(settings: EdgeSettings) -> Routes:
     return read_routes(text, str(settings.routes_path))
 
 
-def checked(settings: EdgeSettings) -> Routes:
+def load_routes_and_warn(settings: EdgeSettings) -> Routes:
     """The routes, as ``load_routes`` has them; what is hardly meant is logged."""
     for warning in settings.name_warnings():
         log.warning(warning)
@@ -68,19 +68,19 @@ class Gateway:
         self._reporter = reporter
         self._meters = Meters()
         self._viewers = Viewers(settings, reporter, upstreams, self._meters)
-        pages = Pages(upstreams, self._meters, settings.most_viewers)
-        self._front = Front(routes, self._viewers, pages, self._meters)
+        pages = Pages(upstreams, self._meters, settings.max_viewers)
+        self._dispatcher = Dispatcher(routes, self._viewers, pages, self._meters)
         self._admin = Admin(reporter, self._meters, settings.spool_dir)
         self._stopping, self._hurrying = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
         """Serve, and drain when it is told to. Raises ``Misconfigured`` where it cannot listen."""
         async with AsyncExitStack() as opened:
-            site = await _listen("PS_GATEWAY_LISTEN", self._settings.listen, self._front.serve, opened)
+            site = await _listen("PS_GATEWAY_LISTEN", self._settings.listen, self._dispatcher.serve, opened)
             await _listen("PS_GATEWAY_ADMIN_LISTEN", self._settings.admin_listen, self._admin.serve, opened)
             self._reporter.start()
             self._take_signals()
-            for work in (self._viewers.run(), _watch()):
+            for work in (self._viewers.run(), _feed_watchdog()):
                 task = asyncio.create_task(work)
                 opened.callback(task.cancel)
             log.info("started", extra={"listen": str(self._settings.listen)})
@@ -100,7 +100,7 @@ class Gateway:
     def _reload(self) -> None:
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
-            self._front.routes = load_routes(self._settings)
+            self._dispatcher.routes = load_routes(self._settings)
             log.info("the routes were read again")
         except Misconfigured as error:
             log.error("the routes stay as they were: %s", error)  # noqa: TRY400
@@ -112,7 +112,7 @@ class Gateway:
         deadline_s = monotonic_s() + self._settings.drain_s
         self._admin.is_stopping = True
         await site.stop()
-        await self._unless_hurried(self._viewers.let_go(), self._settings.drain_s / 2)
+        await self._unless_hurried(self._viewers.close_all(), self._settings.drain_s / 2)
         closed = asyncio.Event()
         loop = asyncio.get_running_loop()
         left_s = max(_WRITE_S, deadline_s - monotonic_s())
@@ -140,10 +140,10 @@ class Gateway:
 
 async def serve(settings: EdgeSettings) -> None:
     """Until a signal comes. Raises ``Misconfigured`` where it cannot start."""
-    routes = checked(settings)
-    # It warns of every viewer who offers what the game host has not chosen.
+    routes = load_routes_and_warn(settings)
+    # It warns of every viewer who offers what the game host has not select_letters.
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
-    async with Upstreams(settings.most_message_bytes, is_behind_proxy=settings.behind_proxy) as upstreams:
+    async with Upstreams(settings.max_message_bytes, is_behind_proxy=settings.behind_proxy) as upstreams:
         await Gateway(settings, routes, Reporter(settings), upstreams).run()
 
 
@@ -166,7 +166,7 @@ async def _listen(name: str, at: Endpoint, handler: Handler, opened: AsyncExitSt
     return site
 
 
-async def _watch() -> None:
+async def _feed_watchdog() -> None:
     """Tell the service manager that the loop turns, as often as it wants to hear it."""
     limit_s = watchdog_s()
     while limit_s is not None:

@@ -14,12 +14,12 @@ import orjson
 import requests
 
 from payments.edge.database import Database, SpoolInUse
-from payments.edge.events import chosen, to_lines
+from payments.edge.events import select_letters, to_json_lines
 from payments.edge.settings import EdgeSettings
 from payments.edge.spool import Spool
 from payments.errors import PaymentsError, Unavailable
 
-_MOST_SHOWN = 50
+_MAX_SHOWN = 50
 _EVENT = "{session_id:36}  {event:9}  {occurred_at}"
 _LETTER = "{number:>6}  {rejected_at:24}  " + _EVENT + "  {reason}"
 _EVENT_HEAD = _EVENT.format(session_id="session", event="event", occurred_at="moment")
@@ -66,7 +66,7 @@ def _lines(settings: EdgeSettings) -> Iterator[bytes]:
     if response is None:
         with _usable(settings):
             letters, events = Database(settings.spool_dir, 0).read()
-        yield from to_lines(letters, [event for event in events if event.is_pending])
+        yield from to_json_lines(letters, [event for event in events if event.is_pending])
         return
     try:
         yield from (line + b"\n" for line in response.iter_lines(1 << 16))
@@ -82,14 +82,14 @@ def _resend(settings: EdgeSettings, numbers: Sequence[int] | None) -> str:
     spool = Spool(settings.spool_dir, settings.spool_bytes)
     with _usable(settings):
         # To open a spool changes it, or makes one: only if it has these.
-        chosen(Database(settings.spool_dir, 0).read()[0], numbers)
+        select_letters(Database(settings.spool_dir, 0).read()[0], numbers)
         try:
             spool.open()
-            count = spool.revive(numbers)
+            count = spool.resend(numbers)
         finally:
             spool.close()
-    if spool.trouble is not None:
-        raise Unavailable(f"{spool.trouble}; nothing is sent again")
+    if spool.error is not None:
+        raise Unavailable(f"{spool.error}; nothing is sent again")
     return f"The gateway has stopped. Dead letters that its next start sends again: {count}"
 
 
@@ -139,11 +139,11 @@ def _listing(lines: Iterable[bytes]) -> str:
     since = f", the oldest since {oldest}" if pending else ""
     said = [f"{len(letters)} dead letters, {len(pending)} pending events{since}"]
     if letters:
-        said += ["", f"dead letters (the newest {_MOST_SHOWN} at most):", _LETTER_HEAD]
-        said += _rows(_LETTER, letters[-_MOST_SHOWN:])
+        said += ["", f"dead letters (the newest {_MAX_SHOWN} at most):", _LETTER_HEAD]
+        said += _rows(_LETTER, letters[-_MAX_SHOWN:])
     if pending:
-        said += ["", f"pending events (the first {_MOST_SHOWN} at most):", _EVENT_HEAD]
-        said += _rows(_EVENT, pending[:_MOST_SHOWN])
+        said += ["", f"pending events (the first {_MAX_SHOWN} at most):", _EVENT_HEAD]
+        said += _rows(_EVENT, pending[:_MAX_SHOWN])
     return "\n".join(said)
 
 

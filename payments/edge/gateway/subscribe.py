@@ -8,7 +8,7 @@ _LONGEST_ID = 128
 """What Payments takes: ``payments.events``."""
 
 
-def subscribed(text: bytes) -> str | None:
+def subscribed_streamer(text: bytes) -> str | None:
     """The streamer that the viewer asks for by the message ``text``; ``None`` where that is about something else.
 
     Nearly all messages are, so only a short one that has the word in it is read.

@@ -29,9 +29,9 @@ from aiohttp.web import BaseRequest
 from multidict import CIMultiDict
 from yarl import URL
 
+from payments.edge.gateway.connection import UpstreamSocket
 from payments.edge.gateway.headers import offered_protocols, to_upstream
 from payments.edge.gateway.routes import Route
-from payments.edge.gateway.side import UpstreamSocket
 from payments.endpoints import Endpoint
 
 log = logging.getLogger(__name__)
@@ -60,8 +60,8 @@ class UpstreamRefused(Exception):
 class Upstreams:
     """All game hosts. To be used, and closed, in the loop that it was made in."""
 
-    def __init__(self, most_message_bytes: int, *, is_behind_proxy: bool) -> None:
-        self._most_message_bytes = most_message_bytes
+    def __init__(self, max_message_bytes: int, *, is_behind_proxy: bool) -> None:
+        self._max_message_bytes = max_message_bytes
         self._is_behind_proxy = is_behind_proxy
         self._session = ClientSession(
             connector=TCPConnector(limit=0, force_close=True), cookie_jar=DummyCookieJar(), auto_decompress=False,
@@ -83,7 +83,7 @@ class Upstreams:
             async with asyncio.timeout(CONNECT_S):
                 socket = await self._session.ws_connect(
                     _url(request, route), protocols=offered_protocols(request.headers), headers=headers,
-                    autoclose=False, autoping=False, compress=0, max_msg_size=self._most_message_bytes + 1,
+                    autoclose=False, autoping=False, compress=0, max_msg_size=self._max_message_bytes + 1,
                     decode_text=False,
                 )  # fmt: skip
         except TimeoutError:

@@ -7,12 +7,12 @@ from aiohttp import HttpVersion11
 from aiohttp.web import BaseRequest, Response, StreamResponse
 
 from payments.clock import monotonic_s
+from payments.edge.gateway.connection import Connection, UpstreamSocket, ViewerSocket
 from payments.edge.gateway.ending import GATEWAY, RESTART, UPSTREAM, VIEWER, EndCause, Ending
 from payments.edge.gateway.link import Link
 from payments.edge.gateway.liveness import Liveness
 from payments.edge.gateway.metrics import Meters
 from payments.edge.gateway.routes import Route
-from payments.edge.gateway.side import Side, UpstreamSocket, ViewerSocket
 from payments.edge.gateway.upstream import UpstreamRefused, Upstreams
 from payments.edge.log_throttle import LogThrottle
 from payments.edge.reporter import Reporter
@@ -34,15 +34,15 @@ class Viewers:
         self._upstreams = upstreams
         self._meters = meters
         self._throttle = LogThrottle(monotonic_s)
-        self._pulse = Liveness(settings.ping_s, settings.beat_s)
+        self._liveness = Liveness(settings.ping_s, settings.heartbeat_interval_s)
         self._coming: set[asyncio.Task[UpstreamSocket]] = set()
         self._is_stopping = False
 
     async def run(self) -> None:
         """For ever: find out who is gone."""
-        await self._pulse.run(self.links)
+        await self._liveness.run(self.links)
 
-    async def let_go(self) -> None:
+    async def close_all(self) -> None:
         """Close with all of them, and take no more. Returns when all are gone."""
         self._is_stopping = True
         for connecting in self._coming:
@@ -56,9 +56,9 @@ class Viewers:
         """Answer the request for a WebSocket, which goes by ``route``, and stay until the session is over."""
         if self._is_stopping:
             return self._refuse("stopping", 503, "the gateway is stopping")
-        if len(self.links) + len(self._coming) >= self._settings.most_viewers:
+        if len(self.links) + len(self._coming) >= self._settings.max_viewers:
             if self._throttle.allow("full"):
-                log.warning("PS_GATEWAY_MAX_VIEWERS is reached: %d; others get 503", self._settings.most_viewers)
+                log.warning("PS_GATEWAY_MAX_VIEWERS is reached: %d; others get 503", self._settings.max_viewers)
             return self._refuse("full", 503, "too many viewers")
         if not _is_sound(request):
             answer = self._refuse("bad_request", 400, "not a request for a WebSocket, version 13, by GET and HTTP/1.1")
@@ -76,7 +76,7 @@ class Viewers:
         try:
             upstream = connecting.result()
         except UpstreamRefused as refused:
-            self._complain(route.upstream, str(refused))
+            self._log_refusal(route.upstream, str(refused))
             return self._refuse("timeout" if refused.status == 504 else "refused", refused.status, str(refused))
         return await self._link(request, upstream)
 
@@ -89,9 +89,9 @@ class Viewers:
         return socket
 
     async def _link(self, request: BaseRequest, socket: UpstreamSocket) -> StreamResponse:
-        answer = ViewerSocket(socket.protocol, self._settings.most_message_bytes)
+        answer = ViewerSocket(socket.protocol, self._settings.max_message_bytes)
         transport = request.transport
-        upstream = Side(UPSTREAM, socket, socket.transport)
+        upstream = Connection(UPSTREAM, socket, socket.transport)
         peer = upstream.peer
         try:
             if transport is None or peer is None or self._is_stopping:
@@ -101,8 +101,8 @@ class Viewers:
             # The viewer has left meanwhile, or the game host has: nothing has begun.
             upstream.hang_up()
             return self._refuse("gone", 502, "the game host is gone")
-        viewer = Side(VIEWER, answer, transport)
-        link = Link(viewer, upstream, self._pulse.own_ping, self._pulse.fresh_s, self._meters)
+        viewer = Connection(VIEWER, answer, transport)
+        link = Link(viewer, upstream, self._liveness.own_ping, self._liveness.fresh_s, self._meters)
         await self._run(link, peer)
         return answer
 
@@ -111,8 +111,8 @@ class Viewers:
         self._meters.viewers += 1
         self.links.add(link)
         begun_s = monotonic_s()
-        session = self._reporter.open(peer.host, peer.port, evidence=link.evidence)
-        self._pulse.expect(link, session.first_beat_s)
+        session = self._reporter.open(peer.host, peer.port, last_seen_ms=link.last_seen_ms)
+        self._liveness.expect(link, session.first_heartbeat_s)
         try:
             ending = await link.run(session)
         finally:
@@ -131,7 +131,7 @@ class Viewers:
             },
         )
 
-    def _complain(self, upstream: Endpoint, why: str) -> None:
+    def _log_refusal(self, upstream: Endpoint, why: str) -> None:
         if self._throttle.allow(str(upstream)):
             log.warning("%s: the game host takes no viewer: %s", upstream, why)
 

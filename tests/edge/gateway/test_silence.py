@@ -140,14 +140,14 @@ def test_every_heartbeat_of_a_viewer_who_says_nothing_claims_nearly_all_of_the_t
 ) -> None:
     """The first one too, whenever that is due: what a kill costs is never much more than what lies between two."""
     settings = {"PAYMENTS_SESSION_HEARTBEAT_SECONDS": "6", "PS_GATEWAY_PING_SECONDS": "4"}
-    beat_s, ahead_s = 3.5, 1.4
+    heartbeat_interval_s, ahead_s = 3.5, 1.4
     watch = Watch(payments)
     with running_gateway(tmp_path, payments.url, raw_host.at, **settings) as gateway, ExitStack() as opened:
         threads = []
         for _ in range(8):
             both = opened.enter_context(joined(gateway.port, raw_host))
             threads += [answering(each) for each in both]
-        time.sleep(2 * beat_s + 1)
+        time.sleep(2 * heartbeat_interval_s + 1)
         # On a busy machine the last is still on its way; the next one, which could stand in for it, is not due by then.
         until(lambda: all(len(events) > 2 for events in watch.begun(8)), timeout_s=2)
         found = watch.begun(8)
@@ -155,10 +155,10 @@ def test_every_heartbeat_of_a_viewer_who_says_nothing_claims_nearly_all_of_the_t
         for thread in threads:
             thread.join()
     for start, *beats in found:
-        first_s = beat_s * (UUID(start["session_id"]).int % 4096 + 1) / 4096
+        first_s = heartbeat_interval_s * (UUID(start["session_id"]).int % 4096 + 1) / 4096
         assert len(beats) >= 2
         for number, beat in enumerate(beats):
-            due_s = moment_s(start) + first_s + number * beat_s
+            due_s = moment_s(start) + first_s + number * heartbeat_interval_s
             assert due_s - moment_s(beat) < ahead_s + 0.4
 
 

@@ -15,7 +15,7 @@ import requests
 from websockets.sync.client import connect
 
 from payments.edge.database import Database
-from payments.edge.events import DeadLetter, SessionLabels, Spooled
+from payments.edge.events import DeadLetter, SessionLabels, SpooledEvent
 from tests.edge.gateway.gateways import GatewayProcess, running_gateway
 from tests.edge.gateway.hosts import GameHost, hosting
 from tests.edge.stand_in import StandIn
@@ -66,7 +66,7 @@ def stopped(folder: Path, letters: int = 0) -> dict[str, str]:
         database = Database(folder, letters)
         database.open()
         events = [
-            Spooled(SessionLabels(f"s-{number}", "edge-a", None, None, None), "end", 2, NOON_MS, f"e-{number}")
+            SpooledEvent(SessionLabels(f"s-{number}", "edge-a", None, None, None), "end", 2, NOON_MS, f"e-{number}")
             for number in range(letters)
         ]
         database.save([], [], [DeadLetter(event, "422: \x1b[2J no\nthing", NOON_MS) for event in events])

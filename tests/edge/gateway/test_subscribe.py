@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.edge.gateway.subscribe import subscribed
+from payments.edge.gateway.subscribe import subscribed_streamer
 from tests.harness import campaign
 
 
@@ -36,10 +36,10 @@ def message(**fields: Any) -> bytes:
     ],
 )
 def test_streamer_of(text: bytes, streamer_id: str | None) -> None:
-    assert subscribed(text) == streamer_id
+    assert subscribed_streamer(text) == streamer_id
 
 
 @campaign(300)
 @given(st.binary().map(lambda data: data[: len(data) // 2] + b"subscribe" + data[len(data) // 2 :]))
 def test_anything_may_pass(text: bytes) -> None:
-    assert subscribed(text) is None
+    assert subscribed_streamer(text) is None

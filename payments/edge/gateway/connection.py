@@ -30,11 +30,11 @@ _ON_THE_WAY = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsg
 class ViewerSocket(web.WebSocketResponse[Any]):
     """The server's end of a WebSocket that never closes itself."""
 
-    def __init__(self, protocol: str | None, most_message_bytes: int) -> None:
-        """``protocol``: the subprotocol that the game host has chosen. aiohttp refuses what reaches its maximum."""
+    def __init__(self, protocol: str | None, max_message_bytes: int) -> None:
+        """``protocol``: the subprotocol that the game host chose. aiohttp rejects messages that reach its maximum."""
         super().__init__(
             protocols=() if protocol is None else (protocol,), autoclose=False, autoping=False, compress=False,
-            max_msg_size=most_message_bytes + 1, writer_limit=64 * 1024, decode_text=False,
+            max_msg_size=max_message_bytes + 1, writer_limit=64 * 1024, decode_text=False,
         )  # fmt: skip
         if protocol is not None:
             # aiohttp looks for it in the first line of offers only.
@@ -58,25 +58,25 @@ class UpstreamSocket(ClientWebSocketResponse[Any]):
         return False
 
 
-class Side:
+class Connection:
     """A socket, and what is known of who is at its other end.
 
     Attributes:
         name: ``viewer`` or ``upstream``; ``ws``: the socket, ``transport`` the connection beneath.
-        heard_s: when something last came from there, by the loop's clock.
+        last_heard_s: when something last came from there, by the loop's clock.
         written_bytes: of all messages so far.
     """
 
     __slots__ = (
-        "_accepted_bytes", "_excused_s", "_moved_s", "_task", "_was_backed_up", "heard_s", "name", "transport",
-        "written_bytes", "ws",
+        "_accepted_bytes", "_progress_s", "_silence_reset_s", "_task", "_was_backed_up", "last_heard_s", "name",
+        "transport", "written_bytes", "ws",
     )  # fmt: skip
 
     def __init__(self, name: str, ws: ViewerSocket | UpstreamSocket, transport: asyncio.Transport) -> None:
         self.name = name
         self.ws = ws
         self.transport = transport
-        self.heard_s = self._excused_s = self._moved_s = get_running_loop().time()
+        self.last_heard_s = self._silence_reset_s = self._progress_s = get_running_loop().time()
         self.written_bytes = self._accepted_bytes = 0
         self._was_backed_up = False
         self._task: asyncio.Task[None] | None = None
@@ -93,13 +93,13 @@ class Side:
         return self.transport.get_write_buffer_size() > _LOW_WATER_BYTES
 
     @property
-    def known_s(self) -> float:
+    def silent_since_s(self) -> float:
         """Until when it is known to have been there, or could not be heard through no fault of its own."""
-        return max(self.heard_s, self._excused_s)
+        return max(self.last_heard_s, self._silence_reset_s)
 
-    def excuse(self) -> None:
+    def reset_silence(self) -> None:
         """Do not hold its silence until now against it."""
-        self._excused_s = get_running_loop().time()
+        self._silence_reset_s = get_running_loop().time()
 
     def look(self) -> None:
         """Notice whether it takes what is sent: who does so is alive, though the answer to a ping be far behind.
@@ -109,21 +109,21 @@ class Side:
         """
         accepted_bytes = self.written_bytes - self.transport.get_write_buffer_size()
         if self._was_backed_up and accepted_bytes > self._accepted_bytes:
-            self.excuse()
+            self.reset_silence()
         if accepted_bytes > self._accepted_bytes or not self.is_backed_up:
-            self._moved_s = get_running_loop().time()
+            self._progress_s = get_running_loop().time()
         self._accepted_bytes = accepted_bytes
         self._was_backed_up = self.is_backed_up
 
-    def silent_s(self, other: "Side", patience_s: float) -> float:
+    def silent_s(self, other: "Connection", patience_s: float) -> float:
         """For how long it has given no sign of life, although it could.
 
         While ``other`` is backed up, what comes from here waits unread; for ``patience_s`` that is the other's fault.
         """
         now_s = get_running_loop().time()
-        if other.is_backed_up and now_s - other._moved_s <= patience_s:
-            self.excuse()
-        return now_s - self.known_s
+        if other.is_backed_up and now_s - other._progress_s <= patience_s:
+            self.reset_silence()
+        return now_s - self.silent_since_s
 
     async def ping(self, payload: bytes) -> None:
         """Ask for a sign of life; does not wait for it, nor for room to ask in."""
@@ -143,7 +143,7 @@ class Side:
                     pass
         self.hang_up()
 
-    async def dismiss(self, frame: CloseFrame) -> None:
+    async def reject(self, frame: CloseFrame) -> None:
         """Close with one who has said what is not allowed, and let him find out why.
 
         A connection that is closed while something unread has come is reset, and what was sent last may be lost.

@@ -12,7 +12,7 @@ from payments.edge.gateway.viewer import Viewers
 log = logging.getLogger(__name__)
 
 
-class Front:
+class Dispatcher:
     """Attributes: ``routes``, which may be replaced at any time."""
 
     def __init__(self, routes: Routes, viewers: Viewers, pages: Pages, meters: Meters) -> None:

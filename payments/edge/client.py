@@ -1,7 +1,7 @@
-"""Calls of Payments: one connection, no redirects, no proxies, time-outs, and no more of an answer than is bearable.
+"""HTTP client for Payments: one connection, no redirects, no proxies, limits on time and size.
 
-Proxy variables of the environment, ``.netrc`` and ``REQUESTS_CA_BUNDLE`` are not honoured: an edge says by its settings
-where it sends what.
+Ignores proxy variables of the environment, ``.netrc`` and ``REQUESTS_CA_BUNDLE``: only the settings say where events
+go.
 """
 
 import ssl
@@ -16,26 +16,26 @@ from payments.edge.settings import EdgeSettings
 
 _CONNECT_S = 5.0
 _ANSWER_S = 30.0
-_MOST_BYTES = 4 << 20
-"""Of an answer: 500 events of which each is refused at length."""
+_MAX_BYTES = 4 << 20
+"""Of a response: enough for 500 events, each rejected with a long explanation."""
 
 _PIECE_BYTES = 65_536
 
 
 class NoAnswer(Exception):
-    """Payments cannot be reached, or does not answer; the message says why in a few words."""
+    """Payments cannot be reached or does not answer. The message says why."""
 
 
 class Reply(NamedTuple):
-    """What came back. ``retry_after``: that header, or ``None``."""
+    """An HTTP response. ``retry_after``: that header, or ``None``."""
 
     status: int
     retry_after: str | None
     body: bytes
 
 
-class Caller:
-    """Posts JSON to Payments. One call at a time (the caller's care)."""
+class PaymentsClient:
+    """Posts JSON to Payments. Not thread-safe; callers must serialise."""
 
     def __init__(self, settings: EdgeSettings) -> None:
         self.url = settings.api_url
@@ -55,7 +55,7 @@ class Caller:
             self._session.headers["X-Session-Token"] = settings.session_token
 
     def post(self, path: str, body: bytes, timeout_s: float = _ANSWER_S) -> Reply:
-        """The answer, which may take ``timeout_s``, and never longer than half a minute. Raises ``NoAnswer``."""
+        """Post ``body`` and return the response. Gives up after ``timeout_s``, at most 30 s. Raises ``NoAnswer``."""
         timeout_s = max(0.1, min(timeout_s, _ANSWER_S))
         deadline_s = time.monotonic() + timeout_s
         try:
@@ -64,7 +64,7 @@ class Caller:
                 stream=True,
             ) as response:  # fmt: skip
                 return Reply(response.status_code, response.headers.get("Retry-After"), _read(response, deadline_s))
-        # Some of urllib3's errors come through as they are, and not every OSError is wrapped in one of them.
+        # requests does not wrap all errors of urllib3, nor every OSError.
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             raise NoAnswer(_reason(error)) from error
 
@@ -75,19 +75,19 @@ class Caller:
 def _read(response: requests.Response, deadline_s: float) -> bytes:
     pieces: list[bytes] = []
     size_bytes = 0
-    # Not decoded: what was not asked for in another encoding is as it is, or not read.
+    # The request asks for identity encoding, so nothing is decoded.
     while piece := response.raw.read1(_PIECE_BYTES, decode_content=False):
         pieces.append(piece)
         size_bytes += len(piece)
-        if size_bytes > _MOST_BYTES:
-            raise NoAnswer(f"an answer of more than {_MOST_BYTES} bytes")
+        if size_bytes > _MAX_BYTES:
+            raise NoAnswer(f"answer exceeds {_MAX_BYTES} bytes")
         if time.monotonic() > deadline_s:
-            raise NoAnswer("no whole answer in time")
+            raise NoAnswer("answer incomplete at time-out")
     return b"".join(pieces)
 
 
 def _reason(error: BaseException) -> str:
-    """In a few words, from the innermost cause that has any."""
+    """A few words for ``error``, from its innermost cause that is understood."""
     if isinstance(error, requests.ConnectTimeout):
         return "no connection in time"
     if isinstance(error, requests.Timeout):
