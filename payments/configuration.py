@@ -1,7 +1,7 @@
 """How settings are declared, read from the environment and ``.env``, and spelled: what all of them have in common.
 
 A frozen dataclass whose fields are made by ``setting`` and whose base is ``Configuration`` is the only list of its
-settings. Not here: which settings there are.
+settings. A bad value stops the start (rule 2.1). Not here: which settings there are.
 """
 
 import os

@@ -13,7 +13,7 @@ from payments.fields import IP_ADDRESS, Canonical, Choice, Moment, Strict, Text,
 
 
 class EventSchema(Schema):
-    """An event of an edge. Unknown fields are ignored: edges are upgraded at their own pace."""
+    """An event of an edge. Unknown fields are ignored: edges are upgraded at their own pace (rule 3.2)."""
 
     class Meta:
         unknown = EXCLUDE

@@ -157,7 +157,7 @@ class Settings(Configuration):
             raise Misconfigured("\n".join(problems))
 
     def warnings(self) -> list[str]:
-        """What is allowed and yet hardly meant, a sentence each, for a start to warn of."""
+        """What is allowed but hardly meant, a sentence each, for a start to warn of (rule 2.2)."""
         warnings = []
         if self.power_meter_enabled and self.power_rate_wei_per_minute and self.session_rate_wei_per_minute:
             warnings.append(

@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it, where ``json.loads`` is lenient: for what comes from outside.
+"""JSON as RFC 8259 has it, where ``json.loads`` is lenient: for what comes from outside (rule 7.2).
 
 Duplicate names are refused: which of the two a reader takes is anybody's guess. So are ``NaN`` and its like, which are
 not JSON, other encodings than UTF-8, and nesting that exhausts the stack.

@@ -48,7 +48,7 @@ class WorkerStatus(NamedTuple):
 
 
 def worker_lease(engine: Engine) -> Lease:
-    """The claim to be the one worker on duty. Two on duty would only ask every host twice."""
+    """The claim to be the one worker on duty (rule 6.8). Two on duty would only ask every host twice."""
     return engine.lease(_LEASE)
 
 

@@ -47,7 +47,7 @@ DEFAULTS: dict[str, object] = {
     "PAYMENTS_POWER_CONCURRENCY": 64,
     "PAYMENTS_JOURNAL_SEGMENT_BYTES": 268435456,
 }
-"""SPEC.md section 2, and the bootstrap file."""
+"""The defaults that are documented, and the bootstrap file."""
 
 
 @pytest.fixture

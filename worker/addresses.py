@@ -1,4 +1,4 @@
-"""Which addresses are never asked, however they are spelled.
+"""Which addresses are never asked, however they are spelled (rule 6.5).
 
 A host's address comes from a record, and its ``/power`` is asked from inside the network that Payments runs in.
 Loopback and private addresses are an operator's right to use; what no game host ever has are the addresses below, which

@@ -1,4 +1,4 @@
-"""Asks one host for its ``/power``."""
+"""Asks one host for its ``/power`` (rule 6.4)."""
 
 from http.client import HTTPException
 from typing import Any, NamedTuple

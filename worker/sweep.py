@@ -37,7 +37,7 @@ class _Target(NamedTuple):
 
 
 class _Turns:
-    """Whose turn it is: first those that answered the last time, so that no number of dead hosts keeps them waiting.
+    """Whose turn it is (rule 6.7): first those that answered last time, so no number of dead hosts keeps them waiting.
 
     But up to half of the threads take others from the beginning: those are mostly dead. Waiting for them takes time and
     no processor, asking the first takes the processor: at the same time, both take little longer than one of them.

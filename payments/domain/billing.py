@@ -1,4 +1,4 @@
-"""Deciding what an edge's event becomes: SPEC.md section 4, rule by rule."""
+"""Decides what an edge's event becomes: rules 4.1 to 4.11."""
 
 from functools import lru_cache
 from typing import TypeVar
@@ -58,7 +58,7 @@ def decide_event(event: SessionEvent, state: State, terms: Terms, now_ms: int) -
 
 
 def _without_effect(event: SessionEvent, session: Session) -> str | None:
-    """The outcome of an event that changes nothing, or ``None``: rules 4.6, 4.7 and 4.10."""
+    """The outcome of an event that changes nothing, or ``None`` (rules 4.6, 4.7 and 4.10)."""
     if event.event_id is not None and event.event_id == session.event_id:
         if event.digest() == session.event_digest:
             return DUPLICATE
@@ -75,9 +75,10 @@ def _without_effect(event: SessionEvent, session: Session) -> str | None:
 
 
 def _open(event: SessionEvent, previous: Session | None, state: State, terms: Terms, now_ms: int) -> Entry:
-    """A new incarnation. It begins after the previous one's last moment, so no moment is billed by both.
+    """Begin a session, or its next incarnation (rules 4.5 to 4.7).
 
-    An unknown one may have been forgotten: it begins no earlier than it would still be known.
+    It begins no earlier than the end of the previous one, so no moment is billed by both. An unknown session may have
+    been purged: it begins no earlier than the retention time before the event's receipt (rule 4.14).
     """
     upstream_addr = event.upstream_addr or (previous.upstream_addr if previous else None)
     if upstream_addr is None:
@@ -117,7 +118,7 @@ def _open(event: SessionEvent, previous: Session | None, state: State, terms: Te
 
 
 def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now_ms: int) -> Entry:
-    """Account for the time since the last billed event, then take over what the event says (rules 4.1 to 4.3)."""
+    """Account for the time since the last billed event, then take over what the event says (rules 4.1 to 4.4)."""
     ended = event.event == END
     length_ms = max(0, event.evidence_ms - session.last_billed_at_ms)
     until_ms = session.last_billed_at_ms + length_ms
@@ -160,7 +161,7 @@ def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now
 
 
 def _unbilled(event: SessionEvent, session: Session, state: State, terms: Terms, length_ms: int) -> dict[str, int]:
-    """How much of the interval earns nothing, by cause (rules 4.4, 4.8 and 4.9).
+    """How much of the interval earns nothing, by cause: the first that applies (rules 4.3, 4.8 and 4.11).
 
     An ``occurred_at`` counts back to ``max_event_age_ms`` before its receipt, both as the end of this interval and as
     its beginning, which the event before it (received at ``last_seen_at_ms``) claimed.
@@ -185,7 +186,7 @@ def _unbilled(event: SessionEvent, session: Session, state: State, terms: Terms,
 
 
 def _asleep_ms(session: Session, state: State, after_ms: int, length_ms: int) -> int:
-    """How much of ``length_ms`` of the interval, from ``after_ms`` on, no awake reading covers."""
+    """How much of ``length_ms`` of the interval, from ``after_ms`` on, no awake reading covers (rule 6.6)."""
     assert session.orchestrator_id is not None
     power = state.power.get(session.orchestrator_id)
     begin_ms = session.last_billed_at_ms + after_ms

@@ -9,7 +9,7 @@ from payments.errors import Rejected
 
 
 def decide_booking(command: Booking, state: State, terms: Terms, now_ms: int) -> Decision:
-    """Decide ``command`` against the balance of its orchestrator. ``now_ms`` dates the entry.
+    """Decide ``command`` against the balance of its orchestrator (rules 5.5 and 5.6). ``now_ms`` dates the entry.
 
     Raises ``Rejected`` (``conflict``): its key was used for another amount, or a payout is of more than is owed.
     """

@@ -43,7 +43,7 @@ class Outcome(Struct, frozen=True, gc=False):
     """The answer to a command.
 
     Attributes:
-        kind: ``recorded``, ``duplicate`` or ``late`` (SPEC.md rule 4.12).
+        kind: ``recorded``, ``duplicate`` or ``late`` (rule 4.15).
         subject: what the command was about, as it is after it.
     """
 

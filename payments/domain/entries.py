@@ -25,7 +25,7 @@ ReasonName: TypeAlias = Literal[
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """One recorded fact. It carries results, not changes, so folding it twice is folding it once.
+    """One recorded fact. It carries results, not changes, so folding it twice is folding it once (rule 5.1).
 
     Attributes:
         seq: 1, 2, 3 … without a hole.

@@ -62,7 +62,7 @@ def read_eth(text: str) -> int:
 
 
 def accrue(rate_wei_per_minute: int, delta_ms: int, remainder: int) -> tuple[int, int]:
-    """What ``delta_ms`` earns: ``(amount_wei, remainder)``, SPEC.md rule 4.2.
+    """What ``delta_ms`` earns: ``(amount_wei, remainder)``, rule 4.2.
 
     ``remainder`` is in wei/60000 and below 60000. It stays with whoever earns, so the sum of the amounts is
     ``floor(rate * total_ms / 60000)`` however the time was cut up.

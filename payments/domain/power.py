@@ -1,4 +1,4 @@
-"""Deciding what a reading of an orchestrator's power becomes: SPEC.md section 6."""
+"""Decides what a reading of an orchestrator's power becomes: rules 6.1 to 6.3."""
 
 from msgspec.structs import replace
 
@@ -64,7 +64,7 @@ def _unread(reading: Reading) -> PowerState:
 
 
 def _no_credit(reading: Reading, before: PowerState, length_ms: int, terms: Terms) -> str | None:
-    """Why the time up to ``reading`` earns nothing, or ``None``: only that between two awake readings in a row does."""
+    """Why the time up to ``reading`` earns nothing (rules 6.2 and 6.3); ``None``: it earns (rule 6.1)."""
     if reading.read_at_ms <= before.read_at_ms or not length_ms:
         return CLOCK
     if reading.read_at_ms - before.read_at_ms > terms.power_max_gap_ms:

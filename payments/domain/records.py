@@ -1,4 +1,4 @@
-"""Entries, sessions, balances and power states as JSON objects (SPEC.md sections 3 and 5), and the way back.
+"""Entries, sessions, balances and power states as JSON objects, and the way back.
 
 One shape for the journal, for the projections and for HTTP, so that what an operator reads is the same everywhere.
 """

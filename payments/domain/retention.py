@@ -1,4 +1,4 @@
-"""Looking after sessions that nobody reports any more: SPEC.md rule 4.11, and how long ended ones are kept."""
+"""Closes sessions whose end was lost, and purges sessions that ended long ago: rule 4.14."""
 
 from itertools import islice
 from typing import NamedTuple, TypeAlias

@@ -22,7 +22,7 @@ CAUSES = (GAP, EXPIRED, UNATTRIBUTED, UNPRICED, ASLEEP)
 
 
 class SessionEvent(Struct, frozen=True, gc=False):
-    """One claim of an edge, checked for form (SPEC.md section 3, "An event").
+    """One claim of an edge, checked for form (rule 3.2).
 
     Attributes:
         session_id: 1 to 128 printable characters.
@@ -48,7 +48,7 @@ class SessionEvent(Struct, frozen=True, gc=False):
 
     @property
     def evidence_ms(self) -> int:
-        """Until when the event proves the session: never later than its receipt (SPEC.md rule 4.1)."""
+        """Until when the event proves the session: never later than its receipt (rule 4.1)."""
         if self.occurred_at_ms is None:
             return self.received_at_ms
         return min(self.occurred_at_ms, self.received_at_ms)
@@ -111,7 +111,7 @@ class Session(Struct, frozen=True, gc=False):
 
     @property
     def elapsed_ms(self) -> int:
-        """The time to account for: ``billed_ms`` plus all of ``unbilled_ms``, always (SPEC.md rule 4.9)."""
+        """The time to account for: ``billed_ms`` plus all of ``unbilled_ms``, always (rule 4.9)."""
         return self.last_billed_at_ms - self.started_at_ms
 
     def status_at(self, now_ms: int, idle_timeout_ms: int) -> str:

@@ -1,4 +1,4 @@
-"""Moving in from another backend, livepeer-ops.
+"""Moving in from another backend, livepeer-ops (rule 5.8).
 
 Always true: the other backend's files are read whole and never written. A plan is made first, without touching
 anything. Carrying it out is a few commands that are recorded once however often they are tried, so after a crash the

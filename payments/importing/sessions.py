@@ -1,7 +1,7 @@
 """Which sessions and power states go on here.
 
 A session goes on from the moment up to which it is billed there: it is opened as by a start that happened then, which
-bills nothing (SPEC.md rule 4.5), so that its next event here bills from there, and no moment twice. An ended session is
+bills nothing (rule 4.5), so that its next event here bills from there, and no moment twice. An ended session is
 settled there and stays there; so does one that nobody has reported for long, and one whose host is another's here.
 """
 

@@ -55,7 +55,7 @@ def write_document(records: Mapping[str, Record]) -> bytes:
 
 
 def taken(host_public_ip: str, owner: str) -> str:
-    """What to tell whoever claims another record's host: one host belongs to one orchestrator (SPEC.md rule 4.4)."""
+    """What to tell whoever claims another record's host: one host belongs to one orchestrator (rule 4.4)."""
     return f"host_public_ip {host_public_ip} belongs to {owner} already"
 
 

@@ -20,7 +20,7 @@ _LOCK_TIMEOUT_S = 5.0
 
 
 class Registry:
-    """The orchestrators that Payments knows. Threads and processes may share the file.
+    """The orchestrators that Payments knows (rule 5.7). Threads and processes may share the file.
 
     Beside ``registry.json`` lies ``registry.json.good``, its last sound content: should a restart meet a broken edit,
     the records that were in force still are.

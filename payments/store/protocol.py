@@ -112,7 +112,7 @@ class Store(Protocol):
     """
 
     def execute(self, commands: Sequence[Command]) -> Sequence[Result]:
-        """Decide ``commands`` one after the other and record what they become; durable when it returns.
+        """Decide ``commands`` one after the other and record what they become; durable when it returns (rule 3.4).
 
         A command that is ``Rejected`` gets that as its result and leaves the others alone.
         """

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details, and the only place that gives errors their HTTP status."""
+"""Errors as RFC 9457 problem details (rule 7.1), and the only place that gives errors their HTTP status."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -42,6 +42,7 @@ def post_event() -> dict[str, JSON]:
 
 @blueprint.post("/events/batch")
 def post_batch() -> dict[str, Any]:
+    """Up to 1,000 events, each with a result of its own (rule 3.3)."""
     here = services()
     here.gate.admit_reporter(request)
     items = read_json(request, BATCH_LIMIT)

@@ -1,4 +1,4 @@
-"""Who may call what: the three roles of SPEC.md section 3."""
+"""Who may call what: the three roles of rule 3.1."""
 
 import hmac
 from collections.abc import Sequence

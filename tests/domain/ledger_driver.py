@@ -60,7 +60,7 @@ class LedgerDriver:
         return self.tell(event(kind=kind, at_ms=at(second), occurred_at_ms=occurred_at_ms, **fields)).kind
 
     def reap(self, session_id: str = "s-1") -> str:
-        """Close a session as the reaper does (rule 4.11), an hour after its last event."""
+        """Close a session as the reaper does (rule 4.14), an hour after its last event."""
         seen_ms = self.session(session_id).last_seen_at_ms
         return self.execute(CloseStale(session_id, seen_ms), seen_ms + 60 * MINUTE_MS).kind
 

@@ -134,7 +134,7 @@ def test_reading_counts_for_the_sessions_of_its_own_orchestrator(book: LedgerDri
 
 
 def test_interval_goes_by_the_readings_of_whom_it_belongs_to(book: LedgerDriver) -> None:
-    """A changed address bills up to now to the old one (rule 4.3)."""
+    """A changed address bills up to now to the old one (rule 4.4)."""
     book.read(0, orchestrator_id="orch-b")
     book.report(START, 0, upstream_addr=HOST_A)
     book.report(HEARTBEAT, 60, upstream_addr=HOST_B)

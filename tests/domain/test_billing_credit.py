@@ -1,4 +1,4 @@
-"""What an event bills, and to whom: SPEC.md rules 4.1 to 4.4."""
+"""What an event bills, and to whom: rules 4.1 to 4.4."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a repeated or a late event does, which is nothing: SPEC.md rule 4.10."""
+"""What a repeated or a late event does, which is nothing: rule 4.10."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How a session begins, goes on, ends, and begins again: SPEC.md rules 4.5 to 4.7, 4.11 and 4.12.
+"""How a session begins, goes on, ends, and begins again: rules 4.5 to 4.7, 4.14 and 4.15.
 
 Among them everything that the public alternative gets wrong: an ``end`` that comes twice, a heartbeat after the
 ``end``, a ``start`` after the ``end``, an address that changes before the last event.

@@ -1,4 +1,4 @@
-"""Which time is believed: evidence, gaps and the horizon of SPEC.md rules 4.1, 4.8 and 4.9."""
+"""Which time is believed: evidence, gaps and the horizon: rules 4.1, 4.8 and 4.11."""
 
 import pytest
 from hypothesis import given

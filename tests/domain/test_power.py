@@ -1,4 +1,4 @@
-"""What a reading of an orchestrator's power earns: SPEC.md section 6."""
+"""What a reading of an orchestrator's power earns: rules 6.1 to 6.3."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Sessions that nobody reports any more: when they are closed and dropped, and what that changes (rule 4.11)."""
+"""Sessions that nobody reports any more: when they are closed and dropped, and what that changes (rule 4.14)."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""SPEC.md section 7: bodies that cannot be read, of another type, or too large."""
+"""Rules 7.1 and 7.2: bodies that cannot be read, of another type, or too large."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""SPEC.md section 7: fields that are missing, mistyped or out of range; all are named, whatever else is wrong."""
+"""Rule 7.1: fields that are missing, mistyped or out of range; all are named, whatever else is wrong."""
 
 import json
 from typing import Any

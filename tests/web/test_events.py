@@ -21,7 +21,7 @@ REQUIRED = {
     "status", "started_at", "last_seen_at", "last_event", "last_billed_at", "ended_at", "end_reason", "billed_ms",
     "billed_eth", "last_credited_eth", "unbilled_ms", "heartbeat_count",
 }  # fmt: skip
-"""What SPEC.md section 3 promises of a session record."""
+"""The fields of a session record."""
 
 
 @pytest.fixture(scope="module", autouse=True)

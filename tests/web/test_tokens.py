@@ -1,4 +1,4 @@
-"""Who may call what: SPEC.md section 3, "Tokens"."""
+"""Who may call what: rule 3.1."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple

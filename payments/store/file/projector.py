@@ -1,4 +1,4 @@
-"""Keeps the projections up to date in a thread of its own, at a bounded cost."""
+"""Keeps the projections up to date in a thread of its own, at a bounded cost (rule 5.4)."""
 
 import logging
 import threading

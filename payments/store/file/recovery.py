@@ -1,4 +1,4 @@
-"""What to do where the journal cannot be read on: set a torn tail aside, or refuse.
+"""What to do where the journal cannot be read on: set a torn tail aside, or refuse (rule 5.3).
 
 A crash can leave of the lines that no sync had covered yet: nothing, their beginning, or all of their length with
 zeros where sectors never arrived. None of that was acknowledged, so it may go, and only that may go. Whatever else is

@@ -37,7 +37,7 @@ from payments.store.protocol import (
 from payments.store.queries import find_sessions, read_cursor, sorted_balances, sorted_powers
 
 LOCK_TIMEOUT_S = 5.0
-"""How long a request waits for its turn before it is told to come again."""
+"""How long a request waits for its turn before it is told to come again (rule 7.3)."""
 
 PATIENCE_S = 1.0
 """Once the lock has been waited for so long, nobody else queues up for it."""

@@ -110,7 +110,7 @@ class SharedJournal:
     def sync(self) -> None:
         """Returns when all of the state is on disk, and what was recorded is too and in it.
 
-        Raises ``Unavailable``; always, once a sync failed.
+        Raises ``Unavailable``; always, once a sync failed (rule 5.2).
         """
         self.check_not_halted()
         if self.journal.durable_seq < self.journal.position.seq:
