@@ -161,7 +161,7 @@ def when_ready(server: Any) -> None:
 
     def reload_if_sound() -> None:
         if _preflight(server.cfg.env_orig) is None:
-            server.log.error("Not reloaded, for what stands above; everything goes on as it was")
+            server.log.error("PAY-A01 Not reloaded, for what stands above; everything goes on as it was")
         else:
             reload()
 

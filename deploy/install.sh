@@ -317,7 +317,7 @@ Payments $name runs.
   log         $logs
   command     payments orchestrators add ..., payments ledger balances (as root)
   listens on  $socket, for nginx:
-              ln -s ../sites-available/payments.conf /etc/nginx/sites-enabled/ (mend its names and certificate first)
+              ln -s ../sites-available/payments.conf /etc/nginx/sites-enabled/ (fix its names and certificate first)
   backup      payments backup DIR, and back: payments restore DIR (as root)
   go back     $rollback_by
 NEXT

@@ -43,14 +43,14 @@ class Environment(NamedTuple):
         warnings = []
         for name, count in self.in_file.items():
             if count > 1:
-                warnings.append(f"{name} is set {count} times in {self.file}: the last one counts")
+                warnings.append(f"PAY-C15 {name} is set {count} times in {self.file}: the last one counts")
         for name in sorted(self.values):
             prefix = next((each for each in prefixes if name.startswith(each)), None)
             if prefix and name not in (*settings, *_OTHERS) and not name.startswith(_TESTS):
                 alike = [each.removeprefix(prefix) for each in settings if each.startswith(prefix)]
                 near = get_close_matches(name.removeprefix(prefix), alike, 1)
                 hint = f"; is {prefix}{near[0]} meant?" if near else ""
-                warnings.append(f"{name} is no setting, and nothing comes of it{hint}")
+                warnings.append(f"PAY-C14 {name} is no setting, and nothing comes of it{hint}")
         return warnings
 
 
@@ -67,7 +67,7 @@ def read_environment(given: Path | None = None) -> Environment:
         bindings = _bindings(file)
     except OSError as error:
         if named or not isinstance(error, FileNotFoundError):
-            raise Misconfigured(f"{file}: cannot be read ({error.strerror})") from None
+            raise Misconfigured(f"PAY-C03 {file}: cannot be read ({error.strerror})") from None
         bindings = []
     said = [(each.key, each.value) for each in bindings if each.key is not None]
     in_file = resolve_variables(said, override=False)
@@ -80,12 +80,12 @@ def _bindings(file: Path) -> list[Binding]:
         text = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise Misconfigured(f"{file}, line {line}: not UTF-8") from None
+        raise Misconfigured(f"PAY-C03 {file}, line {line}: not UTF-8") from None
     bindings = list(parse_stream(StringIO(text, newline=None)))
     # NUL: no environment could hand it on to the workers.
     bad = [_line(each) for each in bindings if each.error or (each.key and (each.value is None or "\0" in each.value))]
     if bad:
-        raise Misconfigured("\n".join(f"{file}, line {line}: not of the form NAME=value" for line in bad))
+        raise Misconfigured("\n".join(f"PAY-C03 {file}, line {line}: not of the form NAME=value" for line in bad))
     return bindings
 
 

@@ -1,6 +1,6 @@
 """What can go wrong, grouped by who must act.
 
-``Rejected`` is the caller's to mend, ``Unavailable`` passes by itself or with a restart (try again), ``Corrupt`` and
+``Rejected`` is the caller's to fix, ``Unavailable`` passes by itself or with a restart (try again), ``Corrupt`` and
 ``Misconfigured`` are the operator's. Messages say what, where and what to do; they never hold a token.
 """
 

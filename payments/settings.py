@@ -154,40 +154,41 @@ class Settings(Configuration):
             if other != name:
                 problems.append(f"{name}: {path} is the file of {other} too, and each would be written over the other")
         if problems:
-            raise Misconfigured("\n".join(problems))
+            raise Misconfigured("\n".join(f"PAY-C02 {problem}" for problem in problems))
 
     def warnings(self) -> list[str]:
         """What is allowed but hardly meant, a sentence each, for a start to warn of (rule 2.2)."""
         warnings = []
         if self.power_meter_enabled and self.power_rate_wei_per_minute and self.session_rate_wei_per_minute:
             warnings.append(
-                "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE and PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE are both set: "
+                "PAY-C08 PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE and PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE are both set: "
                 "a session on a host that is awake is paid for twice; set one of them to 0 unless that is meant"
             )
         if self.power_meter_enabled and self.power_max_gap_s < self.power_poll_s:
             warnings.append(
-                "PAYMENTS_POWER_MAX_GAP_SECONDS is below PAYMENTS_POWER_POLL_SECONDS: "
+                "PAY-C09 PAYMENTS_POWER_MAX_GAP_SECONDS is below PAYMENTS_POWER_POLL_SECONDS: "
                 "any two readings are too far apart to credit anything"
             )
         if self.power_rate_wei_per_minute and not self.power_meter_enabled:
             warnings.append(
-                "PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE is set, but PAYMENTS_POWER_METER_ENABLED is not: "
+                "PAY-C10 PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE is set, but PAYMENTS_POWER_METER_ENABLED is not: "
                 "no power is metered"
             )
         if self.session_require_awake and not self.power_meter_enabled:
             warnings.append(
-                "PAYMENTS_SESSION_REQUIRE_AWAKE is set, but PAYMENTS_POWER_METER_ENABLED is not: "
+                "PAY-C11 PAYMENTS_SESSION_REQUIRE_AWAKE is set, but PAYMENTS_POWER_METER_ENABLED is not: "
                 "without readings no session time is credited"
             )
         if self.behind_proxy and self._is_open:
             warnings.append(
-                "PAYMENTS_BEHIND_PROXY is set, but PAYMENTS_BIND is open to other machines: "
+                "PAY-C12 PAYMENTS_BEHIND_PROXY is set, but PAYMENTS_BIND is open to other machines: "
                 "whoever connects to it may claim any address; let it be a unix socket"
             )
         if self.session_rate_wei_per_minute and self._is_open and not self.session_reporter_tokens:
             warnings.append(
-                "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE is set, and PAYMENTS_BIND is open to other machines, but "
-                "PAYMENTS_SESSION_REPORTER_TOKEN is not set: whoever connects can report sessions that earn; set it"
+                "PAY-C13 PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE is set, and PAYMENTS_BIND is open to other "
+                "machines, but PAYMENTS_SESSION_REPORTER_TOKEN is not set: whoever connects can report sessions "
+                "that earn; set it"
             )
         return warnings
 

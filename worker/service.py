@@ -68,7 +68,9 @@ class Worker:
             with self._taking:
                 has_duty = self._lease.try_acquire()
                 if has_duty == self._stands_by:
-                    log.warning("on duty" if has_duty else "another worker is on duty; this one stands by")
+                    log.warning(
+                        "PAY-W02 on duty" if has_duty else "PAY-W02 another worker is on duty; this one stands by"
+                    )
                 self._stands_by = not has_duty
             if has_duty and not self.stopping.is_set():
                 run()
@@ -91,7 +93,7 @@ class Worker:
         try:
             self._lease.publish(WorkerStatus(os.getpid(), at_ms, due_ms, self._last_sweep).as_json())
         except OSError as error:
-            log.warning("what this worker does cannot be shown: %s", error)
+            log.warning("PAY-D12 what this worker does cannot be shown: %s", error)
 
     def _status(self) -> str:
         if self._stands_by:
@@ -139,7 +141,9 @@ def _say_what_is_on(settings: Settings, worker: Worker) -> None:
         log.warning(warning)
     limit_s = watchdog_s()
     if limit_s is not None and limit_s < worker.schedule.quiet_s:
-        log.warning("WatchdogSec is %g s; with these settings it should be %g", limit_s, 2 * worker.schedule.quiet_s)
+        log.warning(
+            "PAY-W05 WatchdogSec is %g s; with these settings it should be %g", limit_s, 2 * worker.schedule.quiet_s
+        )
 
 
 def _wait() -> Settings | None:
@@ -154,7 +158,7 @@ def _wait() -> Settings | None:
         try:
             return Settings.load()
         except Misconfigured as error:
-            log.error("the settings stay as they were: %s", error)  # noqa: TRY400
+            log.error("PAY-W04 the settings stay as they were: %s", error)  # noqa: TRY400
             notify("READY=1")
 
 
@@ -163,6 +167,6 @@ def _watch_clock(schedule: Schedule, ended: threading.Event) -> None:
     ahead_s = time.time() - time.monotonic()
     while not ended.wait(_CLOCK_STEP_S):
         if time.time() - time.monotonic() < ahead_s - _CLOCK_STEP_S:
-            log.warning("the clock stepped back; time that was accounted for is not credited again")
+            log.warning("PAY-W03 the clock stepped back; time that was accounted for is not credited again")
             schedule.begin_anew()
         ahead_s = time.time() - time.monotonic()

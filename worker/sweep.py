@@ -123,7 +123,7 @@ class Sweeper:
         log.info("sweep", extra=report._asdict())
         if report.left_out:
             log.warning(
-                "%d orchestrators were not asked within %g s; raise PAYMENTS_POWER_CONCURRENCY (%d) or "
+                "PAY-W01 %d orchestrators were not asked within %g s; raise PAYMENTS_POWER_CONCURRENCY (%d) or "
                 "PAYMENTS_POWER_POLL_SECONDS", report.left_out, self._asking_s, self._settings.power_concurrency,
             )  # fmt: skip
         return report
@@ -174,6 +174,6 @@ class Sweeper:
                 answer = ask(adapter, target.url, self._settings.power_timeout_s)
             except Exception:
                 # A defect of ours that one host brings about must not cost the others their reading.
-                log.exception("asking %s failed", target.orchestrator_id)
+                log.exception("PAY-W06 asking %s failed", target.orchestrator_id)
                 answer = PowerAnswer(UNKNOWN, "a defect in Payments; its log has more")
             return Reading(target.orchestrator_id, answer.state, self._now_ms(), answer.detail)

@@ -19,7 +19,7 @@ from payments.errors import PaymentsError
 
 
 class _Commands(click.Group):
-    """Commands that say what is wrong in a few lines, and where to mend it, instead of where in the code it arose."""
+    """Commands that say what is wrong in a few lines, and where to fix it, instead of where in the code it arose."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -95,8 +95,8 @@ class _Here:
         if not engine.exists():
             if not may_begin:
                 raise Misconfigured(
-                    f"{engine}: there is no journal; name the data folder by PAYMENTS_DATA_DIR, in the environment or "
-                    f"in .env in this folder, or start the API, which begins one"
+                    f"PAY-C04 {engine}: there is no journal; name the data folder by PAYMENTS_DATA_DIR, in the "
+                    "environment or in .env in this folder, or start the API, which begins one"
                 )
             click.echo(f"payments: {engine}: a new journal begins", err=True)
         return create_app(self._settings)
@@ -142,7 +142,9 @@ class _Elsewhere:
         if failed.status == _NOT_FOUND and (
             kind != "urn:payments:problem:not-found" or detail.startswith("The requested URL")
         ):
-            return Unavailable(f"{self._url}{path}: there is no such address; is --api-url (PAYMENTS_API_URL) right?")
+            return Unavailable(
+                f"PAY-O05 {self._url}{path}: there is no such address; is --api-url (PAYMENTS_API_URL) right?"
+            )
         return failed
 
     def _why_not(self, error: Exception) -> Unavailable:
@@ -153,17 +155,17 @@ class _Elsewhere:
         while cause is not None:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return Unavailable(
-                    f"{self._url}: its certificate is not trusted ({cause.verify_message}); if it is yours, name the "
-                    f"file of who signed it by REQUESTS_CA_BUNDLE"
+                    f"PAY-O04 {self._url}: its certificate is not trusted ({cause.verify_message}); if it is "
+                    "yours, name the file of who signed it by REQUESTS_CA_BUNDLE"
                 )
             cause = cause.__cause__ or cause.__context__
         if scheme := _other_scheme(self._url):
             return Unavailable(
-                f"{self._url}: {scheme} is spoken there; begin --api-url (PAYMENTS_API_URL) with {scheme}://"
+                f"PAY-O03 {self._url}: {scheme} is spoken there; begin --api-url (PAYMENTS_API_URL) with {scheme}://"
             )
         if isinstance(error, Unavailable):
             return error
-        return Unavailable(f"{self._url}: no answer ({type(error).__name__}); is the API running there?")
+        return Unavailable(f"PAY-O02 {self._url}: no answer ({type(error).__name__}); is the API running there?")
 
 
 def _other_scheme(url: str) -> str | None:
@@ -196,7 +198,7 @@ def calls(url: str | None, token: str | None, *, may_begin: bool = False) -> Ite
             yield _Elsewhere(url, token)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise Unavailable(
-                f"{url}: answers, and not as Payments does ({type(error).__name__}: {error}); is that its API?"
+                f"PAY-O06 {url}: answers, and not as Payments does ({type(error).__name__}: {error}); is that its API?"
             ) from error
         return
     here = _Here(Settings.load(), may_begin=may_begin)
@@ -221,7 +223,7 @@ def orchestrator_path(orchestrator_id: str) -> str:
 def about(answer: ApiResponse, name: str, wanted: str) -> ApiResponse:
     """``answer``, which must be about what was asked for. Raises ``Unavailable``."""
     if answer.get(name) != wanted:
-        raise Unavailable(f'it answers about another {name} than "{wanted}"; is that the API of Payments?')
+        raise Unavailable(f'PAY-O06 it answers about another {name} than "{wanted}"; is that the API of Payments?')
     return answer
 
 
@@ -255,7 +257,7 @@ def _answer(response: Any) -> ApiResponse:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise Unavailable(f"status {response.status_code} and no JSON: that is not the API of Payments")
+        raise Unavailable(f"PAY-O02 status {response.status_code} and no JSON: that is not the API of Payments")
     if response.status_code >= 400:
         raise Failed(answer, response.status_code)
     return ApiResponse(answer, response.status_code)

@@ -32,7 +32,7 @@ def write_text(path: Path | None, pieces: Iterable[str], *, follow: bool = False
         else:
             _replace(path.resolve() if follow else path, _parts(pieces))
     except OSError as error:
-        raise click.ClickException(f"{path}: cannot be written ({error.strerror})") from error
+        raise click.ClickException(f"PAY-D04 {path}: cannot be written ({error.strerror})") from error
 
 
 def _replace(path: Path, parts: Iterable[bytes]) -> None:

@@ -87,7 +87,7 @@ def _records(settings: Settings) -> Mapping[str, Record]:
     try:
         return read_records(path.read_bytes(), now_ms()) if path.exists() else {}
     except (OSError, ValueError) as error:
-        raise Misconfigured(f"{path}: {error}; mend the file, or restore it from a backup") from None
+        raise Misconfigured(f"PAY-R01 {path}: {error}; fix the file, or restore it from a backup") from None
 
 
 def _show(items: list[Item], as_json: bool) -> None:

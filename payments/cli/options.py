@@ -28,7 +28,7 @@ class Target(NamedTuple):
         """Refuse to send ``command``, which reads the files themselves, elsewhere."""
         if self.url is not None:
             raise click.UsageError(
-                f"{command} works on the files of this machine: run it where they are, without --api-url "
+                f"PAY-O07 {command} works on the files of this machine: run it where they are, without --api-url "
                 f"(PAYMENTS_API_URL)"
             )
 

@@ -92,11 +92,11 @@ def bring_in(target: Target, file: Path, as_json: bool) -> None:
     try:
         records = read_fields(file.read_bytes())
     except ValueError as error:
-        raise click.ClickException(f"{file}: {error}; nothing is registered") from None
+        raise click.ClickException(f"PAY-O09 {file}: {error}; nothing is registered") from None
     # Asking comes first here, and yet this may begin a journal.
     with target.connect(may_begin=True) as api:
         if conflicts := list(_conflicts(records, api.call("GET", "/api/orchestrators")["orchestrators"])):
-            raise click.ClickException("\n".join([f"{file}: nothing is registered:", *conflicts]))
+            raise click.ClickException("\n".join([f"PAY-O09 {file}: nothing is registered:", *conflicts]))
         registered = _register(api, file, records)
     show(registered, COLUMNS, as_json)
 
@@ -131,8 +131,9 @@ def _register(api: Calls, file: Path, records: Mapping[str, Mapping[str, Any]]) 
         except PaymentsError as error:
             done, rest = list(records)[: len(answers)], list(records)[len(answers) + 1 :]
             raise click.ClickException(
-                f"{file}: record {name}: {error}\nRegistered before it: {', '.join(done) or 'none'}; not registered "
-                f"behind it: {', '.join(rest) or 'none'}. When that is mended, the same command completes it"
+                f"PAY-O10 {file}: record {name}: {error}\nRegistered before it: {', '.join(done) or 'none'}; not "
+                f"registered behind it: {', '.join(rest) or 'none'}. When that is fixed, the same command "
+                "completes it"
             ) from error
     return answers
 

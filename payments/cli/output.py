@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 FAILED, MISUSED, FAULTY = 1, 2, 3
-"""Exit codes besides 0: it could not be done (try again, or mend what the message names); the command line is wrong
+"""Exit codes besides 0: it could not be done (try again, or fix what the message names); the command line is wrong
 (click's own); it was done, and what was examined is not sound."""
 
 

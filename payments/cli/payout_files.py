@@ -48,10 +48,10 @@ def preparing_in(folder: Path) -> Iterator[Sequence[UnsettledFile]]:
             paths = sorted(folder.iterdir())
         except LockTimeout:
             raise click.ClickException(
-                f"{folder}: another payments payouts prepare is at work there; try again when it has ended"
+                f"PAY-O18 {folder}: another payments payouts prepare is at work there; try again when it has ended"
             ) from None
         except OSError as error:
-            raise click.ClickException(f"{folder}: cannot be written ({error.strerror})") from error
+            raise click.ClickException(f"PAY-D04 {folder}: cannot be written ({error.strerror})") from error
         yield [each for path in paths if (each := _judged(path)) is not None]
 
 
@@ -65,7 +65,9 @@ def new_paths(place: Path, count: int) -> list[Path]:
     for path in paths:
         for each in (path, slip_path(path)):
             if each.exists():
-                raise click.ClickException(f"{each} is there already, and may have been paid; choose another name")
+                raise click.ClickException(
+                    f"PAY-O14 {each} is there already, and may have been paid; choose another name"
+                )
     return paths
 
 
@@ -78,13 +80,13 @@ def check_unpaid(unsettled: Iterable[UnsettledFile], payments: Iterable[Payment]
         ]
         if twice and tx_hash is not None:
             raise click.ClickException(
-                f"{file} pays {', '.join(twice)} as well, and is not recorded to its end; first run\n"
+                f"PAY-O15 {file} pays {', '.join(twice)} as well, and is not recorded to its end; first run\n"
                 f"  payments payouts record --tx {tx_hash} {file}"
             )
         if twice:
             raise click.ClickException(
-                f"{file} pays {', '.join(twice)} as well, and is not recorded; record it first, or, if it will never "
-                f"be paid, remove it with its .json"
+                f"PAY-O14 {file} pays {', '.join(twice)} as well, and is not recorded; record it first, or, if it "
+                "will never be paid, remove it with its .json"
             )
 
 
@@ -121,7 +123,7 @@ def _by_slip(path: Path) -> UnsettledFile | None:
             # Something else's.
             return None
         raise click.ClickException(
-            f"{path}: {error}; restore it first: it says whom {file.name} pays, and whether that is recorded"
+            f"PAY-O16 {path}: {error}; restore it first: it says whom {file.name} pays, and whether that is recorded"
         ) from None
     if slip.is_debited:
         return None

@@ -97,8 +97,8 @@ def _owed(api: Calls, least_wei: int, only: Sequence[str]) -> list[_Owed]:
     """Everyone, or ``only`` those, by id: who is registered or was ever credited."""
     if problem := api.call("GET", "/readyz")["registry"]["problem"]:
         raise click.ClickException(
-            f"{problem}; mend the file first: until then the records before that edit are in force, and an address may "
-            f"be what was edited"
+            f"PAY-O17 {problem}; fix the file first: until then the records before that edit are in force, and an "
+            "address may be what was edited"
         )
     records = {each["orchestrator_id"]: each for each in api.call("GET", "/api/orchestrators")["orchestrators"]}
     balances = {
@@ -107,7 +107,7 @@ def _owed(api: Calls, least_wei: int, only: Sequence[str]) -> list[_Owed]:
     }
     known = {*records, *balances}
     if strangers := sorted(set(only) - known):
-        raise click.ClickException(f"neither registered nor ever credited: {', '.join(strangers)}")
+        raise click.ClickException(f"PAY-O13 neither registered nor ever credited: {', '.join(strangers)}")
     return [_judged(name, records.get(name), balances.get(name, 0), least_wei) for name in sorted(set(only) or known)]
 
 
@@ -135,7 +135,7 @@ def _make(folder: Path) -> None:
     try:
         Disk().make_folder(folder)
     except OSError as error:
-        raise click.ClickException(f"{folder}: cannot be made ({error.strerror})") from error
+        raise click.ClickException(f"PAY-O12 {folder}: cannot be made ({error.strerror})") from error
 
 
 def _shown(owed: _Owed, path: Path | None) -> dict[str, str | None]:

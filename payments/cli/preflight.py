@@ -25,7 +25,7 @@ def file_warnings(settings: Settings) -> list[str]:
     """What is wrong with files that a start warns of, and goes on without: a broken edit, projections kept from it."""
     warnings = []
     if (why := _why_unsound(settings.registry_path)) and _is_sound(good_path(settings.registry_path)):
-        warnings.append(f"{settings.registry_path}: {why}; the last good records stay in force")
+        warnings.append(f"PAY-R01 {settings.registry_path}: {why}; the last good records stay in force")
     return [*warnings, *engine_of(settings).warnings()]
 
 
@@ -33,7 +33,7 @@ def _registry_problems(path: Path) -> list[str]:
     """What is wrong with the records there are, where no good copy of them stands in."""
     if _is_sound(good_path(path)) or not (why := _why_unsound(path)):
         return []
-    return [f"{path}: {why}; mend the file, or restore it from a backup, and start again"]
+    return [f"PAY-R01 {path}: {why}; fix the file, or restore it from a backup, and start again"]
 
 
 def _why_unsound(path: Path) -> str | None:

@@ -51,7 +51,7 @@ def record(target: Target, tx_hash: str, wrong_hash: str | None, file: Path, as_
     try:
         rows = read_airdrop(file.read_bytes())
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"{file}: {error}; nothing is recorded") from None
+        raise click.ClickException(f"PAY-O19 {file}: {error}; nothing is recorded") from None
     with target.connect() as api:
         slip = _slip(api, file, rows)
         if slip.tx_hash is not None and slip.tx_hash not in (tx_hash, wrong_hash):
@@ -72,10 +72,10 @@ def _refuse_another(file: Path, slip: Slip, before: str, tx_hash: str) -> NoRetu
     write_text(slip_path(file), [slip_text(slip._replace(is_debited=False))])
     record_it = "payments payouts record --tx"
     raise click.ClickException(
-        f"{file} was recorded under {before}, and nothing is recorded twice. Until one of these is done, no next file "
-        f"pays anyone in it.\n"
-        f"If that is the wrong hash, pay nobody again: what was paid is recorded under it. Take each of its payouts "
-        f"back (payments ledger events --reason payout shows them), the AMOUNT above zero, by\n"
+        f"PAY-O23 {file} was recorded under {before}, and nothing is recorded twice. Until one of these is done, "
+        "no next file pays anyone in it.\nIf that is the wrong hash, pay nobody again: what was paid is recorded "
+        "under it. Take each of its payouts back (payments ledger events --reason payout shows them), the AMOUNT "
+        "above zero, by\n"
         f'  payments ledger adjust ID AMOUNT --reference "{_taken_back_as(before)}" --note …\n'
         f"and then run\n"
         f"  {record_it} {tx_hash} --instead-of {before} {file}\n"
@@ -94,8 +94,8 @@ def _check_unused(file: Path, tx_hash: str) -> None:
     for other in recorded_as(file.parent, tx_hash):
         if other.name != file.name:
             raise click.ClickException(
-                f"{other} was recorded under {tx_hash}, and each file is paid by a transaction of its own; nothing is "
-                f"recorded. Look up the one that paid {file}"
+                f"PAY-O22 {other} was recorded under {tx_hash}, and each file is paid by a transaction of its own; "
+                f"nothing is recorded. Look up the one that paid {file}"
             )
 
 
@@ -118,7 +118,7 @@ def _check_taken_back(api: Calls, slip: Slip) -> None:
             missing.append(f"{name}: {format_eth(-moved_wei)} is still to be taken back")
     if missing:
         raise click.ClickException(
-            "\n".join([f"nothing is recorded while payouts under {slip.tx_hash} stand:", *missing])
+            "\n".join([f"PAY-O24 nothing is recorded while payouts under {slip.tx_hash} stand:", *missing])
         )
 
 
@@ -130,11 +130,11 @@ def _slip(api: Calls, file: Path, rows: Sequence[AirdropRow]) -> Slip:
     try:
         slip = read_slip(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"{path}: {error}; restore it. Nothing is recorded") from None
+        raise click.ClickException(f"PAY-O19 {path}: {error}; restore it. Nothing is recorded") from None
     if (why := difference(rows, slip)) is not None:
         raise click.ClickException(
-            f"{file} is not the file that {path.name} belongs to: {why}. Nothing is recorded. If the Safe has paid it "
-            f"as it is, take {path.name} away: then the registry says whose the receivers are"
+            f"PAY-O19 {file} is not the file that {path.name} belongs to: {why}. Nothing is recorded. If the Safe "
+            f"has paid it as it is, take {path.name} away: then the registry says whose the receivers are"
         )
     return slip
 
@@ -151,7 +151,7 @@ def _looked_up(api: Calls, file: Path, rows: Sequence[AirdropRow]) -> Slip:
             why = f"the address of {', '.join(names)}: which one was paid?" if names else "nobody's address here"
             problems.append(f"{receiver} is {why}")
     if problems:
-        raise click.ClickException("\n".join([f"{file}: nothing is recorded:", *problems]))
+        raise click.ClickException("\n".join([f"PAY-O20 {file}: nothing is recorded:", *problems]))
     return Slip([Payment(owners[row.receiver][0], row.receiver, row.amount_wei) for row in rows])
 
 
@@ -167,7 +167,7 @@ def _debit(api: Calls, file: Path, slip: Slip) -> list[Any]:
     short = {name: wei for name, wei in paid_wei.items() if wei > balances.get(name, 0)}
     answers, problems = _confirm(api, short, str(slip.tx_hash))
     if problems and not any(each["outcome"] == RECORDED for each in answers.values()):
-        raise click.ClickException("\n".join([f"{file}: nothing is recorded by this run:", *problems]))
+        raise click.ClickException("\n".join([f"PAY-O20 {file}: nothing is recorded by this run:", *problems]))
     # Before the first debit, and so that a second run pays the same ones, whatever becomes of the registry.
     write_text(slip_path(file), [slip_text(slip)])
     rest = {} if problems else {name: wei for name, wei in paid_wei.items() if name not in answers}
@@ -179,8 +179,8 @@ def _debit(api: Calls, file: Path, slip: Slip) -> list[Any]:
             break
     if problems:
         raise click.ClickException(
-            f"{'; '.join(problems)}. {len(answers)} of {len(paid_wei)} payouts are recorded under {slip.tx_hash}; "
-            f"when that is mended, the same command completes it"
+            f"PAY-O21 {'; '.join(problems)}. {len(answers)} of {len(paid_wei)} payouts are recorded under "
+            f"{slip.tx_hash}; when that is fixed, the same command completes it"
         )
     write_text(slip_path(file), [slip_text(slip._replace(is_debited=True))])
     return [answers[name] for name in paid_wei]

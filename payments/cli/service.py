@@ -79,7 +79,7 @@ def api_command(*arguments: str) -> list[str]:
     found = next((place for place in places if place.exists()), None)
     if found is None:
         raise Misconfigured(
-            f"{places[0]}: gunicorn's settings are not there; use the payments of a checkout or a release"
+            f"PAY-O01 {places[0]}: gunicorn's settings are not there; use the payments of a checkout or a release"
         )
     return [sys.executable, "-m", "gunicorn", "-c", str(found), *arguments, "wsgi:app"]
 

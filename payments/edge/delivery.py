@@ -119,7 +119,8 @@ class Delivery:
                 self._recovered()
                 if dead_letters and self._throttle.allow("dead_letters"):
                     log.error(
-                        "%s has refused %d events for good; ps-gateway spool lists these dead letters; the first: %s",
+                        "PAY-E14 %s has refused %d events for good; ps-gateway spool lists these dead letters; the "
+                        "first: %s",
                         self._client.url, len(dead_letters), dead_letters[0].reason,
                     )  # fmt: skip
                 return 0.0 if was_one_by_one else PACE_S
@@ -149,12 +150,14 @@ class Delivery:
             return
         if cause is FailureCause.TOKEN:
             log.error(
-                "%s %s: it does not take the PAYMENTS_SESSION_TOKEN of this edge; events are kept and sent again later",
+                "PAY-E11 %s %s: it does not take the PAYMENTS_SESSION_TOKEN of this edge; events are kept and sent "
+                "again later",
                 self._client.url, detail,
             )  # fmt: skip
         elif cause is FailureCause.ADDRESS:
             log.error(
-                "%s %s: is PAYMENTS_API_URL right? Events are kept and sent again later", self._client.url, detail
+                "PAY-E12 %s %s: is PAYMENTS_API_URL right? Events are kept and sent again later",
+                self._client.url, detail,
             )  # fmt: skip
         else:
-            log.warning("%s: %s; events are kept and sent again later", self._client.url, detail)
+            log.warning("PAY-E13 %s: %s; events are kept and sent again later", self._client.url, detail)

@@ -165,7 +165,7 @@ class Reporter:
     def _put(self, event: SpooledEvent) -> None:
         if self._written.is_set():
             if self._throttle.allow("late"):
-                log.error("the reporter is closed: an event of a session came too late, and is not reported")
+                log.error("PAY-E27 the reporter is closed: an event of a session came too late, and is not reported")
             return
         self._inbox.append(event)
         if event.kind != HEARTBEAT:
@@ -221,5 +221,5 @@ class Reporter:
             return turn()
         except Exception:
             # A bug that one event triggers must not stop the reporting of all others.
-            log.exception("a defect in the reporter")
+            log.exception("PAY-E27 a defect in the reporter")
             return _LOOK_S[1]

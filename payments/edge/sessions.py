@@ -168,7 +168,7 @@ def _ask_last_seen_ms(last_seen_ms: Callable[[], int] | None) -> int | None:
         return last_seen_ms()
     except Exception:
         # A bug in the gateway must not stop the heartbeats of all other sessions.
-        log.exception("asking a session until when it is known to live failed")
+        log.exception("PAY-E27 asking a session until when it is known to live failed")
         return 0
 
 
@@ -180,7 +180,7 @@ def _valid_or_none(name: str, value: Any) -> Any:
         return field.read(value)
     except ValidationError as error:
         log.warning(
-            "%s %s is left out of the events of a session: %s", name, ascii(value)[:80],
+            "PAY-E19 %s %s is left out of the events of a session: %s", name, ascii(value)[:80],
             " ".join(map(str, error.messages)),
         )  # fmt: skip
         return None

@@ -96,7 +96,7 @@ class Spool:
                 self._use_disk()
             except SpoolInUse:
                 raise Misconfigured(
-                    f"PAYMENTS_SPOOL_DIR: {self._folder} is in use by another reporter; give each one its own folder"
+                    f"PAY-E10 PAYMENTS_SPOOL_DIR: {self._folder} is in use by another reporter; give each its own"
                 ) from None
 
     def add(self, events: Sequence[SpooledEvent]) -> None:
@@ -161,7 +161,7 @@ class Spool:
             self._next_check_s = 0.0
             self._try_disk()
             if lost := sum(event.is_pending for event in self._unwritten):
-                log.error("%s: could not be written up to the end; %d events are lost", self._folder, lost)
+                log.error("PAY-E21 %s: could not be written before the end; %d events are lost", self._folder, lost)
         finally:
             self._is_closed = True
             self._database.close()
@@ -210,7 +210,7 @@ class Spool:
         if self._database.is_open and self._database.is_replaced():
             self._database.close()
             if self._throttle.allow("lost"):
-                log.error("%s: files of the spool were taken away; they are written anew", self._folder)
+                log.error("PAY-E22 %s: files of the spool were removed; they are written again", self._folder)
 
     def _load(self) -> None:
         found = self._database.open()
@@ -225,8 +225,8 @@ class Spool:
 
     def _log_damage(self, path: Path) -> None:
         log.error(
-            "%s: the spool was damaged and is called that now; a new one has all of it that could be read. The rest, "
-            "and dead letters: sqlite3 %s .recover", path, path,
+            "PAY-E25 %s: a damaged spool was set aside there; all that could be read of it is in a new one. For the "
+            "rest, dead letters included: sqlite3 %s .recover", path, path,
         )  # fmt: skip
 
     def _end_open_sessions(self, found: Sequence[SpooledEvent]) -> None:
@@ -236,8 +236,8 @@ class Spool:
         pending = sum(event.is_pending for event in found)
         if pending or ends:
             log.warning(
-                "%s: the last run has left %d events to deliver and %d sessions open, which end where they were last "
-                "heard of", self._folder, pending, len(ends),
+                "PAY-E26 %s: the last run left %d events to deliver and %d open sessions, ended at their last event",
+                self._folder, pending, len(ends),
             )  # fmt: skip
         for end in ends:
             self._backlog.add(end)
@@ -275,13 +275,13 @@ class Spool:
             self._must_rewrite |= dropped > 0
             if dropped and self._throttle.allow("dropped"):
                 log.warning(
-                    "%s: PAYMENTS_SPOOL_BYTES is reached; %d heartbeats between others are left out",
+                    "PAY-E23 %s: PAYMENTS_SPOOL_BYTES is reached; %d heartbeats between others are dropped",
                     self._folder, dropped,
                 )  # fmt: skip
             if self._backlog.kept_bytes > self._max_kept_bytes and self._throttle.allow("over"):
                 log.error(
-                    "%s: what must not be left out takes up %d bytes, too much for PAYMENTS_SPOOL_BYTES; it is kept "
-                    "all the same", self._folder, self._backlog.kept_bytes,
+                    "PAY-E24 %s: events that must be kept take %d bytes, more than PAYMENTS_SPOOL_BYTES allows",
+                    self._folder, self._backlog.kept_bytes,
                 )  # fmt: skip
             # Do not search again at every event while nothing more can be dropped.
             self._drop_above_bytes = max(self._max_kept_bytes, self._backlog.kept_bytes * 17 // 16)
@@ -295,5 +295,5 @@ class Spool:
         self._unwritten = [event for event in self._unwritten if event.is_kept]
         if self._throttle.allow("disk"):
             log.error(
-                "%s: cannot be written (%s); events are kept in memory, and sent, until it can", self._folder, why
+                "PAY-E20 %s: cannot be written (%s); events are kept in memory and sent from there", self._folder, why
             )

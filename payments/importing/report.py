@@ -35,5 +35,5 @@ class ImportRefused(PaymentsError):
     """Nothing was written: what was found cannot be taken over as it is. A line per problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(["nothing is imported until this is mended:", *problems]))
+        super().__init__("\n".join(["PAY-O11 nothing is imported until this is fixed:", *problems]))
         self.problems = problems

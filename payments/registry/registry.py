@@ -46,7 +46,7 @@ class Registry:
             self._start()
         except OSError as error:
             raise Misconfigured(
-                f"{error.filename or path}: cannot be used ({error.strerror}); let the user that runs Payments "
+                f"PAY-C07 {error.filename or path}: cannot be used ({error.strerror}); let the user that runs Payments "
                 f"read and write it, or set PAYMENTS_REGISTRY_PATH"
             ) from error
 
@@ -77,7 +77,9 @@ class Registry:
             with brief_lock(self._lock_path, _LOCK_TIMEOUT_S):
                 self._refresh()
                 if self.problem is not None:
-                    raise Unavailable(f"{self.problem}; mend the file first, it is not overwritten", retry_after_s=60)
+                    raise Unavailable(
+                        f"PAY-R01 {self.problem}; fix the file first, it is not overwritten", retry_after_s=60
+                    )
                 known = self._records.get(orchestrator_id)
                 if known is None and not create:
                     raise Rejected("not-found", f'no orchestrator "{orchestrator_id}" is registered')
@@ -86,9 +88,9 @@ class Registry:
                     self._write({**self._records, orchestrator_id: record})
                 return record, known is None
         except LockTimeout as error:
-            raise Unavailable(f"{error} is held by another process for too long") from error
+            raise Unavailable(f"PAY-D05 {error} is held by another process for too long") from error
         except OSError as error:
-            raise Unavailable(f"{self._path}: cannot be written ({error.strerror})", retry_after_s=5) from error
+            raise Unavailable(f"PAY-D04 {self._path}: cannot be written ({error.strerror})", retry_after_s=5) from error
 
     def _merged(self, orchestrator_id: str, known: Record | None, values: Mapping[str, Any]) -> Record:
         now_ms = self._clock()
@@ -121,7 +123,9 @@ class Registry:
         try:
             _read(self._good_path)
         except (OSError, ValueError):
-            raise Corrupt(f"{self.problem}; mend the file, or restore it from a backup, and start again") from None
+            raise Corrupt(
+                f"PAY-R01 {self.problem}; fix the file, or restore it from a backup, and start again"
+            ) from None
 
     def _refresh(self) -> None:
         """Take over the file if it has changed and is sound; otherwise say what is wrong, once, and change nothing."""
@@ -171,7 +175,7 @@ class Registry:
     def _complain(self, why: str) -> None:
         # What the file has in it may be no text that a log or an answer could carry.
         self.problem = f"{self._path}: {why}".encode(errors="backslashreplace").decode()
-        log.error("%s; the last good records stay in force", self.problem)
+        log.error("PAY-R01 %s; the last good records stay in force", self.problem)
         # Another process may have taken over more of them than this one.
         with suppress(OSError, ValueError):
             self._take(_read(self._good_path)[1])
@@ -184,7 +188,7 @@ class Registry:
             with brief_lock(self._good_path.with_name(f"{self._good_path.name}.lock"), _LOCK_TIMEOUT_S):
                 replace_file(self._disk, self._good_path, [data])
         except (OSError, LockTimeout) as error:
-            log.warning("%s cannot be kept up to date: %s", self._good_path, error)
+            log.warning("PAY-D11 %s cannot be kept up to date: %s", self._good_path, error)
 
 
 def good_path(path: Path) -> Path:
@@ -210,10 +214,10 @@ def bootstrap(registry: Registry, path: Path, clock: Callable[[], int]) -> None:
             if record.orchestrator_id not in registry.records():
                 registry.register({**record._asdict(), "registered_at_ms": clock()})
     except Unavailable as error:
-        log.warning("nothing is registered from %s: %s", path, error)
+        log.warning("PAY-R02 nothing is registered from %s: %s", path, error)
     except OSError as error:
         raise Misconfigured(
-            f"PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path} cannot be read ({error.strerror})"
+            f"PAY-C06 PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path} cannot be read ({error.strerror})"
         ) from None
     except (ValueError, Rejected) as error:
-        raise Misconfigured(f"PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}: {error}") from None
+        raise Misconfigured(f"PAY-C06 PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}: {error}") from None

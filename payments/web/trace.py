@@ -68,5 +68,5 @@ def _finish(environ: "WSGIEnvironment", status: int, seconds: float) -> None:
 def _report(failure: Exception | None, about: dict[str, object]) -> None:
     """One line: an error where it passes, critical for damage, with a traceback for a defect of ours."""
     level = logging.CRITICAL if isinstance(failure, Corrupt) else logging.ERROR
-    why, defect = (failure, None) if about["status"] == 503 else ("a defect in Payments", failure)
+    why, defect = (failure, None) if about["status"] == 503 else ("PAY-A02 a defect in Payments", failure)
     log.log(level, "%d: %s", about["status"], why, exc_info=defect, extra=about)

@@ -11,11 +11,13 @@ def worker_health(here: Services) -> dict[str, Any]:
     """When the worker last showed itself, its last sweep, and what is wrong with it (``problem``, else ``None``)."""
     now_ms, status = here.now_ms(), read_status(here.engine)
     if status is None:
-        problem = "no worker has run yet; the power meter needs one" if here.settings.power_meter_enabled else None
+        problem = (
+            "PAY-W07 no worker has run yet; the power meter needs one" if here.settings.power_meter_enabled else None
+        )
         return {"seen_at": None, "sweep": None, "problem": problem}
     problem = None
     if now_ms > status.due_ms:
-        problem = f"the worker is silent since {format_time(status.at_ms)}; is payments-worker running?"
+        problem = f"PAY-W07 the worker is silent since {format_time(status.at_ms)}; is payments-worker running?"
     sweep = status.sweep and {
         "ended_at": format_time(status.sweep.at_ms),
         "age_s": max(0, now_ms - status.sweep.at_ms) / 1000,

@@ -33,7 +33,7 @@ def demo(seconds: int | None, viewers: int, keep: Path | None, as_json: bool) ->
     """
     if find_spec("aiohttp") is None:
         raise Misconfigured(
-            "the demo needs aiohttp, which is part of the extra [edge]; in the checkout: "
+            "PAY-M01 the demo needs aiohttp, which is part of the extra [edge]; in the checkout: "
             ".venv/bin/python -m pip install --editable '.[edge]'"
         )
     from payments.cli.demo.play import Play, perform  # noqa: PLC0415

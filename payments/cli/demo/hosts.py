@@ -47,7 +47,7 @@ class DemoHost:
         try:
             host = cls(name, socket.create_server((address, 0)))
         except OSError as error:
-            raise Unavailable(f"{address}: no host of the demo can listen there ({error.strerror})") from error
+            raise Unavailable(f"PAY-M04 {address}: no host of the demo can listen there ({error.strerror})") from error
         await host._runner.setup()
         await web.SockSite(host._runner, host._listener).start()
         return host

@@ -41,7 +41,8 @@ class Part(NamedTuple):
         code = self.process.poll()
         if code is not None:
             raise Unavailable(
-                f"the demo's {self.name} has ended ({_meaning(code)}); the last of its log:\n{self._last_lines()}"
+                f"PAY-M02 the demo's {self.name} has ended ({_meaning(code)}); the last of its "
+                f"log:\n{self._last_lines()}"
             )
 
     def _last_lines(self) -> str:
@@ -88,7 +89,7 @@ class Parts:
         printed, _ = await process.communicate()
         if process.returncode:
             said = log.read_text(errors="replace")
-            raise Unavailable(f"the demo's {name} says ({_meaning(process.returncode)}):\n{said}")
+            raise Unavailable(f"PAY-M05 the demo's {name} says ({_meaning(process.returncode)}):\n{said}")
         return printed
 
     def _log(self, name: str) -> Path:
@@ -105,7 +106,7 @@ class Parts:
         self._parts.remove(part)
         part.process.terminate()
         if not await _ended([part], patience_s):
-            raise Unavailable(f"the demo's {part.name} was told to stop {patience_s:g} s ago, and still runs")
+            raise Unavailable(f"PAY-M03 the demo's {part.name} was told to stop {patience_s:g} s ago, and still runs")
         if part.process.returncode:
             part.check()
 

@@ -82,7 +82,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     try:
         keep.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise Unavailable(f"{keep}: cannot be made ({error.strerror})") from error
+        raise Unavailable(f"PAY-O12 {keep}: cannot be made ({error.strerror})") from error
     yield keep.absolute()
 
 
@@ -163,7 +163,7 @@ class _Performance:
         owed = format_eth(self._story.owed_wei())
         in_all = format_eth(parse_eth(found["owed"]) - parse_eth(found["overdrawn"]))
         if in_all != owed:
-            raise Corrupt(f"the entries that were told add up to {owed} ETH, and ledger verify finds {in_all}")
+            raise Corrupt(f"PAY-M05 the entries that were told add up to {owed} ETH, and ledger verify finds {in_all}")
         text = (
             f"ledger verify: {found['entries']} entries, {found['sessions']} sessions, {owed} ETH owed, as the entries "
             f"that were told add up; everything holds"
@@ -192,7 +192,7 @@ class _Performance:
                     await asyncio.sleep(_LOOK_S / 5)
                 return
         part.check()
-        raise Unavailable(f"the demo's {part.name} is not ready after {_START_S} s")
+        raise Unavailable(f"PAY-M03 the demo's {part.name} is not ready after {_START_S} s")
 
     async def _tell_news(self) -> None:
         """Tell what is new; while the API gives no answer, only that its process is there counts."""

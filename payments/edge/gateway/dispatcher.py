@@ -29,7 +29,7 @@ class Dispatcher:
             raise
         except Exception:
             # A defect of ours that one request brings about must not stop the others.
-            log.exception("a defect in the gateway")
+            log.exception("PAY-E09 a defect in the gateway")
             return _closing(Response(status=500, text="a defect in the gateway\n"))
 
     async def _serve(self, request: BaseRequest) -> StreamResponse:

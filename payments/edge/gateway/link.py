@@ -114,7 +114,7 @@ class Link:
             await pump
         except Exception:
             # A defect of ours that one viewer brings about must not leave him hanging.
-            log.exception("a defect in the gateway")
+            log.exception("PAY-E09 a defect in the gateway")
             self.finish(Ending(GATEWAY, EndCause.DEFECT, FAILED))
 
     async def _pump(

@@ -83,7 +83,7 @@ class Liveness:
             await self._look(link, now_s)
         except Exception:
             # A defect of ours that one viewer brings about must not end the care for all others.
-            log.exception("a defect in the gateway")
+            log.exception("PAY-E09 a defect in the gateway")
 
     async def _look(self, link: Link, now_s: float) -> None:
         if link.has_ended:

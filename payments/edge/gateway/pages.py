@@ -84,7 +84,7 @@ class Pages:
                 answer.force_close()
                 return answer
             if self._throttle.allow(str(route.upstream)):
-                log.warning("%s: the game host serves no pages: %s", route.upstream, refused)
+                log.warning("PAY-E05 %s: the game host serves no pages: %s", route.upstream, refused)
             return self._answer(refused.status, str(refused))
         finally:
             self._under_way -= 1

@@ -63,10 +63,11 @@ def read_routes(text: bytes, name: str) -> Routes:
     try:
         document = read_strictly(text)
     except ValueError as error:
-        raise Misconfigured(f"{_SETTING}: {name}: {error}") from None
+        raise Misconfigured(f"PAY-E02 {_SETTING}: {name}: {error}") from None
     if not isinstance(document, dict) or not isinstance(document.get("routes"), list) or not document["routes"]:
         raise Misconfigured(
-            f'{_SETTING}: {name}: not of the form {{"routes": [{{"upstream": "HOST:PORT"}}]}}, with a route or more'
+            f'PAY-E02 {_SETTING}: {name}: not of the form {{"routes": [{{"upstream": "HOST:PORT"}}]}}, '
+            "with a route or more"
         )
     problems = [f"{field}: nothing of that name is known here" for field in document if field != "routes"]
     routes: dict[tuple[str | None, str], Route] = {}
@@ -80,7 +81,7 @@ def read_routes(text: bytes, name: str) -> Routes:
                 problems.append(f"{where}: another route has the same host and path")
             routes[route.host, route.path] = route
     if problems:
-        raise Misconfigured("\n".join(f"{_SETTING}: {name}: {problem}" for problem in problems))
+        raise Misconfigured("\n".join(f"PAY-E02 {_SETTING}: {name}: {problem}" for problem in problems))
     return Routes(tuple(routes.values()))
 
 

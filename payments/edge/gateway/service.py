@@ -41,7 +41,7 @@ def load_routes(settings: EdgeSettings) -> Routes:
     """What the settings say. Raises ``Misconfigured``."""
     if (settings.upstream is None) == (settings.routes_path is None):
         raise Misconfigured(
-            "PS_GATEWAY_UPSTREAM, PS_GATEWAY_ROUTES_PATH: set one of them, and not both: where viewers are sent"
+            "PAY-E01 PS_GATEWAY_UPSTREAM, PS_GATEWAY_ROUTES_PATH: set one of them, and not both: where viewers are sent"
         )
     if settings.upstream is not None:
         return single(settings.upstream)
@@ -49,7 +49,7 @@ def load_routes(settings: EdgeSettings) -> Routes:
     try:
         text = settings.routes_path.read_bytes()
     except OSError as error:
-        raise Misconfigured(f"PS_GATEWAY_ROUTES_PATH: {settings.routes_path}: {error.strerror}") from None
+        raise Misconfigured(f"PAY-E02 PS_GATEWAY_ROUTES_PATH: {settings.routes_path}: {error.strerror}") from None
     return read_routes(text, str(settings.routes_path))
 
 
@@ -103,7 +103,7 @@ class Gateway:
             self._dispatcher.routes = load_routes(self._settings)
             log.info("the routes were read again")
         except Misconfigured as error:
-            log.error("the routes stay as they were: %s", error)  # noqa: TRY400
+            log.error("PAY-E04 the routes stay as they were: %s", error)  # noqa: TRY400
         notify("READY=1")
 
     async def _drain(self, site: TCPSite) -> None:
@@ -162,7 +162,7 @@ async def _listen(name: str, at: Endpoint, handler: Handler, opened: AsyncExitSt
     try:
         await site.start()
     except OSError as error:
-        raise Misconfigured(f"{name}: cannot listen on {at} ({os.strerror(error.errno or 0)})") from None
+        raise Misconfigured(f"PAY-E03 {name}: cannot listen on {at} ({os.strerror(error.errno or 0)})") from None
     return site
 
 

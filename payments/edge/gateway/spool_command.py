@@ -71,7 +71,7 @@ def _lines(settings: EdgeSettings) -> Iterator[bytes]:
     try:
         yield from (line + b"\n" for line in response.iter_lines(1 << 16))
     except requests.RequestException:
-        raise Unavailable("the gateway ended before it had told all; try again") from None
+        raise Unavailable("PAY-E18 the gateway ended before it had told all; try again") from None
 
 
 def _resend(settings: EdgeSettings, numbers: Sequence[int] | None) -> str:
@@ -89,7 +89,7 @@ def _resend(settings: EdgeSettings, numbers: Sequence[int] | None) -> str:
         finally:
             spool.close()
     if spool.error is not None:
-        raise Unavailable(f"{spool.error}; nothing is sent again")
+        raise Unavailable(f"PAY-E17 {spool.error}; nothing is sent again")
     return f"The gateway has stopped. Dead letters that its next start sends again: {count}"
 
 
@@ -114,7 +114,7 @@ def _ask(settings: EdgeSettings, method: str, path: str, body: Any = None) -> re
         why = response.json()["error"]
     except (ValueError, LookupError, TypeError):
         why = f"{response.status_code}, which ps-gateway does not say; is PS_GATEWAY_ADMIN_LISTEN right?"
-    raise Unavailable(f"the answer of {at}: {_plain(str(why))}")
+    raise Unavailable(f"PAY-E15 the answer of {at}: {_plain(str(why))}")
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def _usable(settings: EdgeSettings) -> Iterator[None]:
     except OSError as error:
         why = "a gateway uses it" if isinstance(error, SpoolInUse) else error.strerror or error
         raise Unavailable(
-            f"nobody answers at PS_GATEWAY_ADMIN_LISTEN ({settings.admin_listen}), and the spool in "
+            f"PAY-E16 nobody answers at PS_GATEWAY_ADMIN_LISTEN ({settings.admin_listen}), and the spool in "
             f"{settings.spool_dir.resolve()} cannot be used: {why}"
         ) from None
 

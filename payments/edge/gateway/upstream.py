@@ -130,16 +130,16 @@ async def _check(session: ClientSession, upstream: Endpoint) -> None:
             if answer.status == STREAMER_PORT_STATUS:
                 warn_of_streamer_port(upstream)
     except TimeoutError:
-        log.warning("%s: the game host does not answer within %.0f s", upstream, _CHECK_S)
+        log.warning("PAY-E07 %s: the game host does not answer within %.0f s", upstream, _CHECK_S)
     except (ClientError, OSError, ValueError) as error:
-        log.warning("%s: the game host cannot be reached now: %s", upstream, _reason(error))
+        log.warning("PAY-E07 %s: the game host cannot be reached now: %s", upstream, _reason(error))
 
 
 def warn_of_streamer_port(upstream: Endpoint) -> None:
     """Log that ``upstream`` has answered a page with ``STREAMER_PORT_STATUS``."""
     log.warning(
-        "%s: the game host answers 426 to a page, as the streamer port of a signalling server does (8888, usually): "
-        "viewers need its player port (80, usually)", upstream
+        "PAY-E06 %s: the game host answers 426 to a page, as the streamer port of a signalling server does (8888, "
+        "usually): viewers need its player port (80, usually)", upstream
     )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ class Viewers:
             return self._refuse("stopping", 503, "the gateway is stopping")
         if len(self.links) + len(self._coming) >= self._settings.max_viewers:
             if self._throttle.allow("full"):
-                log.warning("PS_GATEWAY_MAX_VIEWERS is reached: %d; others get 503", self._settings.max_viewers)
+                log.warning("PAY-E08 PS_GATEWAY_MAX_VIEWERS is reached: %d; others get 503", self._settings.max_viewers)
             return self._refuse("full", 503, "too many viewers")
         if not _is_sound(request):
             answer = self._refuse("bad_request", 400, "not a request for a WebSocket, version 13, by GET and HTTP/1.1")
@@ -133,7 +133,7 @@ class Viewers:
 
     def _log_refusal(self, upstream: Endpoint, why: str) -> None:
         if self._throttle.allow(str(upstream)):
-            log.warning("%s: the game host takes no viewer: %s", upstream, why)
+            log.warning("PAY-E05 %s: the game host takes no viewer: %s", upstream, why)
 
     def _refuse(self, result: str, status: int, why: str) -> Response:
         self._meters.results[result] += 1

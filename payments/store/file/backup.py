@@ -50,7 +50,7 @@ class FileBackup:
                     self._files[name] = _open(disk, path)
         except OSError as error:
             raise Misconfigured(
-                f"{error.filename or journal_path}: cannot be read ({error.strerror}); name the journal by "
+                f"PAY-O08 {error.filename or journal_path}: cannot be read ({error.strerror}); name the journal by "
                 f"PAYMENTS_DATA_DIR or PAYMENTS_LEDGER_JOURNAL_PATH, and run this as a user that may read it"
             ) from error
 
@@ -64,12 +64,14 @@ class FileBackup:
             try:
                 return self._fill(folder)
             except Corrupt as fault:
-                raise Corrupt(f"{fault}. What could be copied is in {folder}, and cannot be restored") from fault
+                raise Corrupt(
+                    f"PAY-J16 {fault}. What could be copied is in {folder}, and cannot be restored"
+                ) from fault
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
         except OSError as error:
-            raise Unavailable(f"{folder}: no backup can be written there ({error.strerror})") from error
+            raise Unavailable(f"PAY-D07 {folder}: no backup can be written there ({error.strerror})") from error
 
     def close(self) -> None:
         """Let go of the files."""
@@ -109,7 +111,7 @@ class FileRestoration:
                 self._files[name] = _open(disk, folder / name)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise Misconfigured(
-                f"{folder}: payments backup has not made this, or has not finished it ({error})"
+                f"PAY-J14 {folder}: payments backup has not made this, or has not finished it ({error})"
             ) from error
 
     def run(self) -> Restored:
@@ -129,15 +131,21 @@ class FileRestoration:
                 _copy(self._disk, parts, staging)
                 verified = _verify(self._disk, staging)
                 if verified.entries != self._entries:
-                    raise Corrupt(f"{verified.entries} entries are in the backup, and {self._entries} were put into it")
+                    raise Corrupt(
+                        f"PAY-J15 {verified.entries} entries are in the backup, and {self._entries} were put into it"
+                    )
                 return Restored(verified, self._exchange(staging, list(parts)))
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
                 os.close(use)
         except LockTimeout as error:
-            raise Unavailable(f"{error} is in use; stop the API, all workers and payments commands first") from error
+            raise Unavailable(
+                f"PAY-D08 {error} is in use; stop the API, all workers and payments commands first"
+            ) from error
         except OSError as error:
-            raise Unavailable(f"{journal_path}: cannot be restored ({error.strerror}); run this again") from error
+            raise Unavailable(
+                f"PAY-D09 {journal_path}: cannot be restored ({error.strerror}); run this again"
+            ) from error
 
     def close(self) -> None:
         """Let go of the files."""

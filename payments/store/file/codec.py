@@ -255,7 +255,9 @@ def _misfit(line: bytes, error: ValueError) -> BadLine | UnknownVersion:
 
 
 def _unknown(version: object) -> UnknownVersion:
-    return UnknownVersion(f"format version {version} is not known here; a newer Payments wrote it: upgrade first")
+    return UnknownVersion(
+        f"PAY-J07 format version {version} is not known here; a newer Payments wrote it: upgrade first"
+    )
 
 
 def _entry_to_fold(record: Any) -> Entry:

@@ -56,7 +56,8 @@ def compress_sealed(disk: Disk, journal_path: Path) -> None:
         log.info("%s: another process compresses its segments", journal_path)
     except OSError as error:
         raise Unavailable(
-            f"{journal_path}: its sealed segments cannot be compressed ({error.strerror}); none is lost by that",
+            f"PAY-D06 {journal_path}: its sealed segments cannot be compressed ({error.strerror}); none is lost by "
+            "that",
             retry_after_s=60,
         ) from error
 
@@ -64,7 +65,9 @@ def compress_sealed(disk: Disk, journal_path: Path) -> None:
 def _check_not_halted(disk: Disk, journal_path: Path) -> None:
     mark = halt.mark_of(journal_path)
     if disk.exists(str(mark)):
-        raise Unavailable(f"{mark} exists: a sync failed; nothing is compressed until a restart", retry_after_s=60)
+        raise Unavailable(
+            f"PAY-D02 {mark} exists: a sync failed; nothing is compressed until a restart", retry_after_s=60
+        )
 
 
 def _last_hash(disk: Disk, journal_path: Path, first_seq: int) -> str:
@@ -140,8 +143,8 @@ def _same(disk: Disk, path: Path, descriptor: int, plain: Segment) -> Segment:
     except Corrupt as error:
         why = str(error)
     raise Corrupt(
-        f"{path} does not hold what {plain.path} does, which stays in use ({why}). Look at the disk; if both files are "
-        f"there, keep copies of both and remove the one that is wrong"
+        f"PAY-J11 {path} does not hold what {plain.path} does, which stays in use ({why}). Look at the disk; if "
+        "both files are there, keep copies of both and remove the one that is wrong"
     )
 
 

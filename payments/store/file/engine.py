@@ -59,7 +59,7 @@ class FileEngine:
         except KeyError:
             user = f"#{owner}"
         raise Misconfigured(
-            f"{place} belongs to {user}, who could not read what root makes beside it; run this as that user: "
+            f"PAY-C05 {place} belongs to {user}, who could not read what root makes beside it; run this as that user: "
             f"sudo -u '{user}' payments ..."
         )
 
@@ -105,7 +105,8 @@ class FileEngine:
             return FileLease(self._disk, self._journal_path, name)
         except OSError as error:
             raise Misconfigured(
-                f"{error.filename}: cannot be used ({error.strerror}); let the user that runs the worker write it"
+                f"PAY-C07 {error.filename}: cannot be used ({error.strerror}); let the user that runs the worker "
+                "write it"
             ) from error
 
     def published(self, name: str) -> Any:

@@ -35,13 +35,15 @@ class Export:
         self._shown = snapshot.shown_positions(projections)
         mark = halt.mark_of(journal_path)
         if disk.exists(str(mark)):
-            raise Unavailable(f"{mark} exists: a sync failed, and what was written last may be lost; restart first")
+            raise Unavailable(
+                f"PAY-D02 {mark} exists: a sync failed, and what was written last may be lost; restart first"
+            )
         try:
             self._files = journal_files(disk, journal_path)
             _sync(disk, journal_path)
         except OSError as error:
             raise Misconfigured(
-                f"{error.filename or journal_path}: cannot be read ({error.strerror}); name the journal by "
+                f"PAY-O08 {error.filename or journal_path}: cannot be read ({error.strerror}); name the journal by "
                 f"PAYMENTS_DATA_DIR or PAYMENTS_LEDGER_JOURNAL_PATH, and run this as a user that may read it"
             ) from error
 
@@ -73,7 +75,7 @@ class Export:
             begin = seq + 1
             try:
                 if file.first_seq not in (None, begin):
-                    raise Corrupt(f"{file.segment.path}: the segment before it, with seq {begin}, is missing")
+                    raise Corrupt(f"PAY-J09 {file.segment.path}: the segment before it, with seq {begin}, is missing")
                 for offset, lines in blocks(file):
                     for index, line in enumerate(lines):
                         seq += 1
@@ -82,13 +84,13 @@ class Export:
                             raise _fault(file.segment.path, line, Position(seq - 1, offset + before, "", begin))
                         yield line
             except OSError as error:
-                raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
+                raise Unavailable(f"PAY-D04 {file.segment.path}: cannot be read ({error.strerror})") from error
             finally:
                 # What a compressed one keeps in memory goes with it.
                 file.segment.close()
         for path, position in self._shown.items():
             if position.seq > seq:
-                raise Corrupt(f"{path} shows entry {position.seq}, which the journal does not have")
+                raise Corrupt(f"PAY-J12 {path} shows entry {position.seq}, which the journal does not have")
 
 
 def _sync(disk: Disk, journal_path: Path) -> None:

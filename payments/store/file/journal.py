@@ -112,10 +112,10 @@ class Journal:
             if first_seq >= self.position.segment:
                 break
             if first_seq != begin_seq:
-                raise Corrupt(f"{path}: the segment before it is missing, {sealed_path(self.path, begin_seq)}")
+                raise Corrupt(f"PAY-J09 {path}: the segment before it is missing, {sealed_path(self.path, begin_seq)}")
             begin_seq = self._last_seq(first_seq, path) + 1
         if begin_seq != self.position.segment:
-            raise Corrupt(f"{self.path}: the segment before it is missing, {sealed_path(self.path, begin_seq)}")
+            raise Corrupt(f"PAY-J09 {self.path}: the segment before it is missing, {sealed_path(self.path, begin_seq)}")
 
     def read_sealed(self) -> Iterator[Sequence[Entry]]:
         """The entries behind ``position`` in sealed segments, all of them, some at a time. Raises ``Corrupt``."""
@@ -124,7 +124,7 @@ class Journal:
                 continue
             if first_seq > self.position.segment:
                 raise Corrupt(
-                    f"{path}: the segment before it is missing, {sealed_path(self.path, self.position.segment)}"
+                    f"PAY-J09 {path}: the segment before it is missing, {sealed_path(self.path, self.position.segment)}"
                 )
             segment = open_sealed(self.disk, self.path, first_seq)
             try:
@@ -227,7 +227,7 @@ class Journal:
         try:
             return int(parse(self._last_line(first_seq, None)).seq)
         except (BadLine, UnknownVersion) as error:
-            raise Corrupt(f"{path}: its last line cannot be read: {error}. Restore it from a backup") from error
+            raise Corrupt(f"PAY-J10 {path}: its last line cannot be read: {error}. Restore it from a backup") from error
 
     def _is_open_here(self, named: os.stat_result) -> bool:
         return (named.st_ino, named.st_dev) == self._identity
@@ -279,5 +279,5 @@ class Journal:
 
 def _complaint(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"{path}: no room for another entry ({error.strerror}); make space on its disk"
-    return f"{path}: cannot be written ({error.strerror})"
+        return f"PAY-D01 {path}: no room for another entry ({error.strerror}); make space on its disk"
+    return f"PAY-D04 {path}: cannot be written ({error.strerror})"

@@ -47,8 +47,8 @@ def split_lines(data: bytes) -> list[bytes]:
 def damaged(path: Path, bad: BadTail) -> Corrupt:
     """What to tell the operator of a line that cannot be read and cannot be set aside."""
     return Corrupt(
-        f"{place(path, bad.position)}: {bad}. The lines before it are sound. Stop all processes of Payments, keep a "
-        f"copy of the file, and restore it from a backup"
+        f"PAY-J03 {place(path, bad.position)}: {bad}. The lines before it are sound. Stop all processes of "
+        "Payments, keep a copy of the file, and restore it from a backup"
     )
 
 

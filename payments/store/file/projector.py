@@ -116,7 +116,7 @@ class Projector:
             return False
         except (OSError, PaymentsError) as error:
             if not self._is_failing:
-                log.warning("%s cannot be brought up to date: %s", ", ".join(map(str, self._paths)), error)
+                log.warning("PAY-D10 %s cannot be brought up to date: %s", ", ".join(map(str, self._paths)), error)
             self._is_failing = True
             return False
         return True

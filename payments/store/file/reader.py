@@ -52,7 +52,7 @@ def read_page(end: End, query: EntryQuery, before: int | None, limit: int) -> Pa
         if spent_us > MOST_US:
             return Page(found, str(last_seq + 1) if last_seq else None)
     if last_seq:
-        raise Corrupt(f"{end.path}: the entries up to seq {last_seq} are missing. {_RESTORE}")
+        raise Corrupt(f"PAY-J09 {end.path}: the entries up to seq {last_seq} are missing. {_RESTORE}")
     return Page(found, None)
 
 
@@ -61,8 +61,8 @@ def _check_place(block: "_Block", last_seq: int) -> int:
     first, last = (_seq(block.file, block.data[at:]) for at in (0, block.data.rfind(b"\n", 0, -1) + 1))
     if last != last_seq:
         raise Corrupt(
-            f"{block.file.segment.path}: what is in front of seq {last_seq + 1} has seq {last}: entries are missing. "
-            f"{_RESTORE}"
+            f"PAY-J09 {block.file.segment.path}: what is in front of seq {last_seq + 1} has seq {last}: entries "
+            f"are missing. {_RESTORE}"
         )
     return first - 1
 
@@ -181,4 +181,6 @@ def decode_in(file: JournalPart, line: bytes) -> Entry:
     try:
         return decode(line)[0]
     except (BadLine, UnknownVersion) as error:
-        raise Corrupt(f"{file.segment.path}: a line that begins {line[:40]!r} cannot be read: {error}") from error
+        raise Corrupt(
+            f"PAY-J06 {file.segment.path}: a line that begins {line[:40]!r} cannot be read: {error}"
+        ) from error

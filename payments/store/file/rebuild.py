@@ -72,7 +72,7 @@ class Rebuild:
             try:
                 evolve(self._state, decode_to_fold(line))
             except BadLine as error:
-                raise Corrupt(f"the journal's entry with seq {seq} cannot be read: {error}") from error
+                raise Corrupt(f"PAY-J06 the journal's entry with seq {seq} cannot be read: {error}") from error
         self._standing.clear()
 
 

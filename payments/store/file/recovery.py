@@ -46,7 +46,7 @@ def mend_tail(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -
             journal.disk.remove(kept)
         raise
     log.warning(
-        "%s: a torn tail of %d bytes behind seq %d, never acknowledged, was set aside as %s",
+        "PAY-J01 %s: a torn tail of %d bytes behind seq %d, never acknowledged, was set aside as %s",
         journal.path, len(tail), bad.position.seq, kept.name,
     )  # fmt: skip
 

@@ -69,7 +69,7 @@ def blocks(file: JournalFile) -> Iterator[tuple[int, list[bytes]]]:
     while read < file.end:
         chunk = file.segment.read(min(_CHUNK, file.end - read), read)
         if not chunk:
-            raise Corrupt(f"{file.segment.path}: it ends at byte {read}, and had {file.end} bytes a moment ago")
+            raise Corrupt(f"PAY-J17 {file.segment.path}: it ends at byte {read}, and had {file.end} bytes a moment ago")
         read += len(chunk)
         lines = split_lines(chunk)
         lines[0] = rest + lines[0]
@@ -78,4 +78,4 @@ def blocks(file: JournalFile) -> Iterator[tuple[int, list[bytes]]]:
         offset = read - len(rest)
     # What is behind the last newline of the active file is being written, or was torn: a start deals with that.
     if rest and file.first_seq is not None:
-        raise Corrupt(f"{file.segment.path}: its last line, at byte {offset}, has no end")
+        raise Corrupt(f"PAY-J17 {file.segment.path}: its last line, at byte {offset}, has no end")

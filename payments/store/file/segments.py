@@ -111,7 +111,9 @@ def hold_in_place(journal_path: Path) -> int:
     try:
         return hold_folder(journal_path.parent, _RESTORED_WITHIN_S, alone=False)
     except LockTimeout as error:
-        raise Unavailable(f"{error}: a backup is being restored there; start again when it has ended") from error
+        raise Unavailable(
+            f"PAY-D08 {error}: a backup is being restored there; start again when it has ended"
+        ) from error
 
 
 def lock_path(journal_path: Path) -> Path:
@@ -181,6 +183,6 @@ def last_line(segment: Segment, end: int | None) -> bytes:
 
 def _damaged(path: Path, error: BadBlock) -> Corrupt:
     return Corrupt(
-        f"{path}: {error}. Stop all processes of Payments, keep a copy of the file, and restore it, in this form or "
-        f"the plain one, from a backup"
+        f"PAY-J05 {path}: {error}. Stop all processes of Payments, keep a copy of the file, and restore it, in "
+        "this form or the plain one, from a backup"
     )

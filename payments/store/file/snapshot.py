@@ -203,7 +203,7 @@ def shown_positions(paths: Paths) -> dict[Path, Position]:
 
 
 def _report(error: Exception) -> None:
-    log.warning("%s; it is made again from the journal", error)
+    log.warning("PAY-J02 %s; it is made again from the journal", error)
 
 
 def _balance_record(balance: Balance, credit_unit: str) -> Mapping[str, Any]:

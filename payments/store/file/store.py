@@ -141,7 +141,7 @@ class FileStore:
         try:
             return reader.read_page(end, query, before_seq, limit)
         except OSError as error:
-            raise Unavailable(f"the journal cannot be read ({error.strerror})", retry_after_s=5) from error
+            raise Unavailable(f"PAY-D04 the journal cannot be read ({error.strerror})", retry_after_s=5) from error
         finally:
             os.close(end.descriptor)
 
@@ -185,13 +185,13 @@ class FileStore:
             request.wait(timeout_s)
         except TimedOut:
             why = "storage is busy" if self._journal.waits_since_s is None else f"the journal's lock {KEPT}"
-            raise Unavailable(f"{why}; nothing is recorded unless it says so when asked again") from None
+            raise Unavailable(f"PAY-D05 {why}; nothing is recorded unless it says so when asked again") from None
 
     def _check_lock(self) -> None:
         """Raises ``Unavailable`` where a request would most likely wait for the lock in vain."""
         since_s = self._journal.waits_since_s
         if since_s is not None and monotonic_s() - since_s > PATIENCE_S:
-            raise Unavailable(f"the journal's lock {KEPT}; nothing was recorded")
+            raise Unavailable(f"PAY-D05 the journal's lock {KEPT}; nothing was recorded")
 
     def _look(self, look: Callable[[], T]) -> T:
         """What ``look`` returns, called while nobody in this process works on the journal."""
@@ -252,6 +252,6 @@ def _decide(command: Command, draft: State, terms: Terms, now_ms: int, entries: 
 
 def _unusable(error: OSError, journal_path: Path) -> str:
     return (
-        f"{error.filename or journal_path}: cannot be used ({error.strerror}); let the user that runs Payments "
+        f"PAY-C07 {error.filename or journal_path}: cannot be used ({error.strerror}); let the user that runs Payments "
         f"read and write it, or set PAYMENTS_DATA_DIR to a folder that it can"
     )

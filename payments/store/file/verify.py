@@ -46,7 +46,7 @@ class Verification:
             self._files = journal_files(disk, journal_path)
         except OSError as error:
             self._close_shown()
-            raise Unavailable(f"{error.filename or journal_path}: cannot be read ({error.strerror})") from error
+            raise Unavailable(f"PAY-D04 {error.filename or journal_path}: cannot be read ({error.strerror})") from error
 
     def run(self) -> Verified:
         """Walk through all of it. Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``."""
@@ -55,14 +55,16 @@ class Verification:
         for file in self._files:
             position = Position(position.seq, 0, position.hash, position.seq + 1)
             if file.first_seq not in (None, position.segment):
-                raise Corrupt(f"{file.segment.path}: the segment before it, with seq {position.segment}, is missing")
+                raise Corrupt(
+                    f"PAY-J09 {file.segment.path}: the segment before it, with seq {position.segment}, is missing"
+                )
             try:
                 position = check.walk(file, position)
             except OSError as error:
-                raise Unavailable(f"{file.segment.path}: cannot be read ({error.strerror})") from error
+                raise Unavailable(f"PAY-D04 {file.segment.path}: cannot be read ({error.strerror})") from error
         check.finish()
         for unsound in self._unsound:
-            raise Corrupt(f"{unsound}. {_REMEDY}")
+            raise Corrupt(f"PAY-J13 {unsound}. {_REMEDY}")
         sessions = sum(session.is_known for session in check.tally.sessions.values())
         accounts = check.tally.accounts.items()
         balances_wei = {name: account.balance_wei for name, account in accounts if account.is_known}
@@ -119,7 +121,7 @@ class _Check:
     def finish(self) -> None:
         """No more lines. Raises ``Corrupt`` where a projection shows more than there is."""
         for path, shown in self._due:
-            raise Corrupt(f"{path} shows entry {shown.position.seq}, which the journal does not have")
+            raise Corrupt(f"PAY-J12 {path} shows entry {shown.position.seq}, which the journal does not have")
 
     def _go_on(self, file: JournalFile, lines: Sequence[bytes], position: Position) -> Position:
         """The place behind ``lines``, which begin at ``position``."""
@@ -144,7 +146,7 @@ class _Check:
         while self._due and self._due[0][1].position.seq == position.seq:
             path, shown = self._due.pop(0)
             if shown.position.hash != position.hash:
-                raise Corrupt(f"{path} shows another journal than this one at entry {position.seq}. {_REMEDY}")
+                raise Corrupt(f"PAY-J13 {path} shows another journal than this one at entry {position.seq}. {_REMEDY}")
             self._compare(path, shown)
             self.compared[str(path)] = position.seq
 
@@ -157,7 +159,7 @@ class _Check:
                     raise _differs(path, name, shown.position.seq)
                 missing.remove(name)
         except Unusable as error:
-            raise Corrupt(f"{error}. {_REMEDY}") from error
+            raise Corrupt(f"PAY-J13 {error}. {_REMEDY}") from error
         if missing:
             raise _differs(path, min(missing), shown.position.seq)
 
@@ -176,11 +178,11 @@ def _refusal(file: JournalFile, line: bytes, before: Position, fault: ValueError
     """What is wrong with ``line``, which stands at ``before``: what every reader would say, else ``fault``."""
     what = decode_lines([line], before).error or fault
     where = place(file.segment.path, before)
-    return Corrupt(f"{where}: {what}. Keep a copy of the file, and compare it with a backup")
+    return Corrupt(f"PAY-J04 {where}: {what}. Keep a copy of the file, and compare it with a backup")
 
 
 def _differs(path: Path, name: str, seq: int) -> Corrupt:
-    return Corrupt(f"{path} does not show {name} as the journal has it at entry {seq}. {_REMEDY}")
+    return Corrupt(f"PAY-J13 {path} does not show {name} as the journal has it at entry {seq}. {_REMEDY}")
 
 
 def _size(lines: Sequence[bytes]) -> int:

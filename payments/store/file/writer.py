@@ -1,4 +1,4 @@
-"""The journal as several processes share it: under the lock read on, mend, record; outside it sync."""
+"""The journal as several processes share it: under the lock read on, fix, record; outside it sync."""
 
 import gc
 import logging
@@ -124,9 +124,9 @@ class SharedJournal:
         try:
             free = os.statvfs(self._path.parent)
         except OSError as error:
-            raise Unavailable(f"{self._path}: cannot be looked at ({error.strerror})") from error
+            raise Unavailable(f"PAY-D04 {self._path}: cannot be looked at ({error.strerror})") from error
         if free.f_bavail * free.f_frsize < _MIN_FREE_BYTES:
-            raise Unavailable(f"{self._path.parent}: its disk is full; make space", retry_after_s=5)
+            raise Unavailable(f"PAY-D01 {self._path.parent}: its disk is full; make space", retry_after_s=5)
 
     def close(self) -> None:
         self._lock.close()
@@ -141,7 +141,9 @@ class SharedJournal:
         except SyncFailed as error:
             self._halt(error)
         except OSError as error:
-            raise Unavailable(f"{self._path}: cannot be read or mended ({error.strerror})", retry_after_s=5) from error
+            raise Unavailable(
+                f"PAY-D04 {self._path}: cannot be read or fixed ({error.strerror})", retry_after_s=5
+            ) from error
         finally:
             self._lock.release()
 
@@ -157,9 +159,11 @@ class SharedJournal:
         try:
             acquire()
         except LockTimeout as error:
-            raise Unavailable(f"{error} {KEPT}") from error
+            raise Unavailable(f"PAY-D05 {error} {KEPT}") from error
         except OSError as error:
-            raise Unavailable(f"{self._path}: its lock cannot be taken ({error.strerror})", retry_after_s=5) from error
+            raise Unavailable(
+                f"PAY-D04 {self._path}: its lock cannot be taken ({error.strerror})", retry_after_s=5
+            ) from error
         finally:
             self.waits_since_s = None
 
@@ -169,7 +173,9 @@ class SharedJournal:
         while (size := self.journal.current_size()) is None and self.journal.is_sealed():
             self._fold(self.journal.take_up_next())
         if size is None or size < self.journal.position.offset:
-            raise Unavailable(f"{self._path} was removed or cut short under a running process; restore it, and restart")
+            raise Unavailable(
+                f"PAY-J08 {self._path} was removed or cut short under a running process; restore it, and restart"
+            )
         if size > self.journal.position.offset:
             self._catch_up()
 
@@ -179,8 +185,8 @@ class SharedJournal:
             self._halted = f"{self._mark} exists: a sync failed"
         if self._halted is not None:
             raise Unavailable(
-                f"{self._halted}. Nothing is written until a restart has verified the journal from disk; look at the "
-                f"disk, then restart all processes of Payments", retry_after_s=60,
+                f"PAY-D02 {self._halted}. Nothing is written until a restart has verified the journal from disk; "
+                "look at the disk, then restart all processes of Payments", retry_after_s=60,
             )  # fmt: skip
 
     def _sync(self) -> None:
@@ -191,7 +197,7 @@ class SharedJournal:
 
     def _halt(self, error: OSError) -> None:
         self._halted = f"{self._path}: a sync failed ({error.strerror})"
-        log.critical("%s; every writer stops", self._halted)
+        log.critical("PAY-D02 %s; every writer stops", self._halted)
         halt.set_mark(self._disk, self._path, self._halted)
         self.check_not_halted()
 
@@ -217,7 +223,9 @@ class SharedJournal:
                 # What was read may be another process's, written and not yet synced: nothing rests on it before it is.
                 self._sync()
                 if halted:
-                    log.warning("%s: verified from disk up to seq %d after a failed sync", self._path, self.state.seq)
+                    log.warning(
+                        "PAY-D03 %s: verified from disk up to seq %d after a failed sync", self._path, self.state.seq
+                    )
                     halt.clear_mark(self._disk, self._path)
                 return is_rebuilt
             finally:
@@ -233,7 +241,7 @@ class SharedJournal:
             os.close(end.descriptor)
         if why is not None:
             names = ", ".join(map(str, self._projections))
-            log.warning("%s: the journal has %s; they are made again from it", names, why)
+            log.warning("PAY-J02 %s: the journal has %s; they are made again from it", names, why)
         return why is None
 
     def _fold_from(self, snapshot: Snapshot) -> None:
@@ -250,9 +258,9 @@ class SharedJournal:
     def _check_reflected(self, path: Path, position: Position) -> None:
         if not self.journal.contains(position):
             raise Corrupt(
-                f"{path} shows entry {position.seq}, at byte {position.offset} of {self._path}, but that is not what "
-                f"the journal has there: it was cut, changed, or is another one. Restore the journal that belongs "
-                f"here; or, if this one is right, remove {path} and start again"
+                f"PAY-J12 {path} shows entry {position.seq}, at byte {position.offset} of {self._path}, but that "
+                "is not what the journal has there: it was cut, changed, or is another one. Restore the journal "
+                f"that belongs here; or, if this one is right, remove {path} and start again"
             )
 
     def _fold(self, read: Iterator[Sequence[Entry]]) -> None:
