@@ -16,7 +16,7 @@ log_as_json()
 try:
     app = create_app(Settings.load())
 except PaymentsError as error:
-    print(f"PAY-C01 payments: cannot start:\n{error}", file=sys.stderr)
+    print(f"payments: cannot start:\n{error}", file=sys.stderr)
     sys.exit(_APP_LOAD_ERROR)
 
 atexit.register(close_store, app)

@@ -116,7 +116,7 @@ class Configuration:
             except ValueError as error:
                 problems.append(f"{name}: {error}")
         if problems:
-            raise Misconfigured("\n".join(f"PAY-C02 {problem}" for problem in sorted(problems)))
+            raise Misconfigured("\n".join(f"PAY-C01 {problem}" for problem in sorted(problems)))
         return cls(**values), {**pinned, ENV_FILE_NAME: os.devnull}
 
     @classmethod

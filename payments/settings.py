@@ -154,7 +154,7 @@ class Settings(Configuration):
             if other != name:
                 problems.append(f"{name}: {path} is the file of {other} too, and each would be written over the other")
         if problems:
-            raise Misconfigured("\n".join(f"PAY-C02 {problem}" for problem in problems))
+            raise Misconfigured("\n".join(f"PAY-C01 {problem}" for problem in problems))
 
     def warnings(self) -> list[str]:
         """What is allowed but hardly meant, a sentence each, for a start to warn of (rule 2.2)."""

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         while settings is not None:
             settings = serve(settings)
     except PaymentsError as error:
-        print(f"PAY-C01 payments-worker: cannot start:\n{error}", file=sys.stderr)
+        print(f"payments-worker: cannot start:\n{error}", file=sys.stderr)
         return 1
     return 0
 

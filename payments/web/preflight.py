@@ -25,7 +25,7 @@ def main() -> int:
             print(f"payments: warning: {warning}", file=sys.stderr)
         close_store(create_app(settings))
     except PaymentsError as error:
-        print(f"PAY-C01 payments: cannot start:\n{error}", file=sys.stderr)
+        print(f"payments: cannot start:\n{error}", file=sys.stderr)
         return 1
     print(json.dumps({"bind": settings.bind, "environment": environment}))
     return 0
