@@ -12,6 +12,7 @@ from tests.messages import GAP, messages, templates_in
 RUNBOOK = ROOT / "deploy" / "RUNBOOK.rst"
 
 CODE = re.compile(r"PAY-[A-Z]\d\d")
+_BEGINNING = re.compile(rf"{CODE.pattern} ")
 
 WRAPPERS = {
     ("deploy/gunicorn.conf.py", "Connection in use: …"),
@@ -64,11 +65,13 @@ def fits(term: str, template: str) -> bool:
 
 
 def coded() -> list[tuple[str, str, str]]:
-    """Each message with words: where it is, its first code (or nothing), and its words without that code."""
+    """Each message with words: where it is, its code (or nothing), and its words without that code."""
     return [
-        (f"{each.path}, line {each.line}", CODE.match(template)[0] if CODE.match(template) else "", template[8:])
-        if CODE.match(template)
-        else (f"{each.path}, line {each.line}", "", template)
+        (
+            f"{each.path}, line {each.line}",
+            code[0].strip() if (code := _BEGINNING.match(template)) else "",
+            _BEGINNING.sub("", template),
+        )
         for each in messages()
         for template in each.templates
     ]
