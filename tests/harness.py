@@ -1,5 +1,6 @@
 """What tests of several rooms need: a settable clock, events, stores, and a real server."""
 
+import http.client
 import json
 import os
 import random
@@ -10,14 +11,14 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from filelock import FileLock
@@ -222,6 +223,17 @@ def free_port() -> int:
 _claimed_ports: list[socket.socket] = []
 
 
+class WebResponse(NamedTuple):
+    """A whole response; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> JSON:
+        return json.loads(self.body)
+
+
 class Server:
     """gunicorn with the shipped configuration, on a data folder of its own.
 
@@ -310,6 +322,22 @@ class Server:
         """One request; ``token`` goes in the bearer header, which every role may use."""
         headers = {**options.pop("headers", {}), **({"Authorization": f"Bearer {token}"} if token else {})}
         return requests.request(method, f"{self.url}{path}", headers=headers, timeout=30, **options)
+
+    def exchange(
+        self, method: str, target: str, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str]
+    ) -> WebResponse:
+        """One request with nothing added to ``headers`` but the framing; a body in pieces is sent chunked."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            # A body may be refused before all of it is sent; the response can be read nevertheless.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, target, body, dict(headers))
+            response = connection.getresponse()
+            return WebResponse(
+                response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+            )
+        finally:
+            connection.close()
 
     def get(self, path: str, **params: Any) -> JSON:
         """The JSON of a viewer call that must succeed."""

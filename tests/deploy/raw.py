@@ -9,8 +9,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.harness import HOST_A, Server
-from tests.web.helpers import EVENTS, WebResponse
+from tests.harness import HOST_A, Server, WebResponse
+from tests.web.helpers import EVENTS
 
 Address = tuple[str, int] | Path
 

@@ -7,8 +7,8 @@ from time import monotonic
 
 from tests.deploy.proxy import Proxied, running_proxy
 from tests.deploy.raw import an_event, call, connected, exchanged, post, report, statuses
-from tests.harness import until
-from tests.web.helpers import BATCH, WebResponse, check_problem
+from tests.harness import WebResponse, until
+from tests.web.helpers import BATCH, check_problem
 from tests.web.helpers import an_event as event
 
 OUTSIDER, ANOTHER = "127.0.0.2", "127.0.0.3"

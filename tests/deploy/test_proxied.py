@@ -9,8 +9,8 @@ import requests
 
 from tests.deploy.proxy import Proxied, recorded, running_behind_proxy, running_proxy
 from tests.deploy.raw import call, exchanged, report, statuses
-from tests.harness import journal_path, until
-from tests.web.helpers import BATCH, CALLS, EVENTS, WebResponse, an_event, check_problem
+from tests.harness import WebResponse, journal_path, until
+from tests.web.helpers import BATCH, CALLS, EVENTS, an_event, check_problem
 
 OUTSIDER = "127.0.0.2"
 

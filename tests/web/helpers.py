@@ -1,14 +1,16 @@
 """Requests as no decent client sends them, and what every answer must look like."""
 
-import http.client
 import json
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.harness import HOST_A, Server
+from tests.harness import HOST_A, Server, WebResponse
+from tests.web.api import Api
+
+Service = Server | Api
+"""The API by gunicorn, or in this process."""
 
 EVENTS, BATCH = "/api/sessions/events", "/api/sessions/events/batch"
 REGISTER, ORCHESTRATOR = "/api/orchestrators/register", "/api/orchestrators/orch-a"
@@ -53,19 +55,8 @@ STATUSES = {
 """The stable part of every problem's ``type``, and its status: the contract with clients."""
 
 
-class WebResponse(NamedTuple):
-    """What came back; header names in small letters."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
 def send(
-    server: Server,
+    server: Service,
     method: str,
     target: str,
     body: bytes | Iterable[bytes] | None = None,
@@ -82,32 +73,15 @@ def send(
     if token is not None:
         headers["authorization"] = f"Bearer {token}"
     named = {name.replace("_", "-"): value for name, value in headers.items() if value}
-    return send_raw(server, method, target, body, named)
+    return server.exchange(method, target, body, named)
 
 
-def send_raw(
-    server: Server, method: str, target: str, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str]
-) -> WebResponse:
-    """One request with nothing added to ``headers`` but what frames it."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    try:
-        # A body that is refused before it is all sent: the answer is there to be read nevertheless.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            connection.request(method, target, body, dict(headers))
-        response = connection.getresponse()
-        return WebResponse(
-            response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
-        )
-    finally:
-        connection.close()
-
-
-def post_event(server: Server, item: Any, path: str = EVENTS) -> WebResponse:
+def post_event(server: Service, item: Any, path: str = EVENTS) -> WebResponse:
     """POST ``item`` as JSON, with the reporter's token."""
     return send(server, "POST", path, json.dumps(item).encode(), token=server.REPORTER)
 
 
-def post_admin(server: Server, method: str, path: str, item: Any) -> WebResponse:
+def post_admin(server: Service, method: str, path: str, item: Any) -> WebResponse:
     """An admin call with ``item`` as JSON."""
     return send(server, method, path, json.dumps(item).encode(), token=server.ADMIN)
 
@@ -117,7 +91,7 @@ def an_event(session_id: str, kind: str = "start", **fields: Any) -> dict[str, A
     return {"session_id": session_id, "event": kind, "upstream_addr": HOST_A, **fields}
 
 
-def scrape(server: Server) -> str:
+def scrape(server: Service) -> str:
     """What ``/metrics`` answers."""
     answer = send(server, "GET", "/metrics", token=server.VIEWER)
     assert answer.status == 200
@@ -134,7 +108,7 @@ def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     }
 
 
-def walk(server: Server, path: str, **query: Any) -> list[Any]:
+def walk(server: Service, path: str, **query: Any) -> list[Any]:
     """What is on all the pages of a list, one after the other; fails rather than go round in circles."""
     items: list[Any] = []
     cursors: set[str | None] = set()

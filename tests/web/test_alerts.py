@@ -11,7 +11,8 @@ import pytest
 from payments.clock import now_ms
 from payments.worker_status import SweepStatus, WorkerStatus, worker_lease
 from tests.alerts import alerts, promtool
-from tests.harness import ROOT, Server, file_engine
+from tests.harness import ROOT, file_engine
+from tests.web.api import Api
 from tests.web.helpers import BATCH, an_event, post_event, samples, scrape, send
 
 ALERTS = alerts("alerts")
@@ -26,15 +27,16 @@ def seed(data: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def scrapes(shared_server: Server) -> tuple[str, str]:
+def scrapes(api: Api) -> tuple[str, str]:
     """Of a server that is well, and of the same when it can record nothing any more."""
-    shared_server.register()
-    post_event(shared_server, [an_event("s-1"), {}], BATCH)
-    post_event(shared_server, an_event("s-1", "end"))
-    well = scrape(shared_server)
-    shared_server.halt()
-    assert send(shared_server, "GET", "/readyz").status == 503
-    return well, scrape(shared_server)
+    api.register()
+    post_event(api, [an_event("s-1"), {}], BATCH)
+    post_event(api, an_event("s-1", "end"))
+    send(api, "GET", "/readyz")
+    well = scrape(api)
+    api.halt()
+    assert send(api, "GET", "/readyz").status == 503
+    return well, scrape(api)
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +60,18 @@ def shown() -> list[str]:
     return [re.sub(r"\$__\w+", "5m", each["expr"]) for panel in panels for each in panel.get("targets", [])]
 
 
+@pytest.mark.processes
 def test_names_are_conventional(scrapes: tuple[str, str]) -> None:
     for text in scrapes:
         promtool("check", "metrics", text=text)
 
 
+@pytest.mark.processes
 def test_alerts_are_sound() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", str(ALERTS.rules_path))
 
 
+@pytest.mark.processes
 def test_every_alert_fires_when_it_should_and_at_no_other_time() -> None:
     promtool("test", "rules", str(ALERTS.cases_path))
 
@@ -94,6 +99,7 @@ def test_alerts_say_what_is_wrong_and_how_bad() -> None:
     assert len({rule["alert"] for rule in ALERTS.rules()}) == len(ALERTS.rules())
 
 
+@pytest.mark.processes
 def test_dashboard_shows_what_is_served(served: set[str], tmp_path: Path) -> None:
     """Every expression finds something in a scrape: names, labels and their values are right."""
     finds_something = [
@@ -111,7 +117,7 @@ def test_dashboard_shows_what_is_served(served: set[str], tmp_path: Path) -> Non
 def test_every_metric_of_ours_is_on_the_dashboard(served: set[str]) -> None:
     """But for the ends of histograms, which belong to the whole."""
     found = names_in(shown())
-    parts = ("_sum", "_count", "_bucket")
+    parts = ("_sum", "_count", "_bucket", "_created")
     missing = {
         name
         for name in names_in(served) - found

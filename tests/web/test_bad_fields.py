@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Server
+from tests.web.api import Api
 from tests.web.helpers import (
     BATCH,
     EVENTS,
@@ -67,13 +67,13 @@ def cases(values: dict[str, list[Any]]) -> list[Any]:
 
 
 @pytest.mark.parametrize(("field", "value"), cases(BAD))
-def test_wrong_field_of_an_event_is_named(shared_server: Server, field: str, value: Any) -> None:
-    assert wrong_fields(post_event(shared_server, {**an_event("wrong"), field: value})) == [field]
+def test_wrong_field_of_an_event_is_named(api: Api, field: str, value: Any) -> None:
+    assert wrong_fields(post_event(api, {**an_event("wrong"), field: value})) == [field]
 
 
 @pytest.mark.parametrize(("field", "value"), cases(BAD))
-def test_wrong_field_of_an_event_in_a_batch_is_named(shared_server: Server, field: str, value: Any) -> None:
-    answer = post_event(shared_server, [{**an_event("wrong"), field: value}], BATCH)
+def test_wrong_field_of_an_event_in_a_batch_is_named(api: Api, field: str, value: Any) -> None:
+    answer = post_event(api, [{**an_event("wrong"), field: value}], BATCH)
     assert answer.status == 200
     [result] = answer.json()["results"]
     assert set(result) == {"session_id", "problem"}
@@ -82,37 +82,35 @@ def test_wrong_field_of_an_event_in_a_batch_is_named(shared_server: Server, fiel
 
 
 @pytest.mark.parametrize(("field", "value"), cases(GOOD))
-def test_field_of_an_event_is_taken_up_to_its_bounds(shared_server: Server, field: str, value: Any) -> None:
-    answer = post_event(shared_server, {**an_event(f"good-{field}-{value!a:.40}"), field: value})
+def test_field_of_an_event_is_taken_up_to_its_bounds(api: Api, field: str, value: Any) -> None:
+    answer = post_event(api, {**an_event(f"good-{field}-{value!a:.40}"), field: value})
     assert answer.json()["outcome"] == "recorded"
 
 
-def test_every_wrong_field_of_an_event_is_named_at_once(shared_server: Server) -> None:
-    assert wrong_fields(post_event(shared_server, ALL_WRONG)) == sorted(BAD)
+def test_every_wrong_field_of_an_event_is_named_at_once(api: Api) -> None:
+    assert wrong_fields(post_event(api, ALL_WRONG)) == sorted(BAD)
 
 
-def test_every_missing_field_of_an_event_is_named(shared_server: Server) -> None:
-    assert wrong_fields(post_event(shared_server, {})) == ["session_id"]
-    assert wrong_fields(post_event(shared_server, {"session_id": "never-seen"})) == ["upstream_addr"]
-    assert wrong_fields(post_event(shared_server, {"session_id": "never-seen", "upstream_addr": None})) == [
-        "upstream_addr"
-    ]
+def test_every_missing_field_of_an_event_is_named(api: Api) -> None:
+    assert wrong_fields(post_event(api, {})) == ["session_id"]
+    assert wrong_fields(post_event(api, {"session_id": "never-seen"})) == ["upstream_addr"]
+    assert wrong_fields(post_event(api, {"session_id": "never-seen", "upstream_addr": None})) == ["upstream_addr"]
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e400", "1e0", "0.0", "-0.0"])
-def test_numbers_that_are_no_integers_are_refused(shared_server: Server, number: str) -> None:
+def test_numbers_that_are_no_integers_are_refused(api: Api, number: str) -> None:
     body = f'{{"session_id":"n","upstream_addr":"1.2.3.4","upstream_port":{number},"seq":{number}}}'.encode()
-    answer = send(shared_server, "POST", EVENTS, body, token=shared_server.REPORTER)
+    answer = send(api, "POST", EVENTS, body, token=api.REPORTER)
     assert wrong_fields(answer) == ["seq", "upstream_port"]
 
 
-def test_every_wrong_field_of_a_record_is_named_at_once(shared_server: Server) -> None:
-    assert wrong_fields(post_admin(shared_server, "POST", REGISTER, RECORD_ALL_WRONG)) == sorted(RECORD_ALL_WRONG)
-    assert wrong_fields(post_admin(shared_server, "PATCH", ORCHESTRATOR, RECORD_ALL_WRONG)) == sorted(RECORD_ALL_WRONG)
+def test_every_wrong_field_of_a_record_is_named_at_once(api: Api) -> None:
+    assert wrong_fields(post_admin(api, "POST", REGISTER, RECORD_ALL_WRONG)) == sorted(RECORD_ALL_WRONG)
+    assert wrong_fields(post_admin(api, "PATCH", ORCHESTRATOR, RECORD_ALL_WRONG)) == sorted(RECORD_ALL_WRONG)
 
 
-def test_record_without_an_id_is_refused(shared_server: Server) -> None:
-    assert wrong_fields(post_admin(shared_server, "POST", REGISTER, {})) == ["orchestrator_id"]
+def test_record_without_an_id_is_refused(api: Api) -> None:
+    assert wrong_fields(post_admin(api, "POST", REGISTER, {})) == ["orchestrator_id"]
 
 
 @pytest.mark.parametrize(
@@ -138,8 +136,8 @@ def test_record_without_an_id_is_refused(shared_server: Server) -> None:
         for value in values
     ],
 )
-def test_wrong_parameter_of_a_query_is_named(shared_server: Server, path: str, query: str, named: str) -> None:
-    assert wrong_fields(send(shared_server, "GET", f"{path}?{query}", token=shared_server.VIEWER)) == [named]
+def test_wrong_parameter_of_a_query_is_named(api: Api, path: str, query: str, named: str) -> None:
+    assert wrong_fields(send(api, "GET", f"{path}?{query}", token=api.VIEWER)) == [named]
 
 
 @pytest.mark.parametrize(
@@ -150,24 +148,22 @@ def test_wrong_parameter_of_a_query_is_named(shared_server: Server, path: str, q
     ],
     ids=["sessions", "ledger"],
 )
-def test_every_wrong_parameter_is_named_at_once(shared_server: Server, path: str, query: str, named: list[str]) -> None:
-    assert wrong_fields(send(shared_server, "GET", f"{path}?{query}", token=shared_server.VIEWER)) == named
+def test_every_wrong_parameter_is_named_at_once(api: Api, path: str, query: str, named: list[str]) -> None:
+    assert wrong_fields(send(api, "GET", f"{path}?{query}", token=api.VIEWER)) == named
 
 
-def test_event_id_with_other_content_is_a_conflict(shared_server: Server) -> None:
+def test_event_id_with_other_content_is_a_conflict(api: Api) -> None:
     first = an_event("reused", "start", event_id="id-1", occurred_at="2026-01-31T12:00:00Z")
-    assert post_event(shared_server, first).json()["outcome"] == "recorded"
+    assert post_event(api, first).json()["outcome"] == "recorded"
     for other in ({"event": "end"}, {"upstream_port": 1}, {"occurred_at": "2026-01-31T12:00:01Z"}, {"edge_id": "b"}):
-        assert wrong_fields(post_event(shared_server, {**first, **other})) == ["event_id"]
-    again = post_event(shared_server, first)
+        assert wrong_fields(post_event(api, {**first, **other})) == ["event_id"]
+    again = post_event(api, first)
     assert (again.status, again.json()["outcome"]) == (200, "duplicate")
-    assert len(shared_server.get("/api/ledger/events", session_id="reused")["events"]) == 1
+    assert len(api.get("/api/ledger/events", session_id="reused")["events"]) == 1
 
 
-def test_detail_says_what_is_wrong_and_what_would_be_right(shared_server: Server) -> None:
-    answer = post_event(
-        shared_server, {**an_event("wrong"), "upstream_addr": "host.example", "seq": -1, "event": "stop"}
-    )
+def test_detail_says_what_is_wrong_and_what_would_be_right(api: Api) -> None:
+    answer = post_event(api, {**an_event("wrong"), "upstream_addr": "host.example", "seq": -1, "event": "stop"})
     problem = check_problem(answer, "invalid")
     assert {error["field"]: error["detail"] for error in problem["errors"]} == {
         "event": "Must be one of: start, heartbeat, end.",

@@ -8,16 +8,18 @@ import pytest
 from hypothesis import HealthCheck, given, note
 from hypothesis import strategies as st
 
-from tests.harness import HOST_A, Server, campaign
+from tests.harness import HOST_A, Server, WebResponse, campaign
+from tests.web.api import Api
 from tests.web.helpers import (
     BATCH,
     EVENTS,
     ORCHESTRATOR,
     REGISTER,
     STATUSES,
-    WebResponse,
+    Service,
+    an_event,
     check_problem,
-    send_raw,
+    post_event,
     walk,
 )
 
@@ -69,18 +71,18 @@ OBJECTS = st.fixed_dictionaries({}, optional={name: sound | VALUES for name, sou
 
 
 @pytest.fixture(scope="module", autouse=True)
-def orchestrators(shared_server: Server) -> None:
-    shared_server.register("orch-a", HOST_A)
+def orchestrators(api: Api) -> None:
+    api.register("orch-a", HOST_A)
 
 
 def ask(
-    server: Server, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    server: Service, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
 ) -> None:
     """Send it, with the token that opens the most, and check what comes back."""
     token = server.REPORTER if target.startswith(EVENTS) else server.ADMIN
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}", **(headers or {})}
     note(f"{method} {target} {headers} {body!r}")
-    check_answer(method, send_raw(server, method, target, body, headers))
+    check_answer(method, server.exchange(method, target, body, headers))
 
 
 def check_answer(method: str, answer: WebResponse) -> None:
@@ -106,37 +108,37 @@ def escape(data: bytes) -> str:
 @pytest.mark.parametrize(("method", "path"), BODIED)
 @fuzz
 @given(st.binary(max_size=300))
-def test_arbitrary_bytes(shared_server: Server, method: str, path: str, body: bytes) -> None:
-    ask(shared_server, method, path, body)
+def test_arbitrary_bytes(api: Api, method: str, path: str, body: bytes) -> None:
+    ask(api, method, path, body)
 
 
 @pytest.mark.parametrize(("method", "path"), BODIED)
 @fuzz
 @given(VALUES)
-def test_arbitrary_json(shared_server: Server, method: str, path: str, value: Any) -> None:
-    ask(shared_server, method, path, as_json(value))
+def test_arbitrary_json(api: Api, method: str, path: str, value: Any) -> None:
+    ask(api, method, path, as_json(value))
 
 
 @pytest.mark.parametrize(("method", "path"), [each for each in BODIED if each[1] != BATCH])
 @fuzz
 @given(OBJECTS)
-def test_almost_sound_objects(shared_server: Server, method: str, path: str, value: Any) -> None:
-    ask(shared_server, method, path, as_json(value))
+def test_almost_sound_objects(api: Api, method: str, path: str, value: Any) -> None:
+    ask(api, method, path, as_json(value))
 
 
 @fuzz
 @given(st.lists(OBJECTS | VALUES, max_size=6))
-def test_almost_sound_batches(shared_server: Server, items: list[Any]) -> None:
-    ask(shared_server, "POST", BATCH, as_json(items))
+def test_almost_sound_batches(api: Api, items: list[Any]) -> None:
+    ask(api, "POST", BATCH, as_json(items))
 
 
 @fuzz
 @given(OBJECTS, st.data())
-def test_sound_json_with_a_few_bytes_changed(shared_server: Server, value: Any, data: st.DataObject) -> None:
+def test_sound_json_with_a_few_bytes_changed(api: Api, value: Any, data: st.DataObject) -> None:
     body = bytearray(as_json(value))
     for place in data.draw(st.lists(st.integers(0, len(body) - 1), max_size=3)):
         body[place] = data.draw(st.integers(0, 255))
-    ask(shared_server, "POST", EVENTS, bytes(body))
+    ask(api, "POST", EVENTS, bytes(body))
 
 
 # The rest of Latin-1 is control characters, which end or break a header, and the server refuses before it is ours.
@@ -183,11 +185,11 @@ def test_odd_queries(shared_server: Server, path: str, parameters: list[tuple[st
 
 
 @pytest.fixture(scope="module", autouse=True)
-def still_sound(shared_server: Server) -> Iterator[None]:
+def still_sound(api: Api) -> Iterator[None]:
     """After all of it, events are recorded, and all that was recorded can be read."""
     yield
-    assert shared_server.report(session_id="after all", upstream_addr=HOST_A).json()["outcome"] == "recorded"
-    assert shared_server.get("/readyz")["status"] == "ok"
-    entries = walk(shared_server, "/api/ledger/events", limit=2000)
+    assert post_event(api, an_event("after all")).json()["outcome"] == "recorded"
+    assert api.get("/readyz")["status"] == "ok"
+    entries = walk(api, "/api/ledger/events", limit=2000)
     assert len(entries) == entries[0]["seq"]
-    assert walk(shared_server, "/api/sessions", limit=2000)[0]["session_id"] == "after all"
+    assert walk(api, "/api/sessions", limit=2000)[0]["session_id"] == "after all"

@@ -7,8 +7,9 @@ import pytest
 
 from payments.clock import now_ms
 from payments.domain.times import format_time
-from tests.harness import HOST_A, HOST_B, Clock, Server, event, file_store
-from tests.web.helpers import walk
+from tests.harness import HOST_A, HOST_B, Clock, event, file_store
+from tests.web.api import Api
+from tests.web.helpers import Service, walk
 
 BEGIN_MS = now_ms() // 60_000 * 60_000 - 3_600_000
 """An hour ago, at a full minute."""
@@ -41,20 +42,20 @@ def seed(data: Path) -> None:
     store.close()
 
 
-def seqs(server: Server, **query: Any) -> list[int]:
+def seqs(server: Service, **query: Any) -> list[int]:
     """The ``seq`` of the entries on the first page."""
     return [entry["seq"] for entry in server.get("/api/ledger/events", **query)["events"]]
 
 
-def test_entries_come_newest_first(shared_server: Server) -> None:
-    page = shared_server.get("/api/ledger/events")
+def test_entries_come_newest_first(api: Api) -> None:
+    page = api.get("/api/ledger/events")
     assert [entry["seq"] for entry in page["events"]] == [9, 8, 7, 6, 5, 4, 3, 2, 1]
     assert set(page) == {"events", "next_cursor"}
     assert page["next_cursor"] is None
 
 
-def test_credit_has_all_that_explains_it(shared_server: Server) -> None:
-    [credit] = shared_server.get("/api/ledger/events", session_id="s-b", reason="session_time", since=at(4))["events"]
+def test_credit_has_all_that_explains_it(api: Api) -> None:
+    [credit] = api.get("/api/ledger/events", session_id="s-b", reason="session_time", since=at(4))["events"]
     assert credit == {
         "seq": 8,
         "timestamp": at(4),
@@ -81,8 +82,8 @@ def test_credit_has_all_that_explains_it(shared_server: Server) -> None:
     }
 
 
-def test_entry_that_credits_nothing_has_no_amount_and_says_why(shared_server: Server) -> None:
-    [seen] = shared_server.get("/api/ledger/events", session_id="stray", since=at(3.5))["events"]
+def test_entry_that_credits_nothing_has_no_amount_and_says_why(api: Api) -> None:
+    [seen] = api.get("/api/ledger/events", session_id="stray", since=at(3.5))["events"]
     assert seen.keys().isdisjoint({"amount", "delta", "balance"})
     assert (seen["event"], seen["orchestrator_id"]) == ("session", None)
     assert (seen["metadata"]["delta_ms"], seen["metadata"]["unbilled_ms"]) == (0, {"unattributed": 30_000})
@@ -113,8 +114,8 @@ def test_entry_that_credits_nothing_has_no_amount_and_says_why(shared_server: Se
     ],
     ids=str,
 )
-def test_filters_find_what_they_name(shared_server: Server, query: dict[str, Any], found: list[int]) -> None:
-    assert seqs(shared_server, **query) == found
+def test_filters_find_what_they_name(api: Api, query: dict[str, Any], found: list[int]) -> None:
+    assert seqs(api, **query) == found
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 9, 10, 2000])
@@ -124,14 +125,14 @@ def test_filters_find_what_they_name(shared_server: Server, query: dict[str, Any
     ids=["all", "credits", "none"],
 )
 def test_cursor_walks_through_all_without_repeats(
-    shared_server: Server, query: dict[str, Any], found: list[int], limit: int
+    api: Api, query: dict[str, Any], found: list[int], limit: int
 ) -> None:
-    walked = [entry["seq"] for entry in walk(shared_server, "/api/ledger/events", limit=limit, **query)]
+    walked = [entry["seq"] for entry in walk(api, "/api/ledger/events", limit=limit, **query)]
     assert walked == found
 
 
-def test_balances_are_what_the_entries_add_up_to(shared_server: Server) -> None:
-    assert shared_server.get("/api/ledger/balances") == {
+def test_balances_are_what_the_entries_add_up_to(api: Api) -> None:
+    assert api.get("/api/ledger/balances") == {
         "balances": [
             {"orchestrator_id": "orch-a", "balance": "0.004", "credit_unit": "eth", "updated_at": at(4), "seq": 9},
             {"orchestrator_id": "orch-b", "balance": "0.003", "credit_unit": "eth", "updated_at": at(4), "seq": 8},

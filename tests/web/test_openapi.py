@@ -30,7 +30,8 @@ from payments.web.openapi.document import document
 from payments.web.problems import KINDS
 from payments.web.routes import public
 from payments.web.services import close_store
-from tests.harness import HOST_A, NOON_MS, TERMS, Clock, Server, campaign, event, memory_store, state_of
+from tests.harness import HOST_A, NOON_MS, TERMS, Clock, campaign, event, memory_store, state_of
+from tests.web.api import Api
 from tests.web.helpers import BATCH, an_event, post_admin, post_event, send
 
 SCHEMAS: Mapping[str, Any] = document()["components"]["schemas"]
@@ -148,38 +149,38 @@ def test_amount_is_described_to_the_digit(text: str) -> None:
         assert bool(re.search(pattern, text)) == is_taken, text
 
 
-def test_session_answers_have_the_members_described(shared_server: Server) -> None:
-    answer = post_event(shared_server, an_event("s-1")).json()
+def test_session_answers_have_the_members_described(api: Api) -> None:
+    answer = post_event(api, an_event("s-1")).json()
     assert set(answer) == members("SessionWithOutcome") == required("SessionWithOutcome")
-    [listed, *_] = shared_server.get("/api/sessions")["sessions"]
+    [listed, *_] = api.get("/api/sessions")["sessions"]
     assert set(listed) == members("Session") == required("Session")
-    shown = shared_server.get("/api/sessions/s-1")
+    shown = api.get("/api/sessions/s-1")
     assert set(shown) == members("SessionWithAccount") == required("SessionWithAccount")
     assert set(shown["account"]) == set(SCHEMAS["SessionWithAccount"]["properties"]["account"]["properties"])
-    good, bad = post_event(shared_server, [an_event("s-2"), {}], BATCH).json()["results"]
+    good, bad = post_event(api, [an_event("s-2"), {}], BATCH).json()["results"]
     assert set(good) == members("BatchResult") == required("BatchResult")
     assert set(bad) == members("BatchRefusal") == required("BatchRefusal")
     assert set(bad["problem"]) == members("ItemProblem")
 
 
-def test_other_answers_have_the_members_described(shared_server: Server) -> None:
-    record = shared_server.register("orch-a", HOST_A)
+def test_other_answers_have_the_members_described(api: Api) -> None:
+    record = api.register("orch-a", HOST_A)
     assert set(record) == members("Orchestrator") == required("Orchestrator")
     booked = post_admin(
-        shared_server, "POST", "/api/ledger/adjustments",
+        api, "POST", "/api/ledger/adjustments",
         {"orchestrator_id": "orch-a", "amount": "1", "reference": "r-1", "note": "because"},
     ).json()  # fmt: skip
     assert set(booked) == members("Booking") == required("Booking")
-    [balance] = shared_server.get("/api/ledger/balances")["balances"]
+    [balance] = api.get("/api/ledger/balances")["balances"]
     assert set(balance) == members("Balance") == required("Balance")
-    stats = shared_server.get("/api/orchestrators/orch-a/stats")
+    stats = api.get("/api/orchestrators/orch-a/stats")
     assert set(stats) == members("Stats") == required("Stats")
     assert set(stats["stats"][0]) == set(SCHEMAS["Stats"]["properties"]["stats"]["items"]["properties"])
-    ready = shared_server.get("/readyz")
+    ready = api.get("/readyz")
     assert set(ready) == members("Ready") == required("Ready")
     for part in ("store", "registry", "worker"):
         assert set(ready[part]) == set(SCHEMAS["Ready"]["properties"][part]["properties"])
-    problem = send(shared_server, "GET", "/api/sessions?limit=x", token=shared_server.VIEWER).json()
+    problem = send(api, "GET", "/api/sessions?limit=x", token=api.VIEWER).json()
     assert set(problem) == members("Problem")
 
 
@@ -215,8 +216,8 @@ def test_members_are_described_as_the_docstring_of_their_record_has_it() -> None
     assert about == "What power has earned. In ETH, exact."
 
 
-def test_openapi_json_is_the_document(shared_server: Server) -> None:
-    assert shared_server.get("/openapi.json") == document()
+def test_openapi_json_is_the_document(api: Api) -> None:
+    assert api.get("/openapi.json") == document()
 
 
 class _Page(HTMLParser):
@@ -243,8 +244,8 @@ class _Page(HTMLParser):
         self.text += data
 
 
-def test_page_shows_every_call_and_schema_and_needs_nothing_else(shared_server: Server) -> None:
-    answer = send(shared_server, "GET", "/docs", token=shared_server.VIEWER)
+def test_page_shows_every_call_and_schema_and_needs_nothing_else(api: Api) -> None:
+    answer = send(api, "GET", "/docs", token=api.VIEWER)
     assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     page = _Page(answer.body.decode())
     assert page.hosts == []
@@ -257,8 +258,8 @@ def test_page_shows_every_call_and_schema_and_needs_nothing_else(shared_server: 
     assert "unsafe" not in policy
 
 
-def test_browser_without_a_token_gets_a_form_and_nothing_of_the_page(shared_server: Server) -> None:
-    answer = send(shared_server, "GET", "/docs", accept="text/html,*/*;q=0.8")
+def test_browser_without_a_token_gets_a_form_and_nothing_of_the_page(api: Api) -> None:
+    answer = send(api, "GET", "/docs", accept="text/html,*/*;q=0.8")
     assert (answer.status, answer.headers["content-type"]) == (401, "text/html; charset=utf-8")
     assert answer.headers["www-authenticate"].startswith("Bearer ")
     assert b"<form" in answer.body

@@ -9,8 +9,9 @@ from payments.clock import now_ms
 from payments.domain.decisions import Terms
 from payments.domain.readings import Reading
 from payments.domain.times import parse_time
-from tests.harness import Server, file_store, running_server
-from tests.web.helpers import check_problem, send
+from tests.harness import file_store
+from tests.web.api import Api, running_api
+from tests.web.helpers import Service, check_problem, send
 
 MINUTE_MS = 60_000
 SETTINGS = {"PAYMENTS_POWER_MAX_GAP_SECONDS": "150"}
@@ -33,19 +34,19 @@ def seed(data: Path) -> None:
     store.close()
 
 
-def power(server: Server) -> list[dict[str, Any]]:
+def power(server: Service) -> list[dict[str, Any]]:
     answer: dict[str, list[dict[str, Any]]] = server.get("/api/power")
     assert list(answer) == ["power"]
     return answer["power"]
 
 
-def test_each_orchestrator_that_was_asked_is_shown_by_its_name(shared_server: Server) -> None:
-    assert [each["orchestrator_id"] for each in power(shared_server)] == ["orch-a", "orch-b"]
+def test_each_orchestrator_that_was_asked_is_shown_by_its_name(api: Api) -> None:
+    assert [each["orchestrator_id"] for each in power(api)] == ["orch-a", "orch-b"]
 
 
-def test_reading_its_earnings_and_its_account_are_shown(shared_server: Server) -> None:
+def test_reading_its_earnings_and_its_account_are_shown(api: Api) -> None:
     begun_ms = MOMENTS["begun"]
-    unknown, awake = power(shared_server)
+    unknown, awake = power(api)
     said = {name: awake[name] for name in ("state", "detail", "billed_ms", "billed_eth", "no_credit", "unbilled_ms")}
     assert said == {
         "state": "awake", "detail": None, "billed_ms": 120_000, "billed_eth": "0.002", "no_credit": None,
@@ -57,17 +58,17 @@ def test_reading_its_earnings_and_its_account_are_shown(shared_server: Server) -
     assert unknown["unbilled_ms"] == {"unknown": 10 * MINUTE_MS}
 
 
-def test_reading_is_fresh_for_as_long_as_the_maximum_gap(shared_server: Server) -> None:
-    assert [each["is_fresh"] for each in power(shared_server)] == [False, True]
+def test_reading_is_fresh_for_as_long_as_the_maximum_gap(api: Api) -> None:
+    assert [each["is_fresh"] for each in power(api)] == [False, True]
 
 
 def test_without_a_reading_the_list_is_empty(tmp_path: Path) -> None:
-    with running_server(tmp_path) as server:
-        assert power(server) == []
+    with running_api(tmp_path) as empty:
+        assert power(empty) == []
 
 
 @pytest.mark.parametrize(
-    ("token", "refusal"), [(None, "unauthenticated"), ("wrong", "unauthenticated"), (Server.REPORTER, "forbidden")]
+    ("token", "refusal"), [(None, "unauthenticated"), ("wrong", "unauthenticated"), (Api.REPORTER, "forbidden")]
 )
-def test_only_viewers_see_it(shared_server: Server, token: str | None, refusal: str) -> None:
-    check_problem(send(shared_server, "GET", "/api/power", token=token), refusal)
+def test_only_viewers_see_it(api: Api, token: str | None, refusal: str) -> None:
+    check_problem(send(api, "GET", "/api/power", token=token), refusal)

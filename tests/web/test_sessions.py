@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from payments.clock import now_ms
-from tests.harness import HOST_A, HOST_B, Clock, Server, event, file_store
-from tests.web.helpers import an_event, post_event, walk
+from tests.harness import HOST_A, HOST_B, Clock, event, file_store
+from tests.web.api import Api
+from tests.web.helpers import Service, an_event, post_event, walk
 
 HOUR_AGO_MS = now_ms() - 3_600_000
 
@@ -37,26 +38,26 @@ def seed(data: Path) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def fresh(shared_server: Server) -> None:
+def fresh(api: Api) -> None:
     """The newest session of all, and the only one that is heard of."""
-    post_event(shared_server, an_event("fresh", upstream_addr=HOST_B, edge_id="edge-3"))
+    post_event(api, an_event("fresh", upstream_addr=HOST_B, edge_id="edge-3"))
 
 
-def listed(server: Server, **query: Any) -> list[str]:
+def listed(server: Service, **query: Any) -> list[str]:
     """The ids on the first page."""
     return [session["session_id"] for session in server.get("/api/sessions", **query)["sessions"]]
 
 
-def test_newest_first_and_a_reopened_session_is_new(shared_server: Server) -> None:
-    page = shared_server.get("/api/sessions")
+def test_newest_first_and_a_reopened_session_is_new(api: Api) -> None:
+    page = api.get("/api/sessions")
     assert [session["session_id"] for session in page["sessions"]] == ALL
     assert page["next_cursor"] is None
     assert set(page) == {"sessions", "next_cursor"}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8, 2000])
-def test_cursor_walks_through_all_without_repeats(shared_server: Server, limit: int) -> None:
-    walked = [session["session_id"] for session in walk(shared_server, "/api/sessions", limit=limit)]
+def test_cursor_walks_through_all_without_repeats(api: Api, limit: int) -> None:
+    walked = [session["session_id"] for session in walk(api, "/api/sessions", limit=limit)]
     assert walked == ALL
 
 
@@ -78,9 +79,9 @@ def test_cursor_walks_through_all_without_repeats(shared_server: Server, limit: 
     ],
     ids=str,
 )
-def test_filters_find_what_they_name(shared_server: Server, query: dict[str, Any], found: list[str]) -> None:
-    assert listed(shared_server, **query) == found
+def test_filters_find_what_they_name(api: Api, query: dict[str, Any], found: list[str]) -> None:
+    assert listed(api, **query) == found
 
 
-def test_active_only_false_is_no_filter(shared_server: Server) -> None:
-    assert listed(shared_server, active_only="false") == ALL
+def test_active_only_false_is_no_filter(api: Api) -> None:
+    assert listed(api, active_only="false") == ALL

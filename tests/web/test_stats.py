@@ -8,8 +8,9 @@ from payments.clock import now_ms
 from payments.domain.ledger import Adjustment, Payout
 from payments.domain.money import parse_signed_eth
 from payments.domain.times import format_time
-from tests.harness import HOST_A, HOST_B, Clock, Server, event, file_store
-from tests.web.helpers import check_problem, send, wrong_fields
+from tests.harness import HOST_A, HOST_B, Clock, event, file_store
+from tests.web.api import Api
+from tests.web.helpers import Service, check_problem, send, wrong_fields
 
 DAY_MS = 86_400_000
 TODAY_MS = now_ms() // DAY_MS * DAY_MS
@@ -47,12 +48,12 @@ def seed(data: Path) -> None:
     store.close()
 
 
-def stats(server: Server, orchestrator_id: str, **query: Any) -> Any:
+def stats(server: Service, orchestrator_id: str, **query: Any) -> Any:
     return server.get(f"/api/orchestrators/{orchestrator_id}/stats", **query)
 
 
-def test_sums_are_by_day_and_reason_newest_first(shared_server: Server) -> None:
-    answer = stats(shared_server, "orch-a")
+def test_sums_are_by_day_and_reason_newest_first(api: Api) -> None:
+    answer = stats(api, "orch-a")
     assert answer == {
         "orchestrator_id": "orch-a",
         "since": format_time(TODAY_MS - (29 - passed()) * DAY_MS),
@@ -67,21 +68,21 @@ def test_sums_are_by_day_and_reason_newest_first(shared_server: Server) -> None:
     }
 
 
-def test_days_are_whole_and_today_is_one_of_them(shared_server: Server) -> None:
-    assert {row["day"] for row in stats(shared_server, "orch-a", days=1 + passed())["stats"]} == {day(0)}
-    assert {row["day"] for row in stats(shared_server, "orch-a", days=2 + passed())["stats"]} == {day(0), day(1)}
-    assert {row["day"] for row in stats(shared_server, "orch-a", days=41 + passed())["stats"]} == {
+def test_days_are_whole_and_today_is_one_of_them(api: Api) -> None:
+    assert {row["day"] for row in stats(api, "orch-a", days=1 + passed())["stats"]} == {day(0)}
+    assert {row["day"] for row in stats(api, "orch-a", days=2 + passed())["stats"]} == {day(0), day(1)}
+    assert {row["day"] for row in stats(api, "orch-a", days=41 + passed())["stats"]} == {
         day(0),
         day(1),
         day(40),
     }
 
 
-def test_sums_of_all_pages_are_those_of_the_ledger(shared_server: Server) -> None:
+def test_sums_of_all_pages_are_those_of_the_ledger(api: Api) -> None:
     sums: Counter[tuple[str, str]] = Counter()
     pages, cursor = 0, dict[str, str]()
     while True:
-        answer = stats(shared_server, "orch-b", days=41 + passed(), **cursor)
+        answer = stats(api, "orch-b", days=41 + passed(), **cursor)
         pages += 1
         for row in answer["stats"]:
             sums[row["day"], row["reason"]] += parse_signed_eth(row["delta"])
@@ -89,25 +90,25 @@ def test_sums_of_all_pages_are_those_of_the_ledger(shared_server: Server) -> Non
         if answer["complete"]:
             break
         cursor = {"cursor": answer["next_cursor"]}
-    balances = shared_server.get("/api/ledger/balances")["balances"]
+    balances = api.get("/api/ledger/balances")["balances"]
     [balance] = [each["balance"] for each in balances if each["orchestrator_id"] == "orch-b"]
     assert sum(sums.values()) == parse_signed_eth(balance)
     assert pages > 1
 
 
-def test_days_before_the_first_end_the_search(shared_server: Server) -> None:
+def test_days_before_the_first_end_the_search(api: Api) -> None:
     """Not so the other way round: entries of the last days may lie below others whose clock was behind."""
-    assert stats(shared_server, "orch-b", days=1)["complete"]
+    assert stats(api, "orch-b", days=1)["complete"]
 
 
-def test_orchestrator_without_earnings_has_none(shared_server: Server) -> None:
-    shared_server.register("orch-new", "192.0.2.1")
-    assert stats(shared_server, "orch-new")["stats"] == []
+def test_orchestrator_without_earnings_has_none(api: Api) -> None:
+    api.register("orch-new", "192.0.2.1")
+    assert stats(api, "orch-new")["stats"] == []
 
 
-def test_unknown_orchestrator_and_bad_parameters_are_refused(shared_server: Server) -> None:
+def test_unknown_orchestrator_and_bad_parameters_are_refused(api: Api) -> None:
     path = "/api/orchestrators/{}/stats{}".format
-    check_problem(send(shared_server, "GET", path("nobody", ""), token=shared_server.VIEWER), "not-found")
+    check_problem(send(api, "GET", path("nobody", ""), token=api.VIEWER), "not-found")
     for parameter in ("days=0", "cursor=x"):
-        answer = send(shared_server, "GET", path("orch-a", f"?{parameter}"), token=shared_server.VIEWER)
+        answer = send(api, "GET", path("orch-a", f"?{parameter}"), token=api.VIEWER)
         assert wrong_fields(answer) == [parameter.partition("=")[0]]

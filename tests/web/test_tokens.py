@@ -5,19 +5,19 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.harness import Server, running_server
+from tests.harness import WebResponse
+from tests.web.api import Api, running_api
 from tests.web.helpers import (
     CALLS,
     EVENTS,
-    WebResponse,
+    Service,
     an_event,
     check_problem,
     post_event,
     send,
-    send_raw,
 )
 
-REPORTER, VIEWER, ADMIN = Server.REPORTER, Server.VIEWER, Server.ADMIN
+REPORTER, VIEWER, ADMIN = Api.REPORTER, Api.VIEWER, Api.ADMIN
 
 EVERY_CALL = [
     pytest.param(role, *call, id=f"{role}-{call[0]}-{call[1]}") for role, calls in CALLS.items() for call in calls
@@ -69,9 +69,9 @@ MEANWHILE_MALFORMED = b"{"
 """Tokens are checked first, so what comes back tells whether the call was let in."""
 
 
-def call(server: Server, method: str, path: str, **headers: str) -> WebResponse:
+def call(server: Service, method: str, path: str, **headers: str) -> WebResponse:
     body = None if method == "GET" else MEANWHILE_MALFORMED
-    return send_raw(server, method, path, body, {"Content-Type": "application/json", **headers})
+    return server.exchange(method, path, body, {"Content-Type": "application/json", **headers})
 
 
 def check_let_in(answer: WebResponse) -> None:
@@ -80,10 +80,8 @@ def check_let_in(answer: WebResponse) -> None:
 
 @pytest.mark.parametrize("given", [pytest.param(given, id=name) for name, given in HEADERS.items()])
 @pytest.mark.parametrize(("role", "method", "path"), EVERY_CALL)
-def test_token_opens_the_calls_of_its_role_only(
-    shared_server: Server, role: str, method: str, path: str, given: Opens
-) -> None:
-    answer = call(shared_server, method, path, **{given.header: given.value})
+def test_token_opens_the_calls_of_its_role_only(api: Api, role: str, method: str, path: str, given: Opens) -> None:
+    answer = call(api, method, path, **{given.header: given.value})
     if role == "anyone" or role in given.roles:
         check_let_in(answer)
         return
@@ -92,27 +90,25 @@ def test_token_opens_the_calls_of_its_role_only(
     assert (NEEDED[role] if kind == WEAK else "X-Session-Token" if role == "reporter" else "X-Admin-Token") in detail
 
 
-def test_one_right_token_of_two_headers_is_enough(shared_server: Server) -> None:
-    check_let_in(
-        call(shared_server, "GET", "/api/sessions", **{"X-Admin-Token": "wrong", "Authorization": f"Bearer {VIEWER}"})
-    )
+def test_one_right_token_of_two_headers_is_enough(api: Api) -> None:
+    check_let_in(call(api, "GET", "/api/sessions", **{"X-Admin-Token": "wrong", "Authorization": f"Bearer {VIEWER}"}))
 
 
-def test_wrong_token_is_refused_before_the_body_is_looked_at(shared_server: Server) -> None:
-    answer = send(shared_server, "POST", EVENTS, b"x" * 100_000, token="wrong", content_type="text/plain")
+def test_wrong_token_is_refused_before_the_body_is_looked_at(api: Api) -> None:
+    answer = send(api, "POST", EVENTS, b"x" * 100_000, token="wrong", content_type="text/plain")
     check_problem(answer, "unauthenticated")
 
 
-def test_refused_event_is_not_recorded(shared_server: Server) -> None:
-    send(shared_server, "POST", EVENTS, b'{"session_id":"refused","upstream_addr":"1.2.3.4"}', token="wrong")
-    check_problem(send(shared_server, "GET", "/api/sessions/refused", token=VIEWER), "not-found")
+def test_refused_event_is_not_recorded(api: Api) -> None:
+    send(api, "POST", EVENTS, b'{"session_id":"refused","upstream_addr":"1.2.3.4"}', token="wrong")
+    check_problem(send(api, "GET", "/api/sessions/refused", token=VIEWER), "not-found")
 
 
 @pytest.fixture(scope="module")
-def rotating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def rotating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """Two reporter tokens, two viewer tokens, no admin token."""
     tokens = {"SESSION_REPORTER_TOKEN": "old, new", "VIEWER_TOKENS": "one,two", "API_ADMIN_TOKEN": ""}
-    with running_server(
+    with running_api(
         tmp_path_factory.mktemp("rotating"), {f"PAYMENTS_{name}": value for name, value in tokens.items()}
     ) as running:
         yield running
@@ -125,7 +121,7 @@ def rotating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         ("/api/sessions", "one", None), ("/api/sessions", "two", None), ("/api/sessions", "old", WEAK),
     ],
 )  # fmt: skip
-def test_any_token_of_a_list_will_do(rotating: Server, path: str, token: str, refusal: str | None) -> None:
+def test_any_token_of_a_list_will_do(rotating: Api, path: str, token: str, refusal: str | None) -> None:
     answer = call(rotating, "POST" if path == EVENTS else "GET", path, Authorization=f"Bearer {token}")
     if refusal is None:
         check_let_in(answer)
@@ -135,25 +131,23 @@ def test_any_token_of_a_list_will_do(rotating: Server, path: str, token: str, re
 
 @pytest.mark.parametrize(("method", "path"), CALLS["admin"])
 @pytest.mark.parametrize("token", ["one", "old", "", ADMIN])
-def test_admin_calls_are_closed_until_an_admin_token_is_set(
-    rotating: Server, method: str, path: str, token: str
-) -> None:
+def test_admin_calls_are_closed_until_an_admin_token_is_set(rotating: Api, method: str, path: str, token: str) -> None:
     problem = check_problem(call(rotating, method, path, Authorization=f"Bearer {token}"), "forbidden")
     assert "PAYMENTS_API_ADMIN_TOKEN" in problem["detail"]
 
 
 @pytest.fixture(scope="module")
-def tokenless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def tokenless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """No token is configured at all."""
     names = ("SESSION_REPORTER_TOKEN", "VIEWER_TOKENS", "API_ADMIN_TOKEN")
-    with running_server(tmp_path_factory.mktemp("tokenless"), {f"PAYMENTS_{name}": "" for name in names}) as running:
+    with running_api(tmp_path_factory.mktemp("tokenless"), {f"PAYMENTS_{name}": "" for name in names}) as running:
         yield running
 
 
 @pytest.mark.parametrize(("role", "method", "path"), EVERY_CALL)
 @pytest.mark.parametrize("token", ["", "whatever", "caf\u00e9"])
 def test_without_configured_tokens_all_but_admin_calls_are_open(
-    tokenless: Server, role: str, method: str, path: str, token: str
+    tokenless: Api, role: str, method: str, path: str, token: str
 ) -> None:
     answer = call(tokenless, method, path, **{"X-Admin-Token": token, "X-Session-Token": token})
     if role == "admin":
@@ -164,7 +158,7 @@ def test_without_configured_tokens_all_but_admin_calls_are_open(
 
 def test_an_admin_token_alone_closes_viewer_calls(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = {"PAYMENTS_VIEWER_TOKENS": "", "PAYMENTS_SESSION_REPORTER_TOKEN": ""}
-    with running_server(tmp_path_factory.mktemp("admin-only"), settings) as server:
+    with running_api(tmp_path_factory.mktemp("admin-only"), settings) as server:
         check_problem(call(server, "GET", "/api/sessions"), "unauthenticated")
         check_let_in(call(server, "GET", "/api/sessions", **{"X-Admin-Token": ADMIN}))
         assert post_event(server, an_event("s-1")).status == 200

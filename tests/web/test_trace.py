@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Server
-from tests.web.helpers import EVENTS, WebResponse, an_event, check_problem, post_event, send
+from tests.harness import Server, WebResponse
+from tests.web.api import Api
+from tests.web.helpers import EVENTS, an_event, check_problem, post_event, send
 
 
 def logged(server: Server) -> list[dict[str, Any]]:
@@ -15,39 +16,46 @@ def logged(server: Server) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("given", ["a", "0" * 64, "7f3c-01:x/y=z", '"quoted"', "{}\\"])
-def test_sane_request_id_is_taken_over(shared_server: Server, given: str) -> None:
-    assert send(shared_server, "GET", "/healthz", x_request_id=given).headers["x-request-id"] == given
-    problem = check_problem(send(shared_server, "GET", "/nowhere", x_request_id=given), "not-found")
+def test_sane_request_id_is_taken_over(api: Api, given: str) -> None:
+    assert send(api, "GET", "/healthz", x_request_id=given).headers["x-request-id"] == given
+    problem = check_problem(send(api, "GET", "/nowhere", x_request_id=given), "not-found")
     assert problem["request_id"] == given
 
 
 @pytest.mark.parametrize("given", ["", "0" * 65, "a b", "caf\u00e9", "a\tb"])
-def test_other_request_id_is_replaced(shared_server: Server, given: str) -> None:
-    minted = {send(shared_server, "GET", "/healthz", x_request_id=given).headers["x-request-id"] for _ in range(5)}
+def test_other_request_id_is_replaced(api: Api, given: str) -> None:
+    minted = {send(api, "GET", "/healthz", x_request_id=given).headers["x-request-id"] for _ in range(5)}
     assert len(minted) == 5
     assert given not in minted
     assert all(len(each) == 16 and each.isalnum() for each in minted)
 
 
-def test_answers_of_every_kind_carry_one(shared_server: Server) -> None:
+def test_answers_of_every_kind_carry_one(api: Api) -> None:
     answers: list[WebResponse] = [
-        post_event(shared_server, an_event("s-1")),
-        post_event(shared_server, {}),
-        send(shared_server, "GET", "/api/sessions"),
-        send(shared_server, "DELETE", "/healthz"),
-        send(shared_server, "OPTIONS", EVENTS),
-        send(shared_server, "GET", "/docs", accept="text/html"),
+        post_event(api, an_event("s-1")),
+        post_event(api, {}),
+        send(api, "GET", "/api/sessions"),
+        send(api, "DELETE", "/healthz"),
+        send(api, "OPTIONS", EVENTS),
+        send(api, "GET", "/docs", accept="text/html"),
     ]
     assert len({answer.headers["x-request-id"] for answer in answers}) == len(answers)
 
 
-def test_request_that_storage_refuses_is_one_line_of_the_log(server: Server) -> None:
-    server.halt()
-    before = len(logged(server))
+@pytest.fixture(scope="module")
+def halted(shared_server: Server) -> Server:
+    """A server that can record nothing any more."""
+    shared_server.register("private")
+    shared_server.halt()
+    return shared_server
+
+
+def test_request_that_storage_refuses_is_one_line_of_the_log(halted: Server) -> None:
+    before = len(logged(halted))
     headers = {"x_request_id": "mine-1"}
-    answer = send(server, "POST", EVENTS, json.dumps(an_event("s-1")).encode(), token=server.REPORTER, **headers)
+    answer = send(halted, "POST", EVENTS, json.dumps(an_event("s-1")).encode(), token=halted.REPORTER, **headers)
     problem = check_problem(answer, "unavailable")
-    [line] = logged(server)[before:]
+    [line] = logged(halted)[before:]
     about = {"request_id", "client", "status", "method", "route", "seconds"}
     assert set(line) == {"level", "logger", "message", "time"} | about
     assert line["message"] == f"503: {problem['detail']}"
@@ -56,23 +64,21 @@ def test_request_that_storage_refuses_is_one_line_of_the_log(server: Server) -> 
     assert 0 < line["seconds"] < 10
 
 
-def test_route_in_the_log_is_a_pattern(server: Server) -> None:
-    server.register("private")
-    server.halt()
-    before = len(logged(server))
+def test_route_in_the_log_is_a_pattern(halted: Server) -> None:
+    before = len(logged(halted))
     path = "/api/orchestrators/private/stats?x=private"
-    check_problem(send(server, "GET", path, token=server.VIEWER), "unavailable")
-    [line] = logged(server)[before:]
+    check_problem(send(halted, "GET", path, token=halted.VIEWER), "unavailable")
+    [line] = logged(halted)[before:]
     assert line["route"] == "/api/orchestrators/{orchestrator_id}/stats"
     assert "private" not in json.dumps(line)
 
 
-def test_requests_that_succeed_or_are_refused_are_not_logged(shared_server: Server) -> None:
-    before = len(logged(shared_server))
-    post_event(shared_server, an_event("s-1"))
-    post_event(shared_server, {})
-    send(shared_server, "GET", "/api/sessions", token="wrong")
-    assert logged(shared_server)[before:] == []
+def test_requests_that_succeed_or_are_refused_are_not_logged(api: Api) -> None:
+    before = api.log.read_text()
+    post_event(api, an_event("s-1"))
+    post_event(api, {})
+    send(api, "GET", "/api/sessions", token="wrong")
+    assert api.log.read_text() == before
 
 
 def test_whole_log_is_json_from_start_to_stop(server: Server) -> None:
@@ -82,12 +88,11 @@ def test_whole_log_is_json_from_start_to_stop(server: Server) -> None:
     assert all(set(line) >= {"level", "logger", "message", "time"} for line in lines)
 
 
-def test_no_token_gets_into_the_log(server: Server) -> None:
-    server.halt()
-    for token in (server.REPORTER, server.VIEWER, server.ADMIN):
+def test_no_token_gets_into_the_log(halted: Server) -> None:
+    for token in (halted.REPORTER, halted.VIEWER, halted.ADMIN):
         for path in (EVENTS, f"/api/sessions/{token}", f"/api/sessions?limit={token}", "/metrics"):
-            send(server, "GET", path, token=token, x_admin_token=token, x_session_token=token, cookie=token)
-        send(server, "POST", EVENTS, json.dumps(an_event(token)).encode(), token=token)
-    text = server.log.read_text()
+            send(halted, "GET", path, token=token, x_admin_token=token, x_session_token=token, cookie=token)
+        send(halted, "POST", EVENTS, json.dumps(an_event(token)).encode(), token=token)
+    text = halted.log.read_text()
     assert "503: " in text
-    assert [token for token in (server.REPORTER, server.VIEWER, server.ADMIN) if token in text] == []
+    assert [token for token in (halted.REPORTER, halted.VIEWER, halted.ADMIN) if token in text] == []

@@ -10,8 +10,9 @@ import pytest
 from payments.clock import now_ms
 from payments.domain.times import parse_time
 from payments.worker_status import SweepStatus, WorkerStatus, worker_lease
-from tests.harness import Server, file_engine, journal_path
-from tests.web.helpers import samples, scrape, send
+from tests.harness import file_engine, journal_path
+from tests.web.api import Api
+from tests.web.helpers import Service, samples, scrape, send
 
 SETTINGS = {"PAYMENTS_POWER_METER_ENABLED": "true"}
 SWEEP = SweepStatus(
@@ -23,27 +24,27 @@ Reports = Callable[[int, int, SweepStatus | None], None]
 
 
 @pytest.fixture
-def reported(shared_server: Server) -> Iterator[Reports]:
+def reported(api: Api) -> Iterator[Reports]:
     """Let a worker have reported so many milliseconds ago, to do so again so many after that, of this sweep then."""
-    journal = journal_path(shared_server.data)
+    journal = journal_path(api.data)
 
     def report(ago_ms: int, within_ms: int, sweep: SweepStatus | None) -> None:
         at_ms = now_ms() - ago_ms
         status = WorkerStatus(4711, at_ms, at_ms + within_ms, sweep and sweep._replace(at_ms=at_ms))
-        with closing(worker_lease(file_engine(shared_server.data))) as lease:
+        with closing(worker_lease(file_engine(api.data))) as lease:
             lease.publish(status.as_json())
 
     yield report
     journal.with_name("ledger-events.log.worker.json").unlink(missing_ok=True)
 
 
-def ready(server: Server) -> Any:
+def ready(server: Service) -> Any:
     answer = send(server, "GET", "/readyz")
     assert answer.status == 200
     return answer.json()
 
 
-def metrics(server: Server) -> dict[str, float]:
+def metrics(server: Service) -> dict[str, float]:
     """Samples of the worker's last sweep by name and labels, as Prometheus would read them."""
     return {
         "/".join([name, *(word for _, word in labels)]): value
@@ -52,18 +53,18 @@ def metrics(server: Server) -> dict[str, float]:
     }
 
 
-def test_before_a_worker_has_run_it_is_degraded(shared_server: Server) -> None:
+def test_before_a_worker_has_run_it_is_degraded(api: Api) -> None:
     """Events can be recorded: it is no reason to send no more of them."""
-    shown = ready(shared_server)
+    shown = ready(api)
     assert shown["status"] == "degraded"
     problem = "no worker has run yet; the power meter needs one"
     assert shown["worker"] == {"seen_at": None, "sweep": None, "problem": problem}
-    assert metrics(shared_server) == NEVER
+    assert metrics(api) == NEVER
 
 
-def test_a_worker_that_is_well_is_ok(shared_server: Server, reported: Reports) -> None:
+def test_a_worker_that_is_well_is_ok(api: Api, reported: Reports) -> None:
     reported(2000, 60_000, SWEEP)
-    shown = ready(shared_server)
+    shown = ready(api)
     assert (shown["status"], shown["worker"]["problem"]) == ("ok", None)
     sweep = shown["worker"]["sweep"]
     assert sweep["ended_at"] == shown["worker"]["seen_at"]
@@ -72,24 +73,24 @@ def test_a_worker_that_is_well_is_ok(shared_server: Server, reported: Reports) -
     assert sweep == {name: value for name, value in SWEEP._asdict().items() if name != "at_ms"}
 
 
-def test_a_worker_before_its_first_sweep_is_ok(shared_server: Server, reported: Reports) -> None:
+def test_a_worker_before_its_first_sweep_is_ok(api: Api, reported: Reports) -> None:
     reported(0, 60_000, None)
-    shown = ready(shared_server)
+    shown = ready(api)
     assert (shown["status"], shown["worker"]["sweep"]) == ("ok", None)
-    assert metrics(shared_server) == NEVER
+    assert metrics(api) == NEVER
 
 
-def test_a_worker_that_is_late_is_degraded(shared_server: Server, reported: Reports) -> None:
+def test_a_worker_that_is_late_is_degraded(api: Api, reported: Reports) -> None:
     reported(61_000, 60_000, SWEEP)
-    shown = ready(shared_server)
+    shown = ready(api)
     assert shown["status"] == "degraded"
     problem = f"the worker is silent since {shown['worker']['seen_at']}; is payments-worker running?"
     assert shown["worker"]["problem"] == problem
 
 
-def test_the_last_sweep_is_in_the_metrics(shared_server: Server, reported: Reports) -> None:
+def test_the_last_sweep_is_in_the_metrics(api: Api, reported: Reports) -> None:
     reported(2000, 60_000, SWEEP)
-    shown = metrics(shared_server)
+    shown = metrics(api)
     assert 2 <= shown.pop("payments_power_last_sweep_age_seconds") < 20
     assert shown == {
         "payments_power_last_sweep_duration_seconds": 1.25,
@@ -100,10 +101,10 @@ def test_the_last_sweep_is_in_the_metrics(shared_server: Server, reported: Repor
     }
 
 
-def test_a_sweep_dated_ahead_of_the_clock_has_no_negative_age(shared_server: Server, reported: Reports) -> None:
+def test_a_sweep_dated_ahead_of_the_clock_has_no_negative_age(api: Api, reported: Reports) -> None:
     reported(-3_600_000, 60_000, SWEEP)
-    assert metrics(shared_server)["payments_power_last_sweep_age_seconds"] == 0
-    assert ready(shared_server)["worker"]["sweep"]["age_s"] == 0
+    assert metrics(api)["payments_power_last_sweep_age_seconds"] == 0
+    assert ready(api)["worker"]["sweep"]["age_s"] == 0
 
 
 @pytest.mark.parametrize(
@@ -114,8 +115,8 @@ def test_a_sweep_dated_ahead_of_the_clock_has_no_negative_age(shared_server: Ser
         b'{"pid":1,"at_ms":1,"due_ms":2,"sweep":7}', b'{"pid":1,"at_ms":1,"due_ms":2,"sweep":null,"more":1}',
     ],
 )  # fmt: skip
-def test_a_report_that_cannot_be_read_is_as_none(shared_server: Server, reported: Reports, damaged: bytes) -> None:
+def test_a_report_that_cannot_be_read_is_as_none(api: Api, reported: Reports, damaged: bytes) -> None:
     """It is for show: nothing that is in it may keep events from being taken."""
-    journal_path(shared_server.data).with_name("ledger-events.log.worker.json").write_bytes(damaged)
-    assert ready(shared_server)["worker"]["seen_at"] is None
-    assert metrics(shared_server) == NEVER
+    journal_path(api.data).with_name("ledger-events.log.worker.json").write_bytes(damaged)
+    assert ready(api)["worker"]["seen_at"] is None
+    assert metrics(api) == NEVER
