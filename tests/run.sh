@@ -1,12 +1,28 @@
 #!/bin/sh
-# Sets up everything that the tests need, Debian packages included (as root; else it says what to install), and runs all
-# checks and tests. Arguments go to pytest.
+# Sets up what the tests need, and runs all checks and tests; other arguments go to pytest.
+#
+#   tests/run.sh         everything; needs Debian packages (installs them as root, else says which) and npm
+#   tests/run.sh --fast  what needs .venv only: neither root, Debian packages, npm, processes nor a browser; within a minute
 set -eu
 cd "$(dirname "$0")/.."
 . deploy/venv.sh
 
 # Where it is set, each of the five hundred processes that the tests start would compile all of Payments for itself.
 unset PYTHONDONTWRITEBYTECODE
+
+make_venv '[dev,edge]'
+.venv/bin/ruff format --check --quiet .
+.venv/bin/ruff check --quiet .
+
+# Three at a time on two cores, because many of them wait: for a time-out, for a sync. A module's tests stay together.
+run_tests() {
+    .venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder "$@"
+}
+if [ "${1-}" = --fast ]; then
+    shift
+    run_tests -m 'not (processes or browser or machine or long)' "$@"
+    exit
+fi
 
 # Epic's libraries come from npm; they need a Node.js of any make, if it is new enough.
 has_node() { node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' && command -v npm; } >/dev/null 2>&1
@@ -19,7 +35,6 @@ has_node || node='nodejs npm'
 need_packages beancount chromium curl dbus git hledger libatomic1 mount openssl procps python3 python3-venv strace \
     systemd systemd-container wget wrk $node
 has_node || fail "Node.js 18 or newer is needed, with npm; 'node' is an older one here"
-make_venv '[dev,edge]'
 # promtool judges what /metrics serves, the alerts and the dashboard; nginx stands in front of gunicorn. Unpacked and not
 # installed, for Debian's packages also start a server, the first one on the port of /power.
 has() { PATH="$PATH:/usr/sbin:$PWD/.venv/bin" command -v "$1" >/dev/null; }
@@ -37,13 +52,10 @@ install_modules() (
 )
 install_modules tests/edge/pixelstreaming
 
-.venv/bin/ruff format --check --quiet .
-.venv/bin/ruff check --quiet .
 # Beside the tests, as far as they leave it time.
 nice -n 19 .venv/bin/mypy >.venv/mypy-said 2>&1 &
 failed=0
-# Three at a time on two cores, because many of them wait: for a time-out, for a sync. A module's tests stay together.
-.venv/bin/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder "$@" || failed=$?
+run_tests "$@" || failed=$?
 wait $! || {
     cat .venv/mypy-said >&2
     failed=1

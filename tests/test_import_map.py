@@ -117,6 +117,7 @@ TOP_LEVEL = {"setup.cfg", "setup.py", "wsgi.py", "payments", "worker", "tests", 
 DOT_FILES = {".ci", ".dockerignore", ".env.example", ".github", ".gitignore", ".ruff.toml"}
 
 
+@pytest.mark.processes
 def test_top_level_is_the_users_card() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert {path.split("/")[0] for path in tracked} == TOP_LEVEL | DOT_FILES

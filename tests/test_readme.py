@@ -25,6 +25,7 @@ def test_generated_parts_are_up_to_date(document: str) -> None:
         pytest.param("payments sessions list --status ", ["active", "stale", "ended"], id="value"),
     ],
 )
+@pytest.mark.processes
 def test_the_line_for_bashrc_completes(tmp_path: Path, words: str, completed: list[str]) -> None:
     line = re.findall(
         r"^    (eval .+)$", section("payments/cli/COMMANDS.rst", "The ``payments`` command"), re.MULTILINE

@@ -123,6 +123,7 @@ def test_name_that_is_set_twice_is_doubted(tmp_path: Path) -> None:
     assert Settings.load(file).power_port == 2
 
 
+@pytest.mark.processes
 def test_a_start_and_config_check_tell_of_names(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PAYMENTS_DATA_DIR=data\nPAYMENTS_SESSON_REAP_SECONDS=1\n")
     for command in (("payments.web.preflight",), ("payments.cli", "config", "check")):

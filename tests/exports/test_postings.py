@@ -15,6 +15,8 @@ from tests.exports.programs import BALANCES, tool
 from tests.exports.records import AWKWARD_TEXTS, REASONS, deltas, money_records, owed_wei
 from tests.harness import JSON, campaign
 
+pytestmark = pytest.mark.processes
+
 WITH_A_FOLDER = [HealthCheck.function_scoped_fixture]
 
 

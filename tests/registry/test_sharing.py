@@ -74,6 +74,7 @@ def test_what_another_one_registers_counts_while_it_is_still_being_read(
     assert {*open_registry(tmp_path).records()} == {"orch-a", "orch-b"}
 
 
+@pytest.mark.processes
 def test_processes_lose_no_update(tmp_path: Path) -> None:
     context = get_context("spawn")
     writers = [context.Process(target=register_many_from_outside, args=(tmp_path, writer)) for writer in range(WRITERS)]

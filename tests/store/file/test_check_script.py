@@ -40,6 +40,7 @@ def checked(script: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.processes
 def test_it_finds_a_sound_journal_sound_and_adds_it_up(script: Path, tmp_path: Path) -> None:
     store = live(tmp_path / "data")
     owed = {name: format_eth(balance.balance_wei) for name, balance in state_of(store).balances.items()}
@@ -51,6 +52,7 @@ def test_it_finds_a_sound_journal_sound_and_adds_it_up(script: Path, tmp_path: P
     assert dict(line.split(" ") for line in run.stdout.splitlines()) == owed
 
 
+@pytest.mark.processes
 def test_it_names_the_entry_that_was_changed(script: Path, tmp_path: Path) -> None:
     live(tmp_path / "data").close()
     path = journal_path(tmp_path / "data")

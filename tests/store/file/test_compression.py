@@ -72,6 +72,7 @@ def forget_projections(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+@pytest.mark.processes
 def test_every_sealed_segment_is_compressed_and_any_gzip_reads_it(rotated: FileStore, tmp_path: Path) -> None:
     before = files(tmp_path)
     plain = sealed(tmp_path)
