@@ -13,30 +13,29 @@ from payments.errors import PaymentsError
 from payments.logs import log_as_json
 
 _ABOUT = """\
-Stands between the viewers of Pixel Streaming and game hosts, and tells Payments who was connected to which of them for
-how long. Settings come from the environment and from .env in this folder.
+Stands between viewers of Pixel Streaming and game hosts, and reports to Payments which viewer was connected to which
+host for how long. Settings come from the environment and from .env in this folder.
 """
 _SIGNALS = """\
-SIGTERM lets viewers go, reports the end of each of their sessions, and ends; a second one hurries. SIGHUP reads the
-file of routes again. Exit codes: 0 it was told to stop; 1 it cannot start, see the message; 2 the command line is
-wrong.
+SIGTERM closes all viewers, reports the end of each session, and exits; a second SIGTERM hurries. SIGHUP reloads the
+file of routes. Exit codes: 0 stopped by a signal; 1 cannot start, see the message; 2 wrong command line.
 """
 
 
 def main() -> int:
-    """The exit code, as ``--help`` has them."""
+    """Run the command line; return an exit code as ``--help`` explains them."""
     parser = argparse.ArgumentParser("ps-gateway", description=_ABOUT, epilog=_SIGNALS)
     parser.add_argument(
         "--check",
         action="store_true",
-        help="say whether settings and routes are sound, and what game hosts answer, and end",
+        help="check settings and routes, ask each game host for a page, and exit",
     )
     add_parser(parser.add_subparsers(dest="command", metavar="spool"))
     arguments = parser.parse_args()
     if arguments.command:
         return run(arguments)
     log_as_json()
-    # Every viewer takes two descriptors, and the usual soft limit is there for programs that use select().
+    # Each viewer needs two descriptors. The usual soft limit is for programs that use select().
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:

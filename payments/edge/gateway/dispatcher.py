@@ -1,4 +1,4 @@
-"""Where every request of a viewer comes in: is it sound, which route does it go by, and does it ask for a WebSocket."""
+"""Receives all requests of viewers: validates each, finds its route, and hands it on as a WebSocket or a page."""
 
 import logging
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Attributes: ``routes``, which may be replaced at any time."""
+    """Attributes: ``routes``: may be replaced at any time."""
 
     def __init__(self, routes: Routes, viewers: Viewers, pages: Pages, meters: Meters) -> None:
         self.routes = routes
@@ -25,22 +25,22 @@ class Dispatcher:
         try:
             return await self._serve(request)
         except ConnectionError:
-            # The viewer has left in the middle of it.
+            # The viewer left meanwhile.
             raise
         except Exception:
-            # A defect of ours that one request brings about must not stop the others.
+            # A bug that one request triggers must not stop the others.
             log.exception("PAY-E09 a defect in the gateway")
-            return _closing(Response(status=500, text="a defect in the gateway\n"))
+            return _and_close(Response(status=500, text="internal error\n"))
 
     async def _serve(self, request: BaseRequest) -> StreamResponse:
         if not request.raw_path.startswith("/") or request.method in ("CONNECT", "TRACE"):
-            return _closing(Response(status=400, text="a path is missing, or the method is not for this server\n"))
+            return _and_close(Response(status=400, text="no path, or unsupported method\n"))
         is_socket = request.headers.get("Upgrade", "").strip().lower() == "websocket"
         route = self.routes.find(request.headers.get("Host", ""), request.raw_path)
         if route is None:
             self._count_no_route(is_socket=is_socket)
-            answer = Response(status=404, text="there is no game host for this address\n")
-            return _closing(answer) if is_socket else answer
+            answer = Response(status=404, text="no game host for this address\n")
+            return _and_close(answer) if is_socket else answer
         return await (self._viewers if is_socket else self._pages).serve(request, route)
 
     def _count_no_route(self, *, is_socket: bool) -> None:
@@ -50,6 +50,6 @@ class Dispatcher:
             self._meters.pages["4xx"] += 1
 
 
-def _closing(answer: Response) -> Response:
+def _and_close(answer: Response) -> Response:
     answer.force_close()
     return answer

@@ -1,4 +1,4 @@
-"""How a link comes to its end: what a close may say, and what the last that came from a side means. Pure."""
+"""How a link ends, and which close codes are allowed. Pure."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -8,12 +8,19 @@ from aiohttp import WebSocketError, WSMessage, WSMsgType
 VIEWER, UPSTREAM, GATEWAY = "viewer", "upstream", "gateway"
 
 _CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
-"""Of those below 3000 the ones that a close may say (RFC 6455, section 7.4, and IANA's registry)."""
+"""Codes below 3000 that a close frame may have (RFC 6455, section 7.4, and IANA's registry)."""
 
 
 class EndCause(StrEnum):
-    """In which way: a close came, or the end of the connection without one; nothing came for too long; something came
-    that is not allowed; the gateway was told to stop, or has a defect.
+    """Why a link ended.
+
+    Attributes:
+        CLOSED: by a close frame.
+        ABORTED: the connection was cut without one.
+        SILENT: nothing was received for too long.
+        ILLEGAL: by a message that the protocol forbids.
+        STOPPED: the gateway was told to stop.
+        DEFECT: by a bug in the gateway.
     """
 
     CLOSED = "closed"
@@ -25,7 +32,7 @@ class EndCause(StrEnum):
 
 
 class CloseFrame(NamedTuple):
-    """What a close says; ``code`` 0: nothing."""
+    """Contents of a close frame. ``code`` 0: empty."""
 
     code: int = 0
     reason: str = ""
@@ -36,11 +43,19 @@ class CloseFrame(NamedTuple):
 
 
 GOING_AWAY, FAILED, RESTART = CloseFrame(1001), CloseFrame(1011), CloseFrame(1012)
-"""The gateway itself tells no viewer ``GOING_AWAY``: after that code alone, Epic's page does not connect again."""
+"""Viewers never get ``GOING_AWAY`` from the gateway itself: it is the only code after which Epic's page does not
+reconnect."""
 
 
 class Ending(NamedTuple):
-    """Whose doing it was (``VIEWER``, ``UPSTREAM`` or ``GATEWAY``), in which way, and what he said, or is told."""
+    """How a link ended.
+
+    Attributes:
+        by: who ended it: ``VIEWER``, ``UPSTREAM`` or ``GATEWAY``.
+        how: why.
+        frame: the close frame that ``by`` sent; if ``by`` broke the protocol, the one sent to it; if ``GATEWAY``, the
+            one sent to the viewer.
+    """
 
     by: str
     how: EndCause
@@ -55,11 +70,11 @@ ENDINGS = (
     ),
     *((GATEWAY, how) for how in (EndCause.STOPPED, EndCause.DEFECT)),
 )
-"""All that there are."""
+"""All combinations of ``Ending.by`` and ``Ending.how``."""
 
 
 def ended_by(by: str, last: WSMessage) -> Ending:
-    """How ``by`` has ended it, whose last message was no text, nor anything else to be passed on."""
+    """How ``by`` ended the link with ``last``, a message that is not passed on."""
     if last.type is WSMsgType.CLOSE:
         code = int(last.data)
         if code and code not in _CLOSE_CODES and not 3000 <= code < 5000:

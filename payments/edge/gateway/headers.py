@@ -1,7 +1,7 @@
-"""Which headers go on to the other side. Pure.
+"""Which headers are passed on. Pure.
 
-What concerns one connection only stays there (RFC 9110, section 7.6.1). What says who has asked, and for what, is
-written anew: nobody can claim to be another one, or to have come another way, but where a proxy in front says so.
+Headers of a single connection are dropped (RFC 9110, section 7.6.1). Forwarding headers are replaced, so that viewers
+cannot fake their address or protocol; only a trusted proxy in front may set them.
 """
 
 from collections.abc import Iterable
@@ -21,10 +21,10 @@ Headers = CIMultiDict[str] | CIMultiDictProxy[str]
 
 
 def to_upstream(headers: Headers, peer_ip: str, *, is_behind_proxy: bool) -> CIMultiDict[str]:
-    """Those of a viewer's request, as the game host gets them.
+    """Headers of a viewer's request for the game host.
 
-    ``peer_ip``: whom the gateway is connected to, which is the viewer unless it ``is_behind_proxy``; then that is
-    believed who its viewer is, and whether he came by https.
+    ``peer_ip``: the address that the gateway is connected to: the viewer, or if it ``is_behind_proxy``, the proxy. The
+    proxy's X-Forwarded-For and X-Forwarded-Proto are trusted.
     """
     kept = _without(headers, _WRITTEN_ANEW | _OF_ONE_WEBSOCKET)
     before = headers.getall("X-Forwarded-For", []) if is_behind_proxy else []
@@ -37,12 +37,12 @@ def to_upstream(headers: Headers, peer_ip: str, *, is_behind_proxy: bool) -> CIM
 
 
 def to_viewer(headers: Headers) -> CIMultiDict[str]:
-    """Those of a game host's answer, as the viewer gets them."""
+    """Headers of a game host's response for the viewer."""
     return _without(headers, ())
 
 
 def offered_protocols(headers: Headers) -> tuple[str, ...]:
-    """The subprotocols that a viewer offers, in order."""
+    """Subprotocols that the viewer offers, in order."""
     offers = ",".join(headers.getall("Sec-WebSocket-Protocol", []))
     return tuple(each.strip() for each in offers.split(",") if each.strip())
 

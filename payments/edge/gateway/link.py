@@ -1,7 +1,7 @@
-"""A viewer and his game host: each is sent what the other one says, in order and to the byte, until one of them leaves.
+"""A viewer and their game host: passes messages both ways, in order and unchanged, until one of them leaves.
 
-A message is sent on before the next one is taken, and sending waits while the other side takes nothing: a slow reader
-slows the sender, and what is under way is bounded, to some megabytes at worst.
+Each message is sent before the next is read, and sending blocks while the receiver is slow. So a slow receiver slows
+the sender, and buffers stay below some megabytes.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ from payments.edge.reporter import ReportedSession
 log = logging.getLogger(__name__)
 
 _TURN = 64
-"""After so many messages others have their turn: those that have come already would be passed on without a pause."""
+"""Number of messages after which other links have their turn: messages already received are read without a pause."""
 
 
 class Link:
-    """Both sides, and the session that is reported of them.
+    """Connections to a viewer and to their game host, and the session reported for them.
 
     Attributes:
         viewer, upstream: its connections.
@@ -48,9 +48,9 @@ class Link:
     def __init__(
         self, viewer: Connection, upstream: Connection, own_ping: bytes, fresh_s: float, meters: Meters
     ) -> None:
-        """Pongs that answer ``own_ping`` are the gateway's own affair.
+        """``own_ping``: payload of the gateway's own pings, whose pongs are not passed on.
 
-        Whoever has given no sign of life for ``fresh_s`` has left a ping unanswered.
+        ``fresh_s``: a side that was silent for longer has left a ping unanswered.
         """
         self.viewer = viewer
         self.upstream = upstream
@@ -64,42 +64,42 @@ class Link:
 
     @property
     def has_ended(self) -> bool:
-        """Whether both sides are only being seen off."""
+        """Whether it has ended and only closes its connections."""
         return self._ended.done()
 
     def last_seen_ms(self) -> int:
-        """Until when both are known to have been there. Called in the reporter's thread."""
+        """When both sides were last known to be there, milliseconds since the epoch. Runs in the reporter's thread."""
         self.asked_s = self._loop.time()
         return self._last_seen_ms()
 
     def finish(self, ending: Ending) -> None:
-        """End it, if it has not ended yet."""
+        """End the link, unless it has ended."""
         if not self._ended.done():
             self._ended.set_result(ending)
 
     async def run(self, session: ReportedSession) -> Ending:
-        """Pass on until the end, and see both sides off."""
-        pumps = [
+        """Pass messages until the link ends, then close both connections."""
+        tasks = [
             asyncio.create_task(
-                self._guarded(self._pump(self.viewer, self.upstream, self._meters.to_upstream, session))
+                self._guarded(self._forward(self.viewer, self.upstream, self._meters.to_upstream, session))
             ),
-            asyncio.create_task(self._guarded(self._pump(self.upstream, self.viewer, self._meters.to_viewer, None))),
+            asyncio.create_task(self._guarded(self._forward(self.upstream, self.viewer, self._meters.to_viewer, None))),
         ]
         try:
             ending = await self._ended
             session.end(self._ended_ms(ending))
         finally:
             session.end()
-            for pump in pumps:
-                pump.cancel()
-        await asyncio.wait(pumps)
-        await asyncio.gather(*(self._close(ending, side) for side in (self.viewer, self.upstream)))
+            for task in tasks:
+                task.cancel()
+        await asyncio.wait(tasks)
+        await asyncio.gather(*(self._close(ending, each) for each in (self.viewer, self.upstream)))
         return ending
 
     def _ended_ms(self, ending: Ending) -> int | None:
-        """Since when one of them is gone; ``None``: since now.
+        """When the session ended, milliseconds since the epoch; ``None``: now.
 
-        Where one leaves, the other one may be long gone, and not found out yet: no time is claimed for that.
+        When one side leaves, the other may have been gone for a while, unnoticed. That time must not be billed.
         """
         silent_since_s = min(self.viewer.silent_since_s, self.upstream.silent_since_s)
         is_fresh = self._loop.time() - silent_since_s <= self._fresh_s
@@ -109,18 +109,18 @@ class Link:
         last_heard_s = min(self.viewer.last_heard_s, self.upstream.last_heard_s)
         return now_ms() - max(0, round((self._loop.time() - last_heard_s) * 1000))
 
-    async def _guarded(self, pump: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, forwarding: Coroutine[Any, Any, None]) -> None:
         try:
-            await pump
+            await forwarding
         except Exception:
-            # A defect of ours that one viewer brings about must not leave him hanging.
+            # After a bug, close the viewer's connection instead of leaving it hanging.
             log.exception("PAY-E09 a defect in the gateway")
             self.finish(Ending(GATEWAY, EndCause.DEFECT, FAILED))
 
-    async def _pump(
+    async def _forward(
         self, source: Connection, sink: Connection, traffic: Traffic, session: ReportedSession | None
     ) -> None:
-        """Send to ``sink`` what ``source`` says; ``session``: is told which streamer it subscribes to."""
+        """Pass messages from ``source`` to ``sink``. ``session`` learns the streamer that the viewer subscribes to."""
         receive, send, clock = source.ws.receive, sink.ws.send_frame, self._loop.time
         turn = 0
         while True:
@@ -147,27 +147,29 @@ class Link:
             try:
                 await send(data, kind)
             except ConnectionError:
-                # How it has ended, perhaps by a close before, the other pump finds out, unless it is held up.
+                # The sink may have sent a close frame before; give the other direction time to read it.
                 await asyncio.sleep(CLOSE_S)
                 self.finish(Ending(sink.name, EndCause.ABORTED))
                 return
 
-    async def _close(self, ending: Ending, side: Connection) -> None:
-        """Let ``side`` know how it has ended, as far as it can be told."""
-        is_his = side.name == ending.by
+    async def _close(self, ending: Ending, connection: Connection) -> None:
+        """Close ``connection`` in the way that tells its peer how the link ended, as far as possible."""
+        is_by_peer = connection.name == ending.by
         match ending.how:
             case EndCause.CLOSED:
-                await side.close(CloseFrame(ending.frame.code) if is_his else ending.frame, is_answer=is_his)
+                await connection.close(
+                    CloseFrame(ending.frame.code) if is_by_peer else ending.frame, is_answer=is_by_peer
+                )
             case EndCause.ABORTED:
-                side.hang_up()
-            case EndCause.SILENT if is_his:
-                side.hang_up(at_once=True)
-            case EndCause.ILLEGAL if is_his:
-                await side.reject(ending.frame)
-            case EndCause.STOPPED | EndCause.DEFECT if side.name == VIEWER:
-                await side.close(ending.frame)
+                connection.hang_up()
+            case EndCause.SILENT if is_by_peer:
+                connection.hang_up(at_once=True)
+            case EndCause.ILLEGAL if is_by_peer:
+                await connection.reject(ending.frame)
+            case EndCause.STOPPED | EndCause.DEFECT if connection.name == VIEWER:
+                await connection.close(ending.frame)
             case _:
-                await side.close(GOING_AWAY if side.name == UPSTREAM else FAILED)
+                await connection.close(GOING_AWAY if connection.name == UPSTREAM else FAILED)
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -1,7 +1,7 @@
-"""Asks both sides of every link for signs of life, and ends the links of those that give none.
+"""Pings both sides of every link, and ends links that do not answer.
 
-Nothing else finds out that a viewer's machine has lost its network, or that a game host has frozen: their connections
-stay as they are. One task looks after all links, for two timers each would cost more than the messages.
+Only pings detect that a viewer lost their network or that a game host froze: the TCP connection stays open. One task
+serves all links, because two timers for each would cost more than the messages.
 """
 
 import asyncio
@@ -16,62 +16,62 @@ from payments.edge.gateway.link import Link
 
 log = logging.getLogger(__name__)
 
-_SILENT_PINGS = 8 / 3
-"""Silent for so many times as long as from ping to ping, and a side is gone: 40 s by default."""
+_SILENT_INTERVALS = 8 / 3
+"""A side is gone after being silent for so many ping intervals: 40 s by default."""
 
-_FRESH_PINGS = 5 / 4
-"""Within so many times as long, and the time until a look, whoever is there has answered the last ping."""
+_FRESH_INTERVALS = 5 / 4
+"""A side that is alive has answered the last ping within so many intervals, plus the time to the next check."""
 
-_LOOKS = 16
-_LONGEST_LOOK_S = 1.0
-_SHARE = 25
+_CHECKS = 16
+_MAX_CHECK_S = 1.0
+_GROUP = 25
 _AHEAD_S = 1.5
-"""How long before a heartbeat a ping is sent, or at the next look; with short heartbeats less."""
+"""Lead of a ping before a heartbeat; less if heartbeats are frequent."""
 
 
 class Liveness:
-    """Of all links.
+    """Checks all links.
 
     Attributes:
-        own_ping: what its pings say; others pass through, and are not answered here.
-        fresh_s: within so many seconds of the last one, whoever is there has given another sign of life.
+        own_ping: payload of its pings. Pings of viewers and game hosts are passed on, not answered here.
+        fresh_s: a side that is alive gives a sign of life at least this often.
     """
 
     def __init__(self, ping_s: float, heartbeat_interval_s: float) -> None:
-        """Seconds from ping to ping, and from heartbeat to heartbeat."""
+        """``ping_s``, ``heartbeat_interval_s``: seconds between pings, and between heartbeats of a session."""
         self.own_ping = b"ps-gateway " + os.urandom(8)
         self._ping_s = ping_s
-        self._silent_s = ping_s * _SILENT_PINGS
-        self.fresh_s = ping_s * _FRESH_PINGS + _LONGEST_LOOK_S
-        self._look_s = min(_LONGEST_LOOK_S, ping_s / _LOOKS, heartbeat_interval_s / _LOOKS)
+        self._silent_s = ping_s * _SILENT_INTERVALS
+        self.fresh_s = ping_s * _FRESH_INTERVALS + _MAX_CHECK_S
+        self._check_s = min(_MAX_CHECK_S, ping_s / _CHECKS, heartbeat_interval_s / _CHECKS)
         self._beat_s = heartbeat_interval_s
-        # A heartbeat claims what is known: an answer that came just before it makes that nearly all.
+        # A heartbeat claims time up to the last sign of life, so get one just before it.
         self._ahead_s = min(_AHEAD_S, heartbeat_interval_s * 0.4)
 
     def expect(self, link: Link, first_heartbeat_s: float) -> None:
-        """``link`` begins now; the first heartbeat of its session is due in so many seconds."""
+        """Schedule the pings of a new link, whose session's first heartbeat is due in ``first_heartbeat_s``."""
         now_s = get_running_loop().time()
         link.next_ping_s = now_s + self._ping_s
         link.heartbeat_ping_s = now_s + first_heartbeat_s - self._ahead_s
 
     async def run(self, links: Collection[Link]) -> None:
-        """For ever, those that are in ``links`` at the time; some at a time, for all at once would hold up messages."""
+        """Check ``links``, which may change meanwhile, for ever, in small groups so that messages are not delayed."""
         clock = get_running_loop().time
         while True:
             all_links = list(links)
-            shares = [all_links[first : first + _SHARE] for first in range(0, len(all_links), _SHARE)] or [[]]
-            for share in shares:
-                if await self._oversleep(self._look_s / len(shares)):
+            groups = [all_links[first : first + _GROUP] for first in range(0, len(all_links), _GROUP)] or [[]]
+            for group in groups:
+                if await self._sleep_was_long(self._check_s / len(groups)):
                     for link in links:
                         link.viewer.reset_silence()
                         link.upstream.reset_silence()
-                for link in share:
+                for link in group:
                     await self._guarded(link, clock())
 
-    async def _oversleep(self, seconds: float) -> bool:
-        """Wait; whether that took much longer, for this machine slept or was overloaded.
+    async def _sleep_was_long(self, seconds: float) -> bool:
+        """Sleep. Returns whether that took much longer, because this machine was suspended or overloaded.
 
-        Whoever was not listened to for so long has not been silent.
+        Sides are not silent while the gateway does not listen.
         """
         clock = get_running_loop().time
         due_s = clock() + seconds
@@ -80,18 +80,18 @@ class Liveness:
 
     async def _guarded(self, link: Link, now_s: float) -> None:
         try:
-            await self._look(link, now_s)
+            await self._check(link, now_s)
         except Exception:
-            # A defect of ours that one viewer brings about must not end the care for all others.
+            # A bug that one viewer triggers must not stop the checks of all others.
             log.exception("PAY-E09 a defect in the gateway")
 
-    async def _look(self, link: Link, now_s: float) -> None:
+    async def _check(self, link: Link, now_s: float) -> None:
         if link.has_ended:
-            # Nothing may be said behind a close.
+            # No ping may follow a close frame.
             return
         both = (link.viewer, link.upstream)
         for side in both:
-            side.look()
+            side.check_progress()
         for side, other in (both, both[::-1]):
             if side.silent_s(other, self._silent_s) > self._silent_s:
                 link.finish(Ending(side.name, EndCause.SILENT))

@@ -1,9 +1,13 @@
 """Which game host a request goes to. Pure.
 
-A file of routes is ``{"routes": [...]}`` with an object for each: ``upstream``, the game host as ``HOST:PORT``;
-``path``, what the path of the request begins with, whole segments of it; ``host``, the name that the viewer asks for;
-``strip_path``, whether the game host is asked without what ``path`` says. Of the routes that fit a request, those that
-name a host go before those that do not, and among these the longest path wins, wherever it stands in the file.
+A file of routes is ``{"routes": [...]}`` with an object for each route:
+
+* ``upstream``: the game host, as ``HOST:PORT``.
+* ``path``: prefix of the request's path, in whole segments.
+* ``host``: the name in the request's ``Host`` header.
+* ``strip_path``: whether to remove ``path`` before asking the game host.
+
+If several routes match, one with a host beats one without, then the longest path wins. Their order does not matter.
 """
 
 import re
@@ -20,19 +24,19 @@ _FIELDS = ("upstream", "path", "host", "strip_path")
 
 
 class Route(NamedTuple):
-    """Requests for ``host`` (``None``: any) whose path is ``path`` or below it ("" is above all) go to ``upstream``."""
+    """Requests for ``host`` (``None``: any) at or below ``path`` ("": any) go to ``upstream``."""
 
     upstream: Endpoint
     path: str = ""
     host: str | None = None
     strip_path: bool = False
 
-    def fits(self, host: str, path: str) -> bool:
-        """Whether requests for that path at that host are its own."""
+    def matches(self, host: str, path: str) -> bool:
+        """Whether the route applies to a request for that path at that host."""
         return self.host in (None, host) and (path == self.path or path.startswith(f"{self.path}/") or not self.path)
 
     def target(self, raw_path: str) -> str:
-        """What the game host is asked for; ``raw_path`` is path and query as the viewer has sent them."""
+        """Path and query to ask the game host for. ``raw_path``: those that the viewer sent."""
         if not self.strip_path:
             return raw_path
         rest = raw_path[len(self.path) :]
@@ -40,26 +44,26 @@ class Route(NamedTuple):
 
 
 class Routes:
-    """All of them."""
+    """All routes. Attributes: ``upstreams``: their game hosts, without duplicates."""
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
         self.upstreams = sorted({route.upstream for route in routes})
         self._ordered = sorted(routes, key=lambda route: (route.host is None, -len(route.path)))
 
     def find(self, host_header: str, raw_path: str) -> Route | None:
-        """The one that a request goes by, if there is one."""
+        """The best route for a request; ``None``: none matches."""
         host = _host(host_header)
         path = raw_path.partition("?")[0]
-        return next((route for route in self._ordered if route.fits(host, path)), None)
+        return next((route for route in self._ordered if route.matches(host, path)), None)
 
 
-def single(upstream: Endpoint) -> Routes:
-    """Everything goes to one game host."""
+def single_route(upstream: Endpoint) -> Routes:
+    """Routes that send everything to one game host."""
     return Routes((Route(upstream),))
 
 
 def read_routes(text: bytes, name: str) -> Routes:
-    """The routes that ``text``, of the file ``name``, says. ``Misconfigured`` names all that is wrong with it."""
+    """Parse ``text``, the contents of the file ``name``. Raises ``Misconfigured``, which lists all problems."""
     try:
         document = read_strictly(text)
     except ValueError as error:
@@ -86,9 +90,9 @@ def read_routes(text: bytes, name: str) -> Routes:
 
 
 def _route(item: dict[str, Any]) -> Route:
-    host = None if (said := item.get("host")) is None else _host(said)
+    host = None if (named := item.get("host")) is None else _host(named)
     if host is not None and host.startswith("["):
-        # As browsers spell it.
+        # Spell IPv6 addresses as browsers do.
         host = f"[{IPv6Address(host[1:-1])}]"
     return Route(
         read_endpoint(item["upstream"]), item.get("path", "").rstrip("/"), host, item.get("strip_path", False)
@@ -96,7 +100,7 @@ def _route(item: dict[str, Any]) -> Route:
 
 
 def _problems(item: Any) -> Iterator[tuple[str, str]]:
-    """What is wrong with a route: the field, with a point before it, and in which way."""
+    """The problems of a route: pairs of ``.field`` ("": the whole route) and text."""
     if not isinstance(item, dict):
         yield "", "not an object with an upstream"
         return
@@ -109,11 +113,11 @@ def _problems(item: Any) -> Iterator[tuple[str, str]]:
         except ValueError as error:
             yield ".upstream", str(error)
     if "path" in item and not _is_path(item["path"]):
-        yield ".path", f'{_shown(item["path"])} does not begin with "/", or has in it what no path has'
+        yield ".path", f'{_quoted(item["path"])} does not begin with "/", or has in it what no path has'
     if "host" in item and not _is_host(item["host"]):
-        yield ".host", f"{_shown(item['host'])} is not the name or the address of a host, without a port"
+        yield ".host", f"{_quoted(item['host'])} is not the name or the address of a host, without a port"
     if not isinstance(item.get("strip_path", False), bool):
-        yield ".strip_path", f"{_shown(item['strip_path'])} is neither true nor false"
+        yield ".strip_path", f"{_quoted(item['strip_path'])} is neither true nor false"
 
 
 def _is_path(value: Any) -> bool:
@@ -125,9 +129,9 @@ def _is_host(value: Any) -> bool:
 
 
 def _host(header: str) -> str:
-    """The name in a ``Host`` header, as it is compared."""
+    """The name in a ``Host`` header, normalised for comparison."""
     return re.sub(r":[0-9]*$", "", header).rstrip(".").lower()
 
 
-def _shown(value: Any) -> str:
+def _quoted(value: Any) -> str:
     return quoted(value[:80]) if isinstance(value, str) else repr(value)[:80]

@@ -1,4 +1,4 @@
-"""The gateway from its settings to its end: sockets, signals, reload, drain."""
+"""The gateway's process: sockets, signals, reload, drain."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from payments.edge.gateway.admin import Admin
 from payments.edge.gateway.dispatcher import Dispatcher
 from payments.edge.gateway.metrics import Meters
 from payments.edge.gateway.pages import Pages
-from payments.edge.gateway.routes import Routes, read_routes, single
+from payments.edge.gateway.routes import Routes, read_routes, single_route
 from payments.edge.gateway.upstream import Upstreams
 from payments.edge.gateway.viewer import Viewers
 from payments.edge.reporter import Reporter
@@ -28,23 +28,23 @@ from payments.notify import notify, watchdog_s
 log = logging.getLogger(__name__)
 
 _IDLE_S = 20.0
-"""How long a connection may take for the head of a request, or be kept between two."""
+"""Time limit for a request's headers, and for an idle connection between requests."""
 
 _BACKLOG = 1024
 _WRITE_S = 0.5
-"""What the reporter gets at least, to write down what is to be reported."""
+"""Minimum time for the reporter to write its events to disk."""
 
 Handler = Callable[[BaseRequest], Awaitable[StreamResponse]]
 
 
 def load_routes(settings: EdgeSettings) -> Routes:
-    """What the settings say. Raises ``Misconfigured``."""
+    """The routes of the settings. Raises ``Misconfigured``."""
     if (settings.upstream is None) == (settings.routes_path is None):
         raise Misconfigured(
             "PAY-E01 PS_GATEWAY_UPSTREAM, PS_GATEWAY_ROUTES_PATH: set one of them, and not both: where viewers are sent"
         )
     if settings.upstream is not None:
-        return single(settings.upstream)
+        return single_route(settings.upstream)
     assert settings.routes_path is not None
     try:
         text = settings.routes_path.read_bytes()
@@ -54,14 +54,14 @@ def load_routes(settings: EdgeSettings) -> Routes:
 
 
 def load_routes_and_warn(settings: EdgeSettings) -> Routes:
-    """The routes, as ``load_routes`` has them; what is hardly meant is logged."""
+    """Same as ``load_routes``, and log warnings about the names of settings."""
     for warning in settings.name_warnings():
         log.warning(warning)
     return load_routes(settings)
 
 
 class Gateway:
-    """One that runs, until a signal tells it to stop."""
+    """A running gateway."""
 
     def __init__(self, settings: EdgeSettings, routes: Routes, reporter: Reporter, upstreams: Upstreams) -> None:
         self._settings = settings
@@ -74,7 +74,7 @@ class Gateway:
         self._stopping, self._hurrying = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
-        """Serve, and drain when it is told to. Raises ``Misconfigured`` where it cannot listen."""
+        """Serve until a signal comes, then drain. Raises ``Misconfigured`` if it cannot listen."""
         async with AsyncExitStack() as opened:
             site = await _listen("PS_GATEWAY_LISTEN", self._settings.listen, self._dispatcher.serve, opened)
             await _listen("PS_GATEWAY_ADMIN_LISTEN", self._settings.admin_listen, self._admin.serve, opened)
@@ -122,11 +122,11 @@ class Gateway:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(closed.set)
 
-        # A daemon: whoever hurries does not wait for it.
+        # A daemon thread, so that a hurried stop need not wait for it.
         threading.Thread(target=close, name="closing", daemon=True).start()
         await self._unless_hurried(closed.wait(), left_s + _WRITE_S)
         if self._hurrying.is_set():
-            # Until what is to be reported is written down; that takes a moment.
+            # Give the reporter a moment to write its events to disk.
             with suppress(TimeoutError):
                 await asyncio.wait_for(closed.wait(), _WRITE_S)
         log.info("stopped", extra={"pending": self._reporter.status().pending})
@@ -139,9 +139,9 @@ class Gateway:
 
 
 async def serve(settings: EdgeSettings) -> None:
-    """Until a signal comes. Raises ``Misconfigured`` where it cannot start."""
+    """Run a gateway until a signal comes. Raises ``Misconfigured`` if it cannot start."""
     routes = load_routes_and_warn(settings)
-    # It warns of every viewer who offers what the game host has not select_letters.
+    # It logs a warning for every viewer whose subprotocol the game host did not choose.
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     async with Upstreams(settings.max_message_bytes, is_behind_proxy=settings.behind_proxy) as upstreams:
         await Gateway(settings, routes, Reporter(settings), upstreams).run()
@@ -149,7 +149,7 @@ async def serve(settings: EdgeSettings) -> None:
 
 async def _listen(name: str, at: Endpoint, handler: Handler, opened: AsyncExitStack) -> TCPSite:
     silent = logging.getLogger(f"{__name__}.aiohttp")
-    # Of clients that speak no HTTP aiohttp logs a traceback each. Our own defects are logged where they arise.
+    # aiohttp logs a traceback for each client that does not speak HTTP. Our own bugs are logged where they occur.
     silent.setLevel(logging.CRITICAL)
     server = Server(
         handler, access_log=None, logger=silent, keepalive_timeout=_IDLE_S, auto_decompress=False, max_field_size=16384
@@ -157,7 +157,7 @@ async def _listen(name: str, at: Endpoint, handler: Handler, opened: AsyncExitSt
     runner = ServerRunner(server, shutdown_timeout=1.0)
     await runner.setup()
     opened.push_async_callback(runner.cleanup)
-    # asyncio would open [::] for IPv6 only; without a host it opens one socket for each family.
+    # asyncio opens [::] for IPv6 only; without a host it opens a socket for each family.
     site = TCPSite(runner, None if at.host == "::" else at.host, at.port, backlog=_BACKLOG)
     try:
         await site.start()
@@ -167,7 +167,7 @@ async def _listen(name: str, at: Endpoint, handler: Handler, opened: AsyncExitSt
 
 
 async def _feed_watchdog() -> None:
-    """Tell the service manager that the loop turns, as often as it wants to hear it."""
+    """Tell the service manager that the event loop is alive, as often as it asks."""
     limit_s = watchdog_s()
     while limit_s is not None:
         notify("WATCHDOG=1")

@@ -1,6 +1,6 @@
-"""``ps-gateway spool``: shows what is in the spool, and sends dead letters again.
+"""``ps-gateway spool``: shows the spool and resends dead letters.
 
-A running gateway has the spool to itself, so it is asked. Where nobody answers, the spool is opened here.
+A running gateway locks the spool, so the command asks it. If no gateway answers, the command opens the spool itself.
 """
 
 import argparse
@@ -27,20 +27,20 @@ _LETTER_HEAD = f"number  {'rejected':24}  {_EVENT_HEAD:73}  reason"
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Have the command line take this command."""
-    about = "show what is in the spool, and send dead letters again: events that Payments has refused for good"
-    parser = commands.add_parser("spool", help=about, description=f"{about}; the gateway may run or have stopped")
+    """Add ``spool`` to the command line."""
+    about = "show the spool, and resend dead letters: events that Payments rejected for good"
+    parser = commands.add_parser("spool", help=about, description=f"{about}; works whether or not the gateway runs")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     actions.add_parser("list", help="show dead letters and pending events (default)")
-    actions.add_parser("export", help="print all of them, one JSON object a line")
-    resend = actions.add_parser("resend", help="send dead letters again, behind all that is pending")
+    actions.add_parser("export", help="print all of them as JSON lines")
+    resend = actions.add_parser("resend", help="send dead letters again, after all pending events")
     which = resend.add_mutually_exclusive_group(required=True)
-    which.add_argument("numbers", nargs="*", type=int, default=[], metavar="NUMBER", help="as list shows them")
+    which.add_argument("numbers", nargs="*", type=int, default=[], metavar="NUMBER", help="a number that list shows")
     which.add_argument("--all", action="store_true", help="all dead letters")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The exit code: 1 where it cannot be done."""
+    """Run the command; return 0, or 1 if it failed."""
     try:
         settings = EdgeSettings.load()
         if arguments.action == "resend":
@@ -54,34 +54,34 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"ps-gateway spool: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # The reader has seen enough. Python must not write the rest when it ends.
+        # The reader has closed the pipe. Keep Python from flushing the rest at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
 
 
 def _lines(settings: EdgeSettings) -> Iterator[bytes]:
-    """All that is in the spool, as JSON."""
+    """The contents of the spool as JSON lines."""
     response = _ask(settings, "GET", "/spool")
     if response is None:
-        with _usable(settings):
+        with _unavailable_errors(settings):
             letters, events = Database(settings.spool_dir, 0).read()
         yield from to_json_lines(letters, [event for event in events if event.is_pending])
         return
     try:
         yield from (line + b"\n" for line in response.iter_lines(1 << 16))
     except requests.RequestException:
-        raise Unavailable("PAY-E18 the gateway ended before it had told all; try again") from None
+        raise Unavailable("PAY-E18 the gateway's answer broke off; try again") from None
 
 
 def _resend(settings: EdgeSettings, numbers: Sequence[int] | None) -> str:
-    """What was done."""
+    """Resend dead letters; ``None``: all. Returns a sentence for the user."""
     response = _ask(settings, "POST", "/spool/resend", {"all": True} if numbers is None else {"numbers": numbers})
     if response is not None:
-        return f"Dead letters that are sent again: {response.json()['resent']}"
+        return f"Dead letters queued to be sent again: {response.json()['resent']}"
     spool = Spool(settings.spool_dir, settings.spool_bytes)
-    with _usable(settings):
-        # To open a spool changes it, or makes one: only if it has these.
+    with _unavailable_errors(settings):
+        # Opening a spool changes or creates it, so check first that these dead letters exist.
         select_letters(Database(settings.spool_dir, 0).read()[0], numbers)
         try:
             spool.open()
@@ -89,12 +89,12 @@ def _resend(settings: EdgeSettings, numbers: Sequence[int] | None) -> str:
         finally:
             spool.close()
     if spool.error is not None:
-        raise Unavailable(f"PAY-E17 {spool.error}; nothing is sent again")
-    return f"The gateway has stopped. Dead letters that its next start sends again: {count}"
+        raise Unavailable(f"PAY-E17 {spool.error}; nothing was queued")
+    return f"The gateway is not running. Dead letters queued for its next start: {count}"
 
 
 def _ask(settings: EdgeSettings, method: str, path: str, body: Any = None) -> requests.Response | None:
-    """What the running gateway answers; ``None``: nobody does. Raises ``Unavailable`` where it refuses."""
+    """Ask the running gateway; ``None``: nobody answers. Raises ``Unavailable`` for any answer but success."""
     at = settings.admin_listen
     if at.host in ("0.0.0.0", "::"):  # noqa: S104
         at = at._replace(host="127.0.0.1")
@@ -107,50 +107,50 @@ def _ask(settings: EdgeSettings, method: str, path: str, body: Any = None) -> re
         )  # fmt: skip
     except requests.RequestException:
         return None
-    kind = "application/x-ndjson" if body is None else "application/json"
-    if response.status_code == 200 and response.headers.get("Content-Type") == kind:
+    content_type = "application/x-ndjson" if body is None else "application/json"
+    if response.status_code == 200 and response.headers.get("Content-Type") == content_type:
         return response
     try:
-        why = response.json()["error"]
+        reason = response.json()["error"]
     except (ValueError, LookupError, TypeError):
-        why = f"{response.status_code}, which ps-gateway does not say; is PS_GATEWAY_ADMIN_LISTEN right?"
-    raise Unavailable(f"PAY-E15 the answer of {at}: {_plain(str(why))}")
+        reason = f"unexpected answer, status {response.status_code}; is PS_GATEWAY_ADMIN_LISTEN right?"
+    raise Unavailable(f"PAY-E15 {at}: {_printable(str(reason))}")
 
 
 @contextmanager
-def _usable(settings: EdgeSettings) -> Iterator[None]:
-    """Says why the spool of a gateway that has stopped cannot be used."""
+def _unavailable_errors(settings: EdgeSettings) -> Iterator[None]:
+    """Turn errors of a stopped gateway's spool into ``Unavailable``."""
     try:
         yield
     except OSError as error:
-        why = "a gateway uses it" if isinstance(error, SpoolInUse) else error.strerror or error
+        reason = "another gateway uses it" if isinstance(error, SpoolInUse) else error.strerror or error
         raise Unavailable(
-            f"PAY-E16 nobody answers at PS_GATEWAY_ADMIN_LISTEN ({settings.admin_listen}), and the spool in "
-            f"{settings.spool_dir.resolve()} cannot be used: {why}"
+            f"PAY-E16 no gateway answers at PS_GATEWAY_ADMIN_LISTEN ({settings.admin_listen}), and the spool in "
+            f"{settings.spool_dir.resolve()} cannot be opened: {reason}"
         ) from None
 
 
 def _listing(lines: Iterable[bytes]) -> str:
-    """The same for a person."""
+    """The contents as tables for people."""
     found = list(lines)
     pending = [line for line in found if line.startswith(b'{"state":"pending"')]
     letters = found[: len(found) - len(pending)]
     oldest = min((orjson.loads(line)["event"]["occurred_at"] for line in pending), default="")
     since = f", the oldest since {oldest}" if pending else ""
-    said = [f"{len(letters)} dead letters, {len(pending)} pending events{since}"]
+    output = [f"{len(letters)} dead letters, {len(pending)} pending events{since}"]
     if letters:
-        said += ["", f"dead letters (the newest {_MAX_SHOWN} at most):", _LETTER_HEAD]
-        said += _rows(_LETTER, letters[-_MAX_SHOWN:])
+        output += ["", f"dead letters (the newest {_MAX_SHOWN} at most):", _LETTER_HEAD]
+        output += _rows(_LETTER, letters[-_MAX_SHOWN:])
     if pending:
-        said += ["", f"pending events (the first {_MAX_SHOWN} at most):", _EVENT_HEAD]
-        said += _rows(_EVENT, pending[:_MAX_SHOWN])
-    return "\n".join(said)
+        output += ["", f"pending events (the first {_MAX_SHOWN} at most):", _EVENT_HEAD]
+        output += _rows(_EVENT, pending[:_MAX_SHOWN])
+    return "\n".join(output)
 
 
 def _rows(form: str, lines: Iterable[bytes]) -> list[str]:
-    return [_plain(form.format(**{**entry, **entry["event"]})) for entry in map(orjson.loads, lines)]
+    return [_printable(form.format(**{**entry, **entry["event"]})) for entry in map(orjson.loads, lines)]
 
 
-def _plain(text: str) -> str:
-    """As one line that a terminal can be shown."""
+def _printable(text: str) -> str:
+    """``text`` as one line that is safe to show on a terminal."""
     return "".join(each if each.isprintable() else " " for each in text)

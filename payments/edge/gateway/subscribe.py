@@ -1,17 +1,17 @@
-"""Finds the streamer that a viewer watches, in Pixel Streaming's own messages. Pure."""
+"""Finds the streamer that a viewer watches in Pixel Streaming's messages. Pure."""
 
 import json
 
 _WORD = b"subscribe"
 _LONGEST_BYTES = 2048
 _LONGEST_ID = 128
-"""What Payments takes: ``payments.events``."""
+"""The limit at Payments: ``payments.events``."""
 
 
 def subscribed_streamer(text: bytes) -> str | None:
-    """The streamer that the viewer asks for by the message ``text``; ``None`` where that is about something else.
+    """The streamer that the message ``text`` subscribes to; ``None``: it is another message.
 
-    Nearly all messages are, so only a short one that has the word in it is read.
+    Nearly all are, so only short messages with the word are parsed.
     """
     if len(text) > _LONGEST_BYTES or _WORD not in text:
         return None

@@ -1,8 +1,8 @@
 """Connects to game hosts: for a WebSocket, or for a page.
 
-A host is asked as the viewer has asked, and what it answers is the answer: no redirect is followed, no cookie kept, no
-proxy of the environment used, nothing decompressed. Each connection is for one request: one that was kept open may be
-closed by the host at the very moment that it is used again, and not every request may be sent twice.
+Requests and responses are passed on as they are: no redirect is followed, no cookie kept, no proxy of the environment
+used, nothing decompressed. Each connection serves one request: a host may close a reused one just as a request is sent,
+and not every request may be sent twice.
 """
 
 import asyncio
@@ -38,34 +38,34 @@ log = logging.getLogger(__name__)
 
 CONNECT_S = 10.0
 SILENT_S = 60.0
-"""How long either side of a plain request may keep the other one waiting, for a piece of what it sends or takes."""
+"""Time limit for each read or write of a plain request or its response."""
 
 _CHECK_S = 3.0
 """How long ``--check`` waits for a page of each game host."""
 
 STREAMER_PORT_STATUS = 426
-"""What the streamer port of a signalling server answers to a page: it takes WebSockets only."""
+"""What a signalling server's streamer port answers to a request for a page: it only accepts WebSockets."""
 
 _AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
 class UpstreamRefused(Exception):
-    """The host does not do what it was asked for. ``status``: what the viewer gets."""
+    """The host cannot serve a request. ``status``: HTTP status for the viewer."""
 
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
         self.status = status
 
 
 class Upstreams:
-    """All game hosts. To be used, and closed, in the loop that it was made in."""
+    """Client for all game hosts. Create, use and close it in the same event loop."""
 
     def __init__(self, max_message_bytes: int, *, is_behind_proxy: bool) -> None:
         self._max_message_bytes = max_message_bytes
         self._is_behind_proxy = is_behind_proxy
         self._session = ClientSession(
             connector=TCPConnector(limit=0, force_close=True), cookie_jar=DummyCookieJar(), auto_decompress=False,
-            skip_auto_headers=_AUTOMATIC, middlewares=(_once,), ws_response_class=UpstreamSocket,
+            skip_auto_headers=_AUTOMATIC, middlewares=(_send_once,), ws_response_class=UpstreamSocket,
             timeout=ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S),
         )  # fmt: skip
 
@@ -76,7 +76,7 @@ class Upstreams:
         await self._session.close()
 
     async def connect(self, request: BaseRequest, route: Route) -> UpstreamSocket:
-        """A WebSocket to the host, which has accepted it. Raises ``UpstreamRefused``."""
+        """Open a WebSocket to the host. Raises ``UpstreamRefused``."""
         headers = self._headers(request)
         headers.popall("Content-Length", None)
         try:
@@ -100,8 +100,8 @@ class Upstreams:
             raise UpstreamRefused(502, "it grants an extension or a subprotocol that was not asked for")
         return socket
 
-    async def ask(self, request: BaseRequest, route: Route, body: AsyncIterator[bytes] | None) -> ClientResponse:
-        """The answer to a plain request, its body still to be read. Raises ``UpstreamRefused``."""
+    async def request(self, request: BaseRequest, route: Route, body: AsyncIterator[bytes] | None) -> ClientResponse:
+        """Send a plain request; return the response with its body unread. Raises ``UpstreamRefused``."""
         try:
             return await self._session.request(
                 request.method, _url(request, route), headers=self._headers(request),
@@ -117,7 +117,7 @@ class Upstreams:
 
 
 async def check(upstreams: Sequence[Endpoint]) -> None:
-    """Ask each of these game hosts for a page, and log what is hardly meant."""
+    """Ask each game host for a page, and log a warning if that fails or shows a streamer port."""
     async with ClientSession(
         connector=TCPConnector(limit=0), timeout=ClientTimeout(total=_CHECK_S), auto_decompress=False
     ) as session:
@@ -136,15 +136,15 @@ async def _check(session: ClientSession, upstream: Endpoint) -> None:
 
 
 def warn_of_streamer_port(upstream: Endpoint) -> None:
-    """Log that ``upstream`` has answered a page with ``STREAMER_PORT_STATUS``."""
+    """Log that ``upstream`` answered a request for a page with ``STREAMER_PORT_STATUS``."""
     log.warning(
         "PAY-E06 %s: the game host answers 426 to a page, as the streamer port of a signalling server does (8888, "
         "usually): viewers need its player port (80, usually)", upstream
     )  # fmt: skip
 
 
-async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Left to itself, aiohttp asks again where the connection breaks, and follows a redirect instead of a WebSocket."""
+async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Middleware against two habits of aiohttp: to retry after a broken connection, and to follow redirects."""
     try:
         response = await handler(request)
     except (ClientOSError, ServerDisconnectedError) as error:
@@ -165,7 +165,7 @@ def _url(request: BaseRequest, route: Route) -> URL:
 
 
 def _reason(error: BaseException) -> str:
-    """In a few words."""
+    """A few words for ``error``."""
     if isinstance(error, ClientResponseError):
         return "what it answers is no sound HTTP"
     if isinstance(error, OSError) and error.strerror:

@@ -1,4 +1,4 @@
-"""A viewer's WebSocket: from the request for it to the end of the session."""
+"""A viewer's WebSocket, from the upgrade request to the end of the session."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ _RETRY_AFTER_S = 5
 
 
 class Viewers:
-    """All of them. ``links``: those whom a game host has accepted."""
+    """All viewers. Attributes: ``links``: those of viewers whom a game host has accepted."""
 
     def __init__(self, settings: EdgeSettings, reporter: Reporter, upstreams: Upstreams, meters: Meters) -> None:
         self.links: set[Link] = set()
@@ -35,28 +35,28 @@ class Viewers:
         self._meters = meters
         self._throttle = LogThrottle(monotonic_s)
         self._liveness = Liveness(settings.ping_s, settings.heartbeat_interval_s)
-        self._coming: set[asyncio.Task[UpstreamSocket]] = set()
+        self._connecting: set[asyncio.Task[UpstreamSocket]] = set()
         self._is_stopping = False
 
     async def run(self) -> None:
-        """For ever: find out who is gone."""
+        """Check for ever which viewers and game hosts are gone."""
         await self._liveness.run(self.links)
 
     async def close_all(self) -> None:
-        """Close with all of them, and take no more. Returns when all are gone."""
+        """Close all links and accept no more. Returns when all are gone."""
         self._is_stopping = True
-        for connecting in self._coming:
+        for connecting in self._connecting:
             connecting.cancel()
         for link in self.links:
             link.finish(Ending(GATEWAY, EndCause.STOPPED, RESTART))
-        while self.links or self._coming:
+        while self.links or self._connecting:
             await asyncio.sleep(0.01)
 
     async def serve(self, request: BaseRequest, route: Route) -> StreamResponse:
-        """Answer the request for a WebSocket, which goes by ``route``, and stay until the session is over."""
+        """Serve a request for a WebSocket through ``route``, until the session is over."""
         if self._is_stopping:
             return self._refuse("stopping", 503, "the gateway is stopping")
-        if len(self.links) + len(self._coming) >= self._settings.max_viewers:
+        if len(self.links) + len(self._connecting) >= self._settings.max_viewers:
             if self._throttle.allow("full"):
                 log.warning("PAY-E08 PS_GATEWAY_MAX_VIEWERS is reached: %d; others get 503", self._settings.max_viewers)
             return self._refuse("full", 503, "too many viewers")
@@ -65,11 +65,11 @@ class Viewers:
             answer.headers["Sec-WebSocket-Version"] = "13"
             return answer
         connecting = asyncio.create_task(self._connect(request, route))
-        self._coming.add(connecting)
+        self._connecting.add(connecting)
         try:
             await asyncio.wait([connecting])
         finally:
-            self._coming.discard(connecting)
+            self._connecting.discard(connecting)
             connecting.cancel()
         if connecting.cancelled():
             return self._refuse("stopping", 503, "the gateway is stopping")
@@ -81,9 +81,9 @@ class Viewers:
         return await self._link(request, upstream)
 
     async def _connect(self, request: BaseRequest, route: Route) -> UpstreamSocket:
-        begun_s = monotonic_s()
+        started_s = monotonic_s()
         socket = await self._upstreams.connect(request, route)
-        self._meters.connect_seconds.observe(monotonic_s() - begun_s)
+        self._meters.connect_seconds.observe(monotonic_s() - started_s)
         if self._throttle.clear(str(route.upstream)):
             log.info("%s: the game host takes viewers again", route.upstream)
         return socket
@@ -98,7 +98,7 @@ class Viewers:
                 raise ConnectionResetError
             await answer.prepare(request)
         except ConnectionError:
-            # The viewer has left meanwhile, or the game host has: nothing has begun.
+            # The viewer or the game host left meanwhile; no session has started.
             upstream.hang_up()
             return self._refuse("gone", 502, "the game host is gone")
         viewer = Connection(VIEWER, answer, transport)
@@ -110,7 +110,7 @@ class Viewers:
         self._meters.results["accepted"] += 1
         self._meters.viewers += 1
         self.links.add(link)
-        begun_s = monotonic_s()
+        started_s = monotonic_s()
         session = self._reporter.open(peer.host, peer.port, last_seen_ms=link.last_seen_ms)
         self._liveness.expect(link, session.first_heartbeat_s)
         try:
@@ -127,29 +127,29 @@ class Viewers:
                 "by": ending.by,
                 "how": ending.how,
                 "code": ending.frame.code or None,
-                "seconds": round(monotonic_s() - begun_s, 3),
+                "seconds": round(monotonic_s() - started_s, 3),
             },
         )
 
-    def _log_refusal(self, upstream: Endpoint, why: str) -> None:
+    def _log_refusal(self, upstream: Endpoint, reason: str) -> None:
         if self._throttle.allow(str(upstream)):
-            log.warning("PAY-E05 %s: the game host takes no viewer: %s", upstream, why)
+            log.warning("PAY-E05 %s: the game host takes no viewer: %s", upstream, reason)
 
-    def _refuse(self, result: str, status: int, why: str) -> Response:
+    def _refuse(self, result: str, status: int, reason: str) -> Response:
         self._meters.results[result] += 1
         headers = {"Retry-After": str(_RETRY_AFTER_S)} if status == 503 else {}
-        answer = Response(status=status, text=f"{why}\n", headers=headers)
-        # What comes behind such a request is no HTTP, so nothing more can be read from there.
+        answer = Response(status=status, text=f"{reason}\n", headers=headers)
+        # The client may send frames right after its request, and they are not HTTP.
         answer.force_close()
         return answer
 
 
 def _is_sound(request: BaseRequest) -> bool:
-    """Whether it asks for a WebSocket as RFC 6455, section 4.1, has it; aiohttp takes drafts of it as well."""
+    """Whether it is a handshake as in RFC 6455, section 4.1; aiohttp also accepts drafts of it."""
     try:
         is_handshake = bool(ViewerSocket(None, 0).can_prepare(request))
     except ValueError:
-        # aiohttp trips over headers that are not ASCII.
+        # aiohttp raises this for headers that are not ASCII.
         return False
     return (
         is_handshake

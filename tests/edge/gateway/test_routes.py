@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.edge.gateway.routes import Route, Routes, read_routes, single
+from payments.edge.gateway.routes import Route, Routes, read_routes, single_route
 from payments.endpoints import Endpoint
 from payments.errors import Misconfigured
 from tests.harness import campaign
@@ -61,7 +61,7 @@ def test_without_a_route_that_fits_there_is_none() -> None:
 
 
 def test_a_single_upstream_takes_everything_as_it_is() -> None:
-    route = single(A).find("any", "/any?x")
+    route = single_route(A).find("any", "/any?x")
     assert route is not None
     assert (route.upstream, route.target("/any?x")) == (A, "/any?x")
 

@@ -99,11 +99,11 @@ def test_refused_events_are_shown_and_count_once_when_they_are_resent(
         assert exported(gateway.settings) == letters
         payments.refused = set()
         code, out, _ = spool(gateway.settings, "resend", "1")
-        assert (code, out) == (0, "The gateway has stopped. Dead letters that its next start sends again: 1\n")
+        assert (code, out) == (0, "The gateway is not running. Dead letters queued for its next start: 1\n")
         assert exported(gateway.settings) == [letters[1], ("pending", None, "start")]
         gateway.start()
         until(lambda: payments.kinds(session_id) == ["start"] and exported(gateway.settings) == letters[1:])
-        assert spool(gateway.settings, "resend", "--all") == (0, "Dead letters that are sent again: 1\n", "")
+        assert spool(gateway.settings, "resend", "--all") == (0, "Dead letters queued to be sent again: 1\n", "")
         until(lambda: exported(gateway.settings) == [])
         accepted = [(each.event["event"], each.outcome) for each in payments.of(session_id)[2:]]
         assert accepted == [("start", "recorded"), ("end", "recorded")]
@@ -181,7 +181,7 @@ def test_a_command_that_cannot_be_carried_out_says_why(tmp_path: Path, away: Gat
     at = nobody["PS_GATEWAY_ADMIN_LISTEN"]
     assert spool(away.settings, "export")[0] == 0
     for settings, said in (
-        ({**away.settings, "PAYMENTS_SPOOL_DIR": str(tmp_path)}, f"is {away.spool}, and not {tmp_path}"),
+        ({**away.settings, "PAYMENTS_SPOOL_DIR": str(tmp_path)}, f"is {away.spool}, not {tmp_path}"),
         ({**away.settings, **nobody, "PAYMENTS_SPOOL_DIR": str(away.spool)}, f"PS_GATEWAY_ADMIN_LISTEN ({at})"),
         ({**nobody, "PS_GATEWAY_ADMIN_LISTEN": payments.url[7:]}, "is PS_GATEWAY_ADMIN_LISTEN right?"),
         (nobody, "No such file"),
