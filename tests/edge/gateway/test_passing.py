@@ -115,7 +115,7 @@ def test_the_game_host_is_asked_as_the_viewer_has_asked(tmp_path: Path, payments
         viewer.send(
             asking(
                 "/a%20b/c?x=%C3%A9&y",
-                GameHost="play.example.org:8080",
+                Host="play.example.org:8080",
                 Origin="http://play.example.org",
                 Cookie="a=b",
                 User_Agent="Test",

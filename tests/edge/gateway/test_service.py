@@ -279,7 +279,7 @@ def run(tmp_path: Path, *arguments: str, **settings: str) -> tuple[int, str]:
 def test_help_says_what_it_does(tmp_path: Path) -> None:
     code, said = run(tmp_path, "--help")
     assert code == 0
-    assert "SIGHUP reads the" in said
+    assert "SIGHUP reloads the" in said
     assert run(tmp_path, "--nonsense")[0] == 2
 
 
