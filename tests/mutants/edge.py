@@ -232,12 +232,12 @@ MUTANTS = (
     ),
     Mutant(
         "who-waits-for-a-slow-reader-taken-for-gone", GATEWAY_CONNECTION,
-        "if other.is_backed_up and now_s - other._progress_s <= patience_s:", "if not other.name:",
+        "if other.is_backed_up and now_s - other._progress_s <= max_wait_s:", "if not other.name:",
         "tests/edge/gateway/test_silence.py -k slow_reader",
     ),
     Mutant(
         "two-who-take-nothing-waited-for-for-ever", GATEWAY_CONNECTION,
-        "if other.is_backed_up and now_s - other._progress_s <= patience_s:", "if other.is_backed_up:",
+        "if other.is_backed_up and now_s - other._progress_s <= max_wait_s:", "if other.is_backed_up:",
         "tests/edge/gateway/test_silence.py -k for_for_ever",
     ),
     Mutant(

@@ -114,7 +114,7 @@ def _ask(settings: EdgeSettings, method: str, path: str, body: Any = None) -> re
         reason = response.json()["error"]
     except (ValueError, LookupError, TypeError):
         reason = f"unexpected answer, status {response.status_code}; is PS_GATEWAY_ADMIN_LISTEN right?"
-    raise Unavailable(f"PAY-E15 {at}: {_printable(str(reason))}")
+    raise Unavailable(f"PAY-E15 the gateway at {at} answered: {_printable(str(reason))}")
 
 
 @contextmanager
