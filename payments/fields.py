@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from marshmallow import ValidationError, fields
 
-from payments.domain.money import MOST_WEI, parse_eth, parse_signed_eth
+from payments.domain.money import MAX_WEI, parse_eth, parse_signed_eth
 from payments.domain.times import parse_time
 
 V = TypeVar("V")
@@ -174,7 +174,7 @@ class Amount(Strict[int]):
             amount_wei = parse_signed_eth(value) if self.signed else parse_eth(value)
         except ValueError as error:
             raise ValidationError(str(error)) from None
-        if not 0 < abs(amount_wei) < MOST_WEI:
+        if not 0 < abs(amount_wei) < MAX_WEI:
             raise ValidationError("Must not be zero, and below a trillion ETH.")
         return amount_wei
 

@@ -7,8 +7,8 @@ from payments.domain.sessions import Session
 from payments.domain.times import format_time
 
 
-def added(total_ms: Mapping[str, int], more_ms: Mapping[str, int]) -> Mapping[str, int]:
-    """The sums by cause; a cause without any is left out."""
+def add_by_cause(total_ms: Mapping[str, int], more_ms: Mapping[str, int]) -> Mapping[str, int]:
+    """Both added up, cause by cause, in milliseconds. A cause without any has no key."""
     if not more_ms:
         return total_ms
     return {cause: total_ms.get(cause, 0) + more_ms.get(cause, 0) for cause in {**total_ms, **more_ms}}
@@ -17,7 +17,7 @@ def added(total_ms: Mapping[str, int], more_ms: Mapping[str, int]) -> Mapping[st
 def session_metadata(
     before: Session, after: Session, event: str, billed_ms: int = 0, unbilled_ms: Mapping[str, int] | None = None
 ) -> dict[str, JSON]:
-    """The explanation of an interval: where it was (``before`` the event), how long, and why some earned nothing."""
+    """The metadata of an entry about the interval between ``before`` and ``after``; its host is that of ``before``."""
     metadata: dict[str, JSON] = {
         "session_id": after.session_id,
         "incarnation": after.incarnation,

@@ -6,9 +6,9 @@ from ipaddress import IPv6Address, ip_address
 
 @lru_cache(maxsize=16384)
 def canonical_ip(text: str) -> str:
-    """The usual spelling of an IPv4 or IPv6 literal; IPv4-mapped IPv6 becomes its IPv4 (rule 4.4).
+    """The canonical spelling of an IPv4 or IPv6 literal; IPv4-mapped IPv6 becomes IPv4 (rule 4.4).
 
-    ``ValueError`` for anything else, zone ids (``fe80::1%eth0``) included: they mean something on one machine only.
+    Raises ``ValueError`` for anything else, and for zone ids (``fe80::1%eth0``), which are local to one machine.
     """
     try:
         address = ip_address(text)

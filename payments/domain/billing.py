@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from payments.domain.accounts import added, session_metadata
+from payments.domain.accounts import add_by_cause, session_metadata
 from payments.domain.decisions import DUPLICATE, LATE, RECORDED, Decision, Outcome, Terms
 from payments.domain.entries import (
     CREDIT,
@@ -46,7 +46,7 @@ def decide_event(event: SessionEvent, state: State, terms: Terms, now_ms: int) -
     """
     session = state.sessions.get(event.session_id)
     if session is not None:
-        kind = _without_effect(event, session)
+        kind = _no_op_kind(event, session)
         if kind is not None:
             return Decision(Outcome(kind, session), ())
     if session is None or (session.status == ENDED and event.event == START):
@@ -57,12 +57,12 @@ def decide_event(event: SessionEvent, state: State, terms: Terms, now_ms: int) -
     return Decision(Outcome(RECORDED, entry.session), (entry,))
 
 
-def _without_effect(event: SessionEvent, session: Session) -> str | None:
-    """The outcome of an event that changes nothing, or ``None`` (rules 4.6, 4.7 and 4.10)."""
+def _no_op_kind(event: SessionEvent, session: Session) -> str | None:
+    """The outcome's kind if the event changes nothing, else ``None`` (rules 4.6, 4.7 and 4.10)."""
     if event.event_id is not None and event.event_id == session.event_id:
         if event.digest() == session.event_digest:
             return DUPLICATE
-        complaint = f'"{event.event_id}" was used by this session\'s last event, which said something else'
+        complaint = f'"{event.event_id}" was used by this session\'s last event, with other content'
         raise Rejected("conflict", f"event_id {complaint}", {"event_id": [complaint]})
     closed = session.status == ENDED and session.end_reason != TIMEOUT
     if closed and event.event == END:
@@ -82,7 +82,7 @@ def _open(event: SessionEvent, previous: Session | None, state: State, terms: Te
     """
     upstream_addr = event.upstream_addr or (previous.upstream_addr if previous else None)
     if upstream_addr is None:
-        complaint = f'required: no session "{event.session_id}" is known to take it from'
+        complaint = f'required: session "{event.session_id}" is not known'
         raise Rejected("invalid", f"upstream_addr is {complaint}", {"upstream_addr": [complaint]})
     earliest_ms = previous.last_billed_at_ms if previous else event.received_at_ms - terms.keep_ms
     begun_ms = max(event.evidence_ms, earliest_ms)
@@ -93,9 +93,9 @@ def _open(event: SessionEvent, previous: Session | None, state: State, terms: Te
         opened_seq=state.seq + 1,
         orchestrator_id=terms.attribution.get(upstream_addr),
         upstream_addr=upstream_addr,
-        upstream_port=_said(event.upstream_port, previous.upstream_port if previous else None),
-        edge_id=_said(event.edge_id, previous.edge_id if previous else None),
-        streamer_id=_said(event.streamer_id, previous.streamer_id if previous else None),
+        upstream_port=_new_or_known(event.upstream_port, previous.upstream_port if previous else None),
+        edge_id=_new_or_known(event.edge_id, previous.edge_id if previous else None),
+        streamer_id=_new_or_known(event.streamer_id, previous.streamer_id if previous else None),
         status=ENDED if ended else ACTIVE,
         started_at_ms=begun_ms,
         last_seen_at_ms=event.received_at_ms,
@@ -109,8 +109,8 @@ def _open(event: SessionEvent, previous: Session | None, state: State, terms: Te
         last_credited_wei=0,
         unbilled_ms={},
         heartbeat_count=int(event.event == HEARTBEAT),
-        seq=_said(event.seq, previous.seq if previous else None),
-        event_id=_said(event.event_id, previous.event_id if previous else None),
+        seq=_new_or_known(event.seq, previous.seq if previous else None),
+        event_id=_new_or_known(event.event_id, previous.event_id if previous else None),
         event_digest=event.digest() if event.event_id is not None else previous.event_digest if previous else None,
     )
     metadata = session_metadata(session, session, event.event)
@@ -118,11 +118,11 @@ def _open(event: SessionEvent, previous: Session | None, state: State, terms: Te
 
 
 def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now_ms: int) -> Entry:
-    """Account for the time since the last billed event, then take over what the event says (rules 4.1 to 4.4)."""
+    """Account for the time since the last billed event, then apply the event's fields (rules 4.1 to 4.4)."""
     ended = event.event == END
     length_ms = max(0, event.evidence_ms - session.last_billed_at_ms)
     until_ms = session.last_billed_at_ms + length_ms
-    unbilled_ms = _unbilled(event, session, state, terms, length_ms)
+    unbilled_ms = _unbilled_by_cause(event, session, state, terms, length_ms)
     billed_ms = length_ms - sum(unbilled_ms.values()) if unbilled_ms else length_ms
     credit_wei, remainder = accrue(terms.rate_wei_per_minute, billed_ms, session.remainder)
     upstream_addr = event.upstream_addr or session.upstream_addr
@@ -130,9 +130,9 @@ def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now
         session,
         orchestrator_id=terms.attribution.get(upstream_addr),
         upstream_addr=upstream_addr,
-        upstream_port=_said(event.upstream_port, session.upstream_port),
-        edge_id=_said(event.edge_id, session.edge_id),
-        streamer_id=_said(event.streamer_id, session.streamer_id),
+        upstream_port=_new_or_known(event.upstream_port, session.upstream_port),
+        edge_id=_new_or_known(event.edge_id, session.edge_id),
+        streamer_id=_new_or_known(event.streamer_id, session.streamer_id),
         status=ENDED if ended else ACTIVE,
         last_seen_at_ms=event.received_at_ms,
         last_event=event.event,
@@ -143,10 +143,10 @@ def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now
         billed_wei=session.billed_wei + credit_wei,
         remainder=remainder,
         last_credited_wei=credit_wei if billed_ms else session.last_credited_wei,
-        unbilled_ms=added(session.unbilled_ms, unbilled_ms),
+        unbilled_ms=add_by_cause(session.unbilled_ms, unbilled_ms),
         heartbeat_count=session.heartbeat_count + (event.event == HEARTBEAT),
-        seq=_said(event.seq, session.seq),
-        event_id=_said(event.event_id, session.event_id),
+        seq=_new_or_known(event.seq, session.seq),
+        event_id=_new_or_known(event.event_id, session.event_id),
         event_digest=session.event_digest if event.event_id is None else event.digest(),
     )
     metadata = session_metadata(session, after, event.event, billed_ms, unbilled_ms)
@@ -154,17 +154,19 @@ def _bill(event: SessionEvent, session: Session, state: State, terms: Terms, now
     if not billed_ms or earner is None:
         reason = SESSION_CLOSED if ended else SESSION_SEEN
         return Entry(state.seq + 1, now_ms, SESSION, reason, earner, None, None, metadata, after)
-    metadata["rate_eth_per_minute"] = _rate(terms.rate_wei_per_minute)
+    metadata["rate_eth_per_minute"] = _rate_text(terms.rate_wei_per_minute)
     metadata["credit_unit"] = terms.credit_unit
     balance_wei = state.balance_wei(earner) + credit_wei
     return Entry(state.seq + 1, now_ms, CREDIT, SESSION_TIME, earner, credit_wei, balance_wei, metadata, after)
 
 
-def _unbilled(event: SessionEvent, session: Session, state: State, terms: Terms, length_ms: int) -> dict[str, int]:
+def _unbilled_by_cause(
+    event: SessionEvent, session: Session, state: State, terms: Terms, length_ms: int
+) -> dict[str, int]:
     """How much of the interval earns nothing, by cause: the first that applies (rules 4.3, 4.8 and 4.11).
 
-    An ``occurred_at`` counts back to ``max_event_age_ms`` before its receipt, both as the end of this interval and as
-    its beginning, which the event before it (received at ``last_seen_at_ms``) claimed.
+    An ``occurred_at`` may lie at most ``max_event_age_ms`` before its receipt. That limits the end of the interval, and
+    also its beginning: that is the ``occurred_at`` of the event before, received at ``last_seen_at_ms``.
     """
     if not length_ms:
         return {}
@@ -186,7 +188,7 @@ def _unbilled(event: SessionEvent, session: Session, state: State, terms: Terms,
 
 
 def _asleep_ms(session: Session, state: State, after_ms: int, length_ms: int) -> int:
-    """How much of ``length_ms`` of the interval, from ``after_ms`` on, no awake reading covers (rule 6.6)."""
+    """How many ms no awake reading covers, of the ``length_ms`` from ``after_ms`` into the interval (rule 6.6)."""
     assert session.orchestrator_id is not None
     power = state.power.get(session.orchestrator_id)
     begin_ms = session.last_billed_at_ms + after_ms
@@ -194,10 +196,10 @@ def _asleep_ms(session: Session, state: State, after_ms: int, length_ms: int) ->
 
 
 @lru_cache(maxsize=64)
-def _rate(rate_wei_per_minute: int) -> str:
+def _rate_text(rate_wei_per_minute: int) -> str:
     return format_eth(rate_wei_per_minute)
 
 
-def _said(new: V | None, known: V | None) -> V | None:
-    """What the event says, or what was known where it is silent."""
+def _new_or_known(new: V | None, known: V | None) -> V | None:
+    """The event's value, or the known one if the event has none."""
     return known if new is None else new

@@ -1,4 +1,4 @@
-"""Deciding what an adjustment or a payout becomes."""
+"""Decides what an adjustment or a payout becomes."""
 
 from payments.domain.decisions import DUPLICATE, RECORDED, Decision, Outcome, Terms
 from payments.domain.entries import ADJUSTMENT, CREDIT, DEBIT, JSON, PAYOUT, Entry
@@ -11,7 +11,7 @@ from payments.errors import Rejected
 def decide_booking(command: Booking, state: State, terms: Terms, now_ms: int) -> Decision:
     """Decide ``command`` against the balance of its orchestrator (rules 5.5 and 5.6). ``now_ms`` dates the entry.
 
-    Raises ``Rejected`` (``conflict``): its key was used for another amount, or a payout is of more than is owed.
+    Raises ``Rejected`` (``conflict``) if its key was used for another amount, or a payout exceeds what is owed.
     """
     earner, delta_wei, seq = command.orchestrator_id, command.delta_wei, state.seq + 1
     balance = state.balances.get(earner) or Balance(earner, 0, now_ms, 0)
@@ -34,15 +34,15 @@ def decide_booking(command: Booking, state: State, terms: Terms, now_ms: int) ->
 
 
 def _metadata(command: Booking, terms: Terms) -> dict[str, JSON]:
-    name, key = _named(command)
+    name, key = _key_field(command)
     return {"booked_as": command.key, name: key, "note": command.note, "credit_unit": terms.credit_unit}
 
 
 def _conflict(command: Booking, why: str) -> Rejected:
-    name, key = _named(command)
+    name, key = _key_field(command)
     return Rejected("conflict", f'{name} "{key}" {why}', {name: [f'"{key}" {why}']})
 
 
-def _named(command: Booking) -> tuple[str, str]:
-    """The field that holds the idempotency key, and the key."""
+def _key_field(command: Booking) -> tuple[str, str]:
+    """The name of the field that holds the idempotency key, and the key."""
     return ("reference", command.reference) if isinstance(command, Adjustment) else ("tx_hash", command.tx_hash)

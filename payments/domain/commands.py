@@ -1,4 +1,4 @@
-"""The one door: a command meets the state and becomes an outcome and the entries that record it."""
+"""``decide``: from a command and the state to an outcome and the entries that record it."""
 
 from typing import TypeAlias
 
@@ -16,10 +16,9 @@ Command: TypeAlias = SessionEvent | Reading | Retention | Booking
 
 
 def decide(command: Command, state: State, terms: Terms, now_ms: int) -> Decision:
-    """What ``command`` becomes at ``now_ms``.
+    """Decide ``command`` at ``now_ms``. Raises ``Rejected`` if it cannot be carried out.
 
-    Needs no more of ``state`` than the command's subject, and the balance and the power of its orchestrator. Raises
-    ``Rejected`` where the command cannot be carried out.
+    Of ``state`` it reads only the command's subject, and the balance and power of its orchestrator.
     """
     if isinstance(command, SessionEvent):
         return decide_event(command, state, terms, now_ms)

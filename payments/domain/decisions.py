@@ -1,4 +1,4 @@
-"""What every decision rests on and what comes of it, whatever the command."""
+"""What every decision takes (``Terms``) and returns (``Decision``), whatever the command."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,18 +14,19 @@ RECORDED, DUPLICATE, LATE = "recorded", "duplicate", "late"
 
 
 class Terms(NamedTuple):
-    """What decisions depend on besides the state.
+    """What decisions depend on besides the command, the state and the time.
 
     Attributes:
-        rate_wei_per_minute: what a minute of session time earns; 0 records and credits nothing.
+        rate_wei_per_minute: what a minute of session time earns; 0: sessions are recorded, nothing is credited.
         credit_unit: label on entries.
         max_gap_ms: silence longer than this is not credited at all; 0: no limit.
         max_event_age_ms: how long before its receipt an ``occurred_at`` is still credited.
-        keep_ms: how long a session is known after its end, at least: of one that is unknown, nothing later was billed.
+        keep_ms: a session is known for at least this long after its last event, so nothing of a session that is not
+            known was billed later than that.
         attribution: orchestrator id by ``host_public_ip``, as ``canonical_ip`` spells it.
-        require_awake: whether session time earns only where a reading says that the orchestrator is awake.
+        require_awake: whether session time earns only while readings show the orchestrator awake.
         power_rate_wei_per_minute: what a minute of powered-on time earns; 0: nothing.
-        power_max_gap_ms: two readings further apart credit nothing, and no reading says anything for longer.
+        power_max_gap_ms: two readings further apart credit nothing, and a reading is valid for no longer.
     """
 
     rate_wei_per_minute: int = 0
@@ -44,7 +45,7 @@ class Outcome(Struct, frozen=True, gc=False):
 
     Attributes:
         kind: ``recorded``, ``duplicate`` or ``late`` (rule 4.15).
-        subject: what the command was about, as it is after it.
+        subject: the session, power state or balance that the command was about, as it is after the command.
     """
 
     kind: str
@@ -70,7 +71,7 @@ class Outcome(Struct, frozen=True, gc=False):
 
 
 class Decision(NamedTuple):
-    """What a command becomes: its answer, and the entries that must be on disk before the answer leaves."""
+    """The answer to a command, and the entries that must be on disk before the answer is sent."""
 
     outcome: Outcome
     entries: tuple[Entry, ...]

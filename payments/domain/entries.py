@@ -1,4 +1,4 @@
-"""Recorded facts: what one line of the journal says."""
+"""Recorded facts: one line of the journal each."""
 
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
@@ -21,7 +21,7 @@ ReasonName: TypeAlias = Literal[
     "session_time", "power_time", "adjustment", "payout", "session_opened", "session_seen", "session_closed",
     "session_reaped", "session_forgotten", "power_read",
 ]  # fmt: skip
-"""All of them, for who reads what others have written."""
+"""Every event and reason, for checking lines that another process or version wrote."""
 
 
 class Entry(Struct, frozen=True, gc=False):
@@ -32,12 +32,13 @@ class Entry(Struct, frozen=True, gc=False):
         timestamp_ms: when it was recorded.
         event: ``credit`` or ``debit`` where money moves, else what the fact is about (``session``, ``power``).
         reason: why; for money one of ``session_time``, ``power_time``, ``adjustment``, ``payout``.
-        orchestrator_id: whose balance moves, whose power was read, or who the session belongs to; ``None`` if
+        orchestrator_id: whose balance changes, whose power was read, or who earns from the session; ``None``:
             unattributed.
-        delta_wei: signed change of the balance, and ``balance_wei`` the balance after it; both ``None`` unless money.
-        metadata: the explanation, ready to be written: strings, whole numbers, nested objects.
-        session: the session after it, where it is about one; ``session_forgotten``: there is none any more.
-        power: the power state after it, where it is about one.
+        delta_wei: signed change of the balance; ``None`` unless money moves.
+        balance_wei: the balance after the entry; ``None`` unless money moves.
+        metadata: the explanation, as JSON: strings, whole numbers, nested objects.
+        session: the session after the entry, if it is about one; for ``session_forgotten``, the session as it was.
+        power: the power state after the entry, if it is about one.
     """
 
     seq: int

@@ -1,4 +1,4 @@
-"""What the entries mean in money, and what an operator books by hand."""
+"""Balances, and the commands by which an operator changes them: adjustments and payouts."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def canonical_tx_hash(text: str) -> str:
 
 
 class Booked(NamedTuple):
-    """What was booked under a reference: the entry's ``seq``, and by how much it changed the balance."""
+    """The entry that an adjustment or payout became: its ``seq``, and by how much it changed the balance."""
 
     seq: int
     delta_wei: SignedWei
@@ -31,9 +31,9 @@ class Balance(Struct, frozen=True, gc=False):
     Attributes:
         orchestrator_id: the id in the registry.
         balance_wei: credits less debits; negative only after a correction.
-        updated_at_ms: when the entry was recorded that made it so.
-        seq: the entry that made it so.
-        booked: adjustments and payouts by their ``key``, so that none is ever booked twice.
+        updated_at_ms: when the last entry that changed it was recorded.
+        seq: of that entry.
+        booked: adjustments and payouts by their ``key``, so that none is booked twice.
     """
 
     orchestrator_id: str
@@ -47,8 +47,8 @@ class Adjustment(NamedTuple):
     """A correction.
 
     Attributes:
-        delta_wei: what it adds; negative: takes away. Not zero.
-        reference: the operator's name for it; its idempotency key, for this orchestrator.
+        delta_wei: the change of the balance; negative to reduce it. Not zero.
+        reference: the operator's name for it; the idempotency key within this orchestrator.
         note: why.
     """
 
@@ -59,18 +59,18 @@ class Adjustment(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What it is booked under."""
+        """Its key in ``Balance.booked``."""
         return f"adjustment:{self.reference}"
 
 
 class Payout(NamedTuple):
-    """A payment that was made, of what was owed.
+    """A payment that was made.
 
     Attributes:
         amount_wei: above zero.
-        tx_hash: of the transaction that paid it, ``0x`` and 64 lower-case hex digits; its idempotency key, for this
-            orchestrator: one transaction may pay many.
-        note: what the operator has to say about it, or ``None``.
+        tx_hash: of the transaction that paid it, ``0x`` and 64 lower-case hex digits; the idempotency key within this
+            orchestrator, because one transaction may pay many.
+        note: the operator's remark, or ``None``.
     """
 
     orchestrator_id: str
@@ -80,12 +80,12 @@ class Payout(NamedTuple):
 
     @property
     def delta_wei(self) -> int:
-        """What it adds to the balance."""
+        """The change of the balance."""
         return -self.amount_wei
 
     @property
     def key(self) -> str:
-        """What it is booked under."""
+        """Its key in ``Balance.booked``."""
         return f"payout:{self.tx_hash}"
 
 

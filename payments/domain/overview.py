@@ -1,4 +1,4 @@
-"""Counts, sums and orders over all sessions and accounts, kept up to date by the fold so that nobody has to scan."""
+"""Counts, sums and orders over all sessions and balances. Every change updates them, so no query scans the state."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -14,9 +14,9 @@ class Totals(NamedTuple):
 
     Attributes:
         entries: in the journal.
-        sessions: how many are kept, by status.
-        unattributed: sessions not ended that no orchestrator earns from.
-        credited_wei: what the entries of each reason add up to: credits above zero, debits below.
+        sessions: how many are known, by status.
+        unattributed: active and stale sessions that no orchestrator earns from.
+        credited_wei: the sum of the changes by reason: positive for credits, negative for debits.
         owed_wei: the sum of all balances.
     """
 
@@ -28,10 +28,11 @@ class Totals(NamedTuple):
 
 
 class Overview:
-    """Follows each change of a session, a balance or a power state.
+    """Running totals; to be told of each change of a session, a balance or a power state.
 
     Attributes:
-        active, ended: the ids of sessions, the one longest without an event first.
+        active: the ids of active sessions, the one longest without an event first.
+        ended: likewise, of ended sessions.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,7 @@ class Overview:
         self._credited_wei = {ADJUSTMENT: 0, PAYOUT: 0, POWER_TIME: 0}
 
     def session_changed(self, before: Session | None, after: Session | None) -> None:
-        """A session is ``after`` now; ``None``: it was not known before, or is forgotten."""
+        """A session changed. ``before`` is ``None`` for one that was not known, ``after`` for one that was purged."""
         if before is not None:
             is_active = before.status == ACTIVE
             (self.active if is_active else self.ended).pop(before.session_id, None)
@@ -53,7 +54,7 @@ class Overview:
             self._unattributed += is_active and after.orchestrator_id is None
 
     def balance_changed(self, before: Balance | None, after: Balance) -> None:
-        """A balance is ``after`` now."""
+        """A balance changed; ``before`` is ``None`` if the orchestrator had none."""
         self._owed_wei += after.balance_wei - (before.balance_wei if before else 0)
         known = before.booked if before else {}
         if after.booked is not known:
@@ -62,11 +63,11 @@ class Overview:
                     self._credited_wei[key.partition(":")[0]] += booked.delta_wei
 
     def power_changed(self, before: PowerState | None, after: PowerState) -> None:
-        """A power state is ``after`` now."""
+        """A power state changed; ``before`` is ``None`` at the first reading."""
         self._credited_wei[POWER_TIME] += after.billed_wei - (before.billed_wei if before else 0)
 
     def totals(self, entries: int, sessions: Mapping[str, Session], now_ms: int, idle_timeout_ms: int) -> Totals:
-        """The totals at ``now_ms``, with the stale sessions counted from the longest silent on."""
+        """The totals at ``now_ms``. Takes time only for each stale session."""
         stale = sum(1 for _ in stale_sessions(self, sessions, now_ms, idle_timeout_ms))
         other_wei = sum(self._credited_wei.values())
         return Totals(
@@ -83,7 +84,7 @@ def stale_sessions(
 ) -> Iterator[Session]:
     """The active sessions without an event for longer than ``silent_ms``, the longest silent first.
 
-    Ends at the first one that spoke since, so it costs what it finds.
+    Stops at the first session that is not stale, so it takes time only for those it yields.
     """
     for session in longest_silent(overview.active, sessions, now_ms):
         if session.status_at(now_ms, silent_ms) != STALE:
@@ -92,11 +93,11 @@ def stale_sessions(
 
 
 def longest_silent(session_ids: Mapping[str, None], sessions: Mapping[str, Session], now_ms: int) -> Iterator[Session]:
-    """Those of ``session_ids``, in their order, that were last seen before ``now_ms``.
+    """The sessions with ``session_ids``, in that order, except those last seen after ``now_ms``.
 
-    A session seen later than that tells of a clock that stepped back, and nothing about those behind it.
+    Those were seen before the clock stepped back; they are skipped because the ones after them may still be silent.
     """
-    # A copy is one step that no writer can interrupt.
+    # Copying is atomic, so no writer can interrupt it.
     for session_id in list(session_ids):
         session = sessions.get(session_id)
         if session is not None and session.last_seen_at_ms <= now_ms:

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from payments.domain.accounts import added
+from payments.domain.accounts import add_by_cause
 from payments.domain.decisions import DUPLICATE, RECORDED, Decision, Outcome, Terms
 from payments.domain.entries import CREDIT, JSON, POWER, POWER_READ, POWER_TIME, Entry
 from payments.domain.money import accrue, format_eth
@@ -15,15 +15,16 @@ from payments.domain.times import format_time
 def decide_reading(reading: Reading, state: State, terms: Terms, now_ms: int) -> Decision:
     """Decide ``reading`` against the power state and the balance of its orchestrator. ``now_ms`` dates the entry.
 
-    It accounts for the time since the latest reading before it, once: two workers, a restart or a clock that steps back
-    find that time accounted for. Every reading becomes an entry, so that the journal says when nobody looked.
+    It accounts for the time since the latest reading before it. That time is never billed again, whether by a second
+    worker, after a restart, or after the clock steps back. Every reading becomes an entry, so gaps between readings
+    show in the journal.
     """
     known = state.power.get(reading.orchestrator_id)
     if known is not None and (known.read_at_ms, known.state) == (reading.read_at_ms, reading.state):
         return Decision(Outcome(DUPLICATE, known), ())
-    before = known or _unread(reading)
+    before = known or _before_first_reading(reading)
     length_ms = max(0, reading.read_at_ms - before.metered_to_ms)
-    no_credit = _no_credit(reading, before, length_ms, terms) if known else FIRST_READING
+    no_credit = _no_credit_reason(reading, before, length_ms, terms) if known else FIRST_READING
     billed_ms = 0 if no_credit else length_ms
     credit_wei, remainder = accrue(terms.power_rate_wei_per_minute, billed_ms, before.remainder)
     awake_from_ms, awake_until_ms = _awake_stretch(reading, before, terms.power_max_gap_ms)
@@ -41,7 +42,7 @@ def decide_reading(reading: Reading, state: State, terms: Terms, now_ms: int) ->
         remainder=remainder,
         last_credited_wei=credit_wei if billed_ms else before.last_credited_wei,
         no_credit=no_credit,
-        unbilled_ms=added(before.unbilled_ms, {no_credit: length_ms} if no_credit and length_ms else {}),
+        unbilled_ms=add_by_cause(before.unbilled_ms, {no_credit: length_ms} if no_credit and length_ms else {}),
     )
     metadata = _metadata(before, after, billed_ms)
     seq, earner = state.seq + 1, reading.orchestrator_id
@@ -55,7 +56,7 @@ def decide_reading(reading: Reading, state: State, terms: Terms, now_ms: int) ->
     return Decision(Outcome(RECORDED, after), (entry,))
 
 
-def _unread(reading: Reading) -> PowerState:
+def _before_first_reading(reading: Reading) -> PowerState:
     """The power state of an orchestrator before its first reading."""
     at_ms = reading.read_at_ms
     return PowerState(reading.orchestrator_id, reading.state, None, at_ms, at_ms, at_ms, at_ms, at_ms, at_ms,
@@ -63,7 +64,7 @@ def _unread(reading: Reading) -> PowerState:
     )  # fmt: skip
 
 
-def _no_credit(reading: Reading, before: PowerState, length_ms: int, terms: Terms) -> str | None:
+def _no_credit_reason(reading: Reading, before: PowerState, length_ms: int, terms: Terms) -> str | None:
     """Why the time up to ``reading`` earns nothing (rules 6.2 and 6.3); ``None``: it earns (rule 6.1)."""
     if reading.read_at_ms <= before.read_at_ms or not length_ms:
         return CLOCK
@@ -77,7 +78,7 @@ def _no_credit(reading: Reading, before: PowerState, length_ms: int, terms: Term
 
 
 def _awake_stretch(reading: Reading, before: PowerState, max_gap_ms: int) -> tuple[int, int]:
-    """Begin and end of the last stretch of time that awake readings, ``reading`` included, cover."""
+    """Begin and end of the last stretch of time that awake readings cover, now including ``reading``."""
     read_at_ms = reading.read_at_ms
     if reading.state != AWAKE:
         return before.awake_from_ms, min(before.awake_until_ms, read_at_ms)
@@ -86,7 +87,7 @@ def _awake_stretch(reading: Reading, before: PowerState, max_gap_ms: int) -> tup
 
 
 def _metadata(before: PowerState, after: PowerState, billed_ms: int) -> dict[str, JSON]:
-    """The explanation of an interval: how it ended, where it was, and why it earned nothing."""
+    """The metadata of an entry: the reading, its interval, and why the interval earned nothing."""
     metadata: dict[str, JSON] = {
         "state": after.state,
         "read_at": format_time(after.read_at_ms),

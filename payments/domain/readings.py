@@ -1,4 +1,4 @@
-"""What an orchestrator's ``/power`` was found to say (``Reading``) and what its readings fold into (``PowerState``)."""
+"""``Reading``, one answer of an orchestrator's ``/power``, and ``PowerState``, which the readings fold into."""
 
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple
@@ -11,7 +11,7 @@ from payments.domain.units import Moment, Remainder, Wei, one_of
 AWAKE, UNKNOWN = "awake", "unknown"
 
 FIRST_READING, CLOCK = "first_reading", "clock"
-"""Why a reading credits nothing, besides what sessions have too: ``gap``, ``asleep``, ``unpriced``; and ``unknown``."""
+"""Causes for crediting nothing that only readings have. ``gap``, ``asleep`` and ``unpriced`` are those of sessions."""
 _CAUSES = (CLOCK, GAP, UNKNOWN, ASLEEP, UNPRICED)
 
 
@@ -19,9 +19,9 @@ class Reading(NamedTuple):
     """One observation of an orchestrator's ``/power``.
 
     Attributes:
-        state: ``awake``, another word of the host's, or ``unknown``: no answer, or none that could be understood.
-        read_at_ms: when the answer came, or was given up.
-        detail: why it is unknown; ``None`` where the host said it.
+        state: ``awake``, another word that the host answered, or ``unknown``: no answer, or not a valid one.
+        read_at_ms: when the answer came, or the attempt was given up.
+        detail: why it is unknown; ``None`` if the host answered.
     """
 
     orchestrator_id: str
@@ -35,19 +35,20 @@ class PowerState(Struct, frozen=True, gc=False):
 
     Attributes:
         orchestrator_id: the id in the registry.
-        state: of the last reading, as are ``detail`` and ``read_at_ms``: ``awake``, another word of the host's, or
-            ``unknown``.
-        detail: why it is unknown.
-        since_ms: the first of the readings in a row that said so.
-        awake_from_ms: the last stretch of time that awake readings cover, without a hole, to ``awake_until_ms``: each
-            covers what follows it, until the next one, and no longer than the maximum gap. Empty before the first.
-        metered_from_ms: the first reading.
-        metered_to_ms: the latest moment that any reading was made at; up to here every millisecond is in ``billed_ms``
-            or ``unbilled_ms``, and is never billed again, wherever the clock goes.
+        state: of the last reading: ``awake``, another word that the host answered, or ``unknown``.
+        detail: why it is unknown, or ``None``.
+        read_at_ms: when the last reading was made.
+        since_ms: when the first of the latest readings in a row with this ``state`` was made.
+        awake_from_ms: begin of the last uninterrupted stretch of time that awake readings cover. A reading covers the
+            time until the next one, but no longer than the maximum gap.
+        awake_until_ms: end of that stretch; equal to its begin before the first awake reading.
+        metered_from_ms: when the first reading was made.
+        metered_to_ms: the latest ``read_at_ms`` of any reading. Every millisecond up to here is in ``billed_ms`` or
+            ``unbilled_ms``, and is never billed again even if the clock steps back.
         billed_wei: what power has earned.
-        remainder: what was earned below one wei, in wei/60000.
-        last_credited_wei: what the last reading that credited anything did.
-        no_credit: why the last reading credited nothing; ``None`` where it did.
+        remainder: the fraction of a wei earned beyond that, in wei/60000.
+        last_credited_wei: what the last reading that credited anything credited.
+        no_credit: why the last reading credited nothing; ``None`` if it credited.
         unbilled_ms: milliseconds that earned nothing, by cause; a cause without any is left out.
     """
 
@@ -68,5 +69,5 @@ class PowerState(Struct, frozen=True, gc=False):
     unbilled_ms: Mapping[Annotated[str, one_of(*_CAUSES)], int]
 
     def awake_ms(self, from_ms: int, to_ms: int) -> int:
-        """How many milliseconds between two moments the last stretch of awake readings covers."""
+        """How many milliseconds between ``from_ms`` and ``to_ms`` the last stretch of awake readings covers."""
         return max(0, min(to_ms, self.awake_until_ms) - max(from_ms, self.awake_from_ms))

@@ -15,10 +15,10 @@ from payments.errors import Rejected
 
 
 class CloseStale(NamedTuple):
-    """Close a session that has been silent for too long: its end was lost.
+    """Close a session that has been silent for too long, because its end was lost.
 
     Attributes:
-        last_seen_at_ms: of the session when it was found silent; if it has spoken since, nothing is done.
+        last_seen_at_ms: of the session when it was found stale; if an event came since, nothing is done.
     """
 
     session_id: str
@@ -35,36 +35,39 @@ class PurgeEnded(NamedTuple):
 Retention: TypeAlias = CloseStale | PurgeEnded
 
 
-def retention_due(state: State, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> list[Retention]:
-    """At most ``limit`` of what is to be done at ``now_ms``, the longest silent sessions first.
+def retention_due(state: State, now_ms: int, close_after_ms: int, purge_after_ms: int, limit: int) -> list[Retention]:
+    """The retention commands due at ``now_ms``, at most ``limit``, for the longest silent sessions first.
 
     Args:
-        state: one with an ``overview``.
-        reap_ms: active sessions silent for longer are closed; 0: none.
-        keep_ms: ended sessions without an event for longer are forgotten. It must be at least as long as an
-            ``occurred_at`` may lie back and be credited, or an event that was kept back could bill a moment again.
+        state: must have an ``overview``.
+        close_after_ms: active sessions silent for longer are closed; 0: none.
+        purge_after_ms: ended sessions without an event for longer are purged. Must be at least
+            ``Terms.max_event_age_ms``, or a delayed event could bill a moment again.
     """
     assert state.overview is not None
     due: list[Retention] = []
-    if reap_ms:
-        silent = islice(stale_sessions(state.overview, state.sessions, now_ms, reap_ms), limit)
+    if close_after_ms:
+        silent = islice(stale_sessions(state.overview, state.sessions, now_ms, close_after_ms), limit)
         due.extend(CloseStale(session.session_id, session.last_seen_at_ms) for session in silent)
     for session in longest_silent(state.overview.ended, state.sessions, now_ms):
-        if len(due) >= limit or now_ms - session.last_seen_at_ms <= keep_ms:
+        if len(due) >= limit or now_ms - session.last_seen_at_ms <= purge_after_ms:
             break
-        # Billed beyond the last event: the clock has stepped back, and will show those moments again.
-        if now_ms - session.last_billed_at_ms > keep_ms:
+        # If billed beyond the last event, the clock has stepped back and will pass those moments again.
+        if now_ms - session.last_billed_at_ms > purge_after_ms:
             due.append(PurgeEnded(session.session_id, session.last_seen_at_ms))
     return due
 
 
 def decide_retention(command: Retention, state: State, now_ms: int) -> Decision:
-    """Decide ``command`` against its session. ``now_ms`` dates the entry. Raises ``Rejected`` (``not-found``)."""
+    """Decide ``command`` against its session. ``now_ms`` dates the entry.
+
+    Raises ``Rejected`` (``not-found``) if the session is not known.
+    """
     session = state.sessions.get(command.session_id)
     if session is None:
         raise Rejected("not-found", f'no session "{command.session_id}" is known')
-    wanted = ACTIVE if isinstance(command, CloseStale) else ENDED
-    if (session.status, session.last_seen_at_ms) != (wanted, command.last_seen_at_ms):
+    status = ACTIVE if isinstance(command, CloseStale) else ENDED
+    if (session.status, session.last_seen_at_ms) != (status, command.last_seen_at_ms):
         return Decision(Outcome(LATE, session), ())
     if isinstance(command, CloseStale):
         reason, event = SESSION_REAPED, "reap"

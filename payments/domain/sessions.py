@@ -1,4 +1,4 @@
-"""What an edge claims (``SessionEvent``) and what its claims fold into (``Session``)."""
+"""``SessionEvent``, which an edge reports, and ``Session``, which the events fold into."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -22,14 +22,16 @@ CAUSES = (GAP, EXPIRED, UNATTRIBUTED, UNPRICED, ASLEEP)
 
 
 class SessionEvent(Struct, frozen=True, gc=False):
-    """One claim of an edge, checked for form (rule 3.2).
+    """One event as an edge reported it, validated (rule 3.2).
 
     Attributes:
         session_id: 1 to 128 printable characters.
         event: ``start``, ``heartbeat`` or ``end``.
         received_at_ms: when Payments received it.
-        upstream_addr: the game host's IP as ``canonical_ip`` spells it; ``None``: as the session has it.
-        upstream_port: 1 to 65535; ``None``: as the session has it. So too ``edge_id`` and ``streamer_id``.
+        upstream_addr: the game host's IP as ``canonical_ip`` spells it; ``None``: unchanged.
+        upstream_port: 1 to 65535; ``None``: unchanged.
+        edge_id: which edge reports it; ``None``: unchanged.
+        streamer_id: what the viewer watches; ``None``: unchanged.
         event_id: idempotency key, or ``None``.
         seq: the edge's count of this session's events, or ``None``.
         occurred_at_ms: when it happened by the edge's clock; ``None``: when it was received.
@@ -48,40 +50,40 @@ class SessionEvent(Struct, frozen=True, gc=False):
 
     @property
     def evidence_ms(self) -> int:
-        """Until when the event proves the session: never later than its receipt (rule 4.1)."""
+        """Up to this moment the event proves that the session ran: never later than its receipt (rule 4.1)."""
         if self.occurred_at_ms is None:
             return self.received_at_ms
         return min(self.occurred_at_ms, self.received_at_ms)
 
     def digest(self) -> str:
-        """A fingerprint of what the edge said, leaving out when it arrived: equal for a retry, only then."""
-        said = replace(self, received_at_ms=0, event_id=None)
-        return sha256(json.encode(said)).hexdigest()[:32]
+        """Hash of the content, without time of receipt and ``event_id``: equal for a retry and for nothing else."""
+        content = replace(self, received_at_ms=0, event_id=None)
+        return sha256(json.encode(content)).hexdigest()[:32]
 
 
 class Session(Struct, frozen=True, gc=False):
-    """One viewer connection, as its events have made it.
+    """One viewer connection.
 
-    A ``Struct`` rather than a frozen dataclass: as immutable, built in a twentieth of the time (24 fields, twice an
-    event), and of no concern to the garbage collector. Records, journal lines and the API's description follow from the
-    fields; only ``billing`` and ``retention``, which make sessions, must say what a new one becomes.
+    A ``Struct``, because a frozen dataclass takes 20 times as long to build (24 fields, twice per event) and is tracked
+    by the garbage collector. JSON objects, journal lines and the API's description are derived from the fields; to add
+    one, say in ``billing`` what it becomes.
 
     Attributes:
         incarnation: 1, and one more for each ``start`` after an end.
         opened_seq: the entry that opened this incarnation; grows from session to session.
-        orchestrator_id: who earns from ``last_billed_at_ms`` on; ``None``: nobody had the address then.
+        orchestrator_id: who earns from ``last_billed_at_ms`` on; ``None``: no orchestrator had the address then.
         upstream_addr: the game host's IP.
-        status: ``active`` or ``ended``; ``stale`` (active, and silent for too long) is for the reader's clock to say.
+        status: ``active`` or ``ended``; an active session that is silent for too long is shown as ``stale``.
         last_seen_at_ms: receipt of the last event that counted.
         last_billed_at_ms: up to here every millisecond is in ``billed_ms`` or ``unbilled_ms``.
-        end_reason: ``end`` (the edge said so) or ``timeout`` (reaped); ``None`` while active.
+        end_reason: ``end`` (the edge reported it) or ``timeout`` (closed as stale); ``None`` while active.
         billed_wei: what the session earned.
-        remainder: what was earned below one wei, in wei/60000.
-        last_credited_wei: what the last event that billed earned.
+        remainder: the fraction of a wei earned beyond that, in wei/60000.
+        last_credited_wei: what the last billed event earned.
         unbilled_ms: milliseconds that earned nothing, by cause; a cause without any is left out.
         seq: the last ``seq`` of the edge, or ``None``.
-        event_id: the last idempotency key of an event that counted.
-        event_digest: of that event's content.
+        event_id: the last idempotency key of an event that counted, or ``None``.
+        event_digest: hash of that event's content, or ``None``.
     """
 
     session_id: str
@@ -111,7 +113,7 @@ class Session(Struct, frozen=True, gc=False):
 
     @property
     def elapsed_ms(self) -> int:
-        """The time to account for: ``billed_ms`` plus all of ``unbilled_ms``, always (rule 4.9)."""
+        """Begin to last billed moment. Always equals ``billed_ms`` plus the sum of ``unbilled_ms`` (rule 4.9)."""
         return self.last_billed_at_ms - self.started_at_ms
 
     def status_at(self, now_ms: int, idle_timeout_ms: int) -> str:

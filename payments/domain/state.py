@@ -1,4 +1,4 @@
-"""Everything that decisions need, and the only fold that makes it from entries."""
+"""``State``, all that decisions need, and ``evolve``, the only function that folds entries into it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,12 +20,12 @@ class State:
     Attributes:
         seq: of the last entry folded; 0 before the first.
         sessions: by ``session_id``, in the order in which their incarnations opened, oldest first.
-        balances: by ``orchestrator_id``; an orchestrator that never earned has none.
+        balances: by ``orchestrator_id``; an orchestrator whose balance never changed has none.
         power: by ``orchestrator_id``; one that was never asked has none.
-        overview: follows every change once ``survey`` has made it; ``None`` before, and in a draft.
+        overview: kept up to date once ``build_overview`` has made it; ``None`` before, and in a draft.
 
-    The values are immutable and the dictionaries live: look up by key, or copy with ``list(state.sessions.values())``
-    (one atomic step in CPython) before walking through.
+    The values are immutable; the dictionaries change. Look up by key, or iterate over a copy such as
+    ``list(state.sessions.values())``, which CPython makes atomically.
     """
 
     seq: int = 0
@@ -35,14 +35,14 @@ class State:
     overview: Overview | None = field(default=None, compare=False)
 
     def draft(self) -> "State":
-        """A state that starts out equal and can be evolved and thrown away without touching this one.
+        """An equal state that can be evolved without changing this one; ``adopt`` it, or drop it.
 
-        Made for look-ups by key: walking through its dictionaries shows only what has evolved since.
+        Only look-ups by key work on its dictionaries: iterating yields only the keys changed in the draft.
         """
         return State(self.seq, _Overlay(self.sessions), _Overlay(self.balances), _Overlay(self.power))
 
     def adopt(self, draft: "State") -> None:
-        """Become what ``draft``, made of this state as it is now, has evolved into: as if its entries were folded."""
+        """Take over the changes of ``draft``, which must be a draft of this state as it is now."""
         sessions, balances, power = draft.sessions, draft.balances, draft.power
         assert isinstance(sessions, _Overlay)
         assert isinstance(balances, _Overlay)
@@ -55,11 +55,11 @@ class State:
             for orchestrator_id, power_state in power.items():
                 self.overview.power_changed(self.power.get(orchestrator_id), power_state)
         for overlay in (sessions, balances, power):
-            overlay.lay_down()
+            overlay.apply()
         self.seq = draft.seq
 
-    def survey(self) -> None:
-        """Make ``overview`` from what is here."""
+    def build_overview(self) -> None:
+        """Make ``overview`` from the whole state."""
         self.overview = Overview()
         for session in sorted(self.sessions.values(), key=lambda each: each.last_seen_at_ms):
             self.overview.session_changed(None, session)
@@ -69,12 +69,12 @@ class State:
             self.overview.power_changed(None, power_state)
 
     def totals(self, now_ms: int, idle_timeout_ms: int) -> Totals:
-        """Counts and sums over everything that was surveyed; sessions silent for longer are stale."""
+        """Counts and sums at ``now_ms``; sessions silent for longer than ``idle_timeout_ms`` are stale."""
         assert self.overview is not None
         return self.overview.totals(self.seq, self.sessions, now_ms, idle_timeout_ms)
 
-    def restore_order(self) -> None:
-        """Put the sessions in their order again, after a fold that did not begin where the sessions stood."""
+    def sort_sessions(self) -> None:
+        """Restore the order of ``sessions`` after folding entries out of order, or some of them twice."""
         self.sessions = dict(sorted(self.sessions.items(), key=lambda item: item[1].opened_seq))
 
     def balance_wei(self, orchestrator_id: str) -> int:
@@ -84,7 +84,7 @@ class State:
 
 
 def evolve(state: State, entry: Entry) -> None:
-    """Fold ``entry`` into ``state``. Folding an entry again, with all that follow it, changes nothing."""
+    """Fold ``entry`` into ``state``. Folding it again, followed by all later entries, changes nothing."""
     session = entry.session
     if session is not None:
         known = state.sessions.get(session.session_id)
@@ -112,29 +112,29 @@ def evolve(state: State, entry: Entry) -> None:
 
 
 class _Overlay(dict[str, V]):
-    """A dictionary whose look-ups fall through to another one, but for what was taken out."""
+    """Changes on top of another dictionary: ``get`` falls through to it, except for keys deleted here."""
 
-    def __init__(self, below: dict[str, V]) -> None:
+    def __init__(self, base: dict[str, V]) -> None:
         super().__init__()
-        self._below = below
-        self._gone: set[str] = set()
+        self._base = base
+        self._deleted: set[str] = set()
 
     def get(self, key: str, default: V | None = None) -> V | None:  # type: ignore[override]
-        # Not super(): that takes longer than the look-ups, of which each event makes four.
+        # Not super(), which takes longer than the look-ups; each event makes four.
         if key in self:
             return self[key]
-        return default if key in self._gone else self._below.get(key, default)
+        return default if key in self._deleted else self._base.get(key, default)
 
     def pop(self, key: str, default: V | None = None) -> V | None:  # type: ignore[override]
-        self._gone.add(key)
+        self._deleted.add(key)
         return super().pop(key, default)
 
     def changed(self) -> Iterable[str]:
-        """The keys that this one shows otherwise than the one below, in the order in which they came about."""
-        return [*self._gone.difference(self), *self] if self._gone else self
+        """The keys that were set or deleted here: the deleted ones first, the others in the order of setting."""
+        return [*self._deleted.difference(self), *self] if self._deleted else self
 
-    def lay_down(self) -> None:
-        """Let the dictionary below show what this one does, in the order in which it came about."""
-        for key in self._gone:
-            self._below.pop(key, None)
-        self._below.update(self)
+    def apply(self) -> None:
+        """Make the changes in the base dictionary, in the order in which they were made here."""
+        for key in self._deleted:
+            self._base.pop(key, None)
+        self._base.update(self)

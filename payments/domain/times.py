@@ -24,7 +24,10 @@ def read_time(text: str) -> int:
 
 
 def parse_time(text: str) -> int:
-    """Milliseconds of any RFC 3339 time from 1970 on, finer digits cut off; ``ValueError`` for anything else."""
+    """Milliseconds since the epoch of an RFC 3339 time from 1970 on, finer digits cut off.
+
+    Raises ``ValueError`` for anything else.
+    """
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError(_COMPLAINT.format(text))
@@ -34,7 +37,7 @@ def parse_time(text: str) -> int:
     except (ValueError, OverflowError) as error:
         raise ValueError(_COMPLAINT.format(text)) from error
     if not 0 <= second <= _LAST_SECOND:
-        raise ValueError(f'"{text}" lies outside the years 1970 to 9999 (UTC)')
+        raise ValueError(f'"{text}" is not within the years 1970 to 9999 (UTC)')
     return second * 1000 + int((fraction or "0")[:3].ljust(3, "0"))
 
 

@@ -1,6 +1,6 @@
-"""What the fields of records hold: which numbers are moments or money, which words there are.
+"""Types for the fields of records: moments, money, enumerations.
 
-A field's type says it, in ``Annotated``; how it is shown, read back and described all follows from that.
+A field declares its ``Unit`` in ``Annotated``. How it is written, read and described in the API follows from that.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,10 +16,12 @@ class Unit:
     """What a field holds, beyond its Python type.
 
     Attributes:
-        schema: JSON Schema of what is shown.
-        show: makes the text that is shown; ``None``: the value itself is. ``read`` is the way back.
-        suffix: what the field's name ends with, and ``shown_suffix`` what the shown name has instead.
-        is_shown: whether it is part of the record at all.
+        schema: JSON Schema of the JSON value.
+        show: turns the value into its text; ``None``: the JSON value is the value itself.
+        read: the inverse of ``show``.
+        suffix: what the field's name ends with.
+        shown_suffix: what replaces ``suffix`` in the JSON name.
+        is_shown: whether the JSON object has the field.
     """
 
     schema: Mapping[str, Any] = field(default_factory=dict)
@@ -63,9 +65,10 @@ class RecordField(NamedTuple):
     """One field of a record.
 
     Attributes:
-        name: of the attribute, and ``shown_name`` in the record.
+        name: of the attribute.
+        shown_name: its name in the JSON object.
         kind: its type.
-        unit: of the type, or of ``X`` where that is ``X | None``.
+        unit: declared by the type, or by ``X`` if the type is ``X | None``; ``None``: no unit.
     """
 
     name: str
@@ -74,13 +77,13 @@ class RecordField(NamedTuple):
     unit: Unit | None
 
 
-def members(kind: type) -> list[RecordField]:
-    """The fields that records of ``kind`` show, in their order."""
-    found = [_member(name, hint) for name, hint in get_type_hints(kind, include_extras=True).items()]
+def record_fields(kind: type) -> list[RecordField]:
+    """The fields of ``kind`` that its JSON object has, in that order."""
+    found = [_record_field(name, hint) for name, hint in get_type_hints(kind, include_extras=True).items()]
     return [each for each in found if each.unit is None or each.unit.is_shown]
 
 
-def _member(name: str, kind: Any) -> RecordField:
-    held = without_none(kind) or kind
-    unit = next((mark for mark in getattr(held, "__metadata__", ()) if isinstance(mark, Unit)), None)
+def _record_field(name: str, kind: Any) -> RecordField:
+    inner = without_none(kind) or kind
+    unit = next((each for each in getattr(inner, "__metadata__", ()) if isinstance(each, Unit)), None)
     return RecordField(name, f"{name.removesuffix(unit.suffix)}{unit.shown_suffix}" if unit else name, kind, unit)

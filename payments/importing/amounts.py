@@ -8,11 +8,11 @@ import re
 from decimal import ROUND_FLOOR, Context, Decimal, Inexact
 from typing import Any
 
-from payments.domain.money import MOST_WEI, WEI_PER_ETH
+from payments.domain.money import MAX_WEI, WEI_PER_ETH
 from payments.domain.times import parse_time
 
 _MOST_DECIMALS = 60
-_MOST_ETH = MOST_WEI // WEI_PER_ETH
+_MOST_ETH = MAX_WEI // WEI_PER_ETH
 _AMOUNT = re.compile(r"-?[0-9]{1,80}(?:\.[0-9]{1,80})?(?:[eE][+-]?[0-9]{1,3})?")
 _BELOW_A_MILLISECOND = re.compile(r"\.[0-9]{3}[0-9]*[1-9]")
 # More digits than amounts within these bounds can add up to; should they ever, it is an error and not a rounding. Every

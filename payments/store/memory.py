@@ -25,7 +25,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._entries: list[Entry] = []
         self._state = State()
-        self._state.survey()
+        self._state.build_overview()
 
     def execute(self, commands: Sequence[Command]) -> Sequence[Result]:
         with self._lock:
@@ -56,8 +56,8 @@ class MemoryStore:
     def powers(self) -> Sequence[PowerState]:
         return sorted_powers(self._state)
 
-    def due(self, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> Sequence[Retention]:
-        return retention_due(self._state, now_ms, reap_ms, keep_ms, limit)
+    def due(self, now_ms: int, close_after_ms: int, purge_after_ms: int, limit: int) -> Sequence[Retention]:
+        return retention_due(self._state, now_ms, close_after_ms, purge_after_ms, limit)
 
     def totals(self, now_ms: int, idle_timeout_ms: int) -> Totals:
         return self._state.totals(now_ms, idle_timeout_ms)

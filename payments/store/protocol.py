@@ -132,7 +132,7 @@ class Store(Protocol):
     def powers(self) -> Sequence[PowerState]:
         """The power state of every orchestrator that was ever asked, sorted by orchestrator."""
 
-    def due(self, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> Sequence[Retention]:
+    def due(self, now_ms: int, close_after_ms: int, purge_after_ms: int, limit: int) -> Sequence[Retention]:
         """At most ``limit`` of the upkeep commands that are due (``domain.retention.retention_due``)."""
 
     def totals(self, now_ms: int, idle_timeout_ms: int) -> Totals:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from payments.domain.entries import Entry
 from payments.domain.readings import PowerState
 from payments.domain.sessions import Session
-from payments.domain.units import Moment, SignedWei, Wei, members, without_none
+from payments.domain.units import Moment, SignedWei, Wei, record_fields, without_none
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
 
 def any_of(kind: type[T]) -> st.SearchStrategy[T]:
     """Records of ``kind``, of whatever its fields may hold."""
-    return st.builds(kind, **{each.name: values_of(each.kind) for each in members(kind)})
+    return st.builds(kind, **{each.name: values_of(each.kind) for each in record_fields(kind)})
 
 
 PLAIN = {str: TEXT, int: COUNTS, Moment: MOMENTS_MS, Wei: AMOUNTS_WEI, SignedWei: MONEY}

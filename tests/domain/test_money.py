@@ -100,7 +100,7 @@ def test_amount_is_written_as_decimal_arithmetic_writes_it(wei: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "-", ".", "one", "1.5.5", "1e3", "0.0000000000000000001"])
 def test_what_no_amount_was_written_as_is_not_read(text: str) -> None:
-    with pytest.raises(ValueError, match=r"invalid literal|more decimals than the 18"):
+    with pytest.raises(ValueError, match=r"invalid literal|more than 18 decimals"):
         read_eth(text)
 
 
@@ -118,7 +118,7 @@ def test_highest_rate_earns_an_amount_that_reads_back_for_a_thousand_years() -> 
 
 @pytest.mark.parametrize("text", ["1000000000000", "9" * 30])
 def test_rate_above_that_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="more ETH a minute than there can be"):
+    with pytest.raises(ValueError, match="must be below a trillion"):
         parse_rate(text)
 
 

@@ -31,7 +31,7 @@ def book() -> LedgerDriver:
 
 def due(book: LedgerDriver, second: int, *, reap: int = HOUR, keep: int = 2 * HOUR) -> list[Retention]:
     """What is to be done at ``second``; ``reap`` and ``keep`` in seconds."""
-    book.state.survey()
+    book.state.build_overview()
     return retention_due(book.state, at(second), reap * 1000, keep * 1000, limit=100)
 
 
@@ -166,8 +166,8 @@ def test_forgotten_session_begins_as_an_unknown_one(kind: str, book: LedgerDrive
 
 def test_nothing_is_due_in_an_empty_state() -> None:
     state = State()
-    state.survey()
-    assert retention_due(state, at(0), reap_ms=1, keep_ms=0, limit=1) == []
+    state.build_overview()
+    assert retention_due(state, at(0), close_after_ms=1, purge_after_ms=0, limit=1) == []
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_totals_are_what_counting_everything_comes_to(
     """However the state came about: folded, as a draft that was adopted, or surveyed as a whole."""
     entries = told(story).entries
     state = State()
-    state.survey()
+    state.build_overview()
     for entry in entries:
         draft = state.draft() if by_draft else state
         evolve(draft, entry)
@@ -72,7 +72,7 @@ def test_totals_are_what_counting_everything_comes_to(
     owed_wei = sum(balance.balance_wei for balance in state.balances.values())
     counts = {status: sessions.count(status) for status in STATUSES}
     assert found == (len(entries), counts, 0, credited_wei, owed_wei)
-    state.survey()
+    state.build_overview()
     assert state.totals(now_ms, 1000 * silent_s) == found
 
 
@@ -102,7 +102,7 @@ def test_folding_entries_again_with_all_that_follow_changes_nothing(
     entries = book.entries
     shown = folded(entries[: data.draw(st.integers(0, len(entries)), label="entries in the projection")])
     again = folded(entries[data.draw(st.integers(0, shown.seq), label="entries not folded again") :], shown)
-    again.restore_order()
+    again.sort_sessions()
     assert again == book.state
     assert list(again.sessions) == list(book.state.sessions)
 
@@ -125,7 +125,7 @@ def test_state_that_adopts_drafts_is_the_fold_of_their_entries(
 def test_reopened_session_stands_last_after_a_fold_that_began_late() -> None:
     book = told([("s-1", START, HOST_A), ("s-1", END, HOST_A), ("s-1", START, HOST_A), ("s-2", START, HOST_A)])
     again = folded(book.entries[1:], folded(book.entries))
-    again.restore_order()
+    again.sort_sessions()
     assert list(again.sessions) == ["s-1", "s-2"]
 
 

@@ -6,7 +6,7 @@ BILLING = "payments/domain/billing.py"
 MONEY = "payments/domain/money.py"
 POWER = "payments/domain/power.py"
 READINGS = "payments/domain/readings.py"
-UPKEEP = "payments/domain/retention.py"
+RETENTION = "payments/domain/retention.py"
 STATE = "payments/domain/state.py"
 REGISTRY = "payments/registry/registry.py"
 
@@ -28,7 +28,7 @@ MUTANTS = (
     ),
     Mutant(
         "adopted-draft-forgets-nothing", STATE,
-        "            self._below.pop(key, None)\n", "            pass\n",
+        "            self._base.pop(key, None)\n", "            pass\n",
         "tests/domain/test_state.py",
     ),
     Mutant(
@@ -212,24 +212,24 @@ MUTANTS = (
         "tests/domain/test_awake_gate.py",
     ),
     Mutant(
-        "reap-though-it-has-spoken-since", UPKEEP,
-        "if (session.status, session.last_seen_at_ms) != (wanted, command.last_seen_at_ms):",
+        "reap-though-it-has-spoken-since", RETENTION,
+        "if (session.status, session.last_seen_at_ms) != (status, command.last_seen_at_ms):",
         "if session.status != wanted:",
         "tests/domain/test_retention.py",
     ),
     Mutant(
-        "reap-at-the-last-receipt", UPKEEP,
+        "reap-at-the-last-receipt", RETENTION,
         "ended_at_ms=session.last_billed_at_ms", "ended_at_ms=session.last_seen_at_ms",
         "tests/domain/test_retention.py",
     ),
     Mutant(
-        "forgotten-too-early-after-a-step-back", UPKEEP,
-        "        if now_ms - session.last_billed_at_ms > keep_ms:\n", "        if keep_ms >= 0:\n",
+        "forgotten-too-early-after-a-step-back", RETENTION,
+        "        if now_ms - session.last_billed_at_ms > purge_after_ms:\n", "        if purge_after_ms >= 0:\n",
         "tests/domain/test_retention.py",
     ),
     Mutant(
-        "forgotten-at-once", UPKEEP,
-        "now_ms - session.last_seen_at_ms <= keep_ms:", "now_ms - session.last_seen_at_ms <= 0:",
+        "forgotten-at-once", RETENTION,
+        "now_ms - session.last_seen_at_ms <= purge_after_ms:", "now_ms - session.last_seen_at_ms <= 0:",
         "tests/domain/test_retention.py",
     ),
     Mutant(
@@ -239,7 +239,7 @@ MUTANTS = (
     ),
     Mutant(
         "draft-remembers-what-it-forgot", STATE,
-        "        self._gone.add(key)\n", "",
+        "        self._deleted.add(key)\n", "",
         "tests/domain/test_state.py",
     ),
     Mutant(

@@ -47,7 +47,7 @@ MUTANTS = (
         "tests/store/file/test_rebuild.py",
     ),
     Mutant(
-        "rebuild-in-another-order", REBUILD, "        self._state.restore_order()\n", "",
+        "rebuild-in-another-order", REBUILD, "        self._state.sort_sessions()\n", "",
         "tests/store/file/test_rebuild.py",
     ),
     Mutant(

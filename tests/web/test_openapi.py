@@ -211,7 +211,7 @@ def test_every_entry_has_the_members_described() -> None:
 
 def test_members_are_described_as_the_docstring_of_their_record_has_it() -> None:
     about = SCHEMAS["Session"]["properties"]["orchestrator_id"]["description"]
-    assert about == "Who earns from `last_billed_at` on; `null`: nobody had the address then."
+    assert about == "Who earns from `last_billed_at` on; `null`: no orchestrator had the address then."
     about = SCHEMAS["Power"]["properties"]["billed_eth"]["description"]
     assert about == "What power has earned. In ETH, exact."
 

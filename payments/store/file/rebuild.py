@@ -58,7 +58,7 @@ class Rebuild:
     def settle(self) -> None:
         """Bring the state up to the last line. Raises ``Corrupt`` where a line is sound and yet no entry."""
         self._fold()
-        self._state.restore_order()
+        self._state.sort_sessions()
 
     def _note(self, seq: int, line: bytes) -> None:
         subject, account = keys_of(line)

@@ -129,8 +129,8 @@ class FileStore:
     def powers(self) -> Sequence[PowerState]:
         return sorted_powers(self._state())
 
-    def due(self, now_ms: int, reap_ms: int, keep_ms: int, limit: int) -> Sequence[Retention]:
-        return retention_due(self._state(), now_ms, reap_ms, keep_ms, limit)
+    def due(self, now_ms: int, close_after_ms: int, purge_after_ms: int, limit: int) -> Sequence[Retention]:
+        return retention_due(self._state(), now_ms, close_after_ms, purge_after_ms, limit)
 
     def totals(self, now_ms: int, idle_timeout_ms: int) -> Totals:
         return self._state().totals(now_ms, idle_timeout_ms)

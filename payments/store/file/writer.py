@@ -219,7 +219,7 @@ class SharedJournal:
                 is_rebuilt = found.snapshot is None or halted or not self._resume(found.snapshot)
                 if is_rebuilt:
                     self._fold_from(Snapshot(State(), Position()))
-                self.state.survey()
+                self.state.build_overview()
                 # What was read may be another process's, written and not yet synced: nothing rests on it before it is.
                 self._sync()
                 if halted:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from inspect import cleandoc
 from typing import Any, Literal, TypeAlias, get_args, get_origin
 
-from payments.domain.units import Unit, members, without_none
+from payments.domain.units import Unit, record_fields, without_none
 
 Shape: TypeAlias = dict[str, Any]
 
@@ -26,7 +26,7 @@ def shape_of(kind: Any, about: str = "", **more: Any) -> Shape:
 
 def members_of(kind: type) -> dict[str, Shape]:
     """The members of records of ``kind``; "Attributes" in its docstring says what they are."""
-    shown = members(kind)
+    shown = record_fields(kind)
     names = {"None": "null", **{each.name: each.shown_name for each in shown}}
     _, _, attributes = cleandoc(kind.__doc__ or "").partition("Attributes:\n")
     about = {}
