@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from payments.clock import now_ms
-from payments.disk.obstacles import in_the_way
+from payments.disk.obstacles import access_problems
 from payments.registry import Record, good_path, read_records
 from payments.settings import Settings
 from payments.store import engine_of
@@ -12,7 +12,7 @@ from payments.store import engine_of
 def obstacles(settings: Settings) -> list[str]:
     """What would stop the start, one problem each."""
     remedy = "let the user that runs Payments read and write it, or set PAYMENTS_REGISTRY_PATH"
-    registry = [f"{at}: cannot be used ({why}); {remedy}" for at, why in in_the_way(settings.registry_path)]
+    registry = [f"{at}: cannot be used ({why}); {remedy}" for at, why in access_problems(settings.registry_path)]
     return [
         *registry,
         *engine_of(settings).obstacles(),

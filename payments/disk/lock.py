@@ -55,7 +55,7 @@ def hold_folder(path: Path, timeout_s: float, *, alone: bool) -> int:
 
 
 @contextmanager
-def nobody_holding(path: Path, timeout_s: float) -> Iterator[None]:
+def lock_free(path: Path, timeout_s: float) -> Iterator[None]:
     """Wait until nobody has the lock ``path``, at most for so long, and let nobody have it for a moment.
 
     Needs no more than to read the lock file; where there is none, or none that may be read, it waits for nothing.

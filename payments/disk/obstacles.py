@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 
-def in_the_way(path: Path) -> list[tuple[Path, str]]:
+def access_problems(path: Path) -> list[tuple[Path, str]]:
     """What keeps ``path`` from being made, or read and written, and the system's word for why; at most one."""
     nearest = next(each for each in (path.absolute(), *path.absolute().parents) if os.path.lexists(each))
     if nearest == path.absolute():

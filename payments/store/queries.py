@@ -10,7 +10,7 @@ from payments.domain.state import State
 from payments.errors import Rejected
 from payments.store.protocol import Page, SessionQuery
 
-_MOST_SESSIONS = 10_000
+_MAX_SESSIONS_PER_PAGE = 10_000
 """A search looks at no more sessions than that, about 5 ms, and then leaves the rest to the next page."""
 
 
@@ -20,12 +20,12 @@ def find_sessions(state: State, query: SessionQuery, before: str | None, limit: 
     opened = list(state.sessions.values())
     end = len(opened) if before is None else bisect_left(opened, read_cursor(before), key=lambda each: each.opened_seq)
     found: list[Session] = []
-    for place in range(end - 1, max(-1, end - 1 - _MOST_SESSIONS), -1):
+    for place in range(end - 1, max(-1, end - 1 - _MAX_SESSIONS_PER_PAGE), -1):
         if query.matches(opened[place]):
             if len(found) == limit:
                 return Page(found, str(found[-1].opened_seq))
             found.append(opened[place])
-    return Page(found, str(opened[end - _MOST_SESSIONS].opened_seq) if end > _MOST_SESSIONS else None)
+    return Page(found, str(opened[end - _MAX_SESSIONS_PER_PAGE].opened_seq) if end > _MAX_SESSIONS_PER_PAGE else None)
 
 
 def sorted_balances(state: State) -> Sequence[Balance]:

@@ -10,7 +10,7 @@ import pytest
 
 from payments.cli.files import write_text
 from payments.disk import Disk, replace_file
-from payments.disk.lock import HotLock, brief_lock, nobody_holding
+from payments.disk.lock import HotLock, brief_lock, lock_free
 from payments.store.file import halt
 from tests.cli.command import done, settle
 from tests.harness import event, file_engine, file_store, journal_path
@@ -113,5 +113,5 @@ def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="not a regular file"):
         Disk().open(tmp_path / "pipe", os.O_RDONLY)
-    with nobody_holding(tmp_path / "pipe", 60):
+    with lock_free(tmp_path / "pipe", 60):
         pass

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 import pytest
 from filelock import FileLock, Timeout
 
-from payments.disk.lock import HotLock, LockTimeout, brief_lock, nobody_holding
+from payments.disk.lock import HotLock, LockTimeout, brief_lock, lock_free
 
 SOON_S, LONG_S = 0.05, 30.0
 
@@ -254,7 +254,7 @@ def test_moment_that_nobody_has_the_lock_is_waited_for_and_kept(hot_lock: Callab
     holder.acquire()
     letting_go = threading.Timer(SOON_S, holder.release)
     letting_go.start()
-    with nobody_holding(path, LONG_S):
+    with lock_free(path, LONG_S):
         assert not letting_go.is_alive()
         assert not hot_lock().acquire_now()
     assert is_free(path)
@@ -264,10 +264,10 @@ def test_moment_that_does_not_come_is_not_waited_for_longer_than_told(
     hot_lock: Callable[[], HotLock], path: Path
 ) -> None:
     hot_lock().acquire()
-    with nobody_holding(path, SOON_S):
+    with lock_free(path, SOON_S):
         assert not is_free(path)
 
 
 def test_lock_that_nobody_can_have_is_not_made(path: Path) -> None:
-    with nobody_holding(path, LONG_S):
+    with lock_free(path, LONG_S):
         assert not path.exists()

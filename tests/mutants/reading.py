@@ -34,7 +34,7 @@ MUTANTS = (
         "tests/store/file/test_projection_damage.py",
     ),
     Mutant(
-        "rebuild-without-the-checksum", REBUILD, "        and is_whole(line)\n", "",
+        "rebuild-without-the-checksum", REBUILD, "        and has_valid_checksum(line)\n", "",
         "tests/store/file/test_rebuild.py tests/store/file/test_damage_bits.py",
     ),
     Mutant(
@@ -61,7 +61,7 @@ MUTANTS = (
     ),
     Mutant(
         "damaged-line-passed-over-by-a-page", READER,
-        "                    if not is_whole(line):", "                    if not line:",
+        "                    if not has_valid_checksum(line):", "                    if not line:",
         "tests/store/file/test_rotation.py",
     ),
     Mutant(
@@ -76,7 +76,7 @@ MUTANTS = (
     ),
     Mutant(
         "checksum-ignored-by-verify", SAID,
-        "if not are_whole(lines):", "if not lines:",
+        "if not have_valid_checksums(lines):", "if not lines:",
         "tests/store/file/test_verify.py",
     ),
     Mutant(
@@ -162,12 +162,12 @@ MUTANTS = (
     Mutant(
         "projections-opened-behind-the-journal-by-verify", VERIFY,
         "        check = _Check(self._projections, self._shown)",
-        "        check = _Check(self._projections, snapshot.open_each(self._projections, print))",
+        "        check = _Check(self._projections, snapshot.open_projections(self._projections, print))",
         "tests/store/file/test_verify.py",
     ),
     Mutant(
         "end-of-the-journal-within-a-group", WALK,
-        '    with nobody_holding(lock_path(journal_path), _WITHIN_S):\n', "    if True:\n",
+        '    with lock_free(lock_path(journal_path), _WITHIN_S):\n', "    if True:\n",
         "tests/store/file/test_export.py -k cut_off_again",
     ),
     Mutant(
@@ -192,8 +192,8 @@ MUTANTS = (
     ),
     Mutant(
         "projections-set-aside-before-the-journal", BACKUP,
-        "[*journal_parts(journal_path), halt.mark_of(journal_path)]",
-        "[*self._projections, *journal_parts(journal_path), halt.mark_of(journal_path)]",
+        "[*journal_paths(journal_path), halt.mark_path(journal_path)]",
+        "[*self._projections, *journal_paths(journal_path), halt.mark_path(journal_path)]",
         "tests/store/file/test_backup.py -k cut_short",
     ),
     Mutant(
@@ -217,22 +217,22 @@ MUTANTS = (
     ),
     Mutant(
         "projections-written-with-every-event", PROJECTOR,
-        "max(LEAST_S, self._took_s / SHARE) - age_s", "0.0",
+        "max(MIN_INTERVAL_S, self._last_write_s / MAX_CPU_SHARE) - age_s", "0.0",
         "tests/store/file/test_projections.py -k burst",
     ),
     Mutant(
         "idle-process-that-does-not-keep-up", PROJECTOR,
-        "                    self._keep_up()\n", "                    pass\n",
+        "                    self._catch_up()\n", "                    pass\n",
         "tests/store/file/test_processes.py -k asked_nothing",
     ),
     Mutant(
         "everybody-waits-for-a-kept-lock", STORE,
-        "monotonic_s() - since_s > PATIENCE_S", "since_s < 0",
+        "monotonic_s() - since_s > MAX_LOCK_WAIT_S", "since_s < 0",
         "tests/store/file/test_waiting.py",
     ),
     Mutant(
         "all-threads-may-wait", STORE,
-        "BRIEF_S if self._committer.waiting >= MOST_WAITING else LOCK_TIMEOUT_S", "LOCK_TIMEOUT_S",
+        "SHORT_TIMEOUT_S if self._committer.waiting >= MAX_WAITING else LOCK_TIMEOUT_S", "LOCK_TIMEOUT_S",
         "tests/store/file/test_waiting.py",
     ),
 )  # fmt: skip

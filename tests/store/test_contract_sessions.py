@@ -53,7 +53,7 @@ def walk(store: Store, query: SessionQuery, limit: int) -> Iterator[list[Session
 def test_pages_hold_exactly_what_matches(
     house: StoreFixture, sessions: list[Session], monkeypatch: pytest.MonkeyPatch, *, name: str, limit: int, most: int
 ) -> None:
-    monkeypatch.setattr(queries, "_MOST_SESSIONS", most)
+    monkeypatch.setattr(queries, "_MAX_SESSIONS_PER_PAGE", most)
     query = QUERIES[name]
     pages = list(walk(house.store, query, limit))
     assert [each for page in pages for each in page] == [each for each in sessions if query.matches(each)]
@@ -61,7 +61,7 @@ def test_pages_hold_exactly_what_matches(
 
 
 def test_a_search_that_finds_nothing_stops_and_goes_on(house: StoreFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "_MOST_SESSIONS", 10)
+    monkeypatch.setattr(queries, "_MAX_SESSIONS_PER_PAGE", 10)
     house.store.execute([event(f"s-{number}", HEARTBEAT) for number in range(35)])
     assert [len(page) for page in walk(house.store, SessionQuery(edge_id="nobody"), 5)] == [0, 0, 0, 0]
 

@@ -20,7 +20,7 @@ from payments.domain.times import format_time
 from payments.errors import Corrupt, Misconfigured, Unavailable
 from payments.store.file import halt
 from payments.store.file.scan import journal_files
-from payments.store.file.segments import journal_parts
+from payments.store.file.segments import journal_paths
 from payments.store.file.snapshot import Paths
 from payments.store.file.verify import verify
 from payments.store.protocol import Restored, Verified
@@ -158,7 +158,7 @@ class FileRestoration:
         """
         journal_path = self._journal_path
         aside = f"before-{format_time(now_ms()).replace(':', '').replace('-', '')}"
-        folders = self._set_aside(aside, [*journal_parts(journal_path), halt.mark_of(journal_path)])
+        folders = self._set_aside(aside, [*journal_paths(journal_path), halt.mark_path(journal_path)])
         for name in names:
             target = journal_path.with_name(journal_path.name + name.removeprefix(_JOURNAL))
             self._disk.replace(staging / name, target)

@@ -27,7 +27,7 @@ Read: TypeAlias = Callable[[int, int], bytes]
 _MAGIC = END[:16]
 _HEADER = struct.Struct("<16sH")
 _TRAILER = struct.Struct("<II")
-_MOST_PLAIN_BYTES = 1 << 16
+_MAX_PLAIN_BYTES = 1 << 16
 
 
 class BadBlock(ValueError):
@@ -131,7 +131,7 @@ def _walk(read: Read, file_size: int) -> Iterator[_Member]:
         if len(joint) < _TRAILER.size + _HEADER.size:
             raise BadBlock(f"the block at byte {offset} is cut short")
         _, plain_length = _TRAILER.unpack_from(joint)
-        if plain_length > _MOST_PLAIN_BYTES:
+        if plain_length > _MAX_PLAIN_BYTES:
             raise BadBlock(f"the block at byte {offset} says that it holds {plain_length} bytes, more than any does")
         yield _Member(offset, length, plain_offset, plain_length)
         plain_offset += plain_length
@@ -153,7 +153,7 @@ def _unpack(data: bytes, member: _Member) -> bytes:
     # Takes half the time of zlib's, which packs smaller, and in the same format.
     unpacker = isal_zlib.decompressobj(wbits=-isal_zlib.MAX_WBITS)
     try:
-        plain = unpacker.decompress(data[_HEADER.size : -_TRAILER.size], _MOST_PLAIN_BYTES + 1)
+        plain = unpacker.decompress(data[_HEADER.size : -_TRAILER.size], _MAX_PLAIN_BYTES + 1)
     except isal_zlib.error as error:  # type: ignore[misc]  # its stub declares an instance
         raise BadBlock(f"the block at byte {member.offset} cannot be unpacked ({error})") from error
     if not unpacker.eof or unpacker.unused_data:

@@ -103,13 +103,13 @@ def line_hash(line: bytes) -> str:
     return sha256(line).hexdigest()
 
 
-def is_whole(line: bytes) -> bool:
+def has_valid_checksum(line: bytes) -> bool:
     """Whether ``line`` is, to the byte, one that was written; says nothing of its place."""
     # The bytes are compared: a checksum read as a number would pass in the other letter case.
     return line.endswith(b',"crc":"%08x"}\n' % crc32(line[:-_CRC_LENGTH]))
 
 
-def are_whole(lines: Sequence[bytes]) -> bool:
+def have_valid_checksums(lines: Sequence[bytes]) -> bool:
     """Whether each is, to the byte, one that was written: for many lines in half the time of asking for each."""
     checksums = array("I", [crc32(line[:-_CRC_LENGTH]) for line in lines])
     if sys.byteorder == "little":
@@ -118,9 +118,9 @@ def are_whole(lines: Sequence[bytes]) -> bool:
     return b"".join([line[-_CRC_LENGTH:] for line in lines]) == ends.encode()
 
 
-def check_whole(line: bytes) -> None:
-    """Raises ``BadLine`` unless ``is_whole(line)``."""
-    if not is_whole(line):
+def check_checksum(line: bytes) -> None:
+    """Raises ``BadLine`` unless ``has_valid_checksum(line)``."""
+    if not has_valid_checksum(line):
         raise BadLine("its checksum does not fit its content")
 
 
@@ -163,7 +163,7 @@ def decode_lines(lines: Sequence[bytes], position: Position) -> Decoded:
         digest = line_hash(line)
         try:
             if following[PREV] != digest.encode():
-                check_whole(line)
+                check_checksum(line)
             record = _parse(line, _LINE_TO_FOLD)
             if record.prev != prev:
                 raise BadLine(
@@ -231,7 +231,7 @@ _LINE, _LINE_TO_FOLD = _decoder(dict[str, Any]), _decoder(_ToFold)
 
 def parse(line: bytes, decoder: msgspec.json.Decoder[Any] = _LINE) -> Any:
     """What stands in ``line``, whole and of a version that this code knows. Raises ``BadLine``, ``UnknownVersion``."""
-    check_whole(line)
+    check_checksum(line)
     return _parse(line, decoder)
 
 

@@ -63,7 +63,7 @@ def compress_sealed(disk: Disk, journal_path: Path) -> None:
 
 
 def _check_not_halted(disk: Disk, journal_path: Path) -> None:
-    mark = halt.mark_of(journal_path)
+    mark = halt.mark_path(journal_path)
     if disk.exists(str(mark)):
         raise Unavailable(
             f"PAY-D02 {mark} exists: a sync failed; nothing is compressed until a restart", retry_after_s=60
@@ -86,11 +86,11 @@ def _compress(disk: Disk, path: Path, begin: Position) -> None:
     try:
         if disk.status(final) is not None:
             # A crash came before the plain one was gone; or somebody has put one of them there, for some reason.
-            _settle(disk, final, plain, begin)
+            _verify_and_sync(disk, final, plain, begin)
         else:
             try:
                 _write(disk, temporary, plain)
-                _settle(disk, temporary, plain, begin)
+                _verify_and_sync(disk, temporary, plain, begin)
                 disk.replace(temporary, final)
             except (OSError, Corrupt):
                 # On a full disk it would keep the space that the journal is waiting for.
@@ -114,14 +114,14 @@ def _write(disk: Disk, path: Path, plain: Segment) -> None:
         disk.close(descriptor)
 
 
-def _settle(disk: Disk, path: Path, plain: Segment, begin: Position) -> None:
+def _verify_and_sync(disk: Disk, path: Path, plain: Segment, begin: Position) -> None:
     """Returns when ``path`` is on disk, read-only and holds just what ``plain`` does, of which every line is sound."""
     descriptor = disk.open(path, os.O_RDONLY)
     try:
         disk.sync(descriptor)
         # What is compared comes from the disk then, not from memory.
         disk.forget_cache(descriptor)
-        compressed = _same(disk, path, descriptor, plain)
+        compressed = _open_equal(disk, path, descriptor, plain)
         try:
             for _ in read_lines(compressed, begin):
                 pass
@@ -132,7 +132,7 @@ def _settle(disk: Disk, path: Path, plain: Segment, begin: Position) -> None:
         disk.close(descriptor)
 
 
-def _same(disk: Disk, path: Path, descriptor: int, plain: Segment) -> Segment:
+def _open_equal(disk: Disk, path: Path, descriptor: int, plain: Segment) -> Segment:
     """The compressed segment at ``path``, which holds the same as ``plain``. Raises ``Corrupt``."""
     try:
         compressed = CompressedSegment(disk, path, descriptor)

@@ -45,7 +45,7 @@ class Inconsistency(ValueError):
 
 
 @dataclass(slots=True)
-class Timed:
+class Timeline:
     """What was said of a session, or of a host's power.
 
     Attributes:
@@ -105,8 +105,8 @@ class ConsistencyCheck:
     """
 
     def __init__(self) -> None:
-        self.sessions: dict[str, Timed] = {}
-        self.power: dict[str, Timed] = {}
+        self.sessions: dict[str, Timeline] = {}
+        self.power: dict[str, Timeline] = {}
         self.accounts: dict[str, LedgerAccount] = {}
 
     def add(self, lines: Sequence[bytes], said: Sequence[VerifiedLine]) -> None:
@@ -165,7 +165,7 @@ class ConsistencyCheck:
                 return Inconsistency(each, "it is about a session or a host's power, and has no interval")
             subject = subjects.get(name)
             if subject is None:
-                subject = subjects[name] = Timed()
+                subject = subjects[name] = Timeline()
             until = subject.until
             if (begin != until or begin > end) and (why := _misplaced(each, begin, end, until)):
                 return Inconsistency(each, f"the interval of {name} begins at {begin}{why}")

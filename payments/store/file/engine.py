@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from payments.disk import Disk
-from payments.disk.obstacles import in_the_way
+from payments.disk.obstacles import access_problems
 from payments.errors import Misconfigured
 from payments.store.file.backup import FileBackup, FileRestoration
 from payments.store.file.export import Export
@@ -39,14 +39,14 @@ class FileEngine:
     def obstacles(self) -> list[str]:
         return [
             f"{at}: cannot be used ({why}); let the user that runs Payments read and write it, or set PAYMENTS_DATA_DIR"
-            for at, why in in_the_way(self._journal_path)
+            for at, why in access_problems(self._journal_path)
         ]
 
     def warnings(self) -> list[str]:
         return [
             f"{path} cannot be brought up to date: {at}: {why}"
             for path in self._projections
-            for at, why in in_the_way(path)
+            for at, why in access_problems(path)
         ]
 
     def check_user(self) -> None:

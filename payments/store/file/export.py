@@ -15,7 +15,7 @@ import orjson
 from payments.disk import Disk
 from payments.errors import Corrupt, Misconfigured, Unavailable
 from payments.store.file import halt, snapshot
-from payments.store.file.codec import BadLine, Position, UnknownVersion, is_whole, parse, subject_at
+from payments.store.file.codec import BadLine, Position, UnknownVersion, has_valid_checksum, parse, subject_at
 from payments.store.file.lines import BadTail, damaged, place
 from payments.store.file.reader import line_filter
 from payments.store.file.scan import blocks, journal_files
@@ -33,7 +33,7 @@ class Export:
         """Raises ``Misconfigured`` where there is no journal to read, ``Unavailable`` and ``Corrupt``."""
         # First: what is recorded meanwhile must not be in them and not in the journal.
         self._shown = snapshot.shown_positions(projections)
-        mark = halt.mark_of(journal_path)
+        mark = halt.mark_path(journal_path)
         if disk.exists(str(mark)):
             raise Unavailable(
                 f"PAY-D02 {mark} exists: a sync failed, and what was written last may be lost; restart first"
@@ -107,7 +107,7 @@ def _sync(disk: Disk, journal_path: Path) -> None:
 
 
 def _is_sound(line: bytes, seq: int) -> bool:
-    return line.startswith(b'{"seq":%d,' % seq) and is_whole(line) and _REST in line
+    return line.startswith(b'{"seq":%d,' % seq) and has_valid_checksum(line) and _REST in line
 
 
 def _shown_bytes(line: bytes) -> int:

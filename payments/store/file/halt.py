@@ -11,14 +11,14 @@ from pathlib import Path
 from payments.disk import Disk, write_file
 
 
-def mark_of(journal_path: Path) -> Path:
+def mark_path(journal_path: Path) -> Path:
     """The file whose existence says that a sync of the journal failed and nobody has verified it since."""
     return journal_path.with_name(f"{journal_path.name}.halted")
 
 
 def set_mark(disk: Disk, journal_path: Path, why: str) -> None:
     """Tell the other processes. As good as the failing disk allows: each also sees the failure at its own next sync."""
-    mark = mark_of(journal_path)
+    mark = mark_path(journal_path)
     if disk.exists(str(mark)):
         return
     with suppress(OSError):
@@ -28,5 +28,5 @@ def set_mark(disk: Disk, journal_path: Path, why: str) -> None:
 
 def clear_mark(disk: Disk, journal_path: Path) -> None:
     """The journal has been verified from disk."""
-    disk.remove(mark_of(journal_path))
+    disk.remove(mark_path(journal_path))
     disk.sync_folder(journal_path.parent)

@@ -17,7 +17,7 @@ from payments.store.file.segments import (
     PlainSegment,
     Segment,
     compressed_path,
-    hold_in_place,
+    hold_journal_folder,
     last_line,
     open_compressed,
     open_sealed,
@@ -61,7 +61,7 @@ class Journal:
         self.decode: Decode = decode_lines
         self._segment_bytes = segment_bytes
         disk.make_folder(path.parent)
-        self._use = hold_in_place(path)
+        self._use = hold_journal_folder(path)
         try:
             self.descriptor = self._open()
         except BaseException:
@@ -74,7 +74,7 @@ class Journal:
         self.disk.close(self.descriptor)
         os.close(self._use)
 
-    def open_anew(self) -> None:
+    def reopen(self) -> None:
         """Open the file that the path names, unless it is open: one may be sealed before its opener has the lock."""
         if self.current_size() is None:
             self._open_next()
@@ -138,7 +138,7 @@ class Journal:
         self._open_segment = self.position.segment
         return self._read(self._active(self.path))
 
-    def take_up_next(self) -> Iterator[Sequence[Entry]]:
+    def read_newly_sealed(self) -> Iterator[Sequence[Entry]]:
         """What is behind ``position`` in the file that another process has sealed, and in those sealed since.
 
         Opens the active file at the end. If it fails half-way, it goes on from there the next time.
@@ -175,7 +175,7 @@ class Journal:
     def append(self, entries: Sequence[Entry]) -> None:
         """Write ``entries`` behind ``position``, in one write; they are not on disk before ``sync``.
 
-        Raises ``Unavailable``, for a full disk is the operator's and passes; then some may be written: ``cut_back``.
+        Raises ``Unavailable``, for a full disk is the operator's and passes; then some may be written: ``roll_back``.
         """
         lines = []
         prev = self.position.hash
@@ -191,7 +191,7 @@ class Journal:
         offset = self.position.offset + len(data)
         self.position = Position(entries[-1].seq, offset, prev, self.position.segment)
 
-    def cut_back(self, position: Position) -> None:
+    def roll_back(self, position: Position) -> None:
         """Take back what was appended behind ``position``."""
         self.position = position
         # If this fails too, the next turn under the lock finds the rest and deals with it.

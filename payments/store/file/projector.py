@@ -14,18 +14,18 @@ from payments.store.file.snapshot import Paths, Snapshot
 
 log = logging.getLogger(__name__)
 
-LEAST_S = 0.1
+MIN_INTERVAL_S = 0.1
 """The projections are written no more often than that, whichever process writes them."""
 
-SHARE = 0.02
+MAX_CPU_SHARE = 0.02
 """All processes together spend at most this share of a processor on writing them."""
 
-_AGAIN_S = 0.1
+_RETRY_S = 0.1
 """How long to wait before another try, where another process writes them or the disk fails."""
 
 _CLOSE_S = 5.0
 
-_KEEP_UP_S = 1.0
+_CATCH_UP_S = 1.0
 """How often a process without news of its own takes in what others have recorded: all at once, it would keep the lock
 for 7 µs an entry, and a process that was asked nothing for a night would keep everybody waiting."""
 
@@ -33,7 +33,7 @@ for 7 µs an entry, and a process that was asked nothing for a night would keep 
 class Projector:
     """Writes the projections of one process's state, in turn with the other processes'.
 
-    ``capture`` returns the state, copied and on disk; ``keep_up`` brings it up to date. Nobody waits for this thread:
+    ``capture`` returns the state, copied and on disk; ``catch_up`` brings it up to date. Nobody waits for this thread:
     the journal has everything, so a projection that cannot be written is logged and tried again.
     """
 
@@ -42,39 +42,39 @@ class Projector:
         disk: Disk,
         paths: Paths,
         capture: Callable[[], Snapshot],
-        keep_up: Callable[[], object],
+        catch_up: Callable[[], object],
         credit_unit: str,
         *,
         seq: int,
-        must: bool,
+        must_write: bool,
     ) -> None:
         """Bring them up to date once, unless another process is at it, before there is anybody to wait.
 
-        ``must``: write them in any case, for what is there is not sound.
+        ``must_write``: write them in any case, for what is there is not sound.
         """
         self._disk = disk
         self._paths = paths
         self._capture = capture
-        self._keep_up = keep_up
+        self._catch_up = catch_up
         self._credit_unit = credit_unit
         self._lock_path = paths.sessions.with_name(f"{paths.sessions.name}.lock")
         self._wanted_seq = seq
-        self._must = must
-        self._took_s = 0.0
+        self._must_write = must_write
+        self._last_write_s = 0.0
         self._is_failing = False
-        self._news = threading.Event()
+        self._has_work = threading.Event()
         self._closing = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self.try_to_show(seq)
+        self.try_update(seq)
         self.follow(seq)
 
     def follow(self, seq: int) -> None:
         """Let the projections soon show the entries up to ``seq``, whoever writes them."""
         self._wanted_seq = max(seq, self._wanted_seq)
         # To set it again costs as much as all the rest.
-        if not self._news.is_set():
-            self._news.set()
+        if not self._has_work.is_set():
+            self._has_work.set()
         if self._thread is None:
             with self._starting:
                 if self._thread is None:
@@ -84,32 +84,32 @@ class Projector:
     def close(self, seq: int) -> None:
         """End the thread, and show the entries up to ``seq``; gives up after some seconds."""
         self._closing.set()
-        self._news.set()
+        self._has_work.set()
         if self._thread is not None:
             self._thread.join(_CLOSE_S)
         deadline_s = time.monotonic() + _CLOSE_S
-        while not self.try_to_show(seq) and not self._is_failing and time.monotonic() < deadline_s:
-            time.sleep(_AGAIN_S)
+        while not self.try_update(seq) and not self._is_failing and time.monotonic() < deadline_s:
+            time.sleep(_RETRY_S)
 
     def _run(self) -> None:
         while not self._closing.is_set():
-            if not self._news.wait(_KEEP_UP_S):
+            if not self._has_work.wait(_CATCH_UP_S):
                 with suppress(PaymentsError):
-                    self._keep_up()
+                    self._catch_up()
                 continue
             self._closing.wait(self._pause_s())
-            self._news.clear()
-            while not self._closing.is_set() and not self.try_to_show(self._wanted_seq):
-                self._closing.wait(_AGAIN_S)
+            self._has_work.clear()
+            while not self._closing.is_set() and not self.try_update(self._wanted_seq):
+                self._closing.wait(_RETRY_S)
 
-    def try_to_show(self, seq: int) -> bool:
+    def try_update(self, seq: int) -> bool:
         """Whether the projections show the entry ``seq``, written by this process, now, or another. Never waits."""
         try:
             # Before the lock: filelock would make the folder too, and open it to everybody.
             self._disk.make_folder(self._lock_path.parent)
             with brief_lock(self._lock_path, timeout_s=0):
                 shown_seq = snapshot.reflected_seq(self._paths)
-                if self._must or shown_seq is None or shown_seq < seq:
+                if self._must_write or shown_seq is None or shown_seq < seq:
                     self._write()
             self._is_failing = False
         except LockTimeout:
@@ -124,8 +124,8 @@ class Projector:
     def _write(self) -> None:
         begun_s = time.thread_time()
         snapshot.write(self._disk, self._paths, self._capture(), self._credit_unit)
-        self._took_s = time.thread_time() - begun_s
-        self._must = False
+        self._last_write_s = time.thread_time() - begun_s
+        self._must_write = False
 
     def _pause_s(self) -> float:
         """How long to wait so that the writing, this process's and the others', keeps to its share."""
@@ -133,4 +133,4 @@ class Projector:
             age_s = max(0.0, time.time() - self._paths.sessions.stat().st_mtime)
         except OSError:
             return 0.0
-        return max(0.0, max(LEAST_S, self._took_s / SHARE) - age_s)
+        return max(0.0, max(MIN_INTERVAL_S, self._last_write_s / MAX_CPU_SHARE) - age_s)

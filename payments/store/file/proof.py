@@ -14,11 +14,11 @@ from payments.domain.state import State
 from payments.store.file.codec import POWER_MARK, SESSION_MARK
 from payments.store.file.journal import End
 from payments.store.file.lines import split_lines
-from payments.store.file.reader import JournalPart, backwards, decode_in, read_page
+from payments.store.file.reader import SegmentPrefix, backwards, decode_in, read_page
 from payments.store.file.rebuild import ORCHESTRATOR, keys_of
 from payments.store.protocol import EntryQuery
 
-MOST_BYTES = 1 << 28
+MAX_BYTES = 1 << 28
 """How much of the journal is looked through, about a second. A balance that did not move there is held against the
 entry that it names; whether that is the last one about it is not looked for."""
 
@@ -31,7 +31,7 @@ def contradiction(end: End, state: State) -> str | None:
     proof = _Proof(state)
     read_bytes = 0
     for block in backwards(end, None):
-        if not proof.due or read_bytes > MOST_BYTES:
+        if not proof.due or read_bytes > MAX_BYTES:
             break
         for line in reversed(split_lines(block.data)):
             if (why := proof.contradicted_by(block.file, line)) is not None:
@@ -72,7 +72,7 @@ class _Proof:
         """Those whose last line was not come upon."""
         return [self._balances[key] for key in self.due if key in self._balances]
 
-    def contradicted_by(self, file: JournalPart, line: bytes) -> str | None:
+    def contradicted_by(self, file: SegmentPrefix, line: bytes) -> str | None:
         """What ``line``, behind which nothing contradicts the state, says otherwise; ``None``: nothing."""
         subject, account = keys_of(line)
         news = {key for key in (subject, account) if key is not None and key not in self._seen}

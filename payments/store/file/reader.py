@@ -10,13 +10,13 @@ from payments.domain.entries import Entry
 from payments.domain.times import format_time
 from payments.errors import Corrupt
 from payments.store.file.blocks import PLAIN_BYTES
-from payments.store.file.codec import BadLine, UnknownVersion, decode, is_whole
+from payments.store.file.codec import BadLine, UnknownVersion, decode, has_valid_checksum
 from payments.store.file.journal import End
 from payments.store.file.lines import split_lines
 from payments.store.file.segments import CompressedSegment, PlainSegment, Segment, open_sealed, sealed_segments
 from payments.store.protocol import EntryQuery, Page
 
-MOST_US = 28_000
+MAX_PAGE_US = 28_000
 """A page looks at no more of the journal than takes about this long, in microseconds, whatever it asks for."""
 
 # What it takes to look at a block, plain or compressed, for text that is not in it; to look at each of its lines
@@ -47,9 +47,9 @@ def read_page(end: End, query: EntryQuery, before: int | None, limit: int) -> Pa
                 spent_us += _ENTRY_US
                 if query.matches(entry):
                     found.append(entry)
-                if len(found) == limit or spent_us > MOST_US:
+                if len(found) == limit or spent_us > MAX_PAGE_US:
                     return Page(found, str(entry.seq) if entry.seq > 1 else None)
-        if spent_us > MOST_US:
+        if spent_us > MAX_PAGE_US:
             return Page(found, str(last_seq + 1) if last_seq else None)
     if last_seq:
         raise Corrupt(f"PAY-J09 {end.path}: the entries up to seq {last_seq} are missing. {_RESTORE}")
@@ -67,7 +67,7 @@ def _check_place(block: "_Block", last_seq: int) -> int:
     return first - 1
 
 
-def _seq(file: "JournalPart", line: bytes) -> int:
+def _seq(file: "SegmentPrefix", line: bytes) -> int:
     match = _SEQ.match(line)
     return int(match[1]) if match else decode_in(file, line[: line.find(b"\n") + 1]).seq
 
@@ -100,7 +100,7 @@ def line_filter(query: EntryQuery) -> Callable[[bytes], bool]:
     return may_match
 
 
-class JournalPart(NamedTuple):
+class SegmentPrefix(NamedTuple):
     """A part of the journal to read: one segment, from its beginning up to byte ``end``."""
 
     segment: Segment
@@ -110,7 +110,7 @@ class JournalPart(NamedTuple):
 class _Block(NamedTuple):
     """Some whole lines of a file, and what it takes to look at them."""
 
-    file: JournalPart
+    file: SegmentPrefix
     data: bytes
     cost_us: int
 
@@ -119,19 +119,19 @@ def backwards(end: End, before: int | None) -> Iterator[_Block]:
     """The lines below ``before``, newest first, whatever segment they are in."""
     position = end.position
     if before is None or before > position.segment:
-        active = JournalPart(PlainSegment(end.disk, end.path, end.descriptor), position.offset)
+        active = SegmentPrefix(PlainSegment(end.disk, end.path, end.descriptor), position.offset)
         yield from _file_backwards(active, before if before is None or before <= position.seq else None)
     for first_seq, _ in reversed(sealed_segments(end.path)):
         if first_seq >= position.segment or (before is not None and before <= first_seq):
             continue
         segment = open_sealed(end.disk, end.path, first_seq)
         try:
-            yield from _file_backwards(JournalPart(segment, segment.size()), before)
+            yield from _file_backwards(SegmentPrefix(segment, segment.size()), before)
         finally:
             segment.close()
 
 
-def _file_backwards(file: JournalPart, before: int | None) -> Iterator[_Block]:
+def _file_backwards(file: SegmentPrefix, before: int | None) -> Iterator[_Block]:
     """The lines of ``file`` below ``before``, newest first, all of them as they were written. Raises ``Corrupt``."""
     end = file.end if before is None else _offset_of(file, before)
     is_checked = isinstance(file.segment, CompressedSegment)
@@ -147,13 +147,13 @@ def _file_backwards(file: JournalPart, before: int | None) -> Iterator[_Block]:
             # A compressed block has a checksum of its own.
             if not is_checked:
                 for line in split_lines(whole):
-                    if not is_whole(line):
+                    if not has_valid_checksum(line):
                         decode_in(file, line)
             yield _Block(file, whole, _COMPRESSED_US if is_checked else _PLAIN_US)
         end = start
 
 
-def _offset_of(file: JournalPart, seq: int) -> int:
+def _offset_of(file: SegmentPrefix, seq: int) -> int:
     """Where the line with ``seq`` begins, or the file ends, found by halving the file."""
     low, high = 0, file.end
     while low < high:
@@ -166,7 +166,7 @@ def _offset_of(file: JournalPart, seq: int) -> int:
     return low
 
 
-def _line_from(file: JournalPart, offset: int, end: int) -> tuple[int, bytes]:
+def _line_from(file: SegmentPrefix, offset: int, end: int) -> tuple[int, bytes]:
     """The first line that begins at ``offset`` or behind it and before ``end``, and where it begins."""
     start = max(0, offset - 1)
     data = file.segment.read(min(_BLOCK, file.end - start), start)
@@ -176,7 +176,7 @@ def _line_from(file: JournalPart, offset: int, end: int) -> tuple[int, bytes]:
     return start + begin, data[begin : data.find(b"\n", begin) + 1]
 
 
-def decode_in(file: JournalPart, line: bytes) -> Entry:
+def decode_in(file: SegmentPrefix, line: bytes) -> Entry:
     """The entry in ``line`` of ``file``. Raises ``Corrupt``."""
     try:
         return decode(line)[0]

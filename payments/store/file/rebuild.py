@@ -17,7 +17,7 @@ from payments.store.file.codec import (
     Position,
     decode_lines,
     decode_to_fold,
-    is_whole,
+    has_valid_checksum,
     subject_at,
     subject_of,
 )
@@ -94,5 +94,5 @@ def _is_plain(line: bytes, position: Position) -> bool:
         and line.startswith(b'{"seq":%d,' % (position.seq + 1))
         and line[PREV] == position.hash.encode()
         and line.endswith(_PREV, 0, PREV.start)
-        and is_whole(line)
+        and has_valid_checksum(line)
     )

@@ -11,17 +11,17 @@ from contextlib import suppress
 
 from payments.disk import write_file
 from payments.domain.times import format_time
-from payments.store.file.codec import BadLine, UnknownVersion, is_whole, parse
+from payments.store.file.codec import BadLine, UnknownVersion, has_valid_checksum, parse
 from payments.store.file.journal import Journal
 from payments.store.file.lines import BadTail, damaged
 
 log = logging.getLogger(__name__)
 
-_LONGEST_TAIL = 64 << 20
+_MAX_TAIL_BYTES = 64 << 20
 """More than all threads of all processes can have written since the last sync."""
 
 
-def mend_tail(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -> None:
+def set_tail_aside(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -> None:
     """Set aside what stands behind ``bad.position`` if it is a torn tail; raises ``Corrupt`` if it is anything else.
 
     ``confirmed_seq`` is the highest ``seq`` that a projection reflects: up to there everything was acknowledged. The
@@ -29,9 +29,9 @@ def mend_tail(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -
     journal before anything is written behind the cut.
     """
     offset = bad.position.offset
-    tail = journal.disk.read(journal.descriptor, _LONGEST_TAIL + 1, offset)
+    tail = journal.disk.read(journal.descriptor, _MAX_TAIL_BYTES + 1, offset)
     lost_seq = bad.position.seq + 1
-    too_long = len(tail) > _LONGEST_TAIL
+    too_long = len(tail) > _MAX_TAIL_BYTES
     if confirmed_seq >= lost_seq or too_long or not looks_torn(tail) or _confirms(tail, lost_seq):
         raise damaged(journal.path, bad) from bad
     stamp = format_time(now_ms).replace(":", "").replace("-", "")
@@ -57,7 +57,7 @@ def looks_torn(tail: bytes) -> bool:
     if newline or b"\0" in line:
         return b"\0\0" in line or line.startswith(b"\0") or line.endswith(b"\0")
     # A beginning of a line is never a whole line and one byte more: that is a damaged newline.
-    return not is_whole(line[:-1] + b"\n")
+    return not has_valid_checksum(line[:-1] + b"\n")
 
 
 def _confirms(tail: bytes, lost_seq: int) -> bool:

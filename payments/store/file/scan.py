@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from payments.disk import Disk
-from payments.disk.lock import nobody_holding
+from payments.disk.lock import lock_free
 from payments.errors import Corrupt
 from payments.store.file.blocks import PLAIN_BYTES
 from payments.store.file.lines import split_lines
@@ -46,7 +46,7 @@ def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
             return files
         raise
     # Whoever has the lock may have written a part of a group, and cut it off again.
-    with nobody_holding(lock_path(journal_path), _WITHIN_S):
+    with lock_free(lock_path(journal_path), _WITHIN_S):
         end = active.size()
     return [*_sealed_files(disk, journal_path, active.read(64, 0)), JournalFile(active, None, end)]
 

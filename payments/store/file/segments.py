@@ -16,11 +16,11 @@ from payments.disk.lock import LockTimeout, hold_folder
 from payments.errors import Corrupt, Unavailable
 from payments.store.file.blocks import BadBlock, Blocks, Layout, layout
 
-_LONGEST_LINE = 1 << 20
-_RESTORED_WITHIN_S = 120.0
+_MAX_LINE_BYTES = 1 << 20
+_RESTORE_TIMEOUT_S = 120.0
 
 # To walk through a file takes longer than to read a page of it; such a file never changes. About 70 KB each.
-_MOST_LAYOUTS = 64
+_MAX_LAYOUTS = 64
 _layouts: dict[tuple[int, ...], Layout] = {}
 _lock = threading.Lock()
 
@@ -98,7 +98,7 @@ class CompressedSegment:
             known = layout(self._read_file, self._disk.size(self.descriptor))
             with _lock:
                 _layouts[key] = known
-                if len(_layouts) > _MOST_LAYOUTS:
+                if len(_layouts) > _MAX_LAYOUTS:
                     _layouts.pop(next(iter(_layouts)))
         return known
 
@@ -106,10 +106,10 @@ class CompressedSegment:
         return self._disk.read(self.descriptor, length, offset)
 
 
-def hold_in_place(journal_path: Path) -> int:
+def hold_journal_folder(journal_path: Path) -> int:
     """As long as the descriptor is open, no backup takes the place of the journal's files. Raises ``Unavailable``."""
     try:
-        return hold_folder(journal_path.parent, _RESTORED_WITHIN_S, alone=False)
+        return hold_folder(journal_path.parent, _RESTORE_TIMEOUT_S, alone=False)
     except LockTimeout as error:
         raise Unavailable(
             f"PAY-D08 {error}: a backup is being restored there; start again when it has ended"
@@ -131,7 +131,7 @@ def compressed_path(plain_path: Path) -> Path:
     return plain_path.with_name(f"{plain_path.name}.gz")
 
 
-def journal_parts(journal_path: Path) -> list[Path]:
+def journal_paths(journal_path: Path) -> list[Path]:
     """Every file of the journal that is there, in both forms where a crash left both; the active one last."""
     named = re.compile(rf"{re.escape(journal_path.name)}(\.[0-9]{{20}}(\.gz)?)?")
     paths = [path for path in journal_path.parent.iterdir() if named.fullmatch(path.name)]
@@ -176,7 +176,7 @@ def last_line(segment: Segment, end: int | None) -> bytes:
     """The line of ``segment`` that ends at byte ``end``, or at its end; empty where none does."""
     size = segment.size()
     end = size if end is None else end
-    start = max(0, end - _LONGEST_LINE)
+    start = max(0, end - _MAX_LINE_BYTES)
     data = segment.read(end - start, start) if end <= size else b""
     return data[data.rfind(b"\n", 0, max(0, len(data) - 1)) + 1 :]
 

@@ -62,11 +62,11 @@ class ReadProjections(NamedTuple):
     reflected: Mapping[Path, Position]
 
 
-class Unusable(ValueError):
+class UnusableProjection(ValueError):
     """The file is not a projection that can be trusted."""
 
 
-class _Form(NamedTuple):
+class _ProjectionKind(NamedTuple):
     """What a projection shows.
 
     Attributes:
@@ -82,10 +82,10 @@ class _Form(NamedTuple):
     read: Callable[[Mapping[str, Any]], Any]
 
 
-_FORMS = (
-    _Form("sessions", "session_id", "last_billed_at", read_session),
-    _Form("balances", "orchestrator_id", "seq", read_balance),
-    _Form("power", "orchestrator_id", "metered_to", read_power),
+_KINDS = (
+    _ProjectionKind("sessions", "session_id", "last_billed_at", read_session),
+    _ProjectionKind("balances", "orchestrator_id", "seq", read_balance),
+    _ProjectionKind("power", "orchestrator_id", "metered_to", read_power),
 )
 
 
@@ -98,10 +98,10 @@ class Projection:
         position: the journal position that it reflects.
     """
 
-    def __init__(self, path: Path, form: _Form) -> None:
-        """Raises ``OSError``, and ``Unusable`` where it is not, to the byte, what was written."""
+    def __init__(self, path: Path, form: _ProjectionKind) -> None:
+        """Raises ``OSError``, and ``UnusableProjection`` where it is not, to the byte, what was written."""
         self._path = path
-        self._form = form
+        self._kind = form
         self._file = path.open("rb")
         try:
             self.position = self._check()
@@ -110,12 +110,12 @@ class Projection:
             raise
 
     def subjects(self) -> Iterator[tuple[str, Any]]:
-        """Its sessions, balances or power states, each with its id. Raises ``OSError`` and ``Unusable``."""
-        return self._each(self._form.read)
+        """Its sessions, balances or power states, each with its id. Raises ``OSError`` and ``UnusableProjection``."""
+        return self._each(self._kind.read)
 
-    def lasts(self) -> Iterator[tuple[str, Any]]:
+    def last_line_keys(self) -> Iterator[tuple[str, Any]]:
         """Of each, with its id, what tells of which line it is made, unread. Raises as ``subjects``."""
-        return self._each(itemgetter(self._form.last))
+        return self._each(itemgetter(self._kind.last))
 
     def _each(self, read: Callable[[Mapping[str, Any]], Any]) -> Iterator[tuple[str, Any]]:
         self._file.seek(0)
@@ -124,12 +124,12 @@ class Projection:
             for line in self._file:
                 if line.startswith(b"{"):
                     record = orjson.loads(line.rstrip(b",\n"))
-                    name = record[self._form.key]
+                    name = record[self._kind.key]
                     if not isinstance(name, str):
-                        raise TypeError(f"{self._form.key} {name!r} is no text")
+                        raise TypeError(f"{self._kind.key} {name!r} is no text")
                     yield name, read(record)
         except _DAMAGE as error:
-            raise Unusable(f"{self._path} is damaged ({error})") from error
+            raise UnusableProjection(f"{self._path} is damaged ({error})") from error
 
     def close(self) -> None:
         """Let go of the file."""
@@ -140,14 +140,14 @@ class Projection:
         try:
             document = orjson.loads(head + b"]}")
             if document["format"] != FORMAT:
-                raise Unusable(f"{self._path} has format {document['format']}, not {FORMAT}")
-            if document[self._form.name] != [] or not _is_unchanged(self._file, head):
-                raise Unusable(f"{self._path} was changed after it was written")
+                raise UnusableProjection(f"{self._path} has format {document['format']}, not {FORMAT}")
+            if document[self._kind.name] != [] or not _is_unchanged(self._file, head):
+                raise UnusableProjection(f"{self._path} was changed after it was written")
             return _position(document)
-        except Unusable:
+        except UnusableProjection:
             raise
         except _DAMAGE as error:
-            raise Unusable(f"{self._path} is damaged ({error})") from error
+            raise UnusableProjection(f"{self._path} is damaged ({error})") from error
 
 
 def write(disk: Disk, paths: Paths, snapshot: Snapshot, credit_unit: str) -> None:
@@ -167,12 +167,12 @@ def read(paths: Paths) -> ReadProjections:
     """What the projections on disk show together."""
     reflected: dict[Path, Position] = {}
     subjects: list[dict[str, Any]] = []
-    for path, shown in open_each(paths, _report).items():
+    for path, shown in open_projections(paths, _report).items():
         with closing(shown):
             try:
                 subjects.append(dict(shown.subjects()))
                 reflected[path] = shown.position
-            except (OSError, Unusable) as error:
+            except (OSError, UnusableProjection) as error:
                 _report(error)
     if len(reflected) < len(paths):
         return ReadProjections(None, reflected)
@@ -181,22 +181,22 @@ def read(paths: Paths) -> ReadProjections:
     return ReadProjections(Snapshot(State(position.seq, sessions, balances, power), position), reflected)
 
 
-def open_each(paths: Paths, say: Callable[[Exception], None]) -> dict[Path, Projection]:
+def open_projections(paths: Paths, say: Callable[[Exception], None]) -> dict[Path, Projection]:
     """The sound projections on disk; of one that is there and is not sound, ``say`` is told why."""
     found = {}
-    for path, form in zip(paths, _FORMS, strict=True):
+    for path, form in zip(paths, _KINDS, strict=True):
         try:
             found[path] = Projection(path, form)
         except FileNotFoundError:
             continue
-        except (OSError, Unusable) as error:
+        except (OSError, UnusableProjection) as error:
             say(error)
     return found
 
 
 def shown_positions(paths: Paths) -> dict[Path, Position]:
     """Up to where each sound projection on disk shows the journal."""
-    found = open_each(paths, lambda _: None)
+    found = open_projections(paths, lambda _: None)
     for shown in found.values():
         shown.close()
     return {path: shown.position for path, shown in found.items()}
@@ -266,7 +266,7 @@ def _end(checksum: str) -> bytes:
 def _position(document: Mapping[str, Any]) -> Position:
     position = Position(**document["journal"])
     if [type(value) for value in position] != [int, int, str, int]:
-        raise Unusable("journal position of the wrong type")
+        raise UnusableProjection("journal position of the wrong type")
     if position.seq < 0 or position.offset < 0 or position.segment < 1:
-        raise Unusable("journal position that there is none of")
+        raise UnusableProjection("journal position that there is none of")
     return position

@@ -22,7 +22,7 @@ from payments.store.file.committer import Committer, Ticket, TimedOut
 from payments.store.file.compression import compress_sealed
 from payments.store.file.projector import Projector
 from payments.store.file.snapshot import Paths, Snapshot
-from payments.store.file.writer import KEPT, SharedJournal
+from payments.store.file.writer import HELD_TOO_LONG, JournalWriter
 from payments.store.protocol import (
     Clock,
     Commit,
@@ -39,10 +39,10 @@ from payments.store.queries import find_sessions, read_cursor, sorted_balances, 
 LOCK_TIMEOUT_S = 5.0
 """How long a request waits for its turn before it is told to come again (rule 7.3)."""
 
-PATIENCE_S = 1.0
+MAX_LOCK_WAIT_S = 1.0
 """Once the lock has been waited for so long, nobody else queues up for it."""
 
-MOST_WAITING, BRIEF_S = 56, 0.25
+MAX_WAITING, SHORT_TIMEOUT_S = 56, 0.25
 """So many requests may wait their time at once, and whoever comes then waits briefly. The server has more threads than
 that, so it always answers others."""
 
@@ -94,7 +94,7 @@ class FileStore:
         self._observe = observe
         self._probe: _Request | None = None
         try:
-            self._journal = SharedJournal(disk, journal_path, projections, clock, segment_bytes)
+            self._journal = JournalWriter(disk, journal_path, projections, clock, segment_bytes)
         except OSError as error:
             raise Misconfigured(_unusable(error, journal_path)) from error
         self._committer = Committer(self._serve)
@@ -105,7 +105,7 @@ class FileStore:
             self._state,
             credit_unit,
             seq=self._journal.state.seq,
-            must=self._journal.rebuilt,
+            must_write=self._journal.rebuilt,
         )
 
     def execute(self, commands: Sequence[Command]) -> Sequence[Result]:
@@ -147,7 +147,7 @@ class FileStore:
 
     def check(self) -> dict[str, JSON]:
         self._journal.check_not_halted()
-        self._journal.check_room()
+        self._journal.check_free_space()
         self._check_lock()
         # Whether a command would get the lock only a try can tell; what it comes to, the next check says.
         last = self._probe
@@ -162,7 +162,7 @@ class FileStore:
         compress_sealed(self._journal.journal.disk, self._journal.journal.path)
 
     def refresh(self) -> None:
-        self._projector.try_to_show(self._state().seq)
+        self._projector.try_update(self._state().seq)
 
     def close(self) -> None:
         self._projector.close(self._journal.state.seq)
@@ -172,26 +172,26 @@ class FileStore:
 
     def _state(self) -> State:
         """The state after every acknowledged command, whichever process acknowledged it. Read only."""
-        if not self._journal.is_read_up:
+        if not self._journal.is_up_to_date:
             self._ask(_Request())
         return self._journal.state
 
     def _ask(self, request: _Request) -> None:
         """Returns when ``request`` was served."""
         self._check_lock()
-        timeout_s = BRIEF_S if self._committer.waiting >= MOST_WAITING else LOCK_TIMEOUT_S
+        timeout_s = SHORT_TIMEOUT_S if self._committer.waiting >= MAX_WAITING else LOCK_TIMEOUT_S
         self._committer.submit(request)
         try:
             request.wait(timeout_s)
         except TimedOut:
-            why = "storage is busy" if self._journal.waits_since_s is None else f"the journal's lock {KEPT}"
+            why = "storage is busy" if self._journal.waiting_since_s is None else f"the journal's lock {HELD_TOO_LONG}"
             raise Unavailable(f"PAY-D05 {why}; nothing is recorded unless it says so when asked again") from None
 
     def _check_lock(self) -> None:
         """Raises ``Unavailable`` where a request would most likely wait for the lock in vain."""
-        since_s = self._journal.waits_since_s
-        if since_s is not None and monotonic_s() - since_s > PATIENCE_S:
-            raise Unavailable(f"PAY-D05 the journal's lock {KEPT}; nothing was recorded")
+        since_s = self._journal.waiting_since_s
+        if since_s is not None and monotonic_s() - since_s > MAX_LOCK_WAIT_S:
+            raise Unavailable(f"PAY-D05 the journal's lock {HELD_TOO_LONG}; nothing was recorded")
 
     def _look(self, look: Callable[[], T]) -> T:
         """What ``look`` returns, called while nobody in this process works on the journal."""

@@ -12,7 +12,7 @@ import msgspec
 from payments.domain.entries import EventName, ReasonName
 from payments.domain.money import ETH
 from payments.domain.times import format_time, read_time
-from payments.store.file.codec import VERSION, are_whole, line_hash
+from payments.store.file.codec import VERSION, have_valid_checksums, line_hash
 
 AMOUNT = re.compile(f"-?+{ETH}")
 """What an amount is. ``Decimal`` takes more than that: blanks, underscores, exponents, NaN, digits of other scripts."""
@@ -20,7 +20,7 @@ AMOUNT = re.compile(f"-?+{ETH}")
 _AMOUNTS = re.compile(f"(?:{AMOUNT.pattern},)*+")
 
 
-class _Named(msgspec.Struct, array_like=True, gc=False):
+class _SubjectId(msgspec.Struct, array_like=True, gc=False):
     """Of a session or a power state, the name. To read all of it takes a seventh of the whole time.
 
     What a projection shows is read from the last line about it; those before it decide nothing.
@@ -29,7 +29,7 @@ class _Named(msgspec.Struct, array_like=True, gc=False):
     id: str
 
 
-class _Interval(msgspec.Struct, gc=False):
+class _Metadata(msgspec.Struct, gc=False):
     """Of the metadata, what is compared."""
 
     interval_start: str | None = None
@@ -45,18 +45,18 @@ class VerifiedLine(msgspec.Struct, gc=False):
     event: EventName
     reason: ReasonName
     orchestrator_id: str | None
-    metadata: _Interval
+    metadata: _Metadata
     v: int
     durable: int
     prev: str
     amount: str | None = None
     delta: str | None = None
     balance: str | None = None
-    session: _Named | None = None
-    power: _Named | None = None
+    session: _SubjectId | None = None
+    power: _SubjectId | None = None
 
 
-_SAID = msgspec.json.Decoder(VerifiedLine)
+_DECODER = msgspec.json.Decoder(VerifiedLine)
 
 
 def read_chunk(lines: Sequence[bytes], seq: int, prev: str) -> tuple[list[VerifiedLine], str]:
@@ -65,9 +65,9 @@ def read_chunk(lines: Sequence[bytes], seq: int, prev: str) -> tuple[list[Verifi
     Raises ``ValueError`` where one is not as it was written, is none of this version, or is not the next one, and where
     what changes a balance is no amount.
     """
-    if not are_whole(lines):
+    if not have_valid_checksums(lines):
         raise ValueError("a checksum does not fit")
-    said = _SAID.decode_lines(b"".join(lines))
+    said = _DECODER.decode_lines(b"".join(lines))
     hashes = list(map(line_hash, lines))
     if [each.prev for each in said] != [prev, *hashes[:-1]]:
         raise ValueError("the chain does not hold")

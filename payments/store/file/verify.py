@@ -17,10 +17,10 @@ from payments.domain.sessions import Session
 from payments.errors import Corrupt, Unavailable
 from payments.store.file import snapshot
 from payments.store.file.codec import Position, decode_lines, decode_to_fold
-from payments.store.file.consistency import ConsistencyCheck, Inconsistency, LedgerAccount, Timed
+from payments.store.file.consistency import ConsistencyCheck, Inconsistency, LedgerAccount, Timeline
 from payments.store.file.lines import place
 from payments.store.file.scan import JournalFile, blocks, journal_files
-from payments.store.file.snapshot import Paths, Projection, Unusable
+from payments.store.file.snapshot import Paths, Projection, UnusableProjection
 from payments.store.file.verified_line import read_chunk
 from payments.store.protocol import Verified
 
@@ -41,7 +41,7 @@ class Verification:
         self._projections = projections
         # First: what is recorded meanwhile must not be in them and not in the journal.
         self._unsound: list[Exception] = []
-        self._shown = snapshot.open_each(projections, self._unsound.append)
+        self._shown = snapshot.open_projections(projections, self._unsound.append)
         try:
             self._files = journal_files(disk, journal_path)
         except OSError as error:
@@ -65,8 +65,8 @@ class Verification:
         check.finish()
         for unsound in self._unsound:
             raise Corrupt(f"PAY-J13 {unsound}. {_REMEDY}")
-        sessions = sum(session.is_known for session in check.tally.sessions.values())
-        accounts = check.tally.accounts.items()
+        sessions = sum(session.is_known for session in check.consistency.sessions.values())
+        accounts = check.consistency.accounts.items()
         balances_wei = {name: account.balance_wei for name, account in accounts if account.is_known}
         size = sum(file.end for file in self._files)
         return Verified(position.seq, len(self._files), size, sessions, balances_wei, check.compared)
@@ -86,24 +86,24 @@ class _Check:
     """What the lines so far add up to, held against the projections.
 
     Attributes:
-        tally: what they add up to.
+        consistency: what they add up to.
         compared: as in ``Verified``.
     """
 
     def __init__(self, projections: Paths, shown: Mapping[Path, Projection]) -> None:
-        self.tally = ConsistencyCheck()
+        self.consistency = ConsistencyCheck()
         self.compared: dict[str, int] = {}
         self._subjects: Mapping[Path, dict[str, Any]] = {
-            projections.sessions: self.tally.sessions,
-            projections.balances: self.tally.accounts,
-            projections.power_meter: self.tally.power,
+            projections.sessions: self.consistency.sessions,
+            projections.balances: self.consistency.accounts,
+            projections.power_meter: self.consistency.power,
         }
         self._due = sorted(shown.items(), key=lambda due: due[1].position.seq)
         for path, each in shown.items():
-            kind = LedgerAccount if path == projections.balances else Timed
+            kind = LedgerAccount if path == projections.balances else Timeline
             # Where it is damaged, that is said when it is compared.
-            with suppress(Unusable):
-                self._subjects[path].update((name, kind(last)) for name, last in each.lasts())
+            with suppress(UnusableProjection):
+                self._subjects[path].update((name, kind(last)) for name, last in each.last_line_keys())
         self._compare_due(Position())
 
     def walk(self, file: JournalFile, position: Position) -> Position:
@@ -113,7 +113,7 @@ class _Check:
             while rest:
                 # A projection is compared between two lines.
                 count = self._due[0][1].position.seq - position.seq if self._due else len(rest)
-                position = self._go_on(file, rest[:count], position)
+                position = self._check_lines(file, rest[:count], position)
                 self._compare_due(position)
                 rest = rest[count:]
         return position
@@ -123,7 +123,7 @@ class _Check:
         for path, shown in self._due:
             raise Corrupt(f"PAY-J12 {path} shows entry {shown.position.seq}, which the journal does not have")
 
-    def _go_on(self, file: JournalFile, lines: Sequence[bytes], position: Position) -> Position:
+    def _check_lines(self, file: JournalFile, lines: Sequence[bytes], position: Position) -> Position:
         """The place behind ``lines``, which begin at ``position``."""
         try:
             said, last_hash = read_chunk(lines, position.seq, position.hash)
@@ -131,10 +131,10 @@ class _Check:
             if len(lines) == 1:
                 raise _refusal(file, lines[0], position, error) from error
             for line in lines:
-                position = self._go_on(file, [line], position)
+                position = self._check_lines(file, [line], position)
             return position
         try:
-            self.tally.add(lines, said)
+            self.consistency.add(lines, said)
         except Inconsistency as fault:
             index = fault.seq - position.seq - 1
             at = Position(fault.seq - 1, position.offset + _size(lines[:index]), said[index].prev, position.segment)
@@ -158,13 +158,13 @@ class _Check:
                 if name not in missing or _folded(name, subjects[name]) != subject:
                     raise _differs(path, name, shown.position.seq)
                 missing.remove(name)
-        except Unusable as error:
+        except UnusableProjection as error:
             raise Corrupt(f"PAY-J13 {error}. {_REMEDY}") from error
         if missing:
             raise _differs(path, min(missing), shown.position.seq)
 
 
-def _folded(name: str, subject: Timed | LedgerAccount) -> Session | PowerState | Balance | None:
+def _folded(name: str, subject: Timeline | LedgerAccount) -> Session | PowerState | Balance | None:
     """What a projection must show of it after the lines so far; ``None``: something else than it does."""
     if not subject.line:
         return None

@@ -19,7 +19,7 @@ from payments.store.file.journal import Journal, SyncFailed
 from payments.store.file.lines import BadTail
 from payments.store.file.proof import contradiction
 from payments.store.file.rebuild import Rebuild
-from payments.store.file.recovery import mend_tail
+from payments.store.file.recovery import set_tail_aside
 from payments.store.file.segments import lock_path
 from payments.store.file.snapshot import Paths, Snapshot
 from payments.store.protocol import Clock
@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 OPEN_TIMEOUT_S = 120.0
 """How long a start waits for the lock: another process may be rebuilding the state from a long journal."""
 
-KEPT = "is held by another process for too long; is one stopped?"
+HELD_TOO_LONG = "is held by another process for too long; is one stopped?"
 
 _MIN_FREE_BYTES = 1 << 20
 
 
-class SharedJournal:
+class JournalWriter:
     """One process's hold on the journal, and the state folded from it.
 
     Not thread-safe: only one thread of the process may take turns, record and sync.
@@ -42,7 +42,7 @@ class SharedJournal:
     Attributes:
         state: every entry up to ``journal.position``, folded; but for those recorded since the last ``sync``.
         rebuilt: whether opening had to do without some projection.
-        waits_since_s: since when this process has waited for the lock, by ``monotonic_s``; ``None``: it does not.
+        waiting_since_s: since when this process has waited for the lock, by ``monotonic_s``; ``None``: it does not.
     """
 
     def __init__(self, disk: Disk, path: Path, projections: Paths, clock: Clock, segment_bytes: int) -> None:
@@ -51,10 +51,10 @@ class SharedJournal:
         self._path = path
         self._projections = projections
         self._clock = clock
-        self._mark = str(halt.mark_of(path))
+        self._mark = str(halt.mark_path(path))
         self._halted: str | None = None
         self._recorded: State | None = None
-        self.waits_since_s: float | None = None
+        self.waiting_since_s: float | None = None
         self.state = State()
         self._begin = Position()
         with ExitStack() as opened:
@@ -66,7 +66,7 @@ class SharedJournal:
             opened.pop_all()
 
     @property
-    def is_read_up(self) -> bool:
+    def is_up_to_date(self) -> bool:
         """Whether the state shows all that any process has written, and that is on disk; for any thread, no lock."""
         if self._halted is not None:
             return False
@@ -85,11 +85,11 @@ class SharedJournal:
         Raises ``Unavailable`` and ``Corrupt``.
         """
         with self._held():
-            self._check_ground()
+            self._ensure_current()
             try:
                 yield
             except BaseException:
-                self._cut_back()
+                self._roll_back()
                 raise
 
     def record(self, entries: Sequence[Entry], after: State) -> None:
@@ -119,7 +119,7 @@ class SharedJournal:
             self.state.adopt(self._recorded)
             self._recorded = None
 
-    def check_room(self) -> None:
+    def check_free_space(self) -> None:
         """Raises ``Unavailable`` when the journal's disk is about full."""
         try:
             free = os.statvfs(self._path.parent)
@@ -147,31 +147,31 @@ class SharedJournal:
         finally:
             self._lock.release()
 
-    def _cut_back(self) -> None:
+    def _roll_back(self) -> None:
         if self._recorded is not None:
             self._recorded = None
-            self.journal.cut_back(self._begin)
+            self.journal.roll_back(self._begin)
             # On disk before anything is written behind it: else a crash could bring back what was cut off.
             self._sync()
 
     def _acquire(self, acquire: Callable[[], None]) -> None:
-        self.waits_since_s = monotonic_s()
+        self.waiting_since_s = monotonic_s()
         try:
             acquire()
         except LockTimeout as error:
-            raise Unavailable(f"PAY-D05 {error} {KEPT}") from error
+            raise Unavailable(f"PAY-D05 {error} {HELD_TOO_LONG}") from error
         except OSError as error:
             raise Unavailable(
                 f"PAY-D04 {self._path}: its lock cannot be taken ({error.strerror})", retry_after_s=5
             ) from error
         finally:
-            self.waits_since_s = None
+            self.waiting_since_s = None
 
-    def _check_ground(self) -> None:
+    def _ensure_current(self) -> None:
         """Be in the file that is written now, with all of it read. Raises ``Unavailable``, ``Corrupt``, ``OSError``."""
         self.check_not_halted()
         while (size := self.journal.current_size()) is None and self.journal.is_sealed():
-            self._fold(self.journal.take_up_next())
+            self._fold(self.journal.read_newly_sealed())
         if size is None or size < self.journal.position.offset:
             raise Unavailable(
                 f"PAY-J08 {self._path} was removed or cut short under a running process; restore it, and restart"
@@ -202,7 +202,7 @@ class SharedJournal:
         self.check_not_halted()
 
     def _recover(self) -> bool:
-        with _collector_at_rest():
+        with _garbage_collection_paused():
             # Each is replaced as a whole, and what is recorded meanwhile is behind it: this needs no lock, and takes
             # seconds where there are many sessions.
             found = snapshot.read(self._projections)
@@ -210,7 +210,7 @@ class SharedJournal:
             try:
                 # Not only when this process made the journal: whoever did may have died before it synced the name.
                 self._disk.sync_folder(self._path.parent)
-                self.journal.open_anew()
+                self.journal.reopen()
                 halted = self._disk.exists(self._mark)
                 if halted:
                     self._disk.forget_cache(self.journal.descriptor)
@@ -276,12 +276,12 @@ class SharedJournal:
             except BadTail as bad:
                 reflected = snapshot.read(self._projections).reflected.values()
                 confirmed_seq = max((position.seq for position in reflected), default=0)
-                mend_tail(self.journal, bad, confirmed_seq, self._clock())
+                set_tail_aside(self.journal, bad, confirmed_seq, self._clock())
                 self._sync()
 
 
 @contextmanager
-def _collector_at_rest() -> Iterator[None]:
+def _garbage_collection_paused() -> Iterator[None]:
     """What a start makes stays; to look for garbage among it again and again takes a third of reading a snapshot."""
     was_enabled = gc.isenabled()
     gc.disable()

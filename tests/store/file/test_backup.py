@@ -220,7 +220,7 @@ class CutShort(HastyDisk):
 def test_a_store_that_is_open_keeps_a_backup_out_and_one_that_opens_waits_for_it(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segments, "_RESTORED_WITHIN_S", 0.1)
+    monkeypatch.setattr(segments, "_RESTORE_TIMEOUT_S", 0.1)
     copy = back_up(data, tmp_path / "copy")
     store = file_store(data)
     with unchanged(data), pytest.raises(Unavailable, match="audit is in use; stop the API"):

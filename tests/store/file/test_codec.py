@@ -26,7 +26,7 @@ from payments.store.file.codec import (
     decode,
     decode_lines,
     encode,
-    is_whole,
+    has_valid_checksum,
     line_hash,
 )
 from tests import audit as audit_of
@@ -175,9 +175,9 @@ def test_any_flipped_bit_is_noticed(number: int, history: History) -> None:
     line = bytearray(history.lines[number - 1])
     for bit in range(8 * len(line)):
         line[bit // 8] ^= 1 << bit % 8
-        assert not is_whole(bytes(line)), f"bit {bit}"
+        assert not has_valid_checksum(bytes(line)), f"bit {bit}"
         line[bit // 8] ^= 1 << bit % 8
-    assert is_whole(bytes(line))
+    assert has_valid_checksum(bytes(line))
 
 
 def test_the_checksum_in_capitals_is_another_line(history: History) -> None:

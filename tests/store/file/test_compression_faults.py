@@ -13,7 +13,7 @@ from payments.disk.lock import HotLock, brief_lock
 from payments.domain.sessions import HEARTBEAT, START
 from payments.errors import Corrupt, Unavailable
 from payments.store import EntryQuery
-from payments.store.file.halt import mark_of
+from payments.store.file.halt import mark_path
 from payments.store.file.segments import compressed_path, sealed_segments
 from payments.store.file.store import FileStore
 from tests.audit import audit
@@ -244,7 +244,7 @@ def test_the_journals_lock_is_not_needed(tmp_path: Path) -> None:
 def test_after_a_failed_sync_nothing_is_thrown_away_before_a_restart(tmp_path: Path) -> None:
     store = opened(tmp_path)
     beat(store, range(EVENTS))
-    mark_of(journal_path(tmp_path)).write_text("a sync failed\n")
+    mark_path(journal_path(tmp_path)).write_text("a sync failed\n")
     before = names(tmp_path)
     with pytest.raises(Unavailable, match=r"halted exists: a sync failed; nothing is compressed until a restart"):
         store.maintain()

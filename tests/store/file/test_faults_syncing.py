@@ -8,7 +8,7 @@ import pytest
 
 from payments.domain.sessions import HEARTBEAT, START
 from payments.errors import Corrupt, Unavailable
-from payments.store.file.halt import mark_of
+from payments.store.file.halt import mark_path
 from payments.store.file.store import FileStore
 from payments.store.protocol import EntryQuery
 from tests.audit import audit
@@ -62,7 +62,7 @@ def test_after_a_failed_sync_nothing_is_answered(
 @pytest.mark.parametrize("name", ["execute", "a command that records nothing", "check"])
 def test_writers_in_other_processes_stop_too(name: str, halted: tuple[FileStore, ScriptedDisk], tmp_path: Path) -> None:
     store, _ = halted
-    mark = mark_of(journal_path(tmp_path))
+    mark = mark_path(journal_path(tmp_path))
     assert mark.read_text() == f"{journal_path(tmp_path)}: a sync failed (Input/output error)\n"
     mark.rename(mark.with_name("aside"))
     other = file_store(tmp_path, disk=HastyDisk())
@@ -78,7 +78,7 @@ def test_a_start_verifies_the_journal_and_goes_on(halted: tuple[FileStore, Scrip
     store, _ = halted
     store.close()
     again = file_store(tmp_path, disk=HastyDisk())
-    assert not mark_of(journal_path(tmp_path)).exists()
+    assert not mark_path(journal_path(tmp_path)).exists()
     assert state_of(again).seq == 2
     again.execute([event("s-1", HEARTBEAT, NOON_MS + 2000)])
     assert state_of(again).seq == 3
@@ -100,7 +100,7 @@ def test_the_start_trusts_neither_projection_nor_cache(history: History, tmp_pat
     damaged = bytearray(history.journal)
     damaged[100] ^= 1
     lay(tmp_path, bytes(damaged), history.shown[-1])
-    mark = mark_of(journal_path(tmp_path))
+    mark = mark_path(journal_path(tmp_path))
     mark.write_text("a sync failed\n")
     disk = ScriptedDisk()
     with pytest.raises(Corrupt, match=r"line 1 \(byte 0\)"):
@@ -111,7 +111,7 @@ def test_the_start_trusts_neither_projection_nor_cache(history: History, tmp_pat
 
 def test_a_verified_start_knows_all(history: History, tmp_path: Path) -> None:
     lay(tmp_path, history.journal, history.shown[-1])
-    mark_of(journal_path(tmp_path)).touch()
+    mark_path(journal_path(tmp_path)).touch()
     disk = ScriptedDisk()
     store = file_store(tmp_path, disk=disk)
     assert facts(store) == history.facts[-1]
@@ -137,9 +137,9 @@ def test_a_sync_that_fails_at_the_start_stops_it(tmp_path: Path) -> None:
     disk.script("sync", JOURNAL, IO_ERROR)
     with pytest.raises(Unavailable, match="a sync failed"):
         file_store(tmp_path, disk=disk)
-    assert mark_of(journal_path(tmp_path)).exists()
+    assert mark_path(journal_path(tmp_path)).exists()
     file_store(tmp_path, disk=disk).close()
-    assert not mark_of(journal_path(tmp_path)).exists()
+    assert not mark_path(journal_path(tmp_path)).exists()
 
 
 @pytest.mark.parametrize("operation", ["open", "write", "sync"])

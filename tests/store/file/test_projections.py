@@ -17,7 +17,7 @@ from payments.domain.decisions import RECORDED, Outcome
 from payments.domain.readings import AWAKE, UNKNOWN, Reading
 from payments.domain.records import balance_record, power_record, session_record
 from payments.domain.sessions import HEARTBEAT, START
-from payments.store.file.projector import LEAST_S
+from payments.store.file.projector import MIN_INTERVAL_S
 from payments.store.file.snapshot import Paths
 from payments.store.file.store import FileStore
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
@@ -114,7 +114,7 @@ def test_a_burst_of_events_is_written_a_few_times_only(tmp_path: Path) -> None:
     for number in range(200):
         recorded(store, f"s-{number}")
     check_shown(store, tmp_path)
-    assert written.count("sessions.json") <= (time.monotonic() - begun_s) / LEAST_S + 2
+    assert written.count("sessions.json") <= (time.monotonic() - begun_s) / MIN_INTERVAL_S + 2
     store.close()
 
 

@@ -97,7 +97,7 @@ def test_a_balance_from_before_a_payout_is_not_believed(known: Facts, tmp_path: 
 def test_a_balance_that_did_not_move_for_long_is_held_against_its_entry(
     known: Facts, tmp_path: Path, seq: bytes | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proof, "MOST_BYTES", -1)
+    monkeypatch.setattr(proof, "MAX_BYTES", -1)
     balance = known[2]["orch-b"]
     old = b'"seq":%d' % balance.seq if seq else b'"balance":"0.000000000000000007"'
     new = b'"seq":1' if seq else b'"balance":"0.000000000000000008"'

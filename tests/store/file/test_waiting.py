@@ -61,7 +61,7 @@ def test_a_kept_lock_is_unavailable_until_it_is_free(name: str, store: FileStore
         with pytest.raises(Unavailable, match="is held by another process for too long; is one stopped"):
             CALLS[name](store)
     holder.release()
-    until(lambda: store._journal.waits_since_s is None)
+    until(lambda: store._journal.waiting_since_s is None)
     CALLS[name](store)
 
 
@@ -69,7 +69,7 @@ def test_a_kept_lock_is_waited_for_by_the_first_only(
     store: FileStore, holder: HotLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever comes later is told at once; so is a probe, which never waits."""
-    monkeypatch.setattr(engine, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(engine, "MAX_LOCK_WAIT_S", 0.1)
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 30)
     assert store.check()["seq"] == 0
     until(lambda: is_refused(store.check))
@@ -86,12 +86,12 @@ def test_no_more_wait_than_leave_room_for_others(
     store: FileStore, holder: HotLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 30)
-    monkeypatch.setattr(engine, "PATIENCE_S", 30)
+    monkeypatch.setattr(engine, "MAX_LOCK_WAIT_S", 30)
     with ThreadPoolExecutor(THREADS) as threads:
         waiting = [threads.submit(store.execute, [event(f"s-{number}", START)]) for number in range(THREADS)]
         # The first is with the thread that waits for the lock, the others are in the queue.
         until(lambda: store._committer.waiting == THREADS - 1)
-        monkeypatch.setattr(engine, "MOST_WAITING", THREADS - 1)
+        monkeypatch.setattr(engine, "MAX_WAITING", THREADS - 1)
         begun_s = time.monotonic()
         assert is_refused(lambda: store.execute([event("one too many", START)]))
         assert time.monotonic() - begun_s < 10
