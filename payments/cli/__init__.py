@@ -34,9 +34,9 @@ import sys
 
 
 def main() -> None:
-    """The whole of it, as the command line has it. Ends the process."""
+    """Run the command line, and exit."""
     try:
-        # Imported in here, for that takes most of a start: whoever presses Ctrl-C meanwhile is told the same as later.
+        # Imported here because it takes most of a start: Ctrl-C meanwhile is answered as later.
         from payments.cli.app import main as command
 
         command(prog_name="payments")

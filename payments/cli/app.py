@@ -19,7 +19,7 @@ from payments.errors import PaymentsError
 
 
 class _Commands(click.Group):
-    """Commands that say what is wrong in a few lines, and where to fix it, instead of where in the code it arose."""
+    """Commands that report an error in a few lines, with the remedy, and without a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -30,20 +30,20 @@ class _Commands(click.Group):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         if hasattr(sys.stdout, "reconfigure"):
-            # An id may have what the terminal's encoding has not.
+            # An id may have characters that the terminal's encoding lacks.
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().main(*arguments, **options)
         except OSError as error:
-            # Files are opened by name, so one without a name is the output. A closed pipe is click's own affair.
+            # Files are opened by name, so an error without a name is about the output. click handles a closed pipe.
             where = "cannot write the output" if error.filename is None else f"{error.filename}: cannot be used"
             click.echo(f"payments: {where} ({error.strerror})", err=True)
-            _give_up_output()
+            _discard_output()
             sys.exit(FAILED)
 
 
-def _give_up_output() -> None:
-    """Let what is still to be written go nowhere: the interpreter would try again at its end, and fail again."""
+def _discard_output() -> None:
+    """Send buffered output nowhere: the interpreter would try to write it at exit, and fail again."""
     with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
@@ -59,18 +59,17 @@ def _token(_: click.Context, option: click.Parameter, text: str | None) -> str |
     "--api-url",
     envvar="PAYMENTS_API_URL",
     callback=read_by(partial(read_http_url, is_base=True)),
-    help="Ask the API there instead of the files here.",
+    help="Call the API at this URL instead of using the local files.",
 )
-@click.option("--token", envvar="PAYMENTS_API_TOKEN", callback=_token, help="A viewer's or admin's token for it.")
+@click.option("--token", envvar="PAYMENTS_API_TOKEN", callback=_token, help="A viewer's or admin's token for that API.")
 @click.version_option(package_name="payments")
 @click.pass_context
 def main(ctx: click.Context, api_url: str | None, token: str | None) -> None:
-    """Who is connected, who earned what and why, is the ledger right, how do I pay.
+    """See who is connected and who earned what and why, check the ledger, and pay.
 
-    Settings come from the environment and from .env in this folder, as for the API. Commands may be run beside it.
+    Settings come from the environment and from .env in this folder, as for the API. Commands may run beside the API.
 
-    Exit codes: 0 done; 1 not done, see the message; 2 the command line is wrong; 3 done, and what was examined is at
-    fault.
+    Exit codes: 0 completed; 1 failed, see the message; 2 wrong command line; 3 completed, but problems were found.
     """
     ctx.obj = Target(api_url, token)
 

@@ -1,4 +1,4 @@
-"""``payments backup`` and ``payments restore``: a copy for a bad day, and the way back."""
+"""``payments backup`` and ``payments restore``."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -20,12 +20,12 @@ from payments.store import engine_of
 @json_option
 @pass_target
 def back_up(target: Target, folder: Path, as_json: bool) -> None:
-    """Copy the journal and the registry into DIR, a folder that is not there yet, and verify the copy.
+    """Copy the journal and the registry into a new folder DIR, and verify the copy.
 
-    Everything may run meanwhile. DIR is whole when backup.json is in it, which is written last. Root may do this too:
-    then DIR is root's.
+    Payments may run meanwhile. DIR is complete when it has backup.json, which is written last. If root runs this, DIR
+    belongs to root.
     """
-    target.stay_here("backup")
+    target.require_local("backup")
     settings = Settings.load()
     with _as_owner(_data(settings)):
         backup = engine_of(settings).backup(_documents(settings))
@@ -39,12 +39,12 @@ def back_up(target: Target, folder: Path, as_json: bool) -> None:
 @json_option
 @pass_target
 def put_back(target: Target, folder: Path, as_json: bool) -> None:
-    """Put the backup DIR where the journal and the registry are; the API and all workers must be stopped.
+    """Replace the journal and the registry by the backup DIR. The API and all workers must be stopped.
 
-    All of it is copied and verified before anything changes. What is there then is not removed, but moved into a folder
-    before-<time> beside it. Root may do this too: the files are then the data folder's owner's.
+    Everything is copied and verified before anything changes. The files that were there move into a folder
+    before-<time> beside them. If root runs this, the files belong to the owner of the data folder.
     """
-    target.stay_here("restore")
+    target.require_local("restore")
     settings = Settings.load()
     with _as_owner(folder):
         restoration = engine_of(settings).restoration(folder, _documents(settings))
@@ -52,23 +52,23 @@ def put_back(target: Target, folder: Path, as_json: bool) -> None:
         restored = restoration.run()
     aside = ", ".join(map(str, restored.aside))
     show_one({"restored": str(folder), **summary(restored.verified), "set_aside": aside}, as_json)
-    click.echo("payments: start the API, which makes the projections, and then the worker", err=True)
+    click.echo("payments: now start the API, which makes the projections, then the worker", err=True)
 
 
 def _documents(settings: Settings) -> Mapping[str, Path]:
-    """What is kept with the journal, by its names in a backup."""
+    """The documents that belong to a backup, by their names in it."""
     return {"registry.json": settings.registry_path, "registry.json.good": good_path(settings.registry_path)}
 
 
 def _data(settings: Settings) -> Path:
-    """The folder whose owner Payments runs as: none inside it, if it can be, for those that user could exchange."""
+    """The folder whose owner Payments runs as. Not one inside it, if possible: that user could replace it."""
     places = settings.data_dir, engine_of(settings).folder() or settings.data_dir
     return next((each for each in places if each.exists() and each.stat().st_uid != 0), places[0])
 
 
 @contextmanager
 def _as_owner(folder: Path) -> Iterator[None]:
-    """For root: with no more rights than the owner of ``folder`` has, and what is made is that user's."""
+    """Drop root's rights to those of the owner of ``folder``; new files belong to that user."""
     if os.geteuid() != 0 or not folder.exists() or (owner := folder.stat()).st_uid == 0:
         yield
         return

@@ -1,7 +1,7 @@
 """Calls of the HTTP API: in this process on the files of this machine, or to an API elsewhere.
 
-The API, and what asks one elsewhere, are imported by the first call: that takes as long as all the rest of a start, and
-no completion of a command line, ``config check``, ``ledger verify`` or export makes any.
+The API and requests are imported by the first call: that takes as long as the rest of a start, and completion,
+``config check``, ``ledger verify`` and exports make no calls.
 """
 
 import secrets
@@ -23,25 +23,25 @@ _BAD_REQUEST, _NOT_FOUND, _INVALID = 400, 404, 422
 
 
 class Failed(PaymentsError):
-    """The call was answered with a problem.
+    """The API answered with a problem.
 
     Attributes:
         problem: the RFC 9457 object; ``status``: of the answer.
     """
 
     def __init__(self, problem: Mapping[str, Any], status: int) -> None:
-        super().__init__("\n".join(_each_once(problem)))
+        super().__init__("\n".join(_lines(problem)))
         self.problem = problem
         self.status = status
 
     @property
     def is_misuse(self) -> bool:
-        """Whether what was said is malformed, whatever it is said of: then the command line is wrong."""
+        """Whether the request was invalid (422): then the command line is wrong."""
         return self.status == _INVALID
 
 
-def _each_once(problem: Mapping[str, Any]) -> list[str]:
-    """What ``problem`` says: programs find some of it in two places, for people once is enough."""
+def _lines(problem: Mapping[str, Any]) -> list[str]:
+    """The text of ``problem``, a line each, without what it repeats for programs."""
     detail = str(problem.get("detail") or problem.get("title"))
     fields = [
         f"{each['field']}: {each['detail']}" for each in problem.get("errors", ()) if each["detail"] not in detail
@@ -50,7 +50,7 @@ def _each_once(problem: Mapping[str, Any]) -> list[str]:
 
 
 class ApiResponse(dict[str, Any]):
-    """The JSON object of an answer, and its HTTP ``status``."""
+    """The JSON object that the API answered, and its HTTP ``status``."""
 
     def __init__(self, fields: Mapping[str, Any], status: int) -> None:
         super().__init__(fields)
@@ -58,18 +58,18 @@ class ApiResponse(dict[str, Any]):
 
 
 class Calls(Protocol):
-    """A way to the API."""
+    """A connection to the API."""
 
     def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> ApiResponse:
-        """The JSON of the answer. Raises ``Failed``, and ``Unavailable`` where there is none."""
+        """The JSON of the answer. Raises ``Failed``, and ``Unavailable`` if there is no answer."""
 
 
-class _Here:
-    """The files are opened by the first call: only one that records something may begin new ones, or ``may_begin``."""
+class _LocalCalls:
+    """Calls on local files. The first call opens them; one that only reads begins no journal, unless ``may_begin``."""
 
     def __init__(self, settings: Settings, *, may_begin: bool) -> None:
         self._may_begin = may_begin
-        # Whoever reads the files needs no token; one of this process's own opens every call.
+        # Who can read the files needs no token: a token of this process alone opens every call.
         self._token = secrets.token_hex()
         self._settings = replace(settings, api_admin_token=self._token)
         self._app: Any = None
@@ -102,7 +102,9 @@ class _Here:
         return create_app(self._settings)
 
 
-class _Elsewhere:
+class _RemoteCalls:
+    """Calls to an API elsewhere, over HTTP."""
+
     def __init__(self, url: str, token: str | None) -> None:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -111,33 +113,33 @@ class _Elsewhere:
         import requests
 
         if path.endswith(("/.", "/..")):
-            raise Rejected("invalid", "an id of dots alone cannot be asked for over HTTP: run this where the files are")
+            raise Rejected("invalid", "an id of dots alone cannot be requested over HTTP: run this where the files are")
         try:
             answer = requests.request(
                 method, f"{self._url}{path}", params=params, json=body, auth=self._authorize, timeout=TIMEOUT_S,
             )  # fmt: skip
             return _answer(answer)
         except Failed as failed:
-            raise self._in_words(failed, method, path) from failed
+            raise self._explained(failed, method, path) from failed
         except (requests.RequestException, Unavailable) as error:
-            raise self._why_not(error) from error
+            raise self._diagnosis(error) from error
 
     def _authorize(self, request: Any) -> Any:
-        """Set the token: as a mere header it would be displaced by what ``~/.netrc`` has for that host."""
+        """Set the token. As a mere header, ``~/.netrc`` would override it."""
         request.headers.update(self._headers)
         return request
 
-    def _in_words(self, failed: Failed, method: str, path: str) -> PaymentsError:
-        """``failed``, in terms of the command line where that is at fault."""
+    def _explained(self, failed: Failed, method: str, path: str) -> PaymentsError:
+        """``failed`` in terms of the command line, if that is the cause."""
         kind = failed.problem.get("type")
         if kind == "urn:payments:problem:forbidden":
             return Failed({**failed.problem, "detail": f"{self._url}: {failed.problem.get('detail')}"}, failed.status)
         if kind == "urn:payments:problem:unauthenticated":
             whose = "a viewer's or an admin's" if method == "GET" else "an admin's"
             state = "is not valid there" if self._headers else "is missing"
-            said = f"{self._url}: the token {state}; this takes {whose}, by --token or PAYMENTS_API_TOKEN"
-            return Failed({**failed.problem, "detail": said}, failed.status)
-        # Ours of a thing that is not there names the thing; else the address itself is not there.
+            detail = f"{self._url}: the token {state}; give {whose}, by --token or PAYMENTS_API_TOKEN"
+            return Failed({**failed.problem, "detail": detail}, failed.status)
+        # A 404 of Payments names what is missing; any other means that the URL itself is wrong.
         detail = str(failed.problem.get("detail"))
         if failed.status == _NOT_FOUND and (
             kind != "urn:payments:problem:not-found" or detail.startswith("The requested URL")
@@ -147,8 +149,8 @@ class _Elsewhere:
             )
         return failed
 
-    def _why_not(self, error: Exception) -> Unavailable:
-        """What is the matter where no answer came, or one that is none of Payments'."""
+    def _diagnosis(self, error: Exception) -> Unavailable:
+        """Why no answer came, or one that is not from Payments."""
         import ssl
 
         cause: BaseException | None = error
@@ -169,7 +171,7 @@ class _Elsewhere:
 
 
 def _other_scheme(url: str) -> str | None:
-    """``http`` where ``url`` says ``https``, or the other way round, if that is what its port speaks."""
+    """``http`` if the port speaks that and ``url`` says ``https``, or the other way round; else ``None``."""
     import ssl
 
     import requests
@@ -180,7 +182,7 @@ def _other_scheme(url: str) -> str | None:
             ssl.get_server_certificate((str(parts.hostname), parts.port or 80), timeout=_LOOK_S)
             return "https"
         plain = f"http://{parts.netloc}{'' if parts.port else ':443'}/healthz"
-        # Not with what ~/.netrc has for that host. A port of https may answer too, with 400.
+        # Without credentials of ~/.netrc. A port of https may answer too, with 400.
         answer = requests.get(plain, auth=lambda request: request, allow_redirects=False, timeout=_LOOK_S)
         return "http" if answer.status_code != _BAD_REQUEST else None
     except (OSError, ValueError):
@@ -189,66 +191,66 @@ def _other_scheme(url: str) -> str | None:
 
 @contextmanager
 def calls(url: str | None, token: str | None, *, may_begin: bool = False) -> Iterator[Calls]:
-    """The way to the API at ``url``, or to this machine's files where it is ``None``. Raises ``PaymentsError``.
+    """A connection to the API at ``url``, or to the local files if it is ``None``. Raises ``PaymentsError``.
 
-    ``may_begin``: a journal may be begun here even by a call that only asks.
+    ``may_begin``: even a call that only reads may begin a journal here.
     """
     if url is not None:
         try:
-            yield _Elsewhere(url, token)
+            yield _RemoteCalls(url, token)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise Unavailable(
                 f"PAY-O06 {url}: answers, and not as Payments does ({type(error).__name__}: {error}); is that its API?"
             ) from error
         return
-    here = _Here(Settings.load(), may_begin=may_begin)
+    local = _LocalCalls(Settings.load(), may_begin=may_begin)
     try:
-        yield here
+        yield local
     finally:
-        here.close()
+        local.close()
 
 
 def session_path(session_id: str) -> str:
-    """Where that session is found, whatever is in its id."""
+    """The URL path of a session, whatever is in its id."""
     return f"/api/sessions/{quote(session_id, safe='', errors='surrogateescape')}"
 
 
 def orchestrator_path(orchestrator_id: str) -> str:
-    """Where that record is found. Raises ``Rejected`` for what no id can be, and what a path may take for more."""
+    """The URL path of a record. Raises ``Rejected`` for an id that would change the path."""
     if "/" in orchestrator_id or orchestrator_id in ("", ".", ".."):
         raise Rejected("not-found", f'no orchestrator "{orchestrator_id}" is registered')
     return f"/api/orchestrators/{quote(orchestrator_id, safe='', errors='surrogateescape')}"
 
 
 def about(answer: ApiResponse, name: str, wanted: str) -> ApiResponse:
-    """``answer``, which must be about what was asked for. Raises ``Unavailable``."""
+    """``answer``, if its field ``name`` is ``wanted``. Raises ``Unavailable`` otherwise."""
     if answer.get(name) != wanted:
-        raise Unavailable(f'PAY-O06 it answers about another {name} than "{wanted}"; is that the API of Payments?')
+        raise Unavailable(f'PAY-O06 the answer is about another {name} than "{wanted}"; is that the API of Payments?')
     return answer
 
 
-def pages(api: Calls, path: str, name: str, params: Mapping[str, Any], most: int | None) -> Iterator[Any]:
-    """The items of a list, page by page, up to ``most`` (``None``: all of them); says so where there are more."""
-    cursor, left = None, most
+def pages(api: Calls, path: str, name: str, params: Mapping[str, Any], limit: int | None) -> Iterator[Any]:
+    """The items of a list, page by page, up to ``limit`` (``None``: all); a note says if there are more."""
+    cursor, left = None, limit
     while left is None or left > 0:
         # One more than is shown, to know whether there are more.
-        limit = 2000 if left is None else min(2000, left + 1)
-        page = api.call("GET", path, {**params, "limit": limit, **({"cursor": cursor} if cursor else {})})
+        page_size = 2000 if left is None else min(2000, left + 1)
+        page = api.call("GET", path, {**params, "limit": page_size, **({"cursor": cursor} if cursor else {})})
         yield from page[name][:left]
         cursor = page["next_cursor"]
         if left is not None:
             if len(page[name]) > left or (len(page[name]) == left and cursor is not None):
-                _say_there_are_more(most, certainly=len(page[name]) > left)
+                _note_more(limit)
                 return
             left -= len(page[name])
         if cursor is None:
             return
 
 
-def _say_there_are_more(most: int | None, *, certainly: bool) -> None:
-    said = f"payments: {most} are shown, and there {'are' if certainly else 'may be'} more: --all shows them all"
-    # When the command has ended: above a long table it would not be seen.
-    click.get_current_context().call_on_close(lambda: click.echo(said, err=True))
+def _note_more(limit: int | None) -> None:
+    # At the end: nobody would see it above a long table.
+    note = f"payments: Showing {limit}; use --all for the rest"
+    click.get_current_context().call_on_close(lambda: click.echo(note, err=True))
 
 
 def _answer(response: Any) -> ApiResponse:

@@ -31,11 +31,11 @@ COLUMNS = (
 @json_option
 @pass_target
 def explain(target: Target, session_id: str, as_json: bool) -> None:
-    """The intervals of a session, oldest first: from when to when, what they earned or why not, and the sums.
+    """Show the intervals of a session, oldest first: what each earned, or why not, and the sums.
 
-    Of any session ever, also of one that is no longer listed: the journal keeps everything. An id that was used again
-    after an end has an incarnation for each time, and all of them are here. What is "unattributed" was on an address
-    (upstream addr) that was no enabled orchestrator's.
+    The journal keeps every session, also those that are no longer listed. An id that was used again after an end has
+    several incarnations; all are shown. "unattributed" time was on an address (upstream addr) that belonged to no
+    enabled orchestrator.
     """
     with target.connect() as api:
         intervals = list(_intervals(api, session_id))
@@ -51,19 +51,19 @@ def explain(target: Target, session_id: str, as_json: bool) -> None:
 def _intervals(api: Calls, session_id: str) -> Iterator[dict[str, Any]]:
     entries = list(pages(api, "/api/ledger/events", "events", {"session_id": session_id}, None))
     for entry in reversed(entries):
-        told = entry["metadata"]
-        causes = told.get("unbilled_ms", {})
+        details = entry["metadata"]
+        causes = details.get("unbilled_ms", {})
         yield {
             "seq": entry["seq"],
-            "incarnation": told["incarnation"],
-            "event": told["event"],
-            "from": told["interval_start"],
-            "to": told["interval_end"],
-            "ms": told["delta_ms"] + sum(causes.values()),
-            "credited_ms": told["delta_ms"],
+            "incarnation": details["incarnation"],
+            "event": details["event"],
+            "from": details["interval_start"],
+            "to": details["interval_end"],
+            "ms": details["delta_ms"] + sum(causes.values()),
+            "credited_ms": details["delta_ms"],
             "amount": entry.get("delta", "0"),
             "orchestrator_id": entry["orchestrator_id"],
-            "upstream_addr": told["upstream_addr"],
+            "upstream_addr": details["upstream_addr"],
             "not_credited": causes,
         }
 

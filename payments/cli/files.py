@@ -1,4 +1,4 @@
-"""Files that a command writes for somebody: whole under their name, or not there."""
+"""Writes output files whole, or not at all."""
 
 import secrets
 import sys
@@ -13,11 +13,10 @@ _BATCH_CHARACTERS = 1 << 16
 
 
 def write_text(path: Path | None, pieces: Iterable[str], *, follow: bool = False) -> None:
-    """Make ``pieces`` the content of ``path`` (``None``: standard output).
+    """Write ``pieces`` to ``path`` (``None``: standard output).
 
-    A file that is there stays as it is until the new one is whole and on disk; the new one is its owner's alone (0600).
-    Where ``path`` is a symbolic link, it takes its place, or with ``follow`` that of what the link names.
-    Raises what ``pieces`` raises, and ``ClickException`` where the file cannot be written.
+    An existing file stays as it is until the new one (mode 0600) is whole and on disk. A symbolic link is replaced, or
+    its target with ``follow``. Raises what ``pieces`` raises, and ``ClickException`` if the file cannot be written.
     """
     if path is None:
         for part in _parts(pieces):
@@ -26,7 +25,7 @@ def write_text(path: Path | None, pieces: Iterable[str], *, follow: bool = False
         return
     try:
         if path.exists() and not path.is_file():
-            # A pipe, or /dev/null: there is nothing to keep whole, and a file must not take its place.
+            # A pipe, or /dev/null: a file must not take its place.
             with path.open("wb") as file:
                 file.writelines(_parts(pieces))
         else:
@@ -36,12 +35,12 @@ def write_text(path: Path | None, pieces: Iterable[str], *, follow: bool = False
 
 
 def _replace(path: Path, parts: Iterable[bytes]) -> None:
-    # Of its own name: two commands may be at the same file, and the one that ends last has it.
+    # A unique name, for two commands may write the same file; the last one wins.
     replace_file(Disk(), path, parts, path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.new"))
 
 
 def _parts(pieces: Iterable[str]) -> Iterator[bytes]:
-    """``pieces`` in fewer, larger ones."""
+    """``pieces`` joined into larger ones."""
     batch: list[str] = []
     size = 0
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""``payments import``: taking over what another backend has kept."""
+"""``payments import``: moving in from another backend."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,22 +22,22 @@ COLUMNS = ("what", "id", "action", "detail")
 
 @click.group("import")
 def group() -> None:
-    """Take over what another backend has kept."""
+    """Move in from another backend."""
 
 
 @group.command("livepeer-ops")
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Show what would be done, and record nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; record nothing.")
 @json_option
 @pass_target
 def import_livepeer_ops(target: Target, folder: Path, dry_run: bool, as_json: bool) -> None:
-    """Take over the data folder DIR of a livepeer-ops backend, which must be stopped.
+    """Import the data folder DIR of a livepeer-ops backend, which must be stopped.
 
-    Orchestrators that are missing here are registered; each balance becomes one adjustment; sessions that go on are
-    billed here from where they are billed there; the last power readings become the first ones here. Anything malformed
-    stops the import before it writes. A second run changes nothing. Import first, then point the edges here.
+    Missing orchestrators are registered; each balance becomes one adjustment; active sessions are billed on from where
+    they were billed; the last power readings become the first ones here. Malformed input stops the import before it
+    writes. A second run changes nothing. Import first, then point the edges here.
     """
-    target.stay_here("import")
+    target.require_local("import")
     settings = Settings.load()
     engine_of(settings).check_user()
     found = read_folder(folder, settings)
@@ -48,7 +48,7 @@ def import_livepeer_ops(target: Target, folder: Path, dry_run: bool, as_json: bo
 
 
 def _show_only(found: LivepeerOps, settings: Settings, as_json: bool) -> None:
-    store = _look(settings)
+    store = _open_existing(settings)
     try:
         plan = make_plan(found, ExistingState(_records(settings), store), settings, now_ms())
     finally:
@@ -56,7 +56,7 @@ def _show_only(found: LivepeerOps, settings: Settings, as_json: bool) -> None:
     _show(plan.items, as_json)
     if plan.problems:
         raise ImportRefused(plan.problems)
-    click.echo("payments: this was a dry run; nothing is recorded", err=True)
+    click.echo("payments: dry run; nothing was recorded", err=True)
 
 
 def _import(found: LivepeerOps, settings: Settings, as_json: bool) -> None:
@@ -75,8 +75,8 @@ def _import(found: LivepeerOps, settings: Settings, as_json: bool) -> None:
     )
 
 
-def _look(settings: Settings) -> Store:
-    """What is here, without making anything that is not."""
+def _open_existing(settings: Settings) -> Store:
+    """The existing ledger; an empty one in memory if there is none."""
     if engine_of(settings).exists():
         return open_store(settings, dict)
     return MemoryStore(Terms, now_ms)

@@ -1,4 +1,4 @@
-"""``payments ledger``: what is owed, and every entry that made it so."""
+"""``payments ledger``: balances, and the entries behind them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,22 +31,22 @@ BALANCES = ("orchestrator_id", "balance", "credit_unit", "updated_at")
 
 @click.group("ledger")
 def group() -> None:
-    """What is owed to whom, and every entry that made it so."""
+    """Balances, and the entries behind them."""
 
 
 @group.command("balances")
 @json_option
 @pass_target
 def show_balances(target: Target, as_json: bool) -> None:
-    """What each orchestrator is owed."""
+    """Show what each orchestrator is owed."""
     with target.connect() as api:
         show(api.call("GET", "/api/ledger/balances")["balances"], BALANCES, as_json)
 
 
 @group.command("events")
-@click.option("--orchestrator", "orchestrator_id", help="Of this orchestrator only.")
-@click.option("--session", "session_id", help="Of this session only.")
-@click.option("--reason", help="With this reason only: session_time, power_time, adjustment, payout, ...")
+@click.option("--orchestrator", "orchestrator_id", help="Only this orchestrator.")
+@click.option("--session", "session_id", help="Only this session.")
+@click.option("--reason", help="Only this reason: session_time, power_time, adjustment, payout, ...")
 @since_option
 @until_option
 @limit_option
@@ -57,26 +57,26 @@ def show_entries(
     target: Target, /, *, limit: int, everything: bool, as_json: bool, since_ms: int | None, until_ms: int | None,
     **query: str | None,
 ) -> None:  # fmt: skip
-    """Entries, newest first.
+    """List entries, newest first.
 
-    A payout is shown with the hash of its transaction, an adjustment with its reference.
+    A payout shows the hash of its transaction, an adjustment its reference.
     """
     moments = {"since": since_ms, "until": until_ms}
     wanted = {name: value for name, value in query.items() if value is not None}
     wanted |= {name: format_time(moment_ms) for name, moment_ms in moments.items() if moment_ms is not None}
     with target.connect() as api:
         found = pages(api, "/api/ledger/events", "events", wanted, None if everything else limit)
-        show(found if as_json else map(_in_table, found), ENTRIES, as_json)
+        show(found if as_json else map(_table_row, found), ENTRIES, as_json)
 
 
-def _in_table(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """``entry`` with the details that a table has columns for."""
-    told = entry["metadata"]
-    return {**told, **entry, "tx_hash_or_reference": told.get("tx_hash") or told.get("reference")}
+def _table_row(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """``entry`` with the details of its metadata that have columns."""
+    details = entry["metadata"]
+    return {**details, **entry, "tx_hash_or_reference": details.get("tx_hash") or details.get("reference")}
 
 
 def _amount(text: str) -> str:
-    """``text``, as it is; ``ValueError`` where it is no amount."""
+    """``text`` unchanged; ``ValueError`` if it is not an amount."""
     parse_signed_eth(text)
     return text
 

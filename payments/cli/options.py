@@ -1,4 +1,4 @@
-"""What commands have in common: where the calls go, and ``--json``."""
+"""Options that commands share: where calls go, ``--json``, limits and times."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,19 +13,19 @@ T = TypeVar("T")
 
 
 class Target(NamedTuple):
-    """Where the calls go: to ``url`` with ``token``, or, without one, to the files of this machine."""
+    """Where calls go: to the API at ``url`` with ``token``, or to the local files where ``url`` is ``None``."""
 
     url: str | None
     token: str | None
 
     @contextmanager
     def connect(self, *, may_begin: bool = False) -> Iterator[Calls]:
-        """The way there. ``may_begin``: a journal may be begun here even by a call that only asks."""
+        """A connection. ``may_begin``: even a call that only reads may begin a journal here."""
         with calls(self.url, self.token, may_begin=may_begin) as api:
             yield api
 
-    def stay_here(self, command: str) -> None:
-        """Refuse to send ``command``, which reads the files themselves, elsewhere."""
+    def require_local(self, command: str) -> None:
+        """Raise ``UsageError`` if ``--api-url`` is given: ``command`` uses the files directly."""
         if self.url is not None:
             raise click.UsageError(
                 f"PAY-O07 {command} works on the files of this machine: run it where they are, without --api-url "
@@ -34,7 +34,7 @@ class Target(NamedTuple):
 
 
 def read_by(parse: Callable[[str], T]) -> Callable[[click.Context, click.Parameter, str | None], T | None]:
-    """The callback of an option or argument that ``parse`` reads; what it raises ``ValueError`` for is misuse."""
+    """A callback that reads an option or argument by ``parse``; its ``ValueError`` becomes a usage error."""
 
     def read(_: click.Context, parameter: click.Parameter, text: str | None) -> T | None:
         try:
@@ -49,12 +49,12 @@ pass_target = click.make_pass_decorator(Target)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 limit_option = click.option(
-    "--limit", type=click.IntRange(1), default=200, show_default=True, help="Show at most so many."
+    "--limit", type=click.IntRange(1), default=200, show_default=True, help="Show at most this many."
 )
-all_option = click.option("--all", "everything", is_flag=True, help="Show all there are, however many.")
+all_option = click.option("--all", "everything", is_flag=True, help="Show all.")
 since_option = click.option(
-    "--since", "since_ms", callback=read_by(parse_time), help="Recorded at this time or later (RFC 3339)."
+    "--since", "since_ms", callback=read_by(parse_time), help="Only what was recorded at or after this time (RFC 3339)."
 )  # fmt: skip
 until_option = click.option(
-    "--until", "until_ms", callback=read_by(parse_time), help="Recorded before this time (RFC 3339)."
+    "--until", "until_ms", callback=read_by(parse_time), help="Only what was recorded before this time (RFC 3339)."
 )

@@ -15,19 +15,19 @@ from payments.registry import read_fields, taken
 
 COLUMNS = ("orchestrator_id", "host_public_ip", "host_name", "address", "power_url", "enabled")
 NEW = 201
-"""The status of an answer about a record that was made, and not changed."""
+"""HTTP status when a record was created rather than changed."""
 
 
 @click.group("orchestrators")
 def group() -> None:
-    """Who runs the game hosts, and where they are paid."""
+    """Manage who runs the game hosts, and where they are paid."""
 
 
 @group.command("list")
 @json_option
 @pass_target
 def show_all(target: Target, as_json: bool) -> None:
-    """All records."""
+    """List all records."""
     with target.connect() as api:
         show(api.call("GET", "/api/orchestrators")["orchestrators"], COLUMNS, as_json)
 
@@ -37,7 +37,7 @@ def show_all(target: Target, as_json: bool) -> None:
 @json_option
 @pass_target
 def show_record(target: Target, orchestrator_id: str, as_json: bool) -> None:
-    """One record."""
+    """Show one record."""
     with target.connect() as api:
         record = api.call("GET", orchestrator_path(orchestrator_id))
         show_one(about(record, "orchestrator_id", orchestrator_id), as_json)
@@ -45,26 +45,26 @@ def show_record(target: Target, orchestrator_id: str, as_json: bool) -> None:
 
 @group.command("add")
 @click.argument("orchestrator_id")
-@click.option("--host-public-ip", help="Sessions on this address are this orchestrator's.")
-@click.option("--address", help="Where payouts go: an Ethereum address.")
-@click.option("--host-name", help="What the host is called.")
-@click.option("--power-url", help="Where its power is asked, if not at the host's address.")
+@click.option("--host-public-ip", help="Address of the game host; its sessions earn for this orchestrator.")
+@click.option("--address", help="Ethereum address that payouts go to.")
+@click.option("--host-name", help="Name of the host, for people.")
+@click.option("--power-url", help="URL to ask for power, if not at the host's address.")
 @json_option
 @pass_target
 def add(target: Target, /, orchestrator_id: str, as_json: bool, **fields: str | None) -> None:
-    """Register an orchestrator, or change what is given of one that is registered; "" takes a value away."""
+    """Register an orchestrator, or change the given fields of a registered one; "" clears a field."""
     given = {name: value or None for name, value in fields.items() if value is not None}
     record = {"orchestrator_id": orchestrator_id, **given}
     try:
-        # By the rule for files, before anything is begun here for a value that is refused.
+        # Checked here first, so a bad value begins no journal.
         read_fields(json.dumps([record]).encode())
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
     with target.connect() as api:
         registered = api.call("POST", "/api/orchestrators/register", body=record)
         show_one(about(registered, "orchestrator_id", orchestrator_id), as_json)
-    what = "a new record" if registered.status == NEW else "it was registered already; what was given is in its record"
-    click.echo(f"payments: {orchestrator_id}: {what}", err=True)
+    what = "registered" if registered.status == NEW else "was registered already; the given fields are updated"
+    click.echo(f"payments: {orchestrator_id} {what}", err=True)
 
 
 @group.command("disable")
@@ -73,7 +73,7 @@ def add(target: Target, /, orchestrator_id: str, as_json: bool, **fields: str | 
 @json_option
 @pass_target
 def disable(target: Target, orchestrator_id: str, undo: bool, as_json: bool) -> None:
-    """Let it take no part: its sessions earn nothing from their next event on, and its power is not asked."""
+    """Disable an orchestrator: from their next event on, its sessions earn nothing, and its power is not asked."""
     with target.connect() as api:
         record = api.call("PATCH", orchestrator_path(orchestrator_id), body={"enabled": undo})
         show_one(about(record, "orchestrator_id", orchestrator_id), as_json)
@@ -84,16 +84,16 @@ def disable(target: Target, orchestrator_id: str, undo: bool, as_json: bool) -> 
 @json_option
 @pass_target
 def bring_in(target: Target, file: Path, as_json: bool) -> None:
-    """Register every record in FILE: JSON, a list of them or an object as registry.json is.
+    """Register all records in FILE: a JSON list of records, or an object like registry.json.
 
-    Of one that is registered already only the fields that stand in FILE are changed. Where a record is malformed, or
-    its host belongs to another orchestrator, nothing is registered. A second run changes nothing.
+    A registered orchestrator keeps the fields that FILE does not give. If any record is malformed, or names a host of
+    another orchestrator, nothing is registered. A second run changes nothing.
     """
     try:
         records = read_fields(file.read_bytes())
     except ValueError as error:
         raise click.ClickException(f"PAY-O09 {file}: {error}; nothing is registered") from None
-    # Asking comes first here, and yet this may begin a journal.
+    # The first call only reads, but the command may begin a journal.
     with target.connect(may_begin=True) as api:
         if conflicts := list(_conflicts(records, api.call("GET", "/api/orchestrators")["orchestrators"])):
             raise click.ClickException("\n".join([f"PAY-O09 {file}: nothing is registered:", *conflicts]))
@@ -102,7 +102,7 @@ def bring_in(target: Target, file: Path, as_json: bool) -> None:
 
 
 def _conflicts(records: Mapping[str, Mapping[str, Any]], registered: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """What in ``records`` would be refused, if they were posted one after the other onto those ``registered``."""
+    """Why the API would refuse some of ``records``, posted in order onto those ``registered``: a line each."""
     hosts: dict[str, str | None] = {each["orchestrator_id"]: each["host_public_ip"] for each in registered}
     owners = {host: name for name, host in hosts.items()}
     for name, fields in records.items():
@@ -122,11 +122,11 @@ def _conflicts(records: Mapping[str, Mapping[str, Any]], registered: Iterable[Ma
 
 
 def _register(api: Calls, file: Path, records: Mapping[str, Mapping[str, Any]]) -> list[ApiResponse]:
-    """Post ``records``; the answers. Where one fails after all, say how far it came."""
+    """Post ``records``, and return the answers. If one fails, the error says which were registered."""
     answers: list[ApiResponse] = []
     for name, fields in records.items():
         try:
-            answer = api.call("POST", "/api/orchestrators/register", body=_said(fields))
+            answer = api.call("POST", "/api/orchestrators/register", body=_registrable(fields))
             answers.append(about(answer, "orchestrator_id", name))
         except PaymentsError as error:
             done, rest = list(records)[: len(answers)], list(records)[len(answers) + 1 :]
@@ -138,6 +138,6 @@ def _register(api: Calls, file: Path, records: Mapping[str, Mapping[str, Any]]) 
     return answers
 
 
-def _said(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What a registration may say of ``fields``; when the record was registered is not among it."""
+def _registrable(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """``fields`` without the times that only Payments sets."""
     return {name: value for name, value in fields.items() if name not in ("registered_at", "updated_at")}

@@ -1,6 +1,6 @@
-"""What a command shows: tables for people, JSON for programs; and what its exit code says.
+"""Output of commands: tables for people, JSON for programs, and exit codes.
 
-Tables are imported by the first one: that takes a sixth of a start, and ``--json`` has none.
+The tables are imported late: that takes a sixth of a start, and ``--json`` does not need them.
 """
 
 import json
@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 FAILED, MISUSED, FAULTY = 1, 2, 3
-"""Exit codes besides 0: it could not be done (try again, or fix what the message names); the command line is wrong
-(click's own); it was done, and what was examined is not sound."""
+"""Exit codes besides 0: failed (try again, or fix what the message names); wrong command line (click's own); completed,
+but problems were found."""
 
 
 def show(records: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:
-    """``records`` as a table of ``columns``, or each whole as one JSON object a line."""
+    """Print ``records`` as a table of ``columns``, or as whole JSON objects, one a line."""
     if as_json:
         for record in records:
             click.echo(json.dumps(record))
@@ -26,7 +26,7 @@ def show(records: Iterable[Mapping[str, Any]], columns: Sequence[str], as_json: 
 
 
 def show_one(record: Mapping[str, Any], as_json: bool) -> None:
-    """One record, a line a field, or as a JSON object."""
+    """Print one record, a field a line, or as a JSON object."""
     if as_json:
         click.echo(json.dumps(record))
         return

@@ -1,4 +1,4 @@
-"""``payments payouts``: paying what is owed, by a Safe wallet, and recording that it was paid."""
+"""``payments payouts``: pay what is owed from a Safe wallet, and record the payment."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -21,11 +21,11 @@ COLUMNS = ("orchestrator_id", "balance", "receiver", "file", "remark")
 
 
 class _Owed(NamedTuple):
-    """What one orchestrator is owed, and whether it is paid now.
+    """What one orchestrator is owed, and whether this file pays it.
 
     Attributes:
         receiver: its address, or ``None``.
-        remark: why it is left out, or what else is to be known.
+        remark: why it is left out, or another note.
     """
 
     orchestrator_id: str
@@ -41,30 +41,30 @@ class _Owed(NamedTuple):
 
 @click.group("payouts")
 def group() -> None:
-    """Pay what is owed by a Safe wallet, and record that it was paid."""
+    """Pay what is owed from a Safe wallet, and record the payment."""
 
 
 @group.command("prepare")
 @click.option(
     "--min", "least_wei", callback=read_by(parse_eth), default="0.01", show_default=True,
-    help="Leave out who is owed less than this, in ETH.",
+    help="Leave out orchestrators that are owed less than this, in ETH.",
 )  # fmt: skip
-@click.option("--orchestrator", "only", multiple=True, help="Pay this one only; may be given several times.")
+@click.option("--orchestrator", "only", multiple=True, help="Pay only this orchestrator; may be repeated.")
 @click.option(
     "-o", "--output", type=click.Path(), required=True, metavar="DIR_OR_FILE",
-    help="The file to write, or a folder to write payouts-<time>.csv into; with a slash at its end, one to make.",
+    help="File to write, or folder for payouts-<time>.csv; end it with a slash to create the folder.",
 )  # fmt: skip
 @json_option
 @pass_target
 def prepare(target: Target, least_wei: int, only: tuple[str, ...], output: str, as_json: bool) -> None:
-    """Write what Safe's CSV Airdrop app pays everyone who is owed --min or more, all of it.
+    """Write a file for Safe's CSV Airdrop app that pays everyone who is owed --min or more in full.
 
-    Nothing is debited: let the Safe pay the file, then give it to payments payouts record with the transaction's hash.
-    A next file that pays any of the same is refused until all of it is recorded, if it is to stand beside. More than
-    500 payments become several files, each a transaction of its own. FILE.json beside FILE says whom each row pays;
-    keep the two together.
+    Nothing is debited yet: let the Safe pay the file, then run payments payouts record with the hash of the
+    transaction. Until that is done, a new file in the same folder that pays any of the same orchestrators is refused.
+    More than 500 payments become several files, each a transaction of its own. FILE.json beside FILE says whom each row
+    pays; keep the two together.
 
-    Who is disabled is still paid what it is owed. Who has no address, or is owed less, is left out, and listed.
+    Disabled orchestrators are still paid. Those without an address, or owed less, are left out and listed.
     """
     place = Path(output)
     folder = place if output.endswith("/") or place.is_dir() else place.parent
@@ -81,7 +81,7 @@ def prepare(target: Target, least_wei: int, only: tuple[str, ...], output: str, 
         paths = new_paths(place, len(parts))
         check_unpaid(unsettled or (), payments)
         for path, part in zip(paths, parts, strict=True):
-            # In this order no crash leaves a file that nobody knows the payees of.
+            # In this order, no crash leaves a file whose payees are unknown.
             write_text(slip_path(path), [slip_text(Slip(part))])
             write_text(path, [airdrop_text(part)])
     in_file = {each.orchestrator_id: path for path, part in zip(paths, parts, strict=True) for each in part}
@@ -94,7 +94,7 @@ group.add_command(record)
 
 
 def _owed(api: Calls, least_wei: int, only: Sequence[str]) -> list[_Owed]:
-    """Everyone, or ``only`` those, by id: who is registered or was ever credited."""
+    """Everyone registered or ever credited, by id, or ``only`` those."""
     if problem := api.call("GET", "/readyz")["registry"]["problem"]:
         raise click.ClickException(
             f"PAY-O17 {problem}; fix the file first: until then the records before that edit are in force, and an "
@@ -108,10 +108,10 @@ def _owed(api: Calls, least_wei: int, only: Sequence[str]) -> list[_Owed]:
     known = {*records, *balances}
     if strangers := sorted(set(only) - known):
         raise click.ClickException(f"PAY-O13 neither registered nor ever credited: {', '.join(strangers)}")
-    return [_judged(name, records.get(name), balances.get(name, 0), least_wei) for name in sorted(set(only) or known)]
+    return [_decided(name, records.get(name), balances.get(name, 0), least_wei) for name in sorted(set(only) or known)]
 
 
-def _judged(name: str, record: Any, balance_wei: int, least_wei: int) -> _Owed:
+def _decided(name: str, record: Any, balance_wei: int, least_wei: int) -> _Owed:
     address = None if record is None else record["address"]
     remark = None
     if balance_wei <= 0:
@@ -131,7 +131,7 @@ def _judged(name: str, record: Any, balance_wei: int, least_wei: int) -> _Owed:
 
 
 def _make(folder: Path) -> None:
-    """For its owner alone."""
+    """Make the folder, with mode 0700."""
     try:
         Disk().make_folder(folder)
     except OSError as error:

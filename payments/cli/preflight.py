@@ -1,4 +1,4 @@
-"""Could the API start with these settings? Judged as the start does, and nothing is made or changed by it."""
+"""Would the API start with these settings? Checked as a start checks, without making or changing anything."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from payments.store import engine_of
 
 
 def obstacles(settings: Settings) -> list[str]:
-    """What would stop the start, one problem each."""
+    """The problems that would stop a start."""
     remedy = "let the user that runs Payments read and write it, or set PAYMENTS_REGISTRY_PATH"
     registry = [f"{at}: cannot be used ({why}); {remedy}" for at, why in access_problems(settings.registry_path)]
     return [
@@ -22,7 +22,7 @@ def obstacles(settings: Settings) -> list[str]:
 
 
 def file_warnings(settings: Settings) -> list[str]:
-    """What is wrong with files that a start warns of, and goes on without: a broken edit, projections kept from it."""
+    """Problems with files that a start only warns of: a broken edit, projections that cannot be written."""
     warnings = []
     if (why := _why_unsound(settings.registry_path)) and _is_sound(good_path(settings.registry_path)):
         warnings.append(f"PAY-R01 {settings.registry_path}: {why}; the last good records stay in force")
@@ -30,14 +30,14 @@ def file_warnings(settings: Settings) -> list[str]:
 
 
 def _registry_problems(path: Path) -> list[str]:
-    """What is wrong with the records there are, where no good copy of them stands in."""
+    """What is wrong with the registry, unless a good copy can replace it."""
     if _is_sound(good_path(path)) or not (why := _why_unsound(path)):
         return []
     return [f"PAY-R01 {path}: {why}; fix the file, or restore it from a backup, and start again"]
 
 
 def _why_unsound(path: Path) -> str | None:
-    """What is wrong with the records in ``path``, if it is there and can be read: else that is named already."""
+    """What is wrong with the records in ``path``; ``None`` also if it is missing or unreadable, which others report."""
     try:
         read_records(path.read_bytes(), now_ms())
     except OSError:
@@ -52,7 +52,7 @@ def _is_sound(path: Path) -> bool:
 
 
 def _bootstrap_problems(settings: Settings) -> list[str]:
-    """What is wrong with the records to register at start; those that are registered already are left alone."""
+    """What is wrong with the records to register at start. Registered ones are skipped."""
     path = settings.bootstrap_orchestrators_path
     if path is None:
         return []
@@ -73,7 +73,7 @@ def _bootstrap_problems(settings: Settings) -> list[str]:
 
 
 def _registered(path: Path) -> dict[str, Record]:
-    """The records there are; none where the file is missing or broken, in which case nothing is registered."""
+    """The registered records; none if the file is missing or broken."""
     try:
         return read_records(path.read_bytes(), now_ms())
     except (OSError, ValueError):

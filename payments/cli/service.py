@@ -18,18 +18,18 @@ from payments.settings import Settings
 
 @click.group("config")
 def config() -> None:
-    """The settings that are in force."""
+    """Show and check the settings."""
 
 
 @config.command("check")
 @json_option
 @pass_target
 def check(target: Target, as_json: bool) -> None:
-    """Read the settings, name everything that would stop a start, and show them; tokens only as set or not.
+    """Show the settings, and report everything that would stop a start. Tokens show only as set or not set.
 
-    Names and values are as .env takes them. Names that begin with PAYMENTS_ and are no setting are warned of.
+    The output has the form of .env. Unknown names that begin with PAYMENTS_ are warned of.
     """
-    target.stay_here("config check")
+    target.require_local("config check")
     settings = Settings.load()
     for warning in (*Settings.name_warnings(), *settings.warnings(), *file_warnings(settings)):
         click.echo(f"payments: warning: {warning}", err=True)
@@ -46,12 +46,12 @@ def _show(settings: Settings, as_json: bool) -> None:
         show_one({**values, **state}, as_json)
         return
     for name, value in values.items():
-        # Copied back, a token's state must not become the token.
+        # A comment: pasted into .env, "set" must not become the token.
         click.echo(f"# {name} is {state[name]}" if value is None else f"{name}={_quoted(value)}")
 
 
 def _quoted(value: str) -> str:
-    """``value`` as ``.env`` takes it."""
+    """``value`` quoted for ``.env``."""
     if re.fullmatch(r"[\w@%+:,./<>~-]*", value):
         return value
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
@@ -61,7 +61,7 @@ def _quoted(value: str) -> str:
 @click.command("serve")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def serve(arguments: tuple[str, ...]) -> None:
-    """Run the API in the foreground. ARGUMENTS behind -- go to gunicorn."""
+    """Run the API in the foreground. Arguments after -- go to gunicorn."""
     _become(api_command(*arguments))
 
 
@@ -72,8 +72,8 @@ def worker() -> None:
 
 
 def api_command(*arguments: str) -> list[str]:
-    """What runs the API: gunicorn, with the shipped configuration and ``arguments`` of its own."""
-    # Beside the code in a checkout; in a release beside the virtual environment that the code is installed in.
+    """The command line of the API: gunicorn, with the shipped configuration and ``arguments``."""
+    # In a checkout it is beside the code, in a release beside the virtual environment.
     tops = Path(str(files("payments"))).parent, Path(sys.prefix).parent
     places = [top / "deploy" / "gunicorn.conf.py" for top in tops]
     found = next((place for place in places if place.exists()), None)
@@ -85,7 +85,7 @@ def api_command(*arguments: str) -> list[str]:
 
 
 def worker_command() -> list[str]:
-    """What runs the worker."""
+    """The command line of the worker."""
     return [sys.executable, "-m", "worker"]
 
 

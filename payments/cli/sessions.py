@@ -1,4 +1,4 @@
-"""``payments sessions``: who is connected, and what became of every millisecond."""
+"""``payments sessions``: who is connected, and how their time was accounted for."""
 
 import click
 
@@ -16,19 +16,19 @@ COLUMNS = (
 
 @click.group("sessions")
 def group() -> None:
-    """Who is connected, and what they earned."""
+    """Show who is connected, and what sessions earned."""
 
 
 @group.command("list")
-@click.option("--orchestrator", "orchestrator_id", help="Of this orchestrator only.")
-@click.option("--edge", "edge_id", help="Of this edge only.")
-@click.option("--status", type=click.Choice(STATUSES), help="With this status only.")
+@click.option("--orchestrator", "orchestrator_id", help="Only this orchestrator.")
+@click.option("--edge", "edge_id", help="Only this edge.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only this status.")
 @limit_option
 @all_option
 @json_option
 @pass_target
 def show_all(target: Target, /, limit: int, everything: bool, as_json: bool, **query: str | None) -> None:
-    """Sessions, newest first."""
+    """List sessions, newest first."""
     wanted = {name: value for name, value in query.items() if value is not None}
     with target.connect() as api:
         show(pages(api, "/api/sessions", "sessions", wanted, None if everything else limit), COLUMNS, as_json)
@@ -39,9 +39,9 @@ def show_all(target: Target, /, limit: int, everything: bool, as_json: bool, **q
 @json_option
 @pass_target
 def show_session(target: Target, session_id: str, as_json: bool) -> None:
-    """One session, with the account of its time.
+    """Show one session, and how its time was accounted for.
 
-    Of its last incarnation, where the id was used again after an end; "explain" shows all of them.
+    If the id was used again after an end, this is the last incarnation; "explain" shows all.
     """
     with target.connect() as api:
         show_one(about(api.call("GET", session_path(session_id)), "session_id", session_id), as_json)

@@ -26,7 +26,7 @@ def check(ctx: click.Context, target: Target, as_json: bool) -> None:
 
     "owed" is the sum of the balances above zero, "overdrawn" of those below it: nobody's debt pays another.
     """
-    target.stay_here("ledger verify")
+    target.require_local("ledger verify")
     try:
         found = engine_of(Settings.load()).verify()
     except Corrupt as fault:
