@@ -1,4 +1,4 @@
-"""Writing the JSON of an answer."""
+"""Writes the JSON of answers."""
 
 import json
 from typing import Any
@@ -13,12 +13,12 @@ def to_json(obj: Any) -> bytes:
     try:
         return orjson.dumps(obj)
     except TypeError:
-        # A lone surrogate, quoted from a request: only an escape can say it.
+        # A lone surrogate, quoted from a request: only an escape can express it.
         return json.dumps(obj).encode()
 
 
 class Orjson(JSONProvider):
-    """Answers are written by orjson; requests are read by ``payments.web.body``, which is stricter."""
+    """Writes answers with orjson. Requests are read by ``payments.web.body``, which is stricter."""
 
     def response(self, *args: Any, **_: Any) -> Response:
         return Response(to_json(args[0]), content_type="application/json")

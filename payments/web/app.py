@@ -18,7 +18,7 @@ from payments.web.trace import follow_requests
 
 
 class _Anything(BaseConverter):
-    """The rest of the path, whatever it is: a session id may begin with a slash."""
+    """The rest of the path: a session id may contain slashes, also at its beginning."""
 
     part_isolating = False
     regex = ".+?"
@@ -26,7 +26,7 @@ class _Anything(BaseConverter):
 
 
 def create_app(settings: Settings) -> Flask:
-    """The API on the files that ``settings`` name. Call it after the fork: locks do not survive one.
+    """Make the API on the files that ``settings`` name. Call it after the fork: locks do not survive one.
 
     Raises ``Misconfigured``, ``Corrupt`` and ``Unavailable`` where it cannot start.
     """
@@ -42,7 +42,7 @@ def create_app(settings: Settings) -> Flask:
     attach(app, Services(settings, engine_of(settings), store, registry, Gate(settings), now_ms))
     follow_requests(app)
     if settings.behind_proxy:
-        # One hop, and nothing else that a header could claim: no host, port or prefix.
+        # Trust one hop for address and scheme, but no host, port or prefix of a header.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
     problems.handle_errors(app)
     for views in (sessions, ledger, orchestrators, power, health, metrics, openapi):

@@ -1,4 +1,4 @@
-"""Reading the JSON of a request."""
+"""Reads the JSON of a request."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ BATCH_LIMIT = 1024 * 1024
 
 
 class Malformed(Exception):
-    """The body is not the JSON that this API reads; the message says why."""
+    """The body cannot be read as JSON; the message says why."""
 
 
 class UnsupportedMediaType(Exception):
-    """The body is not declared as JSON."""
+    """The content type is not JSON."""
 
 
 def read_json(request: Request, limit: int = EVENT_LIMIT) -> Any:
@@ -31,8 +31,8 @@ def read_json(request: Request, limit: int = EVENT_LIMIT) -> Any:
     except (Malformed, HTTPException):
         raise
     except Exception:
-        # The server's: each has its own for a connection that breaks, and for chunks that are none.
-        raise Malformed("the body breaks off, or is not framed as HTTP has it") from None
+        # Each server raises its own errors for a broken connection or bad chunks.
+        raise Malformed("the body breaks off, or its HTTP framing is wrong") from None
     try:
         return read_strictly(data)
     except ValueError as error:
@@ -43,12 +43,12 @@ def _read(request: Request, limit: int) -> bytes:
     environ = request.environ
     length = environ.get("CONTENT_LENGTH", "")
     if length.isascii() and length.isdigit() and int(length) <= limit:
-        # What werkzeug would do, without its stream on top of the server's.
+        # As werkzeug does, without its extra stream.
         data: bytes = environ["wsgi.input"].read(int(length))
         if len(data) < int(length):
             raise Malformed("the body ends before its Content-Length")
     else:
-        # One more than allowed: without a Content-Length, werkzeug cuts the body off there and says nothing.
+        # One byte more than allowed: without a Content-Length, werkzeug silently cuts the body off there.
         request.max_content_length = limit + 1
         data = request.get_data(cache=False)
         if len(data) > limit:

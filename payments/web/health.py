@@ -1,4 +1,4 @@
-"""What a supervisor asks. Open to anyone, so it names no paths but in what it complains of."""
+"""Liveness and readiness. Open to anyone, so answers name paths only in problems."""
 
 from typing import Any
 
@@ -17,14 +17,14 @@ def alive() -> dict[str, str]:
 
 @blueprint.get("/readyz")
 def ready() -> dict[str, Any]:
-    """503 when an event could not be recorded now.
+    """503 if an event could not be recorded now.
 
-    With a broken ``registry.json`` it could, by the last good one, and without a worker too: then it is ``degraded``.
+    ``degraded`` if one could, but ``registry.json`` is broken (the last good records are used) or the worker is silent.
     """
-    here = services()
-    store = here.store.check()
-    count, problem = len(here.registry.records()), here.registry.problem
+    app = services()
+    store = app.store.check()
+    count, problem = len(app.registry.records()), app.registry.problem
     registry = {"orchestrators": count, "problem": problem}
-    worker = worker_health(here)
+    worker = worker_health(app)
     is_well = problem is None and worker["problem"] is None
     return {"status": "ok" if is_well else "degraded", "store": store, "registry": registry, "worker": worker}

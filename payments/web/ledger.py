@@ -1,4 +1,4 @@
-"""Entries, balances, and what an operator books by hand."""
+"""Entries, balances, adjustments and payouts."""
 
 from typing import Any
 
@@ -18,11 +18,11 @@ blueprint = Blueprint("ledger", __name__, url_prefix="/api/ledger")
 
 @blueprint.get("/events")
 def get_entries() -> dict[str, Any]:
-    here = services()
-    here.gate.admit_viewer(request)
+    app = services()
+    app.gate.admit_viewer(request)
     wanted = EntriesQuery().load(request.args)
     before, limit = wanted.pop("cursor", None), wanted.pop("limit")
-    page = here.store.entries(EntryQuery(**wanted), before=before, limit=limit)
+    page = app.store.entries(EntryQuery(**wanted), before=before, limit=limit)
     return {
         "events": [entry_record(entry) for entry in page.items],
         "next_cursor": page.before,
@@ -31,37 +31,37 @@ def get_entries() -> dict[str, Any]:
 
 @blueprint.get("/balances")
 def get_balances() -> dict[str, Any]:
-    here = services()
-    here.gate.admit_viewer(request)
-    return {"balances": [balance_record(balance, here.settings.credit_unit) for balance in here.store.balances()]}
+    app = services()
+    app.gate.admit_viewer(request)
+    return {"balances": [balance_record(balance, app.settings.credit_unit) for balance in app.store.balances()]}
 
 
 @blueprint.post("/adjustments")
 def post_adjustment() -> dict[str, Any]:
-    here = services()
-    here.gate.admit_admin(request)
-    said = AdjustmentSchema().load(read_json(request))
-    return _book(Adjustment(said["orchestrator_id"], said["amount"], said["reference"], said["note"]))
+    app = services()
+    app.gate.admit_admin(request)
+    fields = AdjustmentSchema().load(read_json(request))
+    return _book(Adjustment(fields["orchestrator_id"], fields["amount"], fields["reference"], fields["note"]))
 
 
 @blueprint.post("/payouts")
 def post_payout() -> dict[str, Any]:
-    here = services()
-    here.gate.admit_admin(request)
-    said = PayoutSchema().load(read_json(request))
-    return _book(Payout(said["orchestrator_id"], said["amount"], said["tx_hash"], said["note"]))
+    app = services()
+    app.gate.admit_admin(request)
+    fields = PayoutSchema().load(read_json(request))
+    return _book(Payout(fields["orchestrator_id"], fields["amount"], fields["tx_hash"], fields["note"]))
 
 
 def _book(command: Booking) -> dict[str, Any]:
-    """Book it, and answer with the balance after it and the entry that did it, now or the first time."""
-    here = services()
-    here.check_orchestrator(command.orchestrator_id)
-    result = here.store.execute([command])[0]
+    """Book ``command``; the answer has the balance after it, and the entry that booked it, now or the first time."""
+    app = services()
+    app.check_orchestrator(command.orchestrator_id)
+    result = app.store.execute([command])[0]
     if isinstance(result, Rejected):
         raise result
     booked = result.balance.booked[command.key]
     return {
-        **balance_record(result.balance, here.settings.credit_unit),
+        **balance_record(result.balance, app.settings.credit_unit),
         "outcome": result.kind,
         "delta": format_eth(booked.delta_wei),
         "booked_by": booked.seq,

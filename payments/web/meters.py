@@ -1,8 +1,8 @@
-"""What the API counts as it goes, for Prometheus: this process's share, in memory or in a file of its own.
+"""Counters and timers of this process for Prometheus, in memory or in a file of its own.
 
 Under gunicorn the files of all workers lie in one folder (``PROMETHEUS_MULTIPROC_DIR``, which must be set before
-prometheus_client is imported for the first time), and ``payments.web.metrics`` adds them up. Labels are words that this
-API knows, never what a client said. Each combination is looked up once, for that takes longer than to count.
+prometheus_client is imported for the first time), and ``payments.web.metrics`` adds them up. Label values are words of
+this API, never of a client. Each combination is looked up once, because that takes longer than counting.
 """
 
 from collections.abc import Mapping
@@ -17,22 +17,22 @@ from payments.web.routes import public
 
 INVALID, REJECTED = "invalid", "rejected"
 UNREADABLE = "unreadable"
-"""The kind of an event that is not understood."""
+"""The kind of an event that cannot be read."""
 
 METERS = CollectorRegistry()
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 _requests = Histogram(
-    "payments_http_request_seconds", "Time to answer, from the first look at a request.",
+    "payments_http_request_seconds", "Time to answer a request.",
     ["method", "route", "status"], buckets=_SECONDS, registry=METERS,
 )  # fmt: skip
-_events = Counter("payments_events", "Events of edges, by what became of them.", ["event", "outcome"], registry=METERS)
+_events = Counter("payments_events", "Events of edges, by outcome.", ["event", "outcome"], registry=METERS)
 _commits = Histogram(
     "payments_commit_seconds", "Time to decide, write and sync a group of entries.", buckets=_SECONDS, registry=METERS
 )
 _waits = Histogram(
-    "payments_lock_wait_seconds", "Time until a group had the journal's lock, and had read on.",
+    "payments_lock_wait_seconds", "Time until a group had the journal's lock and had read what others appended.",
     buckets=_SECONDS, registry=METERS,
 )  # fmt: skip
 _sizes = Histogram(
@@ -48,19 +48,19 @@ _counters: Mapping[tuple[str, str], Counter] = {
 
 
 def count_event(kind: str, outcome: str, count: int = 1) -> None:
-    """Events of ``kind`` came to ``outcome``."""
+    """Count ``count`` events of ``kind`` with ``outcome``."""
     _counters[kind, outcome].inc(count)
 
 
 def observe_commit(commit: Commit) -> None:
-    """For the store to call."""
+    """Observe a commit; the store calls this."""
     _commits.observe(commit.seconds)
     _waits.observe(commit.wait_s)
     _sizes.observe(commit.entries)
 
 
 def observe_request(method: str, route: str, status: int, seconds: float) -> None:
-    """One request was answered. ``route`` is a pattern and ``method`` one that it takes."""
+    """Observe an answered request. ``route`` is a pattern, ``method`` one that it allows."""
     _request_timer(method, route, status // 100).observe(seconds)
 
 

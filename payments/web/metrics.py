@@ -1,6 +1,6 @@
 """``GET /metrics``, for Prometheus.
 
-Amounts are floats here, for graphs and alerts only; what is owed exactly, ``/api/ledger/balances`` says.
+Amounts are floats here, for graphs and alerts only; ``/api/ledger/balances`` has them exactly.
 """
 
 import os
@@ -28,14 +28,14 @@ blueprint = Blueprint("metrics", __name__)
 
 @blueprint.get("/metrics")
 def get_metrics() -> Response:
-    here = services()
-    here.gate.admit_viewer(request)
-    text = generate_latest(_counted()) + generate_latest(_registry(_State(here)))
+    app = services()
+    app.gate.admit_viewer(request)
+    text = generate_latest(_counted()) + generate_latest(_registry(_State(app)))
     return Response(text, content_type=CONTENT_TYPE_LATEST)
 
 
 def _counted() -> CollectorRegistry:
-    """What the processes of this server have counted: all of them together, or this one where it is alone."""
+    """The counts of all processes of this server together, or of this one if it is alone."""
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     return METERS if folder is None else _registry(_Workers(Path(folder)))
 
@@ -47,29 +47,29 @@ def _registry(collector: Collector) -> CollectorRegistry:
 
 
 class _Workers(Collector):
-    """The counts of all workers, those that have ended included."""
+    """The counts of all gunicorn workers, including those that have ended."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def collect(self) -> Iterator[Metric]:
-        # Not MultiProcessCollector's own look at the folder: it fails on a file that a worker is just about to fill.
+        # MultiProcessCollector's own listing fails on a file that a worker has made but not filled yet.
         files = [str(path) for path in self._folder.glob("*.db") if path.stat().st_size]
         yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
 
 
 class _State(Collector):
-    """What is true of all processes together at the moment of the scrape, whichever process answers it."""
+    """The state of the ledger at the scrape, the same whichever process answers."""
 
-    def __init__(self, here: Services) -> None:
-        self._here = here
+    def __init__(self, app: Services) -> None:
+        self._app = app
 
     def collect(self) -> Iterator[Metric]:
-        here = self._here
-        worker = worker_health(here)
-        yield from _health(here, worker)
-        yield from _sweep(worker["sweep"], here.settings.power_meter_enabled)
-        totals = _totals(here)
+        app = self._app
+        worker = worker_health(app)
+        yield from _health(app, worker)
+        yield from _sweep(worker["sweep"], app.settings.power_meter_enabled)
+        totals = _totals(app)
         yield _gauge("payments_store_usable", "1: an event can be recorded now.", totals is not None)
         if totals is not None:
             yield _gauge("payments_journal_entries", "Entries in the journal.", totals.entries)
@@ -77,40 +77,40 @@ class _State(Collector):
             yield from _money(totals)
 
 
-def _totals(here: Services) -> Totals | None:
-    """``None`` where the store cannot be used."""
+def _totals(app: Services) -> Totals | None:
+    """``None`` if the store cannot be used."""
     try:
-        here.store.check()
-        return here.store.totals(here.now_ms(), here.settings.session_idle_timeout_s * 1000)
+        app.store.check()
+        return app.store.totals(app.now_ms(), app.settings.session_idle_timeout_s * 1000)
     except (Unavailable, Corrupt):
         return None
 
 
-def _health(here: Services, worker: Mapping[str, Any]) -> Iterator[Metric]:
-    if (free := here.engine.free_bytes()) is not None:
+def _health(app: Services, worker: Mapping[str, Any]) -> Iterator[Metric]:
+    if (free := app.engine.free_bytes()) is not None:
         yield _gauge("payments_journal_disk_free_bytes", "Free space where the journal is.", free)
-    yield _gauge("payments_registry_sound", "1: registry.json can be read.", here.registry.problem is None)
-    yield _gauge("payments_orchestrators", "Orchestrators that are registered.", len(here.registry.records()))
+    yield _gauge("payments_registry_sound", "1: registry.json can be read.", app.registry.problem is None)
+    yield _gauge("payments_orchestrators", "Registered orchestrators.", len(app.registry.records()))
     is_well = worker["problem"] is None
     yield _gauge("payments_worker_well", "1: the worker reports in time, or is not needed.", is_well)
 
 
 def _sessions(totals: Totals) -> Iterator[Metric]:
-    text = "Sessions that are kept, by status; the live ones are active."
+    text = "Known sessions, by status."
     yield _gauges("payments_sessions", text, "status", totals.sessions)
-    text = "Sessions not ended whom no orchestrator earns from."
+    text = "Active sessions that no orchestrator earns from."
     yield _gauge("payments_sessions_unattributed", text, totals.unattributed)
 
 
 def _money(totals: Totals) -> Iterator[Metric]:
-    text = "What entries of each reason add up to, in ETH: credits above zero, debits below."
+    text = "Sum of entries by reason, in ETH; debits are negative."
     credited = {reason: wei / WEI_PER_ETH for reason, wei in totals.credited_wei.items()}
     yield _gauges("payments_credited_eth", text, "reason", credited)
     yield _gauge("payments_owed_eth", "The sum of all balances, in ETH.", totals.owed_wei / WEI_PER_ETH)
 
 
 def _sweep(sweep: Mapping[str, Any] | None, is_due: bool) -> Iterator[Metric]:
-    """Where one ``is_due`` and none was, it was an eternity ago: an alert cannot compare with what is not there."""
+    """If a sweep ``is_due`` and there was none, its age is +Inf: an alert cannot compare with a missing series."""
     if sweep is not None or is_due:
         text = "Time since the power worker's last sweep ended; +Inf: there was none, and the power meter is on."
         yield _gauge("payments_power_last_sweep_age_seconds", text, inf if sweep is None else sweep["age_s"])
@@ -119,7 +119,7 @@ def _sweep(sweep: Mapping[str, Any] | None, is_due: bool) -> Iterator[Metric]:
     text = "How long the power worker's last sweep took."
     yield _gauge("payments_power_last_sweep_duration_seconds", text, sweep["seconds"])
     hosts = {state: sweep[state] for state in ("awake", "asleep", "unknown", "left_out")}
-    yield _gauges("payments_power_hosts", "Hosts by what that sweep found.", "state", hosts)
+    yield _gauges("payments_power_hosts", "Hosts by state in the last sweep.", "state", hosts)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

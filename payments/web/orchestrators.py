@@ -16,31 +16,31 @@ blueprint = Blueprint("orchestrators", __name__, url_prefix="/api/orchestrators"
 
 @blueprint.post("/register")
 def register() -> tuple[dict[str, Any], int]:
-    here = services()
-    here.gate.admit_admin(request)
-    record, is_new = here.registry.register(RecordSchema().load(read_json(request)))
+    app = services()
+    app.gate.admit_admin(request)
+    record, is_new = app.registry.register(RecordSchema().load(read_json(request)))
     return record.as_json(), 201 if is_new else 200
 
 
 @blueprint.patch("/<orchestrator_id>")
 def change(orchestrator_id: str) -> dict[str, Any]:
-    here = services()
-    here.gate.admit_admin(request)
-    return here.registry.change(orchestrator_id, ChangeSchema().load(read_json(request))).as_json()
+    app = services()
+    app.gate.admit_admin(request)
+    return app.registry.change(orchestrator_id, ChangeSchema().load(read_json(request))).as_json()
 
 
 @blueprint.get("")
 def get_all() -> dict[str, Any]:
-    here = services()
-    here.gate.admit_viewer(request)
-    return {"orchestrators": [record.as_json() for record in here.registry.records().values()]}
+    app = services()
+    app.gate.admit_viewer(request)
+    return {"orchestrators": [record.as_json() for record in app.registry.records().values()]}
 
 
 @blueprint.get("/<orchestrator_id>")
 def get_one(orchestrator_id: str) -> dict[str, Any]:
-    here = services()
-    here.gate.admit_viewer(request)
-    record = here.registry.records().get(orchestrator_id)
+    app = services()
+    app.gate.admit_viewer(request)
+    record = app.registry.records().get(orchestrator_id)
     if record is None:
         raise Rejected("not-found", f'no orchestrator "{orchestrator_id}" is registered')
     return record.as_json()
@@ -48,9 +48,9 @@ def get_one(orchestrator_id: str) -> dict[str, Any]:
 
 @blueprint.get("/<orchestrator_id>/stats")
 def get_stats(orchestrator_id: str) -> dict[str, Any]:
-    here = services()
-    here.gate.admit_viewer(request)
+    app = services()
+    app.gate.admit_viewer(request)
     wanted = StatsQuery().load(request.args)
-    here.check_orchestrator(orchestrator_id)
-    since_ms = first_day_ms(here.now_ms(), wanted["days"])
-    return sum_up(here.store, orchestrator_id, since_ms, wanted.get("cursor"))
+    app.check_orchestrator(orchestrator_id)
+    since_ms = first_day_ms(app.now_ms(), wanted["days"])
+    return sum_up(app.store, orchestrator_id, since_ms, wanted.get("cursor"))

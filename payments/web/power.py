@@ -12,13 +12,12 @@ blueprint = Blueprint("power", __name__, url_prefix="/api/power")
 
 @blueprint.get("")
 def get_power() -> dict[str, Any]:
-    """The last reading of each orchestrator that was ever asked, what it earned so far, and what it did not and why."""
-    here = services()
-    here.gate.admit_viewer(request)
-    now_ms, max_gap_ms = here.now_ms(), here.settings.power_max_gap_s * 1000
+    """The last reading of each orchestrator ever asked, what its power earned, and the time that earned nothing."""
+    app = services()
+    app.gate.admit_viewer(request)
+    now_ms, max_gap_ms = app.now_ms(), app.settings.power_max_gap_s * 1000
     return {
         "power": [
-            {**power_record(power), "is_fresh": now_ms - power.read_at_ms <= max_gap_ms}
-            for power in here.store.powers()
+            {**power_record(power), "is_fresh": now_ms - power.read_at_ms <= max_gap_ms} for power in app.store.powers()
         ]
     }

@@ -1,9 +1,9 @@
-"""``python -m payments.web.preflight``: can the API start? If not, says what is in the way.
+"""``python -m payments.web.preflight``: can the API start? If not, prints the problems.
 
-If so, prints JSON: where it would listen (``bind``), and the ``environment`` that makes every worker find the settings
-that were looked at, whatever becomes of ``.env``: two that know different rates would pay differently.
+If it can, prints JSON: where it would listen (``bind``), and the ``environment`` that gives every worker these
+settings, even if ``.env`` changes later: workers with different rates would pay differently.
 
-Opens everything as a worker does, so a torn tail is set aside and missing projections are made before the first worker.
+It opens everything as a worker does, so a torn tail is set aside and missing projections are made beforehand.
 """
 
 import json

@@ -22,23 +22,23 @@ class ProblemKind(NamedTuple):
 
 KINDS = {
     "malformed": ProblemKind(400, "The request cannot be read"),
-    "unauthenticated": ProblemKind(401, "A valid token is needed"),
+    "unauthenticated": ProblemKind(401, "A valid token is required"),
     "forbidden": ProblemKind(403, "Not allowed"),
-    "not-found": ProblemKind(404, "There is no such thing"),
-    "method-not-allowed": ProblemKind(405, "This address does not take that method"),
-    "conflict": ProblemKind(409, "The request contradicts what is recorded"),
+    "not-found": ProblemKind(404, "Not found"),
+    "method-not-allowed": ProblemKind(405, "Method not allowed"),
+    "conflict": ProblemKind(409, "Conflict with what is recorded"),
     "too-large": ProblemKind(413, "The body is too large"),
-    "unsupported-media-type": ProblemKind(415, "The body is of another type"),
+    "unsupported-media-type": ProblemKind(415, "Unsupported content type"),
     "invalid": ProblemKind(422, "Fields are missing or wrong"),
-    "internal": ProblemKind(500, "Payments has failed"),
-    "unavailable": ProblemKind(503, "Not possible now; try again later"),
+    "internal": ProblemKind(500, "Internal error"),
+    "unavailable": ProblemKind(503, "Unavailable; try again later"),
 }
 
 Fields = Mapping[str, Sequence[str]]
 
 
 def problem(kind: str, detail: str, fields: Fields | None = None) -> dict[str, Any]:
-    """The problem object; ``errors`` names every field that is at fault."""
+    """The problem object; ``errors`` names every wrong field."""
     status, title = KINDS[kind]
     body = {"type": f"urn:payments:problem:{kind}", "title": title, "status": status, "detail": detail}
     if fields:
@@ -49,7 +49,7 @@ def problem(kind: str, detail: str, fields: Fields | None = None) -> dict[str, A
 
 
 def rejection(error: Rejected | ValidationError) -> dict[str, Any]:
-    """The problem of a request that was read and cannot be carried out."""
+    """The problem object for a request that was read but cannot be carried out."""
     if isinstance(error, Rejected):
         return problem(error.kind, str(error), error.fields)
     fields = field_errors(error)
@@ -57,7 +57,7 @@ def rejection(error: Rejected | ValidationError) -> dict[str, Any]:
 
 
 def field_errors(error: ValidationError) -> dict[str, list[str]]:
-    """Complaints by field; those about the request as a whole are under ``body``."""
+    """Messages by field; those about the whole request are under ``body``."""
     if not isinstance(error.messages, dict):
         return {"body": [str(message) for message in error.messages]}
     return {
@@ -67,7 +67,7 @@ def field_errors(error: ValidationError) -> dict[str, list[str]]:
 
 
 def handle_errors(app: Flask) -> None:
-    """Answer everything that a view can raise."""
+    """Register an answer for everything that a view can raise."""
     app.register_error_handler(Rejected, lambda error: _answer(rejection(error)))
     app.register_error_handler(ValidationError, lambda error: _answer(rejection(error)))
     app.register_error_handler(Malformed, lambda error: _answer(problem("malformed", str(error))))

@@ -1,8 +1,8 @@
-"""How routes are called where people read them."""
+"""Routes as people read them."""
 
 import re
 
 
 def public(route: str) -> str:
-    """Flask's pattern of a path as OpenAPI writes it: ``/api/sessions/{session_id}``."""
+    """Flask's path pattern in OpenAPI's form: ``/api/sessions/{session_id}``."""
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route)

@@ -1,4 +1,4 @@
-"""What requests may say."""
+"""The fields of requests."""
 
 from marshmallow import EXCLUDE, RAISE, Schema, fields, validate
 
@@ -14,14 +14,12 @@ class SessionsQuery(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    limit = WholeText(1, 2000, load_default=200, metadata=about("How many at most."))
-    cursor = fields.String(metadata=about("The `next_cursor` of the page before."))
-    orchestrator_id = fields.String(metadata=about("Of this one only."))
-    edge_id = fields.String(metadata=about("Of this edge only."))
-    status = fields.String(validate=validate.OneOf(STATUSES), metadata=about("Of this status only."))
-    active_only = fields.Boolean(
-        load_default=False, metadata=about("Leave out those that have ended; usually `true` or `false`.")
-    )
+    limit = WholeText(1, 2000, load_default=200, metadata=about("Maximum number of items."))
+    cursor = fields.String(metadata=about("The `next_cursor` of the previous page."))
+    orchestrator_id = fields.String(metadata=about("Only this orchestrator."))
+    edge_id = fields.String(metadata=about("Only this edge."))
+    status = fields.String(validate=validate.OneOf(STATUSES), metadata=about("Only this status."))
+    active_only = fields.Boolean(load_default=False, metadata=about("Leave out ended sessions: `true` or `false`."))
 
 
 class EntriesQuery(Schema):
@@ -30,13 +28,13 @@ class EntriesQuery(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    limit = WholeText(1, 2000, load_default=200, metadata=about("How many at most."))
-    cursor = fields.String(metadata=about("The `next_cursor` of the page before."))
-    orchestrator_id = fields.String(metadata=about("Of this one only."))
-    reason = fields.String(metadata=about("For this reason only."))
-    session_id = fields.String(metadata=about("Of this session only."))
-    since = Moment(attribute="since_ms", metadata=about("Recorded then or later."))
-    until = Moment(attribute="until_ms", metadata=about("Recorded before."))
+    limit = WholeText(1, 2000, load_default=200, metadata=about("Maximum number of items."))
+    cursor = fields.String(metadata=about("The `next_cursor` of the previous page."))
+    orchestrator_id = fields.String(metadata=about("Only this orchestrator."))
+    reason = fields.String(metadata=about("Only this reason."))
+    session_id = fields.String(metadata=about("Only this session."))
+    since = Moment(attribute="since_ms", metadata=about("Only entries recorded at or after this time."))
+    until = Moment(attribute="until_ms", metadata=about("Only entries recorded before this time."))
 
 
 class StatsQuery(Schema):
@@ -45,8 +43,8 @@ class StatsQuery(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    days = WholeText(1, 3660, load_default=30, metadata=about("How many days, today included."))
-    cursor = fields.String(metadata=about("The `next_cursor` of the answer before, with the same `days`."))
+    days = WholeText(1, 3660, load_default=30, metadata=about("Number of days, including today."))
+    cursor = fields.String(metadata=about("The `next_cursor` of the previous answer, with the same `days`."))
 
 
 class ChangeSchema(RecordSchema):
@@ -58,15 +56,17 @@ class ChangeSchema(RecordSchema):
 
 
 class AdjustmentSchema(Schema):
-    """A correction of a balance; unknown fields are refused, for they are most likely mistyped."""
+    """A correction of a balance; unknown fields are refused, since they are probably typing errors."""
 
     class Meta:
         unknown = RAISE
 
-    orchestrator_id = Text(1, 128, required=True, metadata=about("One that is registered, or was ever credited."))
-    amount = Amount(signed=True, required=True, metadata=about("ETH; with a minus it takes away."))
-    reference = Text(1, 128, required=True, metadata=about("Your name for it: the idempotency key."))
-    note = Text(1, 500, required=True, metadata=about("Why."))
+    orchestrator_id = Text(
+        1, 128, required=True, metadata=about("A registered orchestrator, or one that was ever credited.")
+    )
+    amount = Amount(signed=True, required=True, metadata=about("In ETH; negative: reduces the balance."))
+    reference = Text(1, 128, required=True, metadata=about("Your name for it; the idempotency key."))
+    note = Text(1, 500, required=True, metadata=about("Reason."))
 
 
 class PayoutSchema(Schema):
@@ -75,12 +75,14 @@ class PayoutSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    orchestrator_id = Text(1, 128, required=True, metadata=about("One that is registered, or was ever credited."))
-    amount = Amount(required=True, metadata=about("ETH; not more than is owed."))
+    orchestrator_id = Text(
+        1, 128, required=True, metadata=about("A registered orchestrator, or one that was ever credited.")
+    )
+    amount = Amount(required=True, metadata=about("In ETH; at most what is owed."))
     tx_hash = Canonical(
         canonical_tx_hash,
         {"pattern": f"^{TX_HASH}$"},
         required=True,
-        metadata=about("The transaction that paid it: the idempotency key."),
+        metadata=about("Hash of the transaction; the idempotency key."),
     )
-    note = Text(1, 500, load_default=None, allow_none=True, metadata=about("What there is to say about it."))
+    note = Text(1, 500, load_default=None, allow_none=True, metadata=about("A comment."))

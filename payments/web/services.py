@@ -1,4 +1,4 @@
-"""What the views work with, made once by ``create_app`` and found through the current application."""
+"""What views use: made once by ``create_app``, found through the current application."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from payments.web.tokens import Gate
 
 
 class Services(NamedTuple):
-    """The rooms below, as one request sees them."""
+    """Settings, store, registry, token check and clock."""
 
     settings: Settings
     engine: Engine
@@ -23,24 +23,24 @@ class Services(NamedTuple):
     now_ms: Callable[[], int]
 
     def check_orchestrator(self, orchestrator_id: str) -> None:
-        """Raises ``Rejected`` (``not-found``) for one that was never registered or credited."""
+        """Raises ``Rejected`` (``not-found``) for an orchestrator that was never registered or credited."""
         if orchestrator_id not in self.registry.records() and self.store.balance(orchestrator_id) is None:
             raise Rejected("not-found", f'no orchestrator "{orchestrator_id}" is registered or was ever credited')
 
 
 def attach(app: Flask, services: Services) -> None:
-    """Let the views of ``app`` find ``services``."""
+    """Make ``services`` available to the views of ``app``."""
     app.extensions["payments"] = services
 
 
 def services() -> Services:
-    """Those of the application that serves the current request."""
+    """The services of the application that handles the current request."""
     found = current_app.extensions["payments"]
     assert isinstance(found, Services)
     return found
 
 
 def close_store(app: Flask) -> None:
-    """Leave the projections up to date; ``app`` serves no request any more."""
+    """Bring the projections up to date, and close the store. ``app`` must serve no more requests."""
     services: Services = app.extensions["payments"]
     services.store.close()

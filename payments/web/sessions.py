@@ -27,13 +27,13 @@ blueprint = Blueprint("sessions", __name__, url_prefix="/api/sessions")
 
 @blueprint.post("/events")
 def post_event() -> dict[str, JSON]:
-    here = services()
-    here.gate.admit_reporter(request)
-    event = _load(read_json(request), here.now_ms())
+    app = services()
+    app.gate.admit_reporter(request)
+    event = _load(read_json(request), app.now_ms())
     if isinstance(event, ValidationError):
         count_event(UNREADABLE, INVALID)
         raise event
-    (result,) = here.store.execute([event])
+    (result,) = app.store.execute([event])
     count_event(*_counted(event, result))
     if isinstance(result, Rejected):
         raise result
@@ -43,15 +43,15 @@ def post_event() -> dict[str, JSON]:
 @blueprint.post("/events/batch")
 def post_batch() -> dict[str, Any]:
     """Up to 1,000 events, each with a result of its own (rule 3.3)."""
-    here = services()
-    here.gate.admit_reporter(request)
+    app = services()
+    app.gate.admit_reporter(request)
     items = read_json(request, BATCH_LIMIT)
     if not isinstance(items, list) or len(items) > BATCH_EVENTS:
         raise ValidationError(f"Must be an array of at most {BATCH_EVENTS} events.")
-    received_at_ms = here.now_ms()
+    received_at_ms = app.now_ms()
     loaded = [_load(item, received_at_ms) for item in items]
     events = [event for event in loaded if isinstance(event, SessionEvent)]
-    executed = iter(here.store.execute(events) if events else ())
+    executed = iter(app.store.execute(events) if events else ())
     results = [event if isinstance(event, ValidationError) else next(executed) for event in loaded]
     for (kind, outcome), count in Counter(map(_counted, loaded, results)).items():
         count_event(kind, outcome, count)
@@ -60,13 +60,13 @@ def post_batch() -> dict[str, Any]:
 
 @blueprint.get("")
 def get_sessions() -> dict[str, Any]:
-    here = services()
-    here.gate.admit_viewer(request)
+    app = services()
+    app.gate.admit_viewer(request)
     wanted = SessionsQuery().load(request.args)
     before, limit = wanted.pop("cursor", None), wanted.pop("limit")
-    now_ms, idle_timeout_ms = here.now_ms(), here.settings.session_idle_timeout_s * 1000
+    now_ms, idle_timeout_ms = app.now_ms(), app.settings.session_idle_timeout_s * 1000
     query = SessionQuery(**wanted, now_ms=now_ms, idle_timeout_ms=idle_timeout_ms)
-    page = here.store.sessions(query, before=before, limit=limit)
+    page = app.store.sessions(query, before=before, limit=limit)
     return {
         "sessions": [_shown(session, now_ms, idle_timeout_ms) for session in page.items],
         "next_cursor": page.before,
@@ -75,12 +75,12 @@ def get_sessions() -> dict[str, Any]:
 
 @blueprint.get("/<anything:session_id>")
 def get_session(session_id: str) -> dict[str, JSON]:
-    here = services()
-    here.gate.admit_viewer(request)
-    session = here.store.session(session_id)
+    app = services()
+    app.gate.admit_viewer(request)
+    session = app.store.session(session_id)
     if session is None:
         raise Rejected("not-found", f'no session "{session_id}" is known')
-    record = _shown(session, here.now_ms(), here.settings.session_idle_timeout_s * 1000)
+    record = _shown(session, app.now_ms(), app.settings.session_idle_timeout_s * 1000)
     account: dict[str, JSON] = {
         "elapsed_ms": session.elapsed_ms,
         "billed_ms": session.billed_ms,
@@ -90,7 +90,7 @@ def get_session(session_id: str) -> dict[str, JSON]:
 
 
 def _shown(session: Session, now_ms: int, idle_timeout_ms: int) -> dict[str, JSON]:
-    """The session record as it looks at ``now_ms``, when it may have gone stale."""
+    """The session record at ``now_ms``; an active session may have gone stale."""
     return {**session_record(session), "status": session.status_at(now_ms, idle_timeout_ms)}
 
 
@@ -102,14 +102,14 @@ def _load(item: Any, received_at_ms: int) -> SessionEvent | ValidationError:
 
 
 def _counted(event: SessionEvent | ValidationError, result: Outcome | Rejected | ValidationError) -> tuple[str, str]:
-    """As what it is counted: the kind of event, and what became of it."""
+    """The labels that an event is counted under: its kind and its outcome."""
     if isinstance(event, ValidationError):
         return UNREADABLE, INVALID
     return event.event, result.kind if isinstance(result, Outcome) else REJECTED
 
 
 def _item(item: Any, result: Outcome | Rejected | ValidationError) -> dict[str, JSON]:
-    """One result of a batch: short, for a full batch of whole records would be a megabyte."""
+    """One result of a batch. It is short: whole records would make a full batch a megabyte."""
     if not isinstance(result, Outcome):
         session_id = item.get("session_id") if isinstance(item, dict) else None
         return {"session_id": session_id if isinstance(session_id, str) else None, "problem": rejection(result)}

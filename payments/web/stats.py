@@ -1,4 +1,4 @@
-"""What an orchestrator earned, and was paid, by day (UTC) and reason: sums over the entries that say so."""
+"""What an orchestrator earned and was paid, by day (UTC) and reason: sums over entries."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from payments.store import EntryQuery, Store
 
 _DAY_MS = 86_400_000
 _CLOCK_ERROR_MS = _DAY_MS
-"""Entries are in the order of their recording; how far a clock that is wrong for a while may put their times off."""
+"""Entries are in recording order; a wrong clock may misplace their times by this much."""
 
 _MOST_ENTRIES = 10_000
 
@@ -19,9 +19,9 @@ def first_day_ms(now_ms: int, days: int) -> int:
 
 
 def sum_up(store: Store, orchestrator_id: str, since_ms: int, before: str | None) -> dict[str, Any]:
-    """The sums of as many entries before the cursor ``before`` as one call may look at, and where to go on.
+    """Sums over the entries before the cursor ``before``, as many as one call may read, and the next cursor.
 
-    Nothing else is kept that they could be had from: the entries are the truth, and a month may have a million.
+    No sums are stored: a month may have a million entries, so a caller adds up the answers.
     """
     page = store.entries(EntryQuery(orchestrator_id, since_ms=since_ms), before=before, limit=_MOST_ENTRIES)
     sums: dict[tuple[str, str], tuple[int, int]] = {}

@@ -10,14 +10,14 @@ from payments.settings import Settings
 
 
 class Unauthenticated(Exception):
-    """The token is missing or wrong; ``header`` names where it is looked for."""
+    """The token is missing or wrong; ``header`` names where it belongs."""
 
     def __init__(self, header: str) -> None:
         super().__init__(f"this call needs a valid token in {header}, or in Authorization: Bearer")
 
 
 class Forbidden(Exception):
-    """The token is valid and opens other calls, or none opens this one; the message says what is needed."""
+    """The token is valid for other calls only, or no token opens this call; the message says what is needed."""
 
 
 _REPORTER = "X-Session-Token"
@@ -52,10 +52,10 @@ class Gate:
     def _check(self, request: Request, header: str, fitting: Sequence[bytes], needed: str) -> None:
         if _has_one(request, [header], fitting):
             return
-        # One that would do is in the wrong header, and not too weak.
+        # A sufficient token in the wrong header counts as none, not as too weak.
         others = [digest for digest in (*self._reporters, *self._viewers) if digest not in fitting]
         if _has_one(request, [_REPORTER, _ADMIN], others):
-            raise Forbidden(f"the token is valid, but does not open this call, which needs {needed}")
+            raise Forbidden(f"the token is valid, but this call needs {needed}")
         raise Unauthenticated(header)
 
 
@@ -64,14 +64,14 @@ def _digests(tokens: Sequence[str]) -> list[bytes]:
 
 
 def _has_one(request: Request, headers: Sequence[str], digests: Sequence[bytes]) -> bool:
-    # Digests have one length and hide where a wrong token differs; every one is compared, whichever fits.
+    # Digests hide length and position of a difference; all are compared, even after a match.
     given = [sha256(token.encode("utf-8", "replace")).digest() for token in _tokens(request, headers)]
     fits = [hmac.compare_digest(digest, candidate) for candidate in given for digest in digests]
     return any(fits)
 
 
 def _tokens(request: Request, headers: Sequence[str]) -> list[str]:
-    # From the environ, for every event passes here: werkzeug's headers take ten times as long.
+    # From environ: werkzeug's headers take ten times as long, and every event passes here.
     given = [request.environ.get(f"HTTP_{header.upper().replace('-', '_')}", "") for header in headers]
     scheme, _, credentials = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() == "bearer":

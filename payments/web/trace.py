@@ -1,4 +1,4 @@
-"""What every request leaves behind: its id in the answer, its time in the metrics, a line in the log if it failed."""
+"""For every request: its id in the answer, its time in the metrics, and a log line if it failed."""
 
 import logging
 import random
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
 UNMATCHED = "unmatched"
-"""The route of a request that fits none, or comes with a method that is not taken there: both could be any text."""
+"""Label of requests that match no route or method: a client could put any text there."""
 
 _ID, _FAILURE = "payments.request_id", "payments.failure"
 _sane = re.compile(r"[!-~]{1,64}").fullmatch
 
 
 def follow_requests(app: Flask) -> None:
-    """Let ``app`` do that. Around it, not in hooks of it: those take three times as long, for every event."""
+    """Wrap ``app``. Its hooks would do too, but take three times as long for every event."""
     answer = app.wsgi_app
 
     def followed(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -46,13 +46,13 @@ def follow_requests(app: Flask) -> None:
 
 
 def request_id() -> str:
-    """The client's name for the current request, if it is a usable one, else ours."""
+    """The id of the current request: the client's, if usable, else a random one."""
     found: str = request.environ[_ID]
     return found
 
 
 def keep_failure(error: Exception) -> None:
-    """Why the current request cannot be answered, for the log."""
+    """Keep for the log why the current request failed."""
     request.environ[_FAILURE] = error
 
 
@@ -66,7 +66,7 @@ def _finish(environ: "WSGIEnvironment", status: int, seconds: float) -> None:
 
 
 def _report(failure: Exception | None, about: dict[str, object]) -> None:
-    """One line: an error where it passes, critical for damage, with a traceback for a defect of ours."""
+    """Log one line: CRITICAL for damage, else ERROR; with a traceback for a defect of Payments."""
     level = logging.CRITICAL if isinstance(failure, Corrupt) else logging.ERROR
     why, defect = (failure, None) if about["status"] == 503 else ("PAY-A02 a defect in Payments", failure)
     log.log(level, "%d: %s", about["status"], why, exc_info=defect, extra=about)

@@ -1,4 +1,4 @@
-"""How the worker fares, as a probe and a scrape want to know it."""
+"""The worker's health, for probes and metrics."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from payments.web.services import Services
 from payments.worker_status import read_status
 
 
-def worker_health(here: Services) -> dict[str, Any]:
-    """When the worker last showed itself, its last sweep, and what is wrong with it (``problem``, else ``None``)."""
-    now_ms, status = here.now_ms(), read_status(here.engine)
+def worker_health(app: Services) -> dict[str, Any]:
+    """When the worker was last seen, its last sweep, and its ``problem`` or ``None``."""
+    now_ms, status = app.now_ms(), read_status(app.engine)
     if status is None:
         problem = (
-            "PAY-W07 no worker has run yet; the power meter needs one" if here.settings.power_meter_enabled else None
+            "PAY-W07 no worker has run yet; the power meter needs one" if app.settings.power_meter_enabled else None
         )
         return {"seen_at": None, "sweep": None, "problem": problem}
     problem = None

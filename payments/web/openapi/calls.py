@@ -1,4 +1,4 @@
-"""Every call: who may make it, what it takes, and what it can answer."""
+"""Every call: its role, parameters, body, answer and problems."""
 
 from typing import Any, NamedTuple
 
@@ -29,14 +29,14 @@ _BODY = ("too-large", "unsupported-media-type", "invalid")
 
 
 class Call(NamedTuple):
-    """One method of one address.
+    """One method of one path.
 
     Attributes:
         path: as Flask has it.
-        answer: the schema of what comes with 200, or a media type where it is no JSON.
-        body: the schema of what it takes; ``query`` likewise. ``batch``: an array of it.
-        problems: kinds that it can answer, besides those that its role, its body or query, and every call can.
-        created: whether it answers 201 too.
+        answer: schema of the 200 answer, or its media type if it is not JSON.
+        body: schema of the body; ``batch``: the body is an array of it. ``query``: schema of the parameters.
+        problems: kinds beyond those that follow from role, body and query.
+        created: whether it may also answer 201.
     """
 
     method: str
@@ -52,7 +52,7 @@ class Call(NamedTuple):
 
     @property
     def kinds(self) -> set[str]:
-        """All kinds of problem that it can answer."""
+        """All kinds of problem that it may answer."""
         asked = _BODY if self.body else ("invalid",) if self.query else ()
         return {*_ALWAYS, *_BY_ROLE[self.role], *asked, *self.problems}
 
@@ -63,43 +63,43 @@ CALLS = (
     Call("POST", "/api/sessions/events", REPORTER, "Report one event of a session.", "SessionWithOutcome",
          body=EventSchema, problems=("conflict", *_STORE)),
     Call("POST", "/api/sessions/events/batch", REPORTER,
-         "Report up to 1,000 events, in order; good ones are kept whatever the others are.", "BatchResults",
+         "Report up to 1,000 events, in order. A bad one does not stop the others.", "BatchResults",
          body=EventSchema, batch=True, problems=_STORE),
     Call("GET", "/api/sessions", VIEWER, "List sessions, newest first.", "Sessions",
          query=SessionsQuery, problems=_STORE),
-    Call("GET", "/api/sessions/<anything:session_id>", VIEWER, "Show one session, with the account of its time.",
+    Call("GET", "/api/sessions/<anything:session_id>", VIEWER, "Show one session, and how its time was accounted for.",
          "SessionWithAccount", problems=("not-found", *_STORE)),
     Call("GET", "/api/ledger/events", VIEWER,
          "List entries, newest first. A page may be short, or empty, and still have a next one.", "Entries",
          query=EntriesQuery, problems=_STORE),
-    Call("GET", "/api/ledger/balances", VIEWER, "What every orchestrator is owed.", "Balances", problems=_STORE),
+    Call("GET", "/api/ledger/balances", VIEWER, "List what every orchestrator is owed.", "Balances", problems=_STORE),
     Call("POST", "/api/ledger/adjustments", ADMIN,
-         "Correct a balance. `reference` is the idempotency key, for this orchestrator.", "Booking",
+         "Correct a balance. `reference` is the idempotency key per orchestrator.", "Booking",
          body=AdjustmentSchema, problems=("not-found", "conflict", *_STORE)),
     Call("POST", "/api/ledger/payouts", ADMIN,
-         "Record a payment that was made, of what is owed. `tx_hash` is the idempotency key, for this orchestrator.",
+         "Record a payment. `tx_hash` is the idempotency key per orchestrator.",
          "Booking", body=PayoutSchema, problems=("not-found", "conflict", *_STORE)),
-    Call("POST", "/api/orchestrators/register", ADMIN, "Create a record (201), or refresh it.", "Orchestrator",
+    Call("POST", "/api/orchestrators/register", ADMIN, "Create a record (201), or update it (200).", "Orchestrator",
          body=RecordSchema, problems=("conflict", *_STORE), created=True),
-    Call("PATCH", "/api/orchestrators/<orchestrator_id>", ADMIN, "Change what is named; null clears it.",
+    Call("PATCH", "/api/orchestrators/<orchestrator_id>", ADMIN, "Change given fields; null clears a field.",
          "Orchestrator", body=ChangeSchema, problems=("not-found", "conflict", *_STORE)),
-    Call("GET", "/api/orchestrators", VIEWER, "List the records, in the order of registration.", "Orchestrators"),
+    Call("GET", "/api/orchestrators", VIEWER, "List records in order of registration.", "Orchestrators"),
     Call("GET", "/api/orchestrators/<orchestrator_id>", VIEWER, "Show one record.", "Orchestrator",
          problems=("not-found",)),
     Call("GET", "/api/orchestrators/<orchestrator_id>/stats", VIEWER,
-         "What was earned and paid in the last days, today included, by day (UTC) and reason. "
-         "One call looks at some thousand entries; where there are more, add up what the cursor leads to.", "Stats",
+         "Sum what was earned and paid by day (UTC) and reason, over the last days including today. "
+         "One call reads some thousand entries; if there are more, follow the cursor and add up.", "Stats",
          query=StatsQuery, problems=("not-found", *_STORE)),
-    Call("GET", "/api/power", VIEWER, "The last reading of every orchestrator.", "PowerStates", problems=_STORE),
-    Call("GET", "/healthz", ANYONE, "Is the process up?", "Alive"),
-    Call("GET", "/readyz", ANYONE, "Could an event be recorded now?", "Ready", problems=_STORE),
-    Call("GET", "/metrics", VIEWER, "For Prometheus.", CONTENT_TYPE_LATEST),
-    Call("GET", "/openapi.json", VIEWER, "This description.", "application/json"),
-    Call("GET", "/docs", VIEWER, "This description as a page.", "text/html"),
+    Call("GET", "/api/power", VIEWER, "List the last reading of each orchestrator.", "PowerStates", problems=_STORE),
+    Call("GET", "/healthz", ANYONE, "Liveness.", "Alive"),
+    Call("GET", "/readyz", ANYONE, "Readiness: could an event be recorded now?", "Ready", problems=_STORE),
+    Call("GET", "/metrics", VIEWER, "Metrics for Prometheus.", CONTENT_TYPE_LATEST),
+    Call("GET", "/openapi.json", VIEWER, "This document.", "application/json"),
+    Call("GET", "/docs", VIEWER, "This document as a page.", "text/html"),
 )  # fmt: skip
 
 PARAMETERS: dict[str, dict[str, Any]] = {
     "session_id": {"description": "The session.", "schema": {"type": "string", "minLength": 1}},
     "orchestrator_id": {"description": "Its id in the registry.", "schema": {"type": "string", "minLength": 1}},
 }
-"""What stands in a path; whatever it is, there is at worst no such thing."""
+"""Path parameters; any text is valid, and answered 404 at worst."""

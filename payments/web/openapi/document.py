@@ -24,11 +24,10 @@ from payments.registry import RecordSchema  # isort: skip
 _ABOUT = """Credits the people who run game hosts for Pixel Streaming.
 
 Times are RFC 3339, in UTC with milliseconds; amounts are exact decimal strings in ETH; durations are whole
-milliseconds. Members may be added to answers: ignore what you do not know. Texts are of printable characters;
-whole numbers are written without a point. Whoever calls with an `X-Request-ID` finds it in the answer and in the log.
-While neither viewer nor admin tokens are configured, viewer calls are open, and so are reporter calls while no reporter
-token is; admin calls are closed until an admin token is. Without a valid token a call is answered 401; with one
-that opens other calls only, 403."""
+milliseconds. Answers may get more members: ignore unknown ones. Text has printable characters only; whole numbers have
+no decimal point. An `X-Request-ID` of the caller is repeated in the answer and in the log. Viewer calls are open while
+neither viewer nor admin tokens are configured, reporter calls while no reporter token is; admin calls are closed until
+an admin token is configured. Without a valid token the answer is 401; with a token for other calls only, 403."""
 
 _PAYLOADS = {
     "Event": EventSchema,
@@ -70,7 +69,7 @@ _HEADERS: dict[str, dict[str, Any]] = {
 
 @cache
 def document() -> dict[str, Any]:
-    """All of it, for ``json.dumps``. Nobody changes it."""
+    """The whole document, for ``json.dumps``. Do not change it."""
     plugin = MarshmallowPlugin()
     spec = APISpec(
         "Payments", version("payments"), "3.1.0", plugins=[plugin], info={"description": _ABOUT}, security=[]
