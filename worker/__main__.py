@@ -12,23 +12,23 @@ from payments.settings import Settings
 from worker.service import SIGNALS, serve
 
 _ABOUT = """\
-Asks the hosts of orchestrators for their power, closes sessions whose end was lost, and compresses what the journal has
-sealed. Settings come from the environment and from .env in this folder, as for the API.
+Asks the hosts of orchestrators for their power, closes sessions whose end was lost, and compresses sealed segments of
+the journal. Settings come from the environment and from .env in this folder, as for the API.
 """
 _SIGNALS = """\
-SIGTERM and SIGINT end it behind the commit in hand. SIGHUP reads the settings again. Exit codes: 0 it was told to stop;
-1 it cannot start, see the message; 2 the command line is wrong.
+On SIGTERM or SIGINT it exits after the current commit. On SIGHUP it reads the settings again. Exit codes: 0 stopped by
+a signal; 1 cannot start, see the message; 2 wrong command line.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code, as ``--help`` has them, with ``arguments`` in place of the command line's."""
+    """Run the worker; returns the exit code that ``--help`` explains. ``arguments`` replace ``sys.argv``."""
     argparse.ArgumentParser("payments-worker", description=_ABOUT, epilog=_SIGNALS).parse_args(arguments)
     log_as_json()
-    # Every host that is asked takes a descriptor, and the usual soft limit is there for programs that use select().
+    # Each host being asked takes a descriptor. The usual soft limit is for programs that use select().
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # Before any thread: all inherit it, and the main one takes them when it is ready for them.
+    # Before any thread starts: all inherit the mask, and the main thread waits for the signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         settings: Settings | None = Settings.load()

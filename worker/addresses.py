@@ -1,8 +1,8 @@
 """Which addresses are never asked, however they are spelled (rule 6.5).
 
-A host's address comes from a record, and its ``/power`` is asked from inside the network that Payments runs in.
-Loopback and private addresses are an operator's right to use; what no game host ever has are the addresses below, which
-reach the machine's neighbours all at once, or the services that hand out the machine's credentials.
+A host's address comes from a record, and is asked from inside the network of Payments. Operators may use loopback and
+private addresses. The addresses below never belong to a game host: they reach all neighbours at once, or the services
+that hand out the machine's credentials.
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ _REFUSED = {
         ("192.0.0.0/24", "is reserved for protocols, and metadata services"),
         ("100.100.100.200/32", "is a metadata service"),
         ("168.63.129.16/32", "is a metadata service"),
-        # All that Amazon has there: the metadata, the credentials of containers, and more.
+        # All Amazon services there: metadata, container credentials, and more.
         ("fd00:ec2::/32", "is a metadata service"),
         ("fd00:c1::a9fe:a9fe/128", "is a metadata service"),
         ("fd20:ce::254/128", "is a metadata service"),
         ("::/128", "is unspecified"),
-        # Where in it the IPv4 address stands, only whoever set it up knows (RFC 8215).
+        # The position of the IPv4 address in it depends on the network (RFC 8215).
         ("64:ff9b:1::/48", "is a translator's, for any address"),
         ("fe80::/10", "is link-local"),
         ("fec0::/10", "is site-local"),
@@ -41,7 +41,7 @@ _LOOPBACK = IPv6Address("::1")
 
 
 def refusal(text: str) -> str | None:
-    """Why the address that ``text`` is a literal of is never asked, or ``None`` where it may be."""
+    """Why the address literal ``text`` is never asked; ``None`` if it may be."""
     address = ip_address(text.partition("%")[0])
     for meant in (address, *_embedded(address)):
         for network, why in _REFUSED.items():

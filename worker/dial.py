@@ -1,8 +1,8 @@
-"""Connections for requests that go where they were checked to go, and that no host can draw out or fill up.
+"""Connections bounded in time and size, to the address that was checked.
 
-requests' own time-outs are for each read: a host that sends a byte a second would hold a thread for hours. And it
-resolves a name on its own, after whatever was checked before. Here the address that was checked is the one that is
-connected to, and the socket itself gives up at one moment, and after one amount, for all of an answer.
+requests' time-outs are per read: a host that sends a byte a second would hold a thread for hours. And requests resolves
+a name itself, after any check. Here the checked address is the one connected to, and the socket has one deadline and
+one byte limit for the whole answer.
 """
 
 import logging
@@ -20,28 +20,29 @@ from urllib3.util.ssl_ import create_urllib3_context
 from worker.addresses import refusal
 
 MOST_BYTES = 16_384
-"""An answer's headers and body together; more is read of no host."""
+"""Limit for an answer's headers and body together."""
 
 
 class NotUsable(Exception):
-    """The host cannot be asked, or its answer is none; the message says why in a few words.
+    """The host cannot be asked, or its answer cannot be used; the message says why in a few words.
 
     Not an ``OSError``: urllib3 would wrap it in errors of its own.
     """
 
 
 class _Bounded(socket.socket):
-    """A socket that gives up at a moment, and after an amount.
+    """A socket with a deadline and a byte limit.
 
     Attributes:
-        deadline_s: of ``time.monotonic``; ``left_bytes``: how many more may come.
+        deadline_s: by ``time.monotonic``.
+        left_bytes: how many more bytes are read.
     """
 
     deadline_s = 0.0
     left_bytes = 0
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
-        """All of ``http.client``'s reading ends up here."""
+        """``http.client`` reads through this alone."""
         if self.left_bytes <= 0:
             raise NotUsable(f"more than {MOST_BYTES} bytes")
         try:
@@ -57,7 +58,7 @@ class _BoundedTLS(_Bounded, ssl.SSLSocket):
     """The same over TLS."""
 
     def __del__(self) -> None:
-        # Where a host resets the connection before it shakes hands, ``ssl`` lets go of the socket without closing it.
+        # If the host resets the connection before the handshake, ``ssl`` drops the socket without closing it.
         self.close()
 
 
@@ -81,7 +82,7 @@ class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
 
     def _put_conn(self, conn: Any) -> None:
-        # A host that keeps the connection open would cost a file descriptor until all are asked.
+        # Kept connections would hold a descriptor per host until the sweep ends.
         if conn is not None:
             conn.close()
 
@@ -92,10 +93,10 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Sends requests over such connections. ``timeout`` is for all of a request, from the name's look-up to the end."""
+    """Sends requests over bounded connections. ``timeout`` is for the whole request, name resolution included."""
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
-        # It warns of odd headers, with a traceback, in every sweep; the reading says that there was no answer.
+        # urllib3 warns of odd headers with a traceback in every sweep; the reading says it already.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
         context = create_urllib3_context()
         context.sslsocket_class = _BoundedTLS
@@ -104,7 +105,7 @@ class BoundedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Done by the context. What this overrides reads all certificates anew for every host, which takes 30 ms."""
+        """Does nothing: the context verifies. The original loads all certificates again for each host, 30 ms each."""
 
 
 def _timeout_s(connection: HTTPConnection) -> float:
@@ -120,9 +121,9 @@ def _left_s(deadline_s: float) -> float:
 
 
 def _connect(host: str, port: int, timeout_s: float) -> socket.socket:
-    """A connection to the first address of ``host`` that takes one. Raises ``NotUsable``.
+    """Connect to the first address of ``host`` that accepts. Raises ``NotUsable``.
 
-    One address that is refused refuses the host: it is a name that should not stand in a record.
+    A single forbidden address rules out the host: no record should name it.
     """
     deadline_s = time.monotonic() + timeout_s
     try:
@@ -136,11 +137,11 @@ def _connect(host: str, port: int, timeout_s: float) -> socket.socket:
     for family, kind, protocol, _, address in found:
         bounded = _Bounded(family, kind, protocol)
         try:
-            # What the system takes in before anybody reads it is bounded too; this it doubles.
+            # Bounds what the system buffers; it doubles this value.
             bounded.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_BYTES)
             bounded.settimeout(_left_s(deadline_s))
             bounded.connect(address)
-            # For what comes before the first reading: TLS shakes hands.
+            # For the TLS handshake, before the first read.
             bounded.settimeout(_left_s(deadline_s))
         except TimeoutError:
             why = "no connection in time"

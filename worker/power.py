@@ -24,14 +24,14 @@ _HEADERS = {
 
 
 class PowerAnswer(NamedTuple):
-    """What a host says of its power: a word of its own, or ``unknown`` and, in ``detail``, why."""
+    """What a host answered: its state, a word of its own, or ``unknown`` with the reason in ``detail``."""
 
     state: str
     detail: str | None = None
 
 
 def power_url(record: Record, port: int) -> str | None:
-    """Where the host of ``record`` is asked; ``None``: nowhere, it has no address."""
+    """The URL to ask the host of ``record``; ``None`` if the record has no address."""
     if record.power_url is not None:
         return record.power_url
     host = record.host_public_ip
@@ -41,10 +41,10 @@ def power_url(record: Record, port: int) -> str | None:
 
 
 def ask(adapter: BoundedAdapter, url: str, timeout_s: float) -> PowerAnswer:
-    """The answer of the host at ``url``, within ``timeout_s`` whatever it does. Never raises for what a host does.
+    """The answer of the host at ``url``, within ``timeout_s``. Nothing that a host does makes it raise.
 
-    Through the adapter, not a ``requests.Session``: that would follow redirects (and read their bodies even if told not
-    to), heed the environment's proxies and keep cookies.
+    It uses the adapter, not a ``requests.Session``, which would follow redirects (or at least read their bodies), use
+    proxies of the environment, and keep cookies.
     """
     try:
         return PowerAnswer(_state(_get(adapter, Request("GET", url, _HEADERS).prepare(), timeout_s)))
@@ -61,7 +61,7 @@ def _get(adapter: BoundedAdapter, request: PreparedRequest, timeout_s: float) ->
             raise NotUsable(f"status {response.status_code}")
         if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             raise NotUsable("an encoding that was not asked for")
-        # One more than there may be, to know whether there is more.
+        # One byte more than allowed, to know whether there is more.
         body: bytes = response.raw.read(MOST_BODY_BYTES + 1, decode_content=False)
         if len(body) > MOST_BODY_BYTES:
             raise NotUsable(f"more than {MOST_BODY_BYTES} bytes")
@@ -74,14 +74,14 @@ def _get(adapter: BoundedAdapter, request: PreparedRequest, timeout_s: float) ->
 
 def _state(body: bytes) -> str:
     try:
-        said: Any = read_strictly(body)
+        answer: Any = read_strictly(body)
     except ValueError:
         raise NotUsable("not JSON") from None
-    state = said.get("state") if isinstance(said, dict) else None
+    state = answer.get("state") if isinstance(answer, dict) else None
     if not isinstance(state, str):
-        raise NotUsable('no "state" that is a word')
+        raise NotUsable('no "state" that is text')
     if not 0 < len(state) <= _LONGEST_STATE or not state.isprintable():
-        raise NotUsable('a "state" that is no word')
+        raise NotUsable('a "state" that is not a word')
     if state == UNKNOWN:
-        raise NotUsable("it does not know itself")
+        raise NotUsable("the host itself says unknown")
     return state

@@ -1,4 +1,4 @@
-"""When the worker's jobs run, and what others hear of it."""
+"""When jobs run, and how the watchdog learns that they finish."""
 
 import logging
 import threading
@@ -16,11 +16,11 @@ log = logging.getLogger(__name__)
 
 
 class Job(NamedTuple):
-    """What is done again and again.
+    """A repeated job.
 
     Attributes:
-        every_s: from one begin to the next; a run that takes longer makes the next ones late, and no more of them.
-        longest_s: a run that takes longer hangs; ``None``: it may take as long as it likes, and nobody hears of it.
+        every_s: seconds between starts. A longer run delays the next one; runs do not pile up.
+        longest_s: a longer run counts as hanging; ``None``: no limit, and the watchdog does not wait for this job.
     """
 
     name: str
@@ -32,19 +32,18 @@ class Job(NamedTuple):
 class Schedule:
     """Runs jobs, each in a thread of its own.
 
-    Calls ``finished`` behind every run of a job that may hang, while none of them does.
-
-    Nothing that is owed depends on how often a job ran.
+    Calls ``finished`` after each run of a job with a limit, unless one of those jobs hangs. No amount depends on how
+    often a job ran.
     """
 
     def __init__(self, jobs: list[Job], finished: Callable[[], None]) -> None:
-        # It logs every run of every job, and every one that is left out because the last one goes on.
+        # It logs every run, and every run skipped because the last one is not over.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._jobs = jobs
         self._finished = finished
         self._one_at_a_time = threading.Lock()
         self._last_s = {job.name: time.monotonic() for job in jobs}
-        # Not the blocking one: the main thread waits for signals, and for the clock.
+        # In the background: the main thread waits for signals.
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(len(jobs))},
@@ -53,32 +52,32 @@ class Schedule:
 
     @property
     def quiet_s(self) -> float:
-        """For so long ``finished`` may not be called although all is well."""
+        """How long, in seconds, ``finished`` may stay uncalled while all is well."""
         return min(job.every_s + (job.longest_s or 0) for job in self._jobs if job.longest_s is not None)
 
     def start(self) -> None:
-        """Run every job now, and then at its times."""
+        """Run every job now, and then regularly."""
         for job in self._jobs:
             self._scheduler.add_job(
                 self._run, "interval", [job], seconds=job.every_s, id=job.name, next_run_time=datetime.now(UTC)
             )
         self._scheduler.start()
 
-    def begin_anew(self) -> None:
-        """Run every job now. The system's clock plans them; when that steps back, they would all wait for it."""
+    def restart(self) -> None:
+        """Run every job now. Jobs are planned by the system's clock; after a step back they would all wait for it."""
         for job in self._scheduler.get_jobs():
             job.modify(next_run_time=datetime.now(UTC))
 
     def stop(self) -> None:
-        """Returns when what runs has ended; nothing begins any more."""
+        """Start no more runs, and return when the current ones have ended."""
         self._scheduler.shutdown(wait=True)
 
     def _run(self, job: Job) -> None:
         try:
             job.run()
         except Unavailable as error:
-            # It is tried again; to be started anew would not help it.
-            log.error("%s: %s", job.name, error)  # noqa: TRY400  (what to do is in it; where it arose is not the reader's)
+            # The next run tries again; a restart would not help.
+            log.error("%s: %s", job.name, error)  # noqa: TRY400  (the message has the remedy; a traceback would not help)
         self._last_s[job.name] = time.monotonic()
         with self._one_at_a_time:
             if job.longest_s is not None and not any(self._hangs(each) for each in self._jobs):

@@ -1,4 +1,4 @@
-"""The worker from its settings to its end: what it has open, its signals, and whether it is on duty."""
+"""The worker process: what it opens, its signals, and its lease."""
 
 import logging
 import os
@@ -31,10 +31,10 @@ _CLOCK_STEP_S = 1.0
 
 
 class Worker:
-    """Its jobs on the files that ``settings`` name.
+    """The jobs of the worker, on the files that ``settings`` name.
 
     Attributes:
-        stopping: once set, what takes long ends early, with nothing half done.
+        stopping: once set, long work ends early, with nothing half done.
     """
 
     def __init__(self, settings: Settings, store: Store, registry: Registry, lease: Lease) -> None:
@@ -45,7 +45,7 @@ class Worker:
         self._sweeper = Sweeper(settings, store, registry, now_ms, self.stopping)
         self._last_sweep: SweepStatus | None = None
         self._stands_by = False
-        self._taking = threading.Lock()
+        self._lease_lock = threading.Lock()
         retention_every_s = min(_RETENTION_EVERY_S, settings.session_reap_s or _RETENTION_EVERY_S)
         jobs = [
             Job("retention", self._on_duty(self._retention), retention_every_s, _RETENTION_LONGEST_S),
@@ -56,23 +56,23 @@ class Worker:
         self.schedule = Schedule(jobs, self._finished)
 
     def close(self) -> None:
-        """Returns when the commit in hand, if any, is done."""
+        """Stop, and return when the current commit, if any, is done."""
         self.stopping.set()
         self.schedule.stop()
         self._sweeper.close()
 
     def _on_duty(self, run: Callable[[], None]) -> Callable[[], None]:
-        """``run``, but for a worker that stands by: one is enough, and another would only ask every host twice."""
+        """``run``, skipped while another worker has the lease (rule 6.8): two would only ask every host twice."""
 
         def run_on_duty() -> None:
-            with self._taking:
-                has_duty = self._lease.try_acquire()
-                if has_duty == self._stands_by:
+            with self._lease_lock:
+                has_lease = self._lease.try_acquire()
+                if has_lease == self._stands_by:
                     log.warning(
-                        "PAY-W02 on duty" if has_duty else "PAY-W02 another worker is on duty; this one stands by"
+                        "PAY-W02 on duty" if has_lease else "PAY-W02 another worker is on duty; this one stands by"
                     )
-                self._stands_by = not has_duty
-            if has_duty and not self.stopping.is_set():
+                self._stands_by = not has_lease
+            if has_lease and not self.stopping.is_set():
                 run()
 
         return run_on_duty
@@ -99,15 +99,15 @@ class Worker:
         if self._stands_by:
             return "standing by: another worker is on duty"
         if self._last_sweep is None:
-            return "looking after the sessions"
+            return "closing lost sessions"
         return "{awake} awake, {asleep} asleep, {unknown} unknown".format(**self._last_sweep._asdict())
 
 
 def serve(settings: Settings) -> Settings | None:
-    """Work until a signal comes. Returns the new settings to go on with (SIGHUP), or ``None`` to end.
+    """Work until a signal comes. Returns the new settings to go on with (SIGHUP), or ``None`` to stop.
 
-    ``SIGNALS`` must be blocked in every thread. Raises ``Misconfigured``, ``Corrupt`` and ``Unavailable`` where it
-    cannot start.
+    ``SIGNALS`` must be blocked in every thread. Raises ``Misconfigured``, ``Corrupt`` and ``Unavailable`` if it cannot
+    start.
     """
     with ExitStack() as opened:
         registry = Registry(settings.registry_path, now_ms)
@@ -117,8 +117,8 @@ def serve(settings: Settings) -> Settings | None:
         opened.callback(lease.close)
         worker = Worker(settings, store, registry, lease)
         opened.callback(worker.close)
-        _say_what_is_on(settings, worker)
-        # Before the first job: it sends signs of life, which are for those that are ready.
+        _log_start(settings, worker)
+        # Before the first job: a job sends WATCHDOG=1, which must follow READY=1.
         notify("READY=1")
         worker.schedule.start()
         clock = threading.Thread(target=_watch_clock, args=(worker.schedule, worker.stopping), name="clock")
@@ -128,7 +128,7 @@ def serve(settings: Settings) -> Settings | None:
         return _wait()
 
 
-def _say_what_is_on(settings: Settings, worker: Worker) -> None:
+def _log_start(settings: Settings, worker: Worker) -> None:
     log.info(
         "started",
         extra={
@@ -149,8 +149,8 @@ def _say_what_is_on(settings: Settings, worker: Worker) -> None:
 def _wait() -> Settings | None:
     """Wait for a signal; what ``serve`` returns."""
     while True:
-        # Without a time-out: Python's wait with one, if the process was stopped meanwhile and it is over when that goes
-        # on, returns a signal that nobody has sent.
+        # Without a time-out: with one, Python returns a signal that nobody sent, if the process was stopped (SIGSTOP)
+        # and the time-out is over when it continues.
         if signal.sigwait(SIGNALS) != signal.SIGHUP:
             notify("STOPPING=1")
             return None
@@ -163,10 +163,10 @@ def _wait() -> Settings | None:
 
 
 def _watch_clock(schedule: Schedule, ended: threading.Event) -> None:
-    """See to it that a clock that steps back stops nothing."""
+    """Restart the jobs when the clock steps back."""
     ahead_s = time.time() - time.monotonic()
     while not ended.wait(_CLOCK_STEP_S):
         if time.time() - time.monotonic() < ahead_s - _CLOCK_STEP_S:
             log.warning("PAY-W03 the clock stepped back; time that was accounted for is not credited again")
-            schedule.begin_anew()
+            schedule.restart()
         ahead_s = time.time() - time.monotonic()

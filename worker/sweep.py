@@ -1,4 +1,4 @@
-"""One round of readings over all orchestrators: ask them all at once, record what they say as one group."""
+"""One round of readings: asks all hosts at once, and records the readings as one group."""
 
 import logging
 import threading
@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 
 
 _LOOK_UP_S = 0.5
-"""How often a sweep looks up from waiting, to see whether it is to stop."""
+"""How often a waiting sweep checks whether to stop."""
 
 
 class _Target(NamedTuple):
-    """Whom to ask: whether it ``answered`` the last time, and when that was (0: never)."""
+    """A host to ask; ``answered``: it answered the last time; ``read_at_ms``: when that was, 0 for never."""
 
     orchestrator_id: str
     url: str
@@ -37,25 +37,25 @@ class _Target(NamedTuple):
 
 
 class _Turns:
-    """Whose turn it is (rule 6.7): first those that answered last time, so no number of dead hosts keeps them waiting.
+    """Whose turn it is (rule 6.7): hosts that answered last time go first, so dead hosts never keep them waiting.
 
-    But up to half of the threads take others from the beginning: those are mostly dead. Waiting for them takes time and
-    no processor, asking the first takes the processor: at the same time, both take little longer than one of them.
+    Up to half of the threads ask the others from the beginning. Those are mostly dead: waiting for them takes no
+    processor time, so both groups together take little longer than one.
     """
 
     def __init__(self, targets: Sequence[_Target], share: int) -> None:
-        """``share``: how many of the others are waited for while there is somebody else to ask."""
+        """``share``: at most this many of the others are waited for while hosts of the first group are left."""
         self._answered = deque(target for target in targets if target.answered)
         self._others = deque(target for target in targets if not target.answered)
         self._share = share
         self._waiting = 0
         self._in_hand: set[_Target] = set()
-        self._taking = threading.Lock()
+        self._lock = threading.Lock()
 
     @contextmanager
     def turn(self) -> Iterator[_Target]:
-        """The next one, in hand; there must be one."""
-        with self._taking:
+        """Take the next host, which must exist, and hold it as being asked."""
+        with self._lock:
             is_others = bool(self._others) and (not self._answered or self._waiting < self._share)
             target = (self._others if is_others else self._answered).popleft()
             self._in_hand.add(target)
@@ -63,23 +63,23 @@ class _Turns:
         try:
             yield target
         finally:
-            with self._taking:
+            with self._lock:
                 self._in_hand.remove(target)
                 self._waiting -= is_others
 
     def in_hand(self) -> list[_Target]:
-        """Those that are being asked."""
-        with self._taking:
+        """The hosts that are being asked."""
+        with self._lock:
             return list(self._in_hand)
 
 
 class Sweeper:
-    """Takes the readings. One sweep at a time (the caller's care)."""
+    """Takes the readings. Not thread-safe: callers must run one sweep at a time."""
 
     def __init__(
         self, settings: Settings, store: Store, registry: Registry, now_ms: Callable[[], int], stopping: Event
     ) -> None:
-        """``stopping``, once set, ends a sweep early; it records nothing then."""
+        """``stopping``, once set, ends a sweep early, with nothing recorded."""
         self._settings = settings
         self._store = store
         self._registry = registry
@@ -89,16 +89,16 @@ class Sweeper:
 
     @property
     def longest_s(self) -> float:
-        """A sweep never takes longer than this, whatever the hosts do; recording comes on top."""
+        """Upper bound for a sweep in seconds, without the recording."""
         return self._asking_s + 2 * self._settings.power_timeout_s
 
     @property
     def _asking_s(self) -> float:
-        """For so long hosts are asked; who is not asked by then has its turn first in the next sweep."""
+        """Time budget for asking. Hosts not reached in time go first in the next sweep."""
         return max(self._settings.power_poll_s, self._settings.power_timeout_s)
 
     def sweep(self) -> SweepStatus | None:
-        """Ask everybody and record it; ``None`` if the process is to stop. Raises ``Unavailable`` and ``Corrupt``."""
+        """Ask all hosts, and record the readings; ``None`` if stopped. Raises ``Unavailable`` and ``Corrupt``."""
         begun_s = time.monotonic()
         targets = self._targets()
         readings = self._ask_all(targets, begun_s)
@@ -129,11 +129,11 @@ class Sweeper:
         return report
 
     def close(self) -> None:
-        """End the threads as soon as what they ask is answered or given up."""
+        """Let the threads end as soon as their hosts answer or time out."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _targets(self) -> list[_Target]:
-        """Whom to ask: whoever was asked longest ago first, so that each has its turn."""
+        """The hosts to ask, those asked longest ago first."""
         known = {power.orchestrator_id: power for power in self._store.powers()}
         urls = {
             record.orchestrator_id: power_url(record, self._settings.power_port)
@@ -149,7 +149,7 @@ class Sweeper:
         return sorted(targets, key=lambda each: each.read_at_ms)
 
     def _ask_all(self, targets: Sequence[_Target], begun_s: float) -> list[Reading]:
-        """A reading of each that was asked in time; ``unknown`` of those that even then have not given an answer."""
+        """A reading of each host asked in time; ``unknown`` for those still silent at the end."""
         adapter = BoundedAdapter(pool_connections=max(1, len(targets)), pool_maxsize=1)
         turns = _Turns(targets, self._settings.power_concurrency // 2)
         late = {self._threads.submit(self._ask_next, adapter, turns, begun_s) for _ in targets}
@@ -160,7 +160,7 @@ class Sweeper:
         for unasked in late:
             unasked.cancel()
         readings = [reading for each in asked if (reading := each.result()) is not None]
-        # Only the look-up of its name can take that long.
+        # Only name resolution can take that long.
         at_ms = self._now_ms()
         readings += [Reading(each.orchestrator_id, UNKNOWN, at_ms, "no answer in time") for each in turns.in_hand()]
         adapter.close()
@@ -173,7 +173,7 @@ class Sweeper:
             try:
                 answer = ask(adapter, target.url, self._settings.power_timeout_s)
             except Exception:
-                # A defect of ours that one host brings about must not cost the others their reading.
+                # A defect that one host triggers must not cost the others their reading.
                 log.exception("PAY-W06 asking %s failed", target.orchestrator_id)
                 answer = PowerAnswer(UNKNOWN, "a defect in Payments; its log has more")
             return Reading(target.orchestrator_id, answer.state, self._now_ms(), answer.detail)

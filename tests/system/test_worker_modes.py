@@ -83,7 +83,7 @@ def test_sessions_alone_are_paid_and_reaped_and_nobody_is_asked(tmp_path: Path, 
         assert session["end_reason"] == "timeout"
         assert session["ended_at"] == session["last_billed_at"] == last["last_billed_at"]
         assert session["billed_eth"] == last["billed_eth"]
-        assert worker.says("sessions looked after")["reaped"] == 1
+        assert worker.says("sessions closed or purged")["closed"] == 1
         assert server.get("/api/power")["power"] == []
         assert server.get("/readyz")["worker"]["problem"] is None
         # A heartbeat that is late after all resumes it; what lies between is a session's time too.
@@ -154,7 +154,7 @@ def test_sessions_that_ended_long_ago_are_forgotten_and_the_journal_keeps_them(t
             module = ("tests.worker.launcher", str(tmp_path / "clock"))
             with running_worker(tmp_path, {**QUICK, **settings}, module=module, name=f"at-{off_s}") as worker:
                 if forgets:
-                    assert worker.says("sessions looked after")["forgotten"] == 1
+                    assert worker.says("sessions closed or purged")["purged"] == 1
                 else:
                     until(lambda: journal_path(server.data).with_name("ledger-events.log.worker.json").exists())
                 assert worker.stop() == 0

@@ -119,13 +119,13 @@ def test_a_job_that_takes_longer_than_its_time_runs_once_at_a_time() -> None:
     assert job.count == finished.count
 
 
-def test_begin_anew_runs_every_job_now() -> None:
+def test_restart_runs_every_job_now() -> None:
     """They are planned by the system's clock: when that steps back an hour, all of them are an hour away."""
     rare, finished = Count(), Count()
     with scheduled(finished, Job("rare", rare, 3600, 1)) as schedule:
         until(lambda: rare.count == 1)
         for times in (2, 3):
-            schedule.begin_anew()
+            schedule.restart()
             until(lambda: rare.count == times)  # noqa: B023
 
 
