@@ -26,13 +26,11 @@ for argument in "$@"; do
 done
 if [ -n "$edge" ]; then
     user=ps-gateway
-    extra='[edge]'
     module=payments.edge.gateway.__main__
     units=ps-gateway.service
     services=ps-gateway
 else
     user=payments
-    extra=''
     module='payments, worker'
     units='payments-api.socket payments-api.service payments-worker.service'
     services='payments-api payments-worker'
@@ -82,6 +80,10 @@ name_release() {
     fi
 }
 
+install_with_pip() {
+    run "$new/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"
+}
+
 make_release() {
     new=$home/releases/$name
     # Written last: a release without it was left half made.
@@ -97,7 +99,8 @@ make_release() {
     # From a copy: pip leaves its traces where it builds.
     run mkdir "$new/source"
     run cp -R README.rst payments worker wsgi.py setup.cfg setup.py "$new/source/"
-    run "$new/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --use-pep517 "$new/source$extra" \
+    install_with_pip --only-binary :all: --require-hashes --requirement deploy/requirements.txt \
+        && install_with_pip --no-deps --no-build-isolation --use-pep517 "$new/source" \
         || fail "pip could not install Payments; see above. Nothing has changed for what runs"
     run rm -rf "$new/source"
     run chmod -R u=rwX,go=rX "$new"
@@ -156,7 +159,7 @@ companion() (
 
 libraries() {
     "$home/releases/$1/venv/bin/python" -VV
-    "$home/releases/$1/venv/bin/python" -m pip --disable-pip-version-check list --format freeze --exclude payments
+    "$home/releases/$1/venv/bin/python" -m pip --disable-pip-version-check list --format freeze --exclude pixel-streaming-payments
 }
 
 # workers: gunicorn's workers now.

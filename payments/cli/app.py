@@ -62,7 +62,7 @@ def _token(_: click.Context, option: click.Parameter, text: str | None) -> str |
     help="Call the API at this URL instead of using the local files.",
 )
 @click.option("--token", envvar="PAYMENTS_API_TOKEN", callback=_token, help="A viewer's or admin's token for that API.")
-@click.version_option(package_name="payments")
+@click.version_option(package_name="pixel-streaming-payments")
 @click.pass_context
 def main(ctx: click.Context, api_url: str | None, token: str | None) -> None:
     """See who is connected and who earned what and why, check the ledger, and pay.

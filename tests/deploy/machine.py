@@ -169,32 +169,27 @@ class SocketLoad:
                 thread.join()
 
 
-def wheels(folder: Path, extra: str = "") -> Path:
-    """Wheels of all that Payments needs, ``extra`` too, for the Python that the machine has, which has no network."""
+def wheels(folder: Path) -> Path:
+    """Wheels of all that is installed, for the Python that the machine has, which has no network."""
     version = subprocess.run(
         ["/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
-    requirements = subprocess.run(
-        [sys.executable, "-c", "from setuptools.config.setupcfg import read_configuration as read\n"
-         "said = read('setup.cfg')['options']\n"
-         f"print('\\n'.join(said['install_requires'] + said['extras_require'].get('{extra}', [])))"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.split("\n")  # fmt: skip
     subprocess.run(
         [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:",
-         f"--python-version={version}", f"--dest={folder}", "setuptools", "wheel", *filter(None, requirements)],
+         f"--python-version={version}", f"--dest={folder}", "--no-deps", "--require-hashes",
+         f"--requirement={ROOT / 'deploy' / 'requirements.txt'}"],
         check=True,
     )  # fmt: skip
     return folder
 
 
 @contextmanager
-def bare_machine(folder: Path, extra: str = "") -> Iterator[Machine]:
-    """A machine that Payments was never on, and what it needs to be installed there, with that extra."""
+def bare_machine(folder: Path) -> Iterator[Machine]:
+    """A machine that Payments was never on, and what it needs to be installed there."""
     if os.geteuid() != 0:
         pytest.skip("only root can boot a machine")
-    found = wheels(folder / "wheels", extra)
+    found = wheels(folder / "wheels")
     with booted(folder) as machine:
         shutil.copytree(found, machine.root / "wheels")
         yield machine

@@ -27,7 +27,7 @@ QUICK = "[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\nRestartSec=100ms\n"
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine that no edge was ever on."""
-    with bare_machine(tmp_path_factory.mktemp("machine"), "edge") as machine:
+    with bare_machine(tmp_path_factory.mktemp("machine")) as machine:
         yield machine
 
 

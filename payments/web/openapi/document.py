@@ -72,7 +72,12 @@ def document() -> dict[str, Any]:
     """The whole document, for ``json.dumps``. Do not change it."""
     plugin = MarshmallowPlugin()
     spec = APISpec(
-        "Payments", version("payments"), "3.1.0", plugins=[plugin], info={"description": _ABOUT}, security=[]
+        "Payments",
+        version("pixel-streaming-payments"),
+        "3.1.0",
+        plugins=[plugin],
+        info={"description": _ABOUT},
+        security=[],
     )
     assert plugin.converter is not None
     plugin.converter.add_attribute_function(_shape)  # type: ignore[no-untyped-call]
