@@ -38,7 +38,7 @@ class RetryLater(NamedTuple):
 
 
 class RetryStrategy(Enum):
-    """Send the events again at once, in another way."""
+    """Send the events again in another way."""
 
     SMALLER_BATCHES = "fewer at a time"
     ONE_BY_ONE = "one by one"

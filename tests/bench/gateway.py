@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from tests.edge.gateway.gateways import GatewayProcess, running_gateway
-from tests.edge.line_processes import LineProcess, raise_file_limit, running_puppet
+from tests.edge.line_processes import LineProcess, raise_file_limit, running_line_process
 from tests.harness import running_server
 
 HOST = "127.0.0.2"
@@ -84,18 +84,20 @@ def echoed(viewers: LineProcess, plan: GatewayPlan, url: str) -> dict[str, Any]:
 
 
 @contextmanager
-def puppet(folder: Path, module: str, *arguments: str) -> Iterator[LineProcess]:
+def line_process(folder: Path, module: str, *arguments: str) -> Iterator[LineProcess]:
     folder.mkdir(exist_ok=True)
     log = folder / f"{module}.log"
-    with running_puppet(module, log, {}, *arguments) as process:
+    with running_line_process(module, log, {}, *arguments) as process:
         yield LineProcess(process, log)
 
 
 def measure(folder: Path, plan: GatewayPlan) -> dict[str, Any]:
     """Every figure, by its name."""
     with ExitStack() as opened:
-        host = opened.enter_context(puppet(folder, "tests.bench.echo", HOST))
-        near, far = (opened.enter_context(puppet(folder / name, "tests.bench.viewers")) for name in ("near", "far"))
+        host = opened.enter_context(line_process(folder, "tests.bench.echo", HOST))
+        near, far = (
+            opened.enter_context(line_process(folder / name, "tests.bench.viewers")) for name in ("near", "far")
+        )
         address = f"{HOST}:{host.ask(port=None)}"
         server = opened.enter_context(running_server(folder))
         server.register("orch-a", HOST)

@@ -1,4 +1,4 @@
-"""``python -m tests.bench.operator FOLDER``: how long an operator waits, on a data folder that ``estate`` made.
+"""``python -m tests.bench.operator FOLDER``: how long an operator waits, on a data folder that ``large_store`` made.
 
 Each listing call of the API is made again and again, and on from page to page, on a server of its own; each command is
 run once, in a process of its own. The files are read once beforehand, so that no figure is the disk's.
@@ -55,7 +55,7 @@ class Waited(NamedTuple):
 
 
 def listings(folder: Path) -> Iterator[tuple[str, Waited]]:
-    """Each listing call, on a server that has the estate to itself."""
+    """Each listing call, on a server that has the large store to itself."""
     with running_server(folder.parent, {"PAYMENTS_DATA_DIR": str(folder)}) as server, requests.Session() as session:
         session.headers["X-Admin-Token"] = server.ADMIN
         for path in LISTINGS:

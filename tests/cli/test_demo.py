@@ -72,22 +72,22 @@ class Demo:
         self.group = os.getpgid(pid)
         return pid
 
-    def members(self) -> list[int]:
+    def processes(self) -> list[int]:
         """Its parts that still run; not those that have ended, and that nobody has asked about yet."""
-        members = []
+        processes = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
             except OSError:
                 continue
             if int(group) == self.group and state != "Z":
-                members.append(int(stat.parent.name))
-        return members
+                processes.append(int(stat.parent.name))
+        return processes
 
     def leaves_nothing(self) -> bool:
         """Whether neither a process of its group is left, nor a file."""
         assert self.group is not None
-        return self.members() == [] and list(self.temporary.iterdir()) == []
+        return self.processes() == [] and list(self.temporary.iterdir()) == []
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def demo(folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Iter
         yield running
     finally:
         end(running.process)
-        for pid in running.members():
+        for pid in running.processes():
             os.kill(pid, signal.SIGKILL)
         for stream in (running.process.stdout, running.process.stderr):
             assert stream is not None
@@ -201,7 +201,7 @@ def test_kill_9_leaves_no_process_and_no_file(tmp_path: Path, monkeypatch: pytes
     with demo(tmp_path, monkeypatch) as shown:
         shown.pid("API")
         shown.tells("ready")
-        assert len(shown.members()) >= 5
+        assert len(shown.processes()) >= 5
         shown.process.kill()
         until(shown.leaves_nothing, timeout_s=20)
 

@@ -12,40 +12,40 @@ PLACES = (Place("a", HOST_A, 8888), Place("b", HOST_B, 8889))
 POWERED = TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI // 10)
 
 
-def told(book: LedgerDriver) -> tuple[Narrative, list[str]]:
-    """The story that has heard every entry of ``book``, and what it has said of them."""
+def told(ledger: LedgerDriver) -> tuple[Narrative, list[str]]:
+    """The story that has heard every entry of ``ledger``, and what it has said of them."""
     story = Narrative(PLACES)
-    return story, [beat.text for entry in book.entries for beat in story.hear(entry_record(entry))]
+    return story, [beat.text for entry in ledger.entries for beat in story.hear(entry_record(entry))]
 
 
 def test_a_session_is_told_of_twice_and_with_all_that_it_has_earned() -> None:
-    book = LedgerDriver()
-    book.report(START, 0)
-    book.report(HEARTBEAT, 1, streamer_id="AStreamer")
-    book.tell(event(kind=END, at_ms=at(1) + 50))
-    assert told(book)[1] == [
+    ledger = LedgerDriver()
+    ledger.report(START, 0)
+    ledger.report(HEARTBEAT, 1, streamer_id="AStreamer")
+    ledger.tell(event(kind=END, at_ms=at(1) + 50))
+    assert told(ledger)[1] == [
         "a viewer is connected to a (203.0.113.10): session s-1",
         "session s-1 on a (streamer AStreamer) has ended: 1.050 s earned 0.0000175 ETH",
     ]
 
 
 def test_power_is_told_of_when_it_changes() -> None:
-    book = LedgerDriver(POWERED)
+    ledger = LedgerDriver(POWERED)
     for second in (0, 10):
-        book.read(second)
-    book.read(20, "sleeping")
-    assert told(book)[1] == [
+        ledger.read(second)
+    ledger.read(20, "sleeping")
+    assert told(ledger)[1] == [
         "a is awake: powered-on time earns",
         "a is sleeping: powered-on time earns nothing until it is awake",
     ]
 
 
 def test_what_is_earned_is_shown_by_what_has_earned_it() -> None:
-    book = LedgerDriver(POWERED)
+    ledger = LedgerDriver(POWERED)
     for second in (0, 60):
-        book.read(second)
-        book.report(HEARTBEAT, second)
-    story, _ = told(book)
+        ledger.read(second)
+        ledger.report(HEARTBEAT, second)
+    story, _ = told(ledger)
     assert story.balances() == [
         {
             "orchestrator_id": "orch-a", "host": HOST_A, "power": "awake", "viewers": 1,
@@ -56,15 +56,15 @@ def test_what_is_earned_is_shown_by_what_has_earned_it() -> None:
             "session_time": "0", "power_time": "0", "balance": "0",
         },
     ]  # fmt: skip
-    assert story.owed_wei() == sum(book.earned_wei().values())
+    assert story.owed_wei() == sum(ledger.earned_wei().values())
 
 
 def test_what_somebody_books_by_hand_is_owed_as_well() -> None:
     """An operator who tries that out, whoever the orchestrator is, and downwards too."""
-    book = LedgerDriver()
+    ledger = LedgerDriver()
     for name, amount_wei in (("orch-a", MINUTE_WEI), ("orch-a", -3 * MINUTE_WEI), ("orch-c", MINUTE_WEI)):
-        book.execute(Adjustment(name, amount_wei, f"{name} {amount_wei}", "to see what happens"), at(0))
-    story, said = told(book)
+        ledger.execute(Adjustment(name, amount_wei, f"{name} {amount_wei}", "to see what happens"), at(0))
+    story, said = told(ledger)
     assert said == []
     assert story.owed_wei() == -MINUTE_WEI
     assert story.balances()[0]["balance"] == "-0.002"

@@ -17,59 +17,59 @@ OTHER_ADDRESS = [pytest.param(HOST_A, id="same-address"), pytest.param(HOST_B, i
 
 
 @pytest.fixture
-def book() -> LedgerDriver:
-    """An empty book: 0.001 ETH a minute, no maximum gap, events believed for a day."""
+def ledger() -> LedgerDriver:
+    """An empty ledger: 0.001 ETH a minute, no maximum gap, events believed for a day."""
     return LedgerDriver()
 
 
 @pytest.fixture
-def ended(book: LedgerDriver) -> LedgerDriver:
+def ended(ledger: LedgerDriver) -> LedgerDriver:
     """A session of one minute that has ended, with its credit."""
-    book.report(START, 0)
-    book.report(END, 60)
-    return book
+    ledger.report(START, 0)
+    ledger.report(END, 60)
+    return ledger
 
 
 @pytest.fixture
-def reaped(book: LedgerDriver) -> LedgerDriver:
+def reaped(ledger: LedgerDriver) -> LedgerDriver:
     """A session of one minute that the reaper has closed."""
-    book.report(START, 0)
-    book.report(HEARTBEAT, 60)
-    book.reap()
-    return book
+    ledger.report(START, 0)
+    ledger.report(HEARTBEAT, 60)
+    ledger.reap()
+    return ledger
 
 
 @pytest.mark.parametrize(("kind", "status"), [(START, "active"), (HEARTBEAT, "active"), (END, "ended")])
-def test_first_event_of_a_session_begins_it_and_bills_nothing(book: LedgerDriver, kind: str, status: str) -> None:
-    assert book.report(kind, 0) == "recorded"
-    session = book.session()
+def test_first_event_of_a_session_begins_it_and_bills_nothing(ledger: LedgerDriver, kind: str, status: str) -> None:
+    assert ledger.report(kind, 0) == "recorded"
+    session = ledger.session()
     assert (session.incarnation, session.status, session.started_at_ms) == (1, status, at(0))
     assert (session.ended_at_ms, session.end_reason) == ((at(0), "end") if kind == END else (None, None))
     assert session.heartbeat_count == (kind == HEARTBEAT)
-    assert book.account() == TimeUse(0, 0, {})
-    assert book.credits_wei() == []
+    assert ledger.account() == TimeUse(0, 0, {})
+    assert ledger.credits_wei() == []
 
 
 @pytest.mark.parametrize("kind", EVENTS)
-def test_first_event_of_a_session_needs_an_address(book: LedgerDriver, kind: str) -> None:
+def test_first_event_of_a_session_needs_an_address(ledger: LedgerDriver, kind: str) -> None:
     with pytest.raises(Rejected) as rejection:
-        book.report(kind, 0, upstream_addr=None)
+        ledger.report(kind, 0, upstream_addr=None)
     assert (rejection.value.kind, list(rejection.value.fields)) == ("invalid", ["upstream_addr"])
-    assert book.entries == []
+    assert ledger.entries == []
 
 
-def test_start_of_an_active_session_counts_as_a_heartbeat(book: LedgerDriver) -> None:
-    book.report(START, 0)
-    assert book.report(START, 60) == "recorded"
-    session = book.session()
+def test_start_of_an_active_session_counts_as_a_heartbeat(ledger: LedgerDriver) -> None:
+    ledger.report(START, 0)
+    assert ledger.report(START, 60) == "recorded"
+    session = ledger.session()
     assert (session.incarnation, session.status, session.started_at_ms) == (1, "active", at(0))
-    assert book.earned_wei() == {"orch-a": MINUTE_WEI}
+    assert ledger.earned_wei() == {"orch-a": MINUTE_WEI}
 
 
-def test_only_heartbeats_are_counted_as_such(book: LedgerDriver) -> None:
+def test_only_heartbeats_are_counted_as_such(ledger: LedgerDriver) -> None:
     for second, kind in enumerate([START, HEARTBEAT, START, HEARTBEAT, HEARTBEAT, END, HEARTBEAT]):
-        book.report(kind, second)
-    assert book.session().heartbeat_count == 3
+        ledger.report(kind, second)
+    assert ledger.session().heartbeat_count == 3
 
 
 def test_end_bills_and_closes(ended: LedgerDriver) -> None:
@@ -111,12 +111,12 @@ def test_new_incarnation_knows_what_the_old_one_was_told(ended: LedgerDriver) ->
 
 
 def test_new_incarnation_does_not_inherit_wei_that_did_not_fill_up() -> None:
-    book = LedgerDriver()
-    book.terms = book.terms._replace(rate_wei_per_minute=1)
+    ledger = LedgerDriver()
+    ledger.terms = ledger.terms._replace(rate_wei_per_minute=1)
     for begin in (0, 100):
-        book.report(START, begin)
-        book.report(END, begin + 59)
-    assert book.credits_wei() == [0, 0]
+        ledger.report(START, begin)
+        ledger.report(END, begin + 59)
+    assert ledger.credits_wei() == [0, 0]
 
 
 @pytest.mark.parametrize("occurred", [0, 30, 60], ids=["at-the-first-start", "within", "at-the-end"])
@@ -165,13 +165,13 @@ def test_start_after_a_reap_is_a_new_incarnation(reaped: LedgerDriver) -> None:
     assert reaped.earned_wei() == {"orch-a": 2 * MINUTE_WEI}
 
 
-def test_event_that_was_counted_before_the_reap_stays_a_duplicate(book: LedgerDriver) -> None:
-    book.report(START, 0)
-    book.report(HEARTBEAT, 60, event_id="e-1", seq=1)
-    book.reap()
-    assert book.report(HEARTBEAT, 90, event_id="e-1", seq=1) == "duplicate"
-    assert book.report(HEARTBEAT, 90, seq=1) == "late"
-    assert book.session().end_reason == "timeout"
+def test_event_that_was_counted_before_the_reap_stays_a_duplicate(ledger: LedgerDriver) -> None:
+    ledger.report(START, 0)
+    ledger.report(HEARTBEAT, 60, event_id="e-1", seq=1)
+    ledger.reap()
+    assert ledger.report(HEARTBEAT, 90, event_id="e-1", seq=1) == "duplicate"
+    assert ledger.report(HEARTBEAT, 90, seq=1) == "late"
+    assert ledger.session().end_reason == "timeout"
 
 
 def test_sessions_do_not_touch_each_other(ended: LedgerDriver) -> None:
@@ -186,10 +186,10 @@ def test_sessions_do_not_touch_each_other(ended: LedgerDriver) -> None:
 def test_any_events_a_minute_apart_earn_what_counting_minutes_says(length: int) -> None:
     """All sequences of ``length`` events, each on either host: every combination of the claims above."""
     for story in product(product(EVENTS, (HOST_A, HOST_B)), repeat=length):
-        book = LedgerDriver()
-        outcomes = [book.report(kind, 60 * minute, upstream_addr=host) for minute, (kind, host) in enumerate(story)]
-        assert (outcomes, book.earned_wei()) == tally(story), story
-        book.account()
+        ledger = LedgerDriver()
+        outcomes = [ledger.report(kind, 60 * minute, upstream_addr=host) for minute, (kind, host) in enumerate(story)]
+        assert (outcomes, ledger.earned_wei()) == tally(story), story
+        ledger.account()
 
 
 def tally(story: tuple[tuple[str, str], ...]) -> tuple[list[str], dict[str, int]]:

@@ -16,7 +16,7 @@ TX = "0x" + "ab" * 32
 BONUS = Adjustment("orch-a", 5, "bonus-1", "for patience")
 
 
-def book(state: State, command: Booking, now_ms: int = NOON_MS) -> Decision:
+def execute(state: State, command: Booking, now_ms: int = NOON_MS) -> Decision:
     """Decide ``command`` and fold what it becomes."""
     decision = decide_booking(command, state, TERMS, now_ms)
     for entry in decision.entries:
@@ -27,13 +27,13 @@ def book(state: State, command: Booking, now_ms: int = NOON_MS) -> Decision:
 def owing(amount_wei: int) -> State:
     """A state that owes ``orch-a`` so much."""
     state = State()
-    book(state, Adjustment("orch-a", amount_wei, "opening", "as agreed"))
+    execute(state, Adjustment("orch-a", amount_wei, "opening", "as agreed"))
     return state
 
 
 def test_an_adjustment_is_an_entry_that_says_why() -> None:
     state = State()
-    decision = book(state, BONUS)
+    decision = execute(state, BONUS)
     metadata = {
         "booked_as": "adjustment:bonus-1", "reference": "bonus-1", "note": "for patience", "credit_unit": "eth",
     }  # fmt: skip
@@ -45,16 +45,16 @@ def test_an_adjustment_is_an_entry_that_says_why() -> None:
 
 def test_a_payout_is_a_debit() -> None:
     state = owing(7)
-    entry = book(state, Payout("orch-a", 7, TX)).entries[0]
+    entry = execute(state, Payout("orch-a", 7, TX)).entries[0]
     assert (entry.event, entry.reason, entry.delta_wei, entry.balance_wei) == (DEBIT, PAYOUT, -7, 0)
 
 
 @pytest.mark.parametrize("command", [BONUS, Payout("orch-a", 5, TX)], ids=["adjustment", "payout"])
 def test_the_same_again_is_a_duplicate_and_changes_nothing(command: Booking) -> None:
     state = owing(100)
-    first = book(state, command)
-    book(state, Adjustment("orch-a", 1, "between", "x"))
-    again = book(state, command)
+    first = execute(state, command)
+    execute(state, Adjustment("orch-a", 1, "between", "x"))
+    again = execute(state, command)
     assert (again.outcome.kind, again.entries) == (DUPLICATE, ())
     assert again.outcome.balance.booked[command.key] == Booked(2, command.delta_wei)
     assert state.balances["orch-a"].balance_wei == (first.entries[0].balance_wei or 0) + 1
@@ -62,23 +62,23 @@ def test_the_same_again_is_a_duplicate_and_changes_nothing(command: Booking) -> 
 
 def test_another_amount_under_the_same_key_is_a_conflict() -> None:
     state = owing(100)
-    book(state, Payout("orch-a", 5, TX))
+    execute(state, Payout("orch-a", 5, TX))
     with pytest.raises(Rejected, match=r"was booked as -0\.000000000000000005 before, by entry 2") as refusal:
-        book(state, Payout("orch-a", 6, TX))
+        execute(state, Payout("orch-a", 6, TX))
     assert (refusal.value.kind, list(refusal.value.fields)) == ("conflict", ["tx_hash"])
 
 
 def test_one_transaction_pays_many_orchestrators() -> None:
     state = owing(5)
-    book(state, Adjustment("orch-b", 5, "opening", "as agreed"))
+    execute(state, Adjustment("orch-b", 5, "opening", "as agreed"))
     for orchestrator_id in ("orch-a", "orch-b"):
-        assert book(state, Payout(orchestrator_id, 5, TX)).outcome.kind == RECORDED
+        assert execute(state, Payout(orchestrator_id, 5, TX)).outcome.kind == RECORDED
 
 
 def test_an_adjustment_and_a_payout_of_the_same_name_are_two_things() -> None:
     state = owing(5)
-    book(state, Adjustment("orch-a", 5, TX, "x"))
-    assert book(state, Payout("orch-a", 5, TX)).outcome.kind == RECORDED
+    execute(state, Adjustment("orch-a", 5, TX, "x"))
+    assert execute(state, Payout("orch-a", 5, TX)).outcome.kind == RECORDED
 
 
 @pytest.mark.parametrize("owed_wei", [0, 4, -1])
@@ -86,14 +86,14 @@ def test_a_payout_of_more_than_is_owed_is_refused(owed_wei: int) -> None:
     state = owing(owed_wei) if owed_wei else State()
     before = dict(state.balances)
     with pytest.raises(Rejected, match="is more than") as refusal:
-        book(state, Payout("orch-a", 5, TX))
+        execute(state, Payout("orch-a", 5, TX))
     assert (refusal.value.kind, list(refusal.value.fields)) == ("conflict", ["amount"])
     assert state.balances == before
 
 
 def test_an_adjustment_may_take_more_than_is_owed() -> None:
     state = State()
-    assert book(state, Adjustment("orch-a", -5, "mistake", "paid by hand")).outcome.balance.balance_wei == -5
+    assert execute(state, Adjustment("orch-a", -5, "mistake", "paid by hand")).outcome.balance.balance_wei == -5
 
 
 ADJUSTMENTS = st.builds(
@@ -109,7 +109,7 @@ def test_any_bookings_add_up_once_each_and_fold_again_to_the_same(commands: list
     state, entries, booked = State(), list[Entry](), dict[tuple[str, str], int]()
     for command in commands:
         try:
-            decision = book(state, command)
+            decision = execute(state, command)
         except Rejected:
             continue
         entries += decision.entries

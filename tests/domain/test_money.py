@@ -137,13 +137,13 @@ def test_parts_of_a_time_earn_what_the_whole_earns(rate_wei: int, intervals_ms: 
 @given(rate_wei=RATES_WEI, intervals_ms=INTERVALS_MS)
 @campaign(150)
 def test_credits_of_a_session_add_up_to_its_rate_times_its_time(rate_wei: int, intervals_ms: list[int]) -> None:
-    book = LedgerDriver(TERMS._replace(rate_wei_per_minute=rate_wei))
+    ledger = LedgerDriver(TERMS._replace(rate_wei_per_minute=rate_wei))
     now_ms = NOON_MS
-    book.tell(event(kind=START, at_ms=now_ms))
+    ledger.tell(event(kind=START, at_ms=now_ms))
     for interval_ms in intervals_ms:
         now_ms += interval_ms
-        book.tell(event(kind=HEARTBEAT, at_ms=now_ms))
+        ledger.tell(event(kind=HEARTBEAT, at_ms=now_ms))
     owed_wei = rate_wei * sum(intervals_ms) // 60_000
-    assert sum(book.credits_wei()) == owed_wei
-    assert book.session().billed_wei == owed_wei
-    assert book.earned_wei() == ({"orch-a": owed_wei} if sum(intervals_ms) else {})
+    assert sum(ledger.credits_wei()) == owed_wei
+    assert ledger.session().billed_wei == owed_wei
+    assert ledger.earned_wei() == ({"orch-a": owed_wei} if sum(intervals_ms) else {})

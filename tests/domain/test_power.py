@@ -15,35 +15,35 @@ ASLEEP_MINUTE = TimeUse(MINUTE_MS, 0, {"asleep": MINUTE_MS})
 
 
 @pytest.fixture
-def book() -> LedgerDriver:
-    """An empty book, under ``POWERED``."""
+def ledger() -> LedgerDriver:
+    """An empty ledger, under ``POWERED``."""
     return LedgerDriver(POWERED)
 
 
-def test_first_awake_reading_begins_an_interval_and_earns_nothing(book: LedgerDriver) -> None:
-    assert book.read(0) == "recorded"
-    assert book.power() == PowerState(
+def test_first_awake_reading_begins_an_interval_and_earns_nothing(ledger: LedgerDriver) -> None:
+    assert ledger.read(0) == "recorded"
+    assert ledger.power() == PowerState(
         "orch-a", "awake", None, at(0), at(0), at(0), at(180), at(0), at(0), billed_ms=0, billed_wei=0, remainder=0,
         last_credited_wei=0, no_credit="first_reading", unbilled_ms={},
     )  # fmt: skip
-    assert (book.metered(), book.credits_wei(), book.earned_wei()) == (TimeUse(0, 0, {}), [], {})
+    assert (ledger.metered(), ledger.credits_wei(), ledger.earned_wei()) == (TimeUse(0, 0, {}), [], {})
 
 
-def test_two_awake_readings_earn_the_time_between_them(book: LedgerDriver) -> None:
-    book.read(0)
-    assert book.read(60) == "recorded"
-    assert book.power() == PowerState(
+def test_two_awake_readings_earn_the_time_between_them(ledger: LedgerDriver) -> None:
+    ledger.read(0)
+    assert ledger.read(60) == "recorded"
+    assert ledger.power() == PowerState(
         "orch-a", "awake", None, at(60), at(0), at(0), at(240), at(0), at(60), billed_ms=MINUTE_MS,
         billed_wei=MINUTE_WEI, remainder=0, last_credited_wei=MINUTE_WEI, no_credit=None, unbilled_ms={},
     )  # fmt: skip
-    assert book.earned_wei() == {"orch-a": MINUTE_WEI}
+    assert ledger.earned_wei() == {"orch-a": MINUTE_WEI}
 
 
-def test_drifting_cadence_costs_nobody_anything(book: LedgerDriver) -> None:
+def test_drifting_cadence_costs_nobody_anything(ledger: LedgerDriver) -> None:
     for second in (0, 61, 119, 187, 240, 301, 481):
-        book.read(second)
-    assert book.metered() == TimeUse(481_000, 481_000, {})
-    assert book.earned_wei() == {"orch-a": 481 * MINUTE_WEI // 60}
+        ledger.read(second)
+    assert ledger.metered() == TimeUse(481_000, 481_000, {})
+    assert ledger.earned_wei() == {"orch-a": 481 * MINUTE_WEI // 60}
 
 
 @pytest.mark.parametrize(
@@ -66,125 +66,125 @@ def test_drifting_cadence_costs_nobody_anything(book: LedgerDriver) -> None:
     ],
 )  # fmt: skip
 def test_time_between_two_readings(
-    readings: list[tuple[int, str]], account: TimeUse, no_credit: str | None, book: LedgerDriver
+    readings: list[tuple[int, str]], account: TimeUse, no_credit: str | None, ledger: LedgerDriver
 ) -> None:
     for second, state in readings:
-        assert book.read(second, state) == "recorded"
-    assert (book.metered(), book.power().no_credit) == (account, no_credit)
-    assert book.earned_wei() == ({"orch-a": account.billed_ms * MINUTE_WEI // MINUTE_MS} if account.billed_ms else {})
+        assert ledger.read(second, state) == "recorded"
+    assert (ledger.metered(), ledger.power().no_credit) == (account, no_credit)
+    assert ledger.earned_wei() == ({"orch-a": account.billed_ms * MINUTE_WEI // MINUTE_MS} if account.billed_ms else {})
 
 
 @pytest.mark.parametrize("between", ["unknown", "asleep"])
-def test_power_earns_again_from_the_second_awake_reading_on(between: str, book: LedgerDriver) -> None:
+def test_power_earns_again_from_the_second_awake_reading_on(between: str, ledger: LedgerDriver) -> None:
     for second, state in ((0, "awake"), (60, "awake"), (120, between), (180, "awake"), (240, "awake")):
-        book.read(second, state)
-    assert book.metered() == TimeUse(4 * MINUTE_MS, 2 * MINUTE_MS, {between: 2 * MINUTE_MS})
-    assert book.credits_wei() == [MINUTE_WEI, MINUTE_WEI]
+        ledger.read(second, state)
+    assert ledger.metered() == TimeUse(4 * MINUTE_MS, 2 * MINUTE_MS, {between: 2 * MINUTE_MS})
+    assert ledger.credits_wei() == [MINUTE_WEI, MINUTE_WEI]
 
 
-def test_power_earns_again_after_a_gap(book: LedgerDriver) -> None:
+def test_power_earns_again_after_a_gap(ledger: LedgerDriver) -> None:
     for second in (0, 60, 600, 660):
-        book.read(second)
-    assert book.metered() == TimeUse(11 * MINUTE_MS, 2 * MINUTE_MS, {"gap": 9 * MINUTE_MS})
+        ledger.read(second)
+    assert ledger.metered() == TimeUse(11 * MINUTE_MS, 2 * MINUTE_MS, {"gap": 9 * MINUTE_MS})
 
 
-def test_detail_is_that_of_the_last_reading(book: LedgerDriver) -> None:
-    book.read(0, "unknown", detail="no answer within 3 s")
-    assert book.power().detail == "no answer within 3 s"
-    assert book.entries[-1].metadata["detail"] == "no answer within 3 s"
-    book.read(60)
-    assert book.power().detail is None
-    assert "detail" not in book.entries[-1].metadata
+def test_detail_is_that_of_the_last_reading(ledger: LedgerDriver) -> None:
+    ledger.read(0, "unknown", detail="no answer within 3 s")
+    assert ledger.power().detail == "no answer within 3 s"
+    assert ledger.entries[-1].metadata["detail"] == "no answer within 3 s"
+    ledger.read(60)
+    assert ledger.power().detail is None
+    assert "detail" not in ledger.entries[-1].metadata
 
 
-def test_clock_that_steps_back_pays_no_labelled_moment_twice(book: LedgerDriver) -> None:
+def test_clock_that_steps_back_pays_no_labelled_moment_twice(ledger: LedgerDriver) -> None:
     """Noon to 12:02 is paid; the clock goes back a minute and shows 12:01 to 12:02 a second time."""
     reasons = []
     for second in (0, 60, 120, 60, 90, 120, 150, 180):
-        book.read(second)
-        reasons.append(book.power().no_credit)
+        ledger.read(second)
+        reasons.append(ledger.power().no_credit)
     assert reasons == ["first_reading", None, None, "clock", "clock", "clock", None, None]
-    assert book.metered() == TimeUse(3 * MINUTE_MS, 3 * MINUTE_MS, {})
-    assert book.earned_wei() == {"orch-a": 3 * MINUTE_WEI}
+    assert ledger.metered() == TimeUse(3 * MINUTE_MS, 3 * MINUTE_MS, {})
+    assert ledger.earned_wei() == {"orch-a": 3 * MINUTE_WEI}
 
 
-def test_reading_past_what_was_metered_pays_from_there(book: LedgerDriver) -> None:
+def test_reading_past_what_was_metered_pays_from_there(ledger: LedgerDriver) -> None:
     for second in (0, 60, 30, 90):
-        book.read(second)
-    assert [(entry.metadata["interval_start"], entry.metadata["interval_end"]) for entry in book.entries[2:]] == [
+        ledger.read(second)
+    assert [(entry.metadata["interval_start"], entry.metadata["interval_end"]) for entry in ledger.entries[2:]] == [
         ("2027-01-15T08:01:00.000Z", "2027-01-15T08:01:00.000Z"),
         ("2027-01-15T08:01:00.000Z", "2027-01-15T08:01:30.000Z"),
     ]
-    assert book.credits_wei() == [MINUTE_WEI, MINUTE_WEI // 2]
+    assert ledger.credits_wei() == [MINUTE_WEI, MINUTE_WEI // 2]
 
 
 def test_clock_that_steps_far_ahead_is_a_gap_and_back_again_earns_nothing_until_it_gets_there(
-    book: LedgerDriver,
+    ledger: LedgerDriver,
 ) -> None:
     for second in (0, 60, 3660, 120, 180, 3600, 3660, 3720):
-        book.read(second)
-    assert book.metered() == TimeUse(3_720_000, 2 * MINUTE_MS, {"gap": 3_600_000})
-    assert book.credits_wei() == [MINUTE_WEI, MINUTE_WEI]
+        ledger.read(second)
+    assert ledger.metered() == TimeUse(3_720_000, 2 * MINUTE_MS, {"gap": 3_600_000})
+    assert ledger.credits_wei() == [MINUTE_WEI, MINUTE_WEI]
 
 
-def test_same_reading_again_is_a_duplicate(book: LedgerDriver) -> None:
+def test_same_reading_again_is_a_duplicate(ledger: LedgerDriver) -> None:
     for second in (0, 60):
-        book.read(second)
-    before, count = book.power(), len(book.entries)
-    assert [book.read(60), book.read(60, detail="said twice")] == ["duplicate", "duplicate"]
-    assert (book.power(), len(book.entries)) == (before, count)
+        ledger.read(second)
+    before, count = ledger.power(), len(ledger.entries)
+    assert [ledger.read(60), ledger.read(60, detail="said twice")] == ["duplicate", "duplicate"]
+    assert (ledger.power(), len(ledger.entries)) == (before, count)
 
 
-def test_first_reading_again_is_a_duplicate(book: LedgerDriver) -> None:
-    assert [book.read(0), book.read(0)] == ["recorded", "duplicate"]
+def test_first_reading_again_is_a_duplicate(ledger: LedgerDriver) -> None:
+    assert [ledger.read(0), ledger.read(0)] == ["recorded", "duplicate"]
 
 
-def test_other_state_at_the_same_moment_is_recorded_and_ends_the_interval(book: LedgerDriver) -> None:
-    book.read(0)
-    assert book.read(0, "asleep") == "recorded"
-    book.read(60)
-    assert book.metered() == TimeUse(MINUTE_MS, 0, {"asleep": MINUTE_MS})
+def test_other_state_at_the_same_moment_is_recorded_and_ends_the_interval(ledger: LedgerDriver) -> None:
+    ledger.read(0)
+    assert ledger.read(0, "asleep") == "recorded"
+    ledger.read(60)
+    assert ledger.metered() == TimeUse(MINUTE_MS, 0, {"asleep": MINUTE_MS})
 
 
-def test_earlier_reading_of_a_second_worker_pays_nothing_and_costs_nothing(book: LedgerDriver) -> None:
+def test_earlier_reading_of_a_second_worker_pays_nothing_and_costs_nothing(ledger: LedgerDriver) -> None:
     """It asked a second before the first worker did, and was slower in recording what it heard."""
     for second in (0, 60, 59, 120, 119, 180):
-        assert book.read(second) == "recorded"
-    assert book.metered() == TimeUse(3 * MINUTE_MS, 3 * MINUTE_MS, {})
-    assert book.earned_wei() == {"orch-a": 3 * MINUTE_WEI}
+        assert ledger.read(second) == "recorded"
+    assert ledger.metered() == TimeUse(3 * MINUTE_MS, 3 * MINUTE_MS, {})
+    assert ledger.earned_wei() == {"orch-a": 3 * MINUTE_WEI}
 
 
-def test_two_workers_that_take_turns_pay_what_one_does(book: LedgerDriver) -> None:
+def test_two_workers_that_take_turns_pay_what_one_does(ledger: LedgerDriver) -> None:
     for second in (0, 17, 60, 77, 120, 137, 180):
-        book.read(second)
-    assert book.earned_wei() == {"orch-a": 3 * MINUTE_WEI}
+        ledger.read(second)
+    assert ledger.earned_wei() == {"orch-a": 3 * MINUTE_WEI}
 
 
 def test_rate_zero_is_unpriced() -> None:
-    book = LedgerDriver(TERMS)
-    book.read(0)
-    book.read(60)
-    assert book.metered() == TimeUse(MINUTE_MS, 0, {"unpriced": MINUTE_MS})
-    assert (book.power().no_credit, book.credits_wei(), book.earned_wei()) == ("unpriced", [], {})
+    ledger = LedgerDriver(TERMS)
+    ledger.read(0)
+    ledger.read(60)
+    assert ledger.metered() == TimeUse(MINUTE_MS, 0, {"unpriced": MINUTE_MS})
+    assert (ledger.power().no_credit, ledger.credits_wei(), ledger.earned_wei()) == ("unpriced", [], {})
 
 
 def test_asleep_comes_before_unpriced() -> None:
-    book = LedgerDriver(TERMS)
-    book.read(0, "asleep")
-    book.read(60)
-    assert book.metered() == TimeUse(MINUTE_MS, 0, {"asleep": MINUTE_MS})
+    ledger = LedgerDriver(TERMS)
+    ledger.read(0, "asleep")
+    ledger.read(60)
+    assert ledger.metered() == TimeUse(MINUTE_MS, 0, {"asleep": MINUTE_MS})
 
 
 def test_session_rate_does_not_price_power() -> None:
-    book = LedgerDriver(POWERED._replace(rate_wei_per_minute=0))
-    book.read(0)
-    book.read(60)
-    assert book.earned_wei() == {"orch-a": MINUTE_WEI}
+    ledger = LedgerDriver(POWERED._replace(rate_wei_per_minute=0))
+    ledger.read(0)
+    ledger.read(60)
+    assert ledger.earned_wei() == {"orch-a": MINUTE_WEI}
 
 
 def test_wei_that_do_not_fill_up_are_kept_over_readings_that_earn_nothing() -> None:
     """At one wei a minute, three intervals of 20 s earn one wei, with an hour of sleep among them."""
-    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
+    ledger = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
     for second, state in (
         (0, "awake"),
         (20, "awake"),
@@ -193,25 +193,25 @@ def test_wei_that_do_not_fill_up_are_kept_over_readings_that_earn_nothing() -> N
         (3660, "awake"),
         (3680, "awake"),
     ):
-        book.read(second, state)
-    assert book.credits_wei() == [0, 0, 1]
-    assert (book.power().billed_wei, book.power().remainder) == (1, 0)
+        ledger.read(second, state)
+    assert ledger.credits_wei() == [0, 0, 1]
+    assert (ledger.power().billed_wei, ledger.power().remainder) == (1, 0)
 
 
 def test_credit_of_nothing_is_the_last_one_credited() -> None:
-    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
+    ledger = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
     for second in (0, 60, 70):
-        book.read(second)
-    assert (book.power().last_credited_wei, book.power().remainder) == (0, 10_000)
+        ledger.read(second)
+    assert (ledger.power().last_credited_wei, ledger.power().remainder) == (0, 10_000)
 
 
-def test_last_credit_is_remembered_over_readings_that_earn_nothing(book: LedgerDriver) -> None:
+def test_last_credit_is_remembered_over_readings_that_earn_nothing(ledger: LedgerDriver) -> None:
     for second, state in ((0, "awake"), (60, "awake"), (120, "asleep")):
-        book.read(second, state)
-    assert (book.power().last_credited_wei, book.power().no_credit) == (MINUTE_WEI, "asleep")
+        ledger.read(second, state)
+    assert (ledger.power().last_credited_wei, ledger.power().no_credit) == (MINUTE_WEI, "asleep")
 
 
-def test_state_lasts_since_the_first_reading_in_a_row_that_said_so(book: LedgerDriver) -> None:
+def test_state_lasts_since_the_first_reading_in_a_row_that_said_so(ledger: LedgerDriver) -> None:
     since = []
     for second, state in (
         (0, "awake"),
@@ -221,8 +221,8 @@ def test_state_lasts_since_the_first_reading_in_a_row_that_said_so(book: LedgerD
         (900, "asleep"),
         (960, "awake"),
     ):
-        book.read(second, state)
-        since.append(book.power().since_ms)
+        ledger.read(second, state)
+        since.append(ledger.power().since_ms)
     assert since == [at(second) for second in (0, 0, 120, 120, 120, 960)]
 
 
@@ -242,28 +242,28 @@ def test_state_lasts_since_the_first_reading_in_a_row_that_said_so(book: LedgerD
         pytest.param([(600, "awake"), (0, "awake")], (0, 180), id="a-clock-that-steps-back-begins-another"),
     ],
 )
-def test_awake_stretch(readings: list[tuple[int, str]], stretch: tuple[int, int], book: LedgerDriver) -> None:
+def test_awake_stretch(readings: list[tuple[int, str]], stretch: tuple[int, int], ledger: LedgerDriver) -> None:
     for second, state in readings:
-        book.read(second, state)
-    assert (book.power().awake_from_ms, book.power().awake_until_ms) == (at(stretch[0]), at(stretch[1]))
+        ledger.read(second, state)
+    assert (ledger.power().awake_from_ms, ledger.power().awake_until_ms) == (at(stretch[0]), at(stretch[1]))
 
 
-def test_orchestrators_are_metered_apart(book: LedgerDriver) -> None:
+def test_orchestrators_are_metered_apart(ledger: LedgerDriver) -> None:
     for second in (0, 60):
-        book.read(second)
-        book.read(second, orchestrator_id="orch-b")
-    before = book.power("orch-b")
-    book.read(120)
-    assert book.power("orch-b") == before
-    assert book.earned_wei() == {"orch-a": 2 * MINUTE_WEI, "orch-b": MINUTE_WEI}
+        ledger.read(second)
+        ledger.read(second, orchestrator_id="orch-b")
+    before = ledger.power("orch-b")
+    ledger.read(120)
+    assert ledger.power("orch-b") == before
+    assert ledger.earned_wei() == {"orch-a": 2 * MINUTE_WEI, "orch-b": MINUTE_WEI}
 
 
-def test_power_and_sessions_share_a_balance(book: LedgerDriver) -> None:
-    book.report("start", 0)
-    book.read(0)
-    book.report("heartbeat", 60)
-    book.read(60)
-    assert [entry.balance_wei for entry in book.entries] == [None, None, MINUTE_WEI, 2 * MINUTE_WEI]
+def test_power_and_sessions_share_a_balance(ledger: LedgerDriver) -> None:
+    ledger.report("start", 0)
+    ledger.read(0)
+    ledger.report("heartbeat", 60)
+    ledger.read(60)
+    assert [entry.balance_wei for entry in ledger.entries] == [None, None, MINUTE_WEI, 2 * MINUTE_WEI]
 
 
 @pytest.mark.parametrize(
@@ -278,13 +278,13 @@ def test_power_and_sessions_share_a_balance(book: LedgerDriver) -> None:
     ],
 )  # fmt: skip
 def test_entry_explains_the_interval(
-    second: int, state: str, reason: str, explanation: dict[str, Any], book: LedgerDriver
+    second: int, state: str, reason: str, explanation: dict[str, Any], ledger: LedgerDriver
 ) -> None:
-    book.read(0)
-    book.read(second, state)
-    entry = book.entries[-1]
+    ledger.read(0)
+    ledger.read(second, state)
+    entry = ledger.entries[-1]
     assert (entry.event, entry.reason) == ("credit" if reason == "power_time" else "power", reason)
-    assert (entry.orchestrator_id, entry.session, entry.power) == ("orch-a", None, book.power())
+    assert (entry.orchestrator_id, entry.session, entry.power) == ("orch-a", None, ledger.power())
     assert entry.metadata == {
         "state": state,
         "read_at": "2027-01-15T08:01:00.000Z",

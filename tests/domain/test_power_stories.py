@@ -21,15 +21,15 @@ READINGS = st.lists(st.tuples(STEPS_MS, SKEWS_MS, STATES), min_size=2, max_size=
 RATES_WEI = st.sampled_from([1, 59_999, 10**15 + 1])
 
 
-def read_all(book: LedgerDriver, readings: list[tuple[int, int, str]]) -> list[Reading]:
-    """Let ``book`` record ``readings``, checking the account after each; those that were recorded."""
+def read_all(ledger: LedgerDriver, readings: list[tuple[int, int, str]]) -> list[Reading]:
+    """Let ``ledger`` record ``readings``, checking the account after each; those that were recorded."""
     clock_ms, recorded = NOON_MS, []
     for step_ms, skew_ms, state in readings:
         clock_ms += step_ms
         reading = Reading("orch-a", state, clock_ms + skew_ms)
-        if book.execute(reading, clock_ms).kind == "recorded":
+        if ledger.execute(reading, clock_ms).kind == "recorded":
             recorded.append(reading)
-        account = book.metered()
+        account = ledger.metered()
         assert account.elapsed_ms == max(each.read_at_ms for each in recorded) - recorded[0].read_at_ms
         assert min([account.billed_ms, *account.unbilled_ms.values()]) >= 0
         assert 0 not in account.unbilled_ms.values()
@@ -46,18 +46,18 @@ def interval(entry: Entry) -> tuple[int, int]:
 def test_credits_are_the_rate_times_the_time_whatever_the_clock_does(
     readings: list[tuple[int, int, str]], rate_wei: int
 ) -> None:
-    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=rate_wei))
-    read_all(book, readings)
-    assert sum(book.credits_wei()) == rate_wei * book.metered().billed_ms // MINUTE_MS == book.power().billed_wei
-    assert book.earned_wei() == ({"orch-a": book.power().billed_wei} if book.metered().billed_ms else {})
+    ledger = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=rate_wei))
+    read_all(ledger, readings)
+    assert sum(ledger.credits_wei()) == rate_wei * ledger.metered().billed_ms // MINUTE_MS == ledger.power().billed_wei
+    assert ledger.earned_wei() == ({"orch-a": ledger.power().billed_wei} if ledger.metered().billed_ms else {})
 
 
 @given(READINGS)
 @campaign(300)
 def test_no_labelled_millisecond_is_accounted_for_twice(readings: list[tuple[int, int, str]]) -> None:
-    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
-    read_all(book, readings)
-    intervals = [interval(entry) for entry in book.entries]
+    ledger = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
+    read_all(ledger, readings)
+    intervals = [interval(entry) for entry in ledger.entries]
     assert all(end_ms == start_ms for (_, end_ms), (start_ms, _) in pairwise(intervals))
     assert all(start_ms <= end_ms for start_ms, end_ms in intervals)
 
@@ -67,9 +67,9 @@ def test_no_labelled_millisecond_is_accounted_for_twice(readings: list[tuple[int
 def test_only_time_between_two_awake_readings_in_a_row_within_the_gap_is_paid(
     readings: list[tuple[int, int, str]],
 ) -> None:
-    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
-    recorded = read_all(book, readings)
-    paid = [None, *(entry if entry.event == CREDIT else None for entry in book.entries[1:])]
+    ledger = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
+    recorded = read_all(ledger, readings)
+    paid = [None, *(entry if entry.event == CREDIT else None for entry in ledger.entries[1:])]
     highest_ms = recorded[0].read_at_ms
     for (before, after), entry in zip(pairwise(recorded), paid[1:], strict=True):
         is_due = before.state == after.state == AWAKE
@@ -86,11 +86,11 @@ def test_only_time_between_two_awake_readings_in_a_row_within_the_gap_is_paid(
 @given(st.lists(st.integers(1, GAP_MS), min_size=1, max_size=25), RATES_WEI)
 @campaign(100)
 def test_awake_readings_in_time_earn_all_of_it(steps_ms: list[int], rate_wei: int) -> None:
-    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=rate_wei))
-    read_all(book, [(step_ms, 0, AWAKE) for step_ms in steps_ms])
+    ledger = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=rate_wei))
+    read_all(ledger, [(step_ms, 0, AWAKE) for step_ms in steps_ms])
     elapsed_ms = sum(steps_ms[1:])
-    assert book.metered() == TimeUse(elapsed_ms, elapsed_ms, {})
-    assert sum(book.credits_wei()) == rate_wei * elapsed_ms // MINUTE_MS
+    assert ledger.metered() == TimeUse(elapsed_ms, elapsed_ms, {})
+    assert sum(ledger.credits_wei()) == rate_wei * elapsed_ms // MINUTE_MS
 
 
 @given(READINGS, st.integers(2, 3))

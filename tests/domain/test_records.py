@@ -65,10 +65,10 @@ def test_only_money_has_amounts(entry: Entry) -> None:
 
 
 def test_records_of_a_minute_say_what_the_contract_says() -> None:
-    book = LedgerDriver()
-    book.report(START, 0, edge_id="edge-a", upstream_port=8888, streamer_id="streamer-a", seq=1)
-    book.report(HEARTBEAT, 60, event_id="e-2", seq=2)
-    session = session_record(book.session())
+    ledger = LedgerDriver()
+    ledger.report(START, 0, edge_id="edge-a", upstream_port=8888, streamer_id="streamer-a", seq=1)
+    ledger.report(HEARTBEAT, 60, event_id="e-2", seq=2)
+    session = session_record(ledger.session())
     assert isinstance(session.pop("event_digest"), str)
     assert session == {
         "session_id": "s-1",
@@ -95,7 +95,7 @@ def test_records_of_a_minute_say_what_the_contract_says() -> None:
         "seq": 2,
         "event_id": "e-2",
     }
-    assert entry_record(book.entries[1]) == {
+    assert entry_record(ledger.entries[1]) == {
         "seq": 2,
         "timestamp": "2027-01-15T08:01:00.000Z",
         "event": "credit",
@@ -119,7 +119,7 @@ def test_records_of_a_minute_say_what_the_contract_says() -> None:
             "credit_unit": "eth",
         },
     }
-    assert balance_record(book.state.balances["orch-a"], "eth") == {
+    assert balance_record(ledger.state.balances["orch-a"], "eth") == {
         "orchestrator_id": "orch-a",
         "balance": "0.001",
         "credit_unit": "eth",
@@ -129,10 +129,10 @@ def test_records_of_a_minute_say_what_the_contract_says() -> None:
 
 
 def test_entry_that_moves_no_money_says_why() -> None:
-    book = LedgerDriver()
-    book.report(START, 0, upstream_addr="198.51.100.1")
-    book.report(END, 60)
-    assert entry_record(book.entries[1]) == {
+    ledger = LedgerDriver()
+    ledger.report(START, 0, upstream_addr="198.51.100.1")
+    ledger.report(END, 60)
+    assert entry_record(ledger.entries[1]) == {
         "seq": 2,
         "timestamp": "2027-01-15T08:01:00.000Z",
         "event": "session",
@@ -155,10 +155,10 @@ def test_entry_that_moves_no_money_says_why() -> None:
 
 
 def test_records_of_a_minute_of_power_say_what_the_contract_says() -> None:
-    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI))
-    book.read(0)
-    book.read(60)
-    assert power_record(book.power()) == {
+    ledger = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI))
+    ledger.read(0)
+    ledger.read(60)
+    assert power_record(ledger.power()) == {
         "orchestrator_id": "orch-a",
         "state": "awake",
         "detail": None,
@@ -175,7 +175,7 @@ def test_records_of_a_minute_of_power_say_what_the_contract_says() -> None:
         "no_credit": None,
         "unbilled_ms": {},
     }
-    assert entry_record(book.entries[1]) == {
+    assert entry_record(ledger.entries[1]) == {
         "seq": 2,
         "timestamp": "2027-01-15T08:01:00.000Z",
         "event": "credit",
@@ -197,18 +197,18 @@ def test_records_of_a_minute_of_power_say_what_the_contract_says() -> None:
 
 
 def test_power_record_without_any_one_of_its_fields_is_refused() -> None:
-    book = LedgerDriver()
-    book.read(0)
-    record = power_record(book.power())
+    ledger = LedgerDriver()
+    ledger.read(0)
+    record = power_record(ledger.power())
     for name in record:
         with pytest.raises(KeyError, match=name):
             read_power({other: record[other] for other in record if other != name})
 
 
 def test_session_record_without_any_one_of_its_fields_is_refused() -> None:
-    book = LedgerDriver()
-    book.report(START, 0)
-    record = session_record(book.session())
+    ledger = LedgerDriver()
+    ledger.report(START, 0)
+    record = session_record(ledger.session())
     for name in record:
         with pytest.raises(KeyError, match=name):
             read_session({other: record[other] for other in record if other != name})

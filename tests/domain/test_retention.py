@@ -21,147 +21,147 @@ HOUR_MS = HOUR * 1000
 
 
 @pytest.fixture
-def book() -> LedgerDriver:
+def ledger() -> LedgerDriver:
     """A session of one minute, still active."""
-    book = LedgerDriver()
-    book.report(START, 0, edge_id="edge-a")
-    book.report(HEARTBEAT, 60)
-    return book
+    ledger = LedgerDriver()
+    ledger.report(START, 0, edge_id="edge-a")
+    ledger.report(HEARTBEAT, 60)
+    return ledger
 
 
-def due(book: LedgerDriver, second: int, *, reap: int = HOUR, keep: int = 2 * HOUR) -> list[Retention]:
+def due(ledger: LedgerDriver, second: int, *, reap: int = HOUR, keep: int = 2 * HOUR) -> list[Retention]:
     """What is to be done at ``second``; ``reap`` and ``keep`` in seconds."""
-    book.state.build_overview()
-    return retention_due(book.state, at(second), reap * 1000, keep * 1000, limit=100)
+    ledger.state.build_overview()
+    return retention_due(ledger.state, at(second), reap * 1000, keep * 1000, limit=100)
 
 
-def test_reap_closes_at_the_last_evidence_and_credits_nothing(book: LedgerDriver) -> None:
-    before = book.session()
-    assert book.reap() == "recorded"
-    assert book.session() == replace(before, status="ended", ended_at_ms=at(60), end_reason="timeout")
-    assert book.account() == TimeUse(MINUTE_MS, MINUTE_MS, {})
-    assert book.earned_wei() == {"orch-a": MINUTE_WEI}
+def test_reap_closes_at_the_last_evidence_and_credits_nothing(ledger: LedgerDriver) -> None:
+    before = ledger.session()
+    assert ledger.reap() == "recorded"
+    assert ledger.session() == replace(before, status="ended", ended_at_ms=at(60), end_reason="timeout")
+    assert ledger.account() == TimeUse(MINUTE_MS, MINUTE_MS, {})
+    assert ledger.earned_wei() == {"orch-a": MINUTE_WEI}
 
 
 def test_reap_closes_where_the_last_event_occurred_not_where_it_was_received() -> None:
-    book = LedgerDriver()
-    book.report(START, 0)
-    book.report(HEARTBEAT, 90, occurred=60)
-    book.reap()
-    assert (book.session().ended_at_ms, book.session().last_seen_at_ms) == (at(60), at(90))
+    ledger = LedgerDriver()
+    ledger.report(START, 0)
+    ledger.report(HEARTBEAT, 90, occurred=60)
+    ledger.reap()
+    assert (ledger.session().ended_at_ms, ledger.session().last_seen_at_ms) == (at(60), at(90))
 
 
-def test_entry_of_a_reap_says_whose_session_it_was(book: LedgerDriver) -> None:
-    book.reap()
-    assert book.entries[-1] == Entry(
+def test_entry_of_a_reap_says_whose_session_it_was(ledger: LedgerDriver) -> None:
+    ledger.reap()
+    assert ledger.entries[-1] == Entry(
         3, at(60 + HOUR), "session", "session_reaped", "orch-a", None, None,
         {
             "session_id": "s-1", "incarnation": 1, "edge_id": "edge-a", "streamer_id": None,
             "upstream_addr": "203.0.113.10", "upstream_port": None, "event": "reap", "delta_ms": 0,
             "interval_start": "2027-01-15T08:01:00.000Z", "interval_end": "2027-01-15T08:01:00.000Z",
         },
-        book.session(),
+        ledger.session(),
     )  # fmt: skip
 
 
-def test_forgotten_session_is_gone_from_the_state_and_stays_in_the_entries(book: LedgerDriver) -> None:
-    book.report(END, 120)
-    last = book.session()
-    assert book.forget() == "recorded"
-    assert book.state.sessions == {}
-    assert (book.entries[-1].reason, book.entries[-1].session) == ("session_forgotten", last)
-    assert book.earned_wei() == {"orch-a": 2 * MINUTE_WEI}
+def test_forgotten_session_is_gone_from_the_state_and_stays_in_the_entries(ledger: LedgerDriver) -> None:
+    ledger.report(END, 120)
+    last = ledger.session()
+    assert ledger.forget() == "recorded"
+    assert ledger.state.sessions == {}
+    assert (ledger.entries[-1].reason, ledger.entries[-1].session) == ("session_forgotten", last)
+    assert ledger.earned_wei() == {"orch-a": 2 * MINUTE_WEI}
 
 
 @pytest.mark.parametrize("kind", EVENTS)
 @pytest.mark.parametrize("occurred", [0, 60, 119])
 def test_event_of_a_forgotten_session_that_was_kept_back_bills_no_moment_again(
-    kind: str, occurred: int, book: LedgerDriver
+    kind: str, occurred: int, ledger: LedgerDriver
 ) -> None:
     """By an edge with an old spool, or a clock that was set back: nobody knows of the one that was forgotten."""
     keep = TERMS.keep_ms // 1000
-    book.report(END, 120)
-    (forget,) = due(book, 121 + keep, keep=keep)
-    book.execute(forget, at(121 + keep))
-    book.report(kind, 121 + keep, occurred=occurred)
-    assert book.session().started_at_ms >= at(120)
-    book.report(HEARTBEAT, 122 + keep, occurred=120)
-    book.report(END, 123 + keep)
-    intervals = [(str(each.metadata["interval_start"]), str(each.metadata["interval_end"])) for each in book.entries]
+    ledger.report(END, 120)
+    (forget,) = due(ledger, 121 + keep, keep=keep)
+    ledger.execute(forget, at(121 + keep))
+    ledger.report(kind, 121 + keep, occurred=occurred)
+    assert ledger.session().started_at_ms >= at(120)
+    ledger.report(HEARTBEAT, 122 + keep, occurred=120)
+    ledger.report(END, 123 + keep)
+    intervals = [(str(each.metadata["interval_start"]), str(each.metadata["interval_end"])) for each in ledger.entries]
     billed = sorted((begin, end) for begin, end in intervals if begin != end)
     assert all(before[1] <= after[0] for before, after in pairwise(billed))
 
 
 @pytest.mark.parametrize("kind", EVENTS)
-def test_reap_is_late_if_the_session_has_spoken_since(kind: str, book: LedgerDriver) -> None:
-    found = CloseStale("s-1", book.session().last_seen_at_ms)
-    book.report(kind, 120)
-    before, count = book.session(), len(book.entries)
-    assert book.execute(found, at(HOUR)).kind == "late"
-    assert (book.session(), len(book.entries)) == (before, count)
+def test_reap_is_late_if_the_session_has_spoken_since(kind: str, ledger: LedgerDriver) -> None:
+    found = CloseStale("s-1", ledger.session().last_seen_at_ms)
+    ledger.report(kind, 120)
+    before, count = ledger.session(), len(ledger.entries)
+    assert ledger.execute(found, at(HOUR)).kind == "late"
+    assert (ledger.session(), len(ledger.entries)) == (before, count)
 
 
-def test_reap_again_is_late(book: LedgerDriver) -> None:
-    assert [book.reap(), book.reap()] == ["recorded", "late"]
-    assert len(book.entries) == 3
+def test_reap_again_is_late(ledger: LedgerDriver) -> None:
+    assert [ledger.reap(), ledger.reap()] == ["recorded", "late"]
+    assert len(ledger.entries) == 3
 
 
-def test_forget_of_an_active_session_is_late(book: LedgerDriver) -> None:
-    before = book.session()
-    assert book.forget() == "late"
-    assert (book.session(), len(book.entries)) == (before, 2)
+def test_forget_of_an_active_session_is_late(ledger: LedgerDriver) -> None:
+    before = ledger.session()
+    assert ledger.forget() == "late"
+    assert (ledger.session(), len(ledger.entries)) == (before, 2)
 
 
-def test_forget_is_late_if_the_session_has_begun_again(book: LedgerDriver) -> None:
-    book.report(END, 120)
-    found = PurgeEnded("s-1", book.session().last_seen_at_ms)
-    book.report(START, 180)
-    book.report(END, 240)
-    assert book.execute(found, at(HOUR)).kind == "late"
-    assert book.session().incarnation == 2
+def test_forget_is_late_if_the_session_has_begun_again(ledger: LedgerDriver) -> None:
+    ledger.report(END, 120)
+    found = PurgeEnded("s-1", ledger.session().last_seen_at_ms)
+    ledger.report(START, 180)
+    ledger.report(END, 240)
+    assert ledger.execute(found, at(HOUR)).kind == "late"
+    assert ledger.session().incarnation == 2
 
 
 @pytest.mark.parametrize("retention", [CloseStale, PurgeEnded])
 def test_upkeep_of_an_unknown_session_is_not_found(
-    retention: type[CloseStale] | type[PurgeEnded], book: LedgerDriver
+    retention: type[CloseStale] | type[PurgeEnded], ledger: LedgerDriver
 ) -> None:
     with pytest.raises(Rejected) as rejection:
-        book.execute(retention("s-9", at(60)), at(HOUR))
+        ledger.execute(retention("s-9", at(60)), at(HOUR))
     assert rejection.value.kind == "not-found"
 
 
-def test_forget_again_is_not_found(book: LedgerDriver) -> None:
-    book.report(END, 120)
-    found = PurgeEnded("s-1", book.session().last_seen_at_ms)
-    book.execute(found, at(HOUR))
+def test_forget_again_is_not_found(ledger: LedgerDriver) -> None:
+    ledger.report(END, 120)
+    found = PurgeEnded("s-1", ledger.session().last_seen_at_ms)
+    ledger.execute(found, at(HOUR))
     with pytest.raises(Rejected, match='no session "s-1" is known'):
-        book.execute(found, at(HOUR))
+        ledger.execute(found, at(HOUR))
 
 
-def test_reaped_session_may_be_forgotten(book: LedgerDriver) -> None:
-    assert [book.reap(), book.forget()] == ["recorded", "recorded"]
-    assert book.state.sessions == {}
+def test_reaped_session_may_be_forgotten(ledger: LedgerDriver) -> None:
+    assert [ledger.reap(), ledger.forget()] == ["recorded", "recorded"]
+    assert ledger.state.sessions == {}
 
 
-def test_heartbeat_after_a_reap_resumes_and_one_after_being_forgotten_begins(book: LedgerDriver) -> None:
-    book.reap()
-    book.report(HEARTBEAT, 7200)
-    resumed = book.session()
-    book.reap()
-    book.forget()
-    book.report(HEARTBEAT, 14_400)
-    begun = book.session()
+def test_heartbeat_after_a_reap_resumes_and_one_after_being_forgotten_begins(ledger: LedgerDriver) -> None:
+    ledger.reap()
+    ledger.report(HEARTBEAT, 7200)
+    resumed = ledger.session()
+    ledger.reap()
+    ledger.forget()
+    ledger.report(HEARTBEAT, 14_400)
+    begun = ledger.session()
     assert (resumed.incarnation, resumed.started_at_ms, resumed.opened_seq) == (1, at(0), 1)
     assert (begun.incarnation, begun.started_at_ms, begun.opened_seq) == (1, at(14_400), 7)
 
 
 @pytest.mark.parametrize("kind", EVENTS)
-def test_forgotten_session_begins_as_an_unknown_one(kind: str, book: LedgerDriver) -> None:
-    book.report(END, 120, event_id="e-1", seq=7)
-    book.forget()
-    assert book.report(kind, 8 * 24 * HOUR, event_id="e-1", seq=1) == "recorded"
-    assert (book.session().incarnation, book.session().heartbeat_count) == (1, int(kind == HEARTBEAT))
-    assert book.account() == TimeUse(0, 0, {})
+def test_forgotten_session_begins_as_an_unknown_one(kind: str, ledger: LedgerDriver) -> None:
+    ledger.report(END, 120, event_id="e-1", seq=7)
+    ledger.forget()
+    assert ledger.report(kind, 8 * 24 * HOUR, event_id="e-1", seq=1) == "recorded"
+    assert (ledger.session().incarnation, ledger.session().heartbeat_count) == (1, int(kind == HEARTBEAT))
+    assert ledger.account() == TimeUse(0, 0, {})
 
 
 def test_nothing_is_due_in_an_empty_state() -> None:
@@ -173,58 +173,58 @@ def test_nothing_is_due_in_an_empty_state() -> None:
 @pytest.mark.parametrize(
     ("silence", "is_due"), [pytest.param(HOUR, False, id="at-the-limit"), pytest.param(HOUR + 1, True, id="beyond")]
 )
-def test_active_session_is_due_to_be_reaped_by_its_silence(silence: int, is_due: bool, book: LedgerDriver) -> None:
-    assert due(book, 60 + silence) == ([CloseStale("s-1", at(60))] if is_due else [])
+def test_active_session_is_due_to_be_reaped_by_its_silence(silence: int, is_due: bool, ledger: LedgerDriver) -> None:
+    assert due(ledger, 60 + silence) == ([CloseStale("s-1", at(60))] if is_due else [])
 
 
 @pytest.mark.parametrize(
     ("silence", "is_due"),
     [pytest.param(2 * HOUR, False, id="at-the-limit"), pytest.param(2 * HOUR + 1, True, id="beyond")],
 )
-def test_ended_session_is_due_to_be_forgotten_by_its_age(silence: int, is_due: bool, book: LedgerDriver) -> None:
-    book.report(END, 120)
-    assert due(book, 120 + silence) == ([PurgeEnded("s-1", at(120))] if is_due else [])
+def test_ended_session_is_due_to_be_forgotten_by_its_age(silence: int, is_due: bool, ledger: LedgerDriver) -> None:
+    ledger.report(END, 120)
+    assert due(ledger, 120 + silence) == ([PurgeEnded("s-1", at(120))] if is_due else [])
 
 
 def test_silence_counts_from_the_receipt_of_the_last_event() -> None:
-    book = LedgerDriver()
-    book.report(START, 1000, occurred=0)
-    assert due(book, 1000 + HOUR) == []
-    assert due(book, 1001 + HOUR) == [CloseStale("s-1", at(1000))]
+    ledger = LedgerDriver()
+    ledger.report(START, 1000, occurred=0)
+    assert due(ledger, 1000 + HOUR) == []
+    assert due(ledger, 1001 + HOUR) == [CloseStale("s-1", at(1000))]
 
 
-def test_reaping_can_be_turned_off(book: LedgerDriver) -> None:
-    assert due(book, 10**6, reap=0) == []
+def test_reaping_can_be_turned_off(ledger: LedgerDriver) -> None:
+    assert due(ledger, 10**6, reap=0) == []
 
 
-def test_ended_sessions_are_not_reaped_nor_active_ones_forgotten(book: LedgerDriver) -> None:
-    book.report(END, 0, session_id="s-2")
-    assert due(book, 10**6, reap=10**7, keep=0) == [PurgeEnded("s-2", at(0))]
-    assert due(book, 10**6, reap=1, keep=10**7) == [CloseStale("s-1", at(60))]
+def test_ended_sessions_are_not_reaped_nor_active_ones_forgotten(ledger: LedgerDriver) -> None:
+    ledger.report(END, 0, session_id="s-2")
+    assert due(ledger, 10**6, reap=10**7, keep=0) == [PurgeEnded("s-2", at(0))]
+    assert due(ledger, 10**6, reap=1, keep=10**7) == [CloseStale("s-1", at(60))]
 
 
-def test_upkeep_is_due_oldest_session_first(book: LedgerDriver) -> None:
+def test_upkeep_is_due_oldest_session_first(ledger: LedgerDriver) -> None:
     for number, kind in enumerate([START, END, START, END], start=2):
-        book.report(kind, number, session_id=f"s-{number}")
-    found = due(book, 10**6)
+        ledger.report(kind, number, session_id=f"s-{number}")
+    found = due(ledger, 10**6)
     assert [each.session_id for each in found if isinstance(each, CloseStale)] == ["s-2", "s-4", "s-1"]
     assert [each.session_id for each in found if isinstance(each, PurgeEnded)] == ["s-3", "s-5"]
 
 
-def test_session_whose_end_is_told_late_is_kept_from_then_on(book: LedgerDriver) -> None:
-    book.report(END, 10 * HOUR, occurred=120)
-    assert due(book, 10 * HOUR + 1, keep=HOUR) == []
-    assert due(book, 11 * HOUR + 1, keep=HOUR) == [PurgeEnded("s-1", at(10 * HOUR))]
+def test_session_whose_end_is_told_late_is_kept_from_then_on(ledger: LedgerDriver) -> None:
+    ledger.report(END, 10 * HOUR, occurred=120)
+    assert due(ledger, 10 * HOUR + 1, keep=HOUR) == []
+    assert due(ledger, 11 * HOUR + 1, keep=HOUR) == [PurgeEnded("s-1", at(10 * HOUR))]
 
 
 def test_session_billed_beyond_its_last_event_is_kept_until_that_is_as_old() -> None:
     """The clock has stepped back ten hours: forgotten too early, it would bill those moments again."""
-    book = LedgerDriver()
-    book.report(START, 9 * HOUR)
-    book.report(HEARTBEAT, 10 * HOUR)
-    book.report(END, 0)
-    assert due(book, 12 * HOUR) == []
-    assert due(book, 12 * HOUR + 1) == [PurgeEnded("s-1", at(0))]
+    ledger = LedgerDriver()
+    ledger.report(START, 9 * HOUR)
+    ledger.report(HEARTBEAT, 10 * HOUR)
+    ledger.report(END, 0)
+    assert due(ledger, 12 * HOUR) == []
+    assert due(ledger, 12 * HOUR + 1) == [PurgeEnded("s-1", at(0))]
 
 
 STORIES = st.lists(
@@ -245,18 +245,18 @@ def test_no_moment_is_billed_twice_however_sessions_are_reaped_and_forgotten(
     story: list[tuple[int, str, int | None, str]], longer: int, reap: int
 ) -> None:
     """Events come up to three hours late, an hour is believed, and sessions are kept longer by what the clock loses."""
-    book, now = LedgerDriver(TERMS._replace(max_event_age_ms=HOUR_MS)), 0
+    ledger, now = LedgerDriver(TERMS._replace(max_event_age_ms=HOUR_MS)), 0
     keep = HOUR - sum(step for step, *_ in story if step < 0) + longer
     for step, told, late, session_id in story:
         now += step
         if told == "retention":
-            outcomes = [book.execute(each, at(now)).kind for each in due(book, now, reap=reap, keep=keep)]
+            outcomes = [ledger.execute(each, at(now)).kind for each in due(ledger, now, reap=reap, keep=keep)]
             assert set(outcomes) <= {"recorded"}
         else:
-            book.report(told, now, None if late is None else now - late, session_id=session_id)
-            book.account(session_id)
+            ledger.report(told, now, None if late is None else now - late, session_id=session_id)
+            ledger.account(session_id)
     for session_id in ("s-1", "s-2"):
-        billed = sorted(paid(book.entries, session_id))
+        billed = sorted(paid(ledger.entries, session_id))
         assert all(end_ms <= start_ms for (_, end_ms), (start_ms, _) in pairwise(billed))
 
 

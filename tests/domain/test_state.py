@@ -25,19 +25,19 @@ STORIES = st.lists(
 
 
 def told(story: list[tuple[str, str, str]]) -> LedgerDriver:
-    """The book of ``story``, a step a second: retention reaps an active session, and forgets an ended one."""
-    book = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI))
+    """The ledger of ``story``, a step a second: retention reaps an active session, and forgets an ended one."""
+    ledger = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI))
     for second, (session_id, kind, host) in enumerate(story):
-        session = book.state.sessions.get(session_id)
+        session = ledger.state.sessions.get(session_id)
         if kind == READING:
-            book.read(second, orchestrator_id=TERMS.attribution[host])
+            ledger.read(second, orchestrator_id=TERMS.attribution[host])
         elif kind != RETENTION:
-            book.report(kind, second, session_id=session_id, upstream_addr=host)
+            ledger.report(kind, second, session_id=session_id, upstream_addr=host)
         elif session is not None and session.status == ACTIVE:
-            book.reap(session_id)
+            ledger.reap(session_id)
         elif session is not None:
-            book.forget(session_id)
-    return book
+            ledger.forget(session_id)
+    return ledger
 
 
 def folded(entries: list[Entry], state: State | None = None) -> State:
@@ -79,10 +79,10 @@ def test_totals_are_what_counting_everything_comes_to(
 @given(STORIES)
 @campaign(100)
 def test_entries_alone_make_the_state(story: list[tuple[str, str, str]]) -> None:
-    book = told(story)
-    again = folded(book.entries)
-    assert again == book.state
-    assert list(again.sessions) == list(book.state.sessions)
+    ledger = told(story)
+    again = folded(ledger.entries)
+    assert again == ledger.state
+    assert list(again.sessions) == list(ledger.state.sessions)
 
 
 @given(STORIES)
@@ -98,13 +98,13 @@ def test_folding_entries_again_with_all_that_follow_changes_nothing(
     story: list[tuple[str, str, str]], data: st.DataObject
 ) -> None:
     """A start may begin with sessions of one moment and balances of an earlier one."""
-    book = told(story)
-    entries = book.entries
+    ledger = told(story)
+    entries = ledger.entries
     shown = folded(entries[: data.draw(st.integers(0, len(entries)), label="entries in the projection")])
     again = folded(entries[data.draw(st.integers(0, shown.seq), label="entries not folded again") :], shown)
     again.sort_sessions()
-    assert again == book.state
-    assert list(again.sessions) == list(book.state.sessions)
+    assert again == ledger.state
+    assert list(again.sessions) == list(ledger.state.sessions)
 
 
 @given(story=STORIES, data=st.data())
@@ -112,55 +112,55 @@ def test_folding_entries_again_with_all_that_follow_changes_nothing(
 def test_state_that_adopts_drafts_is_the_fold_of_their_entries(
     story: list[tuple[str, str, str]], data: st.DataObject
 ) -> None:
-    book = told(story)
-    state, entries = State(), list(book.entries)
+    ledger = told(story)
+    state, entries = State(), list(ledger.entries)
     while entries:
         count = data.draw(st.integers(1, len(entries)), label="entries in the draft")
         state.adopt(folded(entries[:count], state.draft()))
         del entries[:count]
-    assert state == book.state
-    assert list(state.sessions) == list(book.state.sessions)
+    assert state == ledger.state
+    assert list(state.sessions) == list(ledger.state.sessions)
 
 
 def test_reopened_session_stands_last_after_a_fold_that_began_late() -> None:
-    book = told([("s-1", START, HOST_A), ("s-1", END, HOST_A), ("s-1", START, HOST_A), ("s-2", START, HOST_A)])
-    again = folded(book.entries[1:], folded(book.entries))
+    ledger = told([("s-1", START, HOST_A), ("s-1", END, HOST_A), ("s-1", START, HOST_A), ("s-2", START, HOST_A)])
+    again = folded(ledger.entries[1:], folded(ledger.entries))
     again.sort_sessions()
     assert list(again.sessions) == ["s-1", "s-2"]
 
 
 def test_draft_evolves_without_touching_what_it_was_drawn_from() -> None:
-    book = told([("s-1", START, HOST_A), ("s-1", HEARTBEAT, HOST_A)])
-    before = folded(book.entries)
-    draft = book.state.draft()
+    ledger = told([("s-1", START, HOST_A), ("s-1", HEARTBEAT, HOST_A)])
+    before = folded(ledger.entries)
+    draft = ledger.state.draft()
     first = decided(draft, "s-1", 61)
     second = decided(draft, "s-1", 121)
     assert (first.session.billed_ms, second.session.billed_ms) == (61_000, 121_000)
     assert draft.balance_wei("orch-a") == 121 * MINUTE_WEI // 60
-    assert (draft.seq, book.state) == (4, before)
+    assert (draft.seq, ledger.state) == (4, before)
 
 
 def test_draft_shows_what_lies_below_until_it_evolves() -> None:
-    book = told([("s-1", START, HOST_A), ("", READING, HOST_A)])
-    draft = book.state.draft()
-    assert draft.sessions.get("s-1") == book.session("s-1")
-    assert draft.power.get("orch-a") == book.power("orch-a")
+    ledger = told([("s-1", START, HOST_A), ("", READING, HOST_A)])
+    draft = ledger.state.draft()
+    assert draft.sessions.get("s-1") == ledger.session("s-1")
+    assert draft.power.get("orch-a") == ledger.power("orch-a")
     assert (draft.sessions.get("s-2"), draft.power.get("orch-b"), draft.balances.get("orch-b")) == (None, None, None)
 
 
 def test_what_a_draft_forgets_is_gone_from_it_alone() -> None:
-    book = told([("s-1", END, HOST_A)])
-    before = folded(book.entries)
-    draft = book.state.draft()
+    ledger = told([("s-1", END, HOST_A)])
+    before = folded(ledger.entries)
+    draft = ledger.state.draft()
     folded(told([("s-1", END, HOST_A), ("s-1", RETENTION, HOST_A)]).entries[1:], draft)
     assert draft.sessions.get("s-1") is None
-    assert draft.sessions.get("s-1", book.session()) == book.session()
-    assert book.state == before
+    assert draft.sessions.get("s-1", ledger.session()) == ledger.session()
+    assert ledger.state == before
 
 
 def test_session_that_a_draft_forgot_may_begin_again_in_it() -> None:
-    book = told([("s-1", END, HOST_A)])
-    draft = book.state.draft()
+    ledger = told([("s-1", END, HOST_A)])
+    draft = ledger.state.draft()
     folded(told([("s-1", END, HOST_A), ("s-1", RETENTION, HOST_A)]).entries[1:], draft)
     begun = decided(draft, "s-1", 60)
     assert (begun.session.incarnation, begun.session.opened_seq) == (1, 3)
@@ -170,20 +170,20 @@ def test_session_that_a_draft_forgot_may_begin_again_in_it() -> None:
 def test_draft_goes_by_the_readings_decided_on_it() -> None:
     """A reading and a heartbeat in one commit: the first covers the time that the second bills."""
     gated = TERMS._replace(require_awake=True)
-    book = told([("s-1", START, HOST_A)])
-    draft = book.state.draft()
+    ledger = told([("s-1", START, HOST_A)])
+    draft = ledger.state.draft()
     folded(list(decide(Reading("orch-a", "awake", at(0)), draft, gated, at(0)).entries), draft)
     outcome, _ = decide(event("s-1", HEARTBEAT, at(60)), draft, gated, at(60))
     assert (outcome.session.billed_ms, outcome.session.unbilled_ms) == (60_000, {})
-    assert book.state.power == {}
+    assert ledger.state.power == {}
 
 
 def test_forgotten_session_is_forgotten_by_a_fold_that_began_late() -> None:
     story = [("s-1", START, HOST_A), ("s-1", END, HOST_A), ("s-1", RETENTION, HOST_A), ("s-1", START, HOST_A)]
     for length in (3, 4):
-        book = told(story[:length])
+        ledger = told(story[:length])
         for begun in range(length):
-            assert folded(book.entries[begun:], folded(book.entries)) == book.state
+            assert folded(ledger.entries[begun:], folded(ledger.entries)) == ledger.state
 
 
 def test_orchestrator_that_never_earned_is_owed_nothing() -> None:
@@ -191,8 +191,8 @@ def test_orchestrator_that_never_earned_is_owed_nothing() -> None:
 
 
 def test_record_shows_stale_only_while_active_and_silent_for_longer_than_allowed() -> None:
-    book = told([("s-1", START, HOST_A), ("s-2", END, HOST_A)])
-    active, ended = book.session("s-1"), book.session("s-2")
+    ledger = told([("s-1", START, HOST_A), ("s-2", END, HOST_A)])
+    active, ended = ledger.session("s-1"), ledger.session("s-2")
     shown: dict[int, str] = {second: stale_after_two_minutes(active, second) for second in (0, 120, 121)}
     assert shown == {0: "active", 120: "active", 121: "stale"}
     assert stale_after_two_minutes(ended, 1000) == "ended"

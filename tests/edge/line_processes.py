@@ -41,7 +41,7 @@ class LineProcess:
 
 
 @contextmanager
-def running_puppet(
+def running_line_process(
     module: str, log: Path, settings: Mapping[str, str], *arguments: str
 ) -> Iterator[subprocess.Popen[str]]:
     """A process that runs ``module``, with no settings but these; gone at the end, whatever happens."""

@@ -1,4 +1,4 @@
-"""Processes of ``member.py``, as tests see them, and what Payments made of their sessions."""
+"""Processes of ``reporter_process``, as tests see them, and what Payments made of their sessions."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from tests.edge.line_processes import LineProcess, running_puppet
+from tests.edge.line_processes import LineProcess, running_line_process
 from tests.harness import Server, until
 
 HEARTBEAT_S = 1
@@ -56,7 +56,7 @@ def _moments(said: Mapping[str, tuple[float, float]]) -> dict[str, Span]:
 
 
 @contextmanager
-def member(folder: Path, url: str, **settings: str) -> Iterator[ReporterProcess]:
+def running_reporter(folder: Path, url: str, **settings: str) -> Iterator[ReporterProcess]:
     """A process with a reporter whose spool is in ``folder``; gone at the end, whatever happens."""
     settings = {
         "PAYMENTS_API_URL": url,
@@ -66,8 +66,8 @@ def member(folder: Path, url: str, **settings: str) -> Iterator[ReporterProcess]
         "PAYMENTS_SPOOL_DIR": str(folder / "spool"),
         **settings,
     }
-    log = folder / "member.log"
-    with running_puppet("tests.edge.reporter_process", log, settings) as process:
+    log = folder / "reporter.log"
+    with running_line_process("tests.edge.reporter_process", log, settings) as process:
         yield ReporterProcess(process, log)
 
 

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.audit import audit
-from tests.edge.reporter_processes import ReporterProcess, Span, Viewing, check_credits, kill_payments, member, settled
+from tests.edge.reporter_processes import (
+    ReporterProcess,
+    Span,
+    Viewing,
+    check_credits,
+    kill_payments,
+    running_reporter,
+    settled,
+)
 from tests.harness import Server, ended, journal_path
 
 pytestmark = pytest.mark.long
@@ -62,7 +70,7 @@ def server(tmp_path: Path) -> Server:
 
 def test_payments_killed_and_brought_back_costs_no_session_more_than_50_ms(tmp_path: Path, server: Server) -> None:
     audience = CampaignAudience()
-    with ended(server), member(tmp_path, server.url) as edge:
+    with ended(server), running_reporter(tmp_path, server.url) as edge:
         server.register()
         audience.come(edge, VIEWERS)
         time.sleep(1.5)
@@ -84,7 +92,7 @@ def test_an_edge_killed_and_brought_back_while_payments_is_away_costs_no_session
     audience = CampaignAudience()
     with ended(server):
         server.register()
-        with member(tmp_path, server.url) as edge:
+        with running_reporter(tmp_path, server.url) as edge:
             audience.come(edge, VIEWERS)
             time.sleep(1.5)
             audience.leave(edge, VIEWERS // 5)
@@ -97,11 +105,11 @@ def test_an_edge_killed_and_brought_back_while_payments_is_away_costs_no_session
             time.sleep(0.3)
             audience.are_cut(edge)
         time.sleep(OUTAGE_S / 2)
-        with member(tmp_path, server.url) as edge:
+        with running_reporter(tmp_path, server.url) as edge:
             audience.come(edge, 50)
             time.sleep(0.3)
             audience.are_cut(edge)
-        with member(tmp_path, server.url) as edge:
+        with running_reporter(tmp_path, server.url) as edge:
             audience.come(edge, 50)
             it_comes_to_rest(server, edge, audience)
         check_credits(server, audience.stays)

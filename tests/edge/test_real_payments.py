@@ -9,7 +9,7 @@ import pytest
 from payments.clock import now_ms
 from payments.domain.sessions import END, START
 from tests.edge.edge import EdgeLife, edge
-from tests.edge.reporter_processes import credited, member, settled
+from tests.edge.reporter_processes import credited, running_reporter, settled
 from tests.edge.spools import die
 from tests.harness import Clock, Server, until
 
@@ -74,7 +74,7 @@ def test_all_that_was_delivered_may_be_sent_again_and_credits_nothing(tmp_path: 
 def test_a_wrong_token_is_named_in_the_log_and_the_events_are_kept_for_the_right_one(
     tmp_path: Path, open_server: Server
 ) -> None:
-    with member(tmp_path, open_server.url, PAYMENTS_SESSION_TOKEN="wr0ng") as one:
+    with running_reporter(tmp_path, open_server.url, PAYMENTS_SESSION_TOKEN="wr0ng") as one:
         opened = one.open(3)
         until(lambda: one.status()["last_error"] is not None)
         one.end(list(opened))
@@ -88,7 +88,7 @@ def test_a_wrong_token_is_named_in_the_log_and_the_events_are_kept_for_the_right
     )
     assert "wr0ng" not in one.log.read_text()
     assert credited(open_server) == {}
-    with member(tmp_path, open_server.url) as one:
+    with running_reporter(tmp_path, open_server.url) as one:
         settled(one)
         assert one.close(10)
     assert {name: each["status"] for name, each in credited(open_server).items()} == dict.fromkeys(opened, "ended")
@@ -99,7 +99,7 @@ def test_a_kill_right_behind_an_open_costs_that_session_only(tmp_path: Path, ope
     told: set[str] = set()
     sure: set[str] = set()
     for _ in range(3):
-        with member(tmp_path, open_server.url) as one:
+        with running_reporter(tmp_path, open_server.url) as one:
             early = one.open(2)
             until(lambda: one.status()["spool_bytes"] > 0)
             time.sleep(0.2)
@@ -107,7 +107,7 @@ def test_a_kill_right_behind_an_open_costs_that_session_only(tmp_path: Path, ope
             one.kill()
         sure |= early.keys()
         told |= early.keys() | late.keys()
-    with member(tmp_path, open_server.url) as one:
+    with running_reporter(tmp_path, open_server.url) as one:
         settled(one)
         assert one.close(10)
     found = credited(open_server)
@@ -122,8 +122,8 @@ def test_a_kill_right_behind_an_open_costs_that_session_only(tmp_path: Path, ope
 
 def test_a_start_with_the_settings_of_an_edge_that_is_at_work_is_refused(tmp_path: Path, open_server: Server) -> None:
     with (
-        member(tmp_path, open_server.url),
+        running_reporter(tmp_path, open_server.url),
         pytest.raises(AssertionError, match="is in use by another reporter"),
-        member(tmp_path, open_server.url),
+        running_reporter(tmp_path, open_server.url),
     ):
         pass

@@ -57,39 +57,39 @@ def early() -> Callable[[], UUID]:
 
 
 def test_ids_are_random_uuids_and_events_are_numbered_within_their_session() -> None:
-    house = SessionFixture()
-    one, two = house.begin(), house.begin()
+    fixture = SessionFixture()
+    one, two = fixture.begin(), fixture.begin()
     one.end()
     two.end()
     assert {UUID(each.session_id).version for each in (one, two)} == {4}
-    assert [(event.session_id, event.kind, event.seq) for event in house.events] == [
+    assert [(event.session_id, event.kind, event.seq) for event in fixture.events] == [
         (one.session_id, START, 1), (two.session_id, START, 1), (one.session_id, END, 2), (two.session_id, END, 2),
     ]  # fmt: skip
-    assert len({body["event_id"] for body in house.bodies()}) == 4
+    assert len({body["event_id"] for body in fixture.bodies()}) == 4
 
 
 def test_an_end_is_told_once_and_nothing_follows_it() -> None:
-    house = SessionFixture()
-    session = house.begin()
+    fixture = SessionFixture()
+    session = fixture.begin()
     session.end()
     session.end()
     session.end(NOON_MS)
-    house.pass_ms(60_000)
-    house.sessions.put_due_heartbeats()
-    assert [event.kind for event in house.events] == [START, END]
-    assert house.sessions.open == 0
-    assert house.sessions.until_next_s() is None
+    fixture.pass_ms(60_000)
+    fixture.sessions.put_due_heartbeats()
+    assert [event.kind for event in fixture.events] == [START, END]
+    assert fixture.sessions.open == 0
+    assert fixture.sessions.until_next_s() is None
 
 
 def test_heartbeats_come_at_their_interval_and_each_session_keeps_its_own_phase() -> None:
-    house = SessionFixture()
+    fixture = SessionFixture()
     for _ in range(200):
-        house.begin()
+        fixture.begin()
     for _ in range(20 * 150):
-        house.pass_ms(100)
-        house.sessions.put_due_heartbeats()
+        fixture.pass_ms(100)
+        fixture.sessions.put_due_heartbeats()
     beats: dict[str, list[int]] = defaultdict(list)
-    for event in house.events:
+    for event in fixture.events:
         if event.kind == HEARTBEAT:
             beats[event.session_id].append(event.occurred_ms - NOON_MS)
     assert len(beats) == 200
@@ -104,94 +104,94 @@ def test_heartbeats_come_at_their_interval_and_each_session_keeps_its_own_phase(
 
 
 def test_heartbeats_that_were_slept_through_are_not_made_up_for() -> None:
-    house = SessionFixture(new_id=early())
-    house.begin()
-    house.pass_ms(10 * 15_000 + 7_000)
-    house.sessions.put_due_heartbeats()
-    house.sessions.put_due_heartbeats()
-    assert [event.kind for event in house.events] == [START, HEARTBEAT]
-    next_s = house.sessions.until_next_s()
+    fixture = SessionFixture(new_id=early())
+    fixture.begin()
+    fixture.pass_ms(10 * 15_000 + 7_000)
+    fixture.sessions.put_due_heartbeats()
+    fixture.sessions.put_due_heartbeats()
+    assert [event.kind for event in fixture.events] == [START, HEARTBEAT]
+    next_s = fixture.sessions.until_next_s()
     assert next_s is not None
     assert 7.9 < next_s < 8.1
 
 
 def test_a_clock_that_is_set_while_a_viewer_watches_changes_no_duration() -> None:
-    house = SessionFixture()
-    session = house.begin()
-    house.pass_ms(5_000)
-    house.wall.now_ms += 3_600_000
-    house.pass_ms(5_000)
-    house.wall.now_ms -= 2 * 3_600_000
-    house.pass_ms(5_000)
+    fixture = SessionFixture()
+    session = fixture.begin()
+    fixture.pass_ms(5_000)
+    fixture.wall.now_ms += 3_600_000
+    fixture.pass_ms(5_000)
+    fixture.wall.now_ms -= 2 * 3_600_000
+    fixture.pass_ms(5_000)
     session.end()
-    assert house.moments() == [0, 15_000]
+    assert fixture.moments() == [0, 15_000]
 
 
 @campaign(200)
 @given(st.lists(st.tuples(st.integers(-10_000_000, 10_000_000), st.integers(0, 40_000), st.booleans()), max_size=20))
 def test_moments_of_a_session_never_go_back_whatever_the_clocks_do(steps: list[tuple[int, int, bool]]) -> None:
-    house = SessionFixture()
+    fixture = SessionFixture()
     known: list[int] = [NOON_MS]
-    session = house.begin(last_seen_ms=lambda: known[-1])
+    session = fixture.begin(last_seen_ms=lambda: known[-1])
     for step_ms, passed_ms, is_heard in steps:
-        house.wall.now_ms += step_ms
-        house.pass_ms(passed_ms)
+        fixture.wall.now_ms += step_ms
+        fixture.pass_ms(passed_ms)
         if is_heard:
-            known.append(house.wall.now_ms)
-        house.sessions.put_due_heartbeats()
+            known.append(fixture.wall.now_ms)
+        fixture.sessions.put_due_heartbeats()
     session.end()
-    moments = house.moments()
+    moments = fixture.moments()
     assert moments == sorted(moments)
-    assert moments[-1] == house.passed.now_ms
+    assert moments[-1] == fixture.passed.now_ms
 
 
 def test_a_heartbeat_claims_no_more_than_is_known(said: EdgeLog) -> None:
     known = [NOON_MS]
-    house = SessionFixture(new_id=early())
-    session = house.begin(last_seen_ms=lambda: known[0])
-    house.pass_ms(20_000)
-    known[0] = house.wall.now_ms - 12_000
-    house.sessions.put_due_heartbeats()
-    house.pass_ms(15_000)
-    house.sessions.put_due_heartbeats()
+    fixture = SessionFixture(new_id=early())
+    session = fixture.begin(last_seen_ms=lambda: known[0])
+    fixture.pass_ms(20_000)
+    known[0] = fixture.wall.now_ms - 12_000
+    fixture.sessions.put_due_heartbeats()
+    fixture.pass_ms(15_000)
+    fixture.sessions.put_due_heartbeats()
     session.end(known[0])
-    assert house.moments() == [0, 8_000, 8_000, 8_000]
+    assert fixture.moments() == [0, 8_000, 8_000, 8_000]
     assert said.lines == []
 
 
 def test_an_end_in_the_past_is_never_before_the_last_event_nor_one_to_come_after_now() -> None:
-    house = SessionFixture(new_id=early())
-    past, future = house.begin(), house.begin()
-    house.pass_ms(15_000)
-    house.sessions.put_due_heartbeats()
+    fixture = SessionFixture(new_id=early())
+    past, future = fixture.begin(), fixture.begin()
+    fixture.pass_ms(15_000)
+    fixture.sessions.put_due_heartbeats()
     past.end(NOON_MS + 1_000)
     future.end(NOON_MS + 99_000)
-    assert house.moments() == [0, 0, 15_000, 15_000, 15_000, 15_000]
+    assert fixture.moments() == [0, 0, 15_000, 15_000, 15_000, 15_000]
 
 
 def test_evidence_that_fails_ends_no_other_heartbeats_and_claims_nothing(said: EdgeLog) -> None:
-    house = SessionFixture()
+    fixture = SessionFixture()
 
     def fail() -> int:
         raise RuntimeError("the gateway's defect")
 
-    broken = house.begin(last_seen_ms=fail)
-    sound = house.begin()
-    house.pass_ms(15_000)
-    house.sessions.put_due_heartbeats()
-    beats = {event.session_id: event.occurred_ms - NOON_MS for event in house.events if event.kind == HEARTBEAT}
+    broken = fixture.begin(last_seen_ms=fail)
+    sound = fixture.begin()
+    fixture.pass_ms(15_000)
+    fixture.sessions.put_due_heartbeats()
+    beats = {event.session_id: event.occurred_ms - NOON_MS for event in fixture.events if event.kind == HEARTBEAT}
     assert beats == {broken.session_id: 0, sound.session_id: 15_000}
     assert said.lines == [("ERROR", "asking a session until when it is known to live failed")]
 
 
 def test_a_streamer_is_told_with_the_next_event_and_from_then_on() -> None:
-    house = SessionFixture()
-    session = house.begin()
+    fixture = SessionFixture()
+    session = fixture.begin()
     session.set_streamer("streamer-1")
-    house.pass_ms(15_000)
-    house.sessions.put_due_heartbeats()
+    fixture.pass_ms(15_000)
+    fixture.sessions.put_due_heartbeats()
     session.end()
-    assert [body.get("streamer_id") for body in house.bodies()] == [None, "streamer-1", "streamer-1"]
+    assert [body.get("streamer_id") for body in fixture.bodies()] == [None, "streamer-1", "streamer-1"]
 
 
 @pytest.mark.parametrize(
@@ -214,12 +214,12 @@ def test_a_streamer_is_told_with_the_next_event_and_from_then_on() -> None:
     ],
 )
 def test_what_payments_would_refuse_is_left_out_with_one_line(name: str, value: Any, kept: Any, said: EdgeLog) -> None:
-    house = SessionFixture()
-    session = house.begin(**{name: value})
-    house.pass_ms(15_000)
-    house.sessions.put_due_heartbeats()
+    fixture = SessionFixture()
+    session = fixture.begin(**{name: value})
+    fixture.pass_ms(15_000)
+    fixture.sessions.put_due_heartbeats()
     session.end()
-    for body in house.bodies():
+    for body in fixture.bodies():
         assert body.get(name) == kept
         load_event(body, NOON_MS)
     lines = [line for _, line in said.lines]
@@ -229,8 +229,8 @@ def test_what_payments_would_refuse_is_left_out_with_one_line(name: str, value: 
 
 
 def test_a_streamer_that_payments_would_refuse_leaves_the_one_before() -> None:
-    house = SessionFixture()
-    session = house.begin(streamer_id="streamer-1")
+    fixture = SessionFixture()
+    session = fixture.begin(streamer_id="streamer-1")
     session.set_streamer("x" * 129)
     session.end()
-    assert [body["streamer_id"] for body in house.bodies()] == ["streamer-1", "streamer-1"]
+    assert [body["streamer_id"] for body in fixture.bodies()] == ["streamer-1", "streamer-1"]

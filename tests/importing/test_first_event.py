@@ -54,52 +54,52 @@ def _text(ago_us: int) -> str:
 def test_every_moment_since_the_last_billed_one_is_billed_once(case: Case) -> None:
     """However long ago it was billed there, whatever age of events is believed here, and however often it speaks."""
     with TemporaryDirectory() as folder:
-        house = ImportFixture(Path(folder), SESSION_MAX_EVENT_AGE_SECONDS=case.max_event_age_s)
+        env = ImportFixture(Path(folder), SESSION_MAX_EVENT_AGE_SECONDS=case.max_event_age_s)
         theirs = copy_data(Path(folder))
         billed_at = _text(case.unbilled_us)
         times = {"last_billed_at": billed_at, "last_seen_at": _text(case.silent_us)}
         edit(theirs, "sessions.json", lambda sessions: sessions["s-open"].update(times))
-        house.take_over(theirs)
+        env.take_over(theirs)
         for number, pause_ms in enumerate(case.pauses_ms, start=1):
-            house.clock.now_ms += pause_ms
+            env.clock.now_ms += pause_ms
             kind = END if number == len(case.pauses_ms) else HEARTBEAT
-            house.store.execute([SessionEvent("s-open", kind, house.clock())])
-            house.take_over(theirs)
-        session = state_of(house.store).sessions["s-open"]
+            env.store.execute([SessionEvent("s-open", kind, env.clock())])
+            env.take_over(theirs)
+        session = state_of(env.store).sessions["s-open"]
     first_ms = -(-(NOW_MS * 1000 - case.unbilled_us) // 1000)
     assert first_ms - parse_time(billed_at) in (0, 1)
-    assert session.last_billed_at_ms == house.clock.now_ms
-    assert (session.billed_ms, session.unbilled_ms) == (house.clock.now_ms - first_ms, {})
+    assert session.last_billed_at_ms == env.clock.now_ms
+    assert (session.billed_ms, session.unbilled_ms) == (env.clock.now_ms - first_ms, {})
     assert session.billed_wei == accrue(10**14, session.billed_ms, 0)[0]
     assert session.incarnation == 1
 
 
 def test_session_shows_when_it_was_last_seen_there(tmp_path: Path) -> None:
     """So that it is neither stale nor reaped for having been billed long ago."""
-    house = ImportFixture(tmp_path)
-    house.take_over()
-    session = state_of(house.store).sessions["s-open"]
+    env = ImportFixture(tmp_path)
+    env.take_over()
+    session = state_of(env.store).sessions["s-open"]
     assert session.last_seen_at_ms == parse_time("2026-01-31T11:59:45.124Z")
     assert session.status_at(NOW_MS, 120_000) == "active"
-    assert house.store.due(NOW_MS, 10 * MINUTE_MS, 60 * MINUTE_MS, limit=10) == []
+    assert env.store.due(NOW_MS, 10 * MINUTE_MS, 60 * MINUTE_MS, limit=10) == []
 
 
 def test_gap_longer_than_the_maximum_is_not_credited_and_was_announced(tmp_path: Path) -> None:
     """livepeer-ops tells only the last heartbeat, not that there was none too late: nothing is guessed."""
-    house = ImportFixture(tmp_path, SESSION_MAX_GAP_SECONDS=60)
-    plan = house.take_over()
-    house.store.execute([SessionEvent("s-open", HEARTBEAT, NOW_MS)])
-    session = state_of(house.store).sessions["s-open"]
+    env = ImportFixture(tmp_path, SESSION_MAX_GAP_SECONDS=60)
+    plan = env.take_over()
+    env.store.execute([SessionEvent("s-open", HEARTBEAT, NOW_MS)])
+    session = state_of(env.store).sessions["s-open"]
     assert (session.billed_ms, list(session.unbilled_ms)) == (0, ["gap"])
     assert "will find a gap" in next(item.detail for item in plan.items if item.id == "s-open")
 
 
 @pytest.mark.parametrize("kind", [HEARTBEAT, END])
 def test_session_that_is_nobodys_there_and_here_earns_nothing(tmp_path: Path, kind: str) -> None:
-    house = ImportFixture(tmp_path)
-    house.take_over()
-    house.store.execute([SessionEvent("s-nobody", kind, NOW_MS)])
-    session = state_of(house.store).sessions["s-nobody"]
+    env = ImportFixture(tmp_path)
+    env.take_over()
+    env.store.execute([SessionEvent("s-nobody", kind, NOW_MS)])
+    session = state_of(env.store).sessions["s-nobody"]
     assert (session.billed_wei, list(session.unbilled_ms)) == (0, ["unattributed"])
 
 

@@ -25,11 +25,11 @@ def _line(text: str) -> bytes:
 
 def _problems(tmp_path: Path, change: Callable[[Path], None]) -> list[str]:
     """What stops the import; asserts that it does, before anything is written."""
-    house, theirs = ImportFixture(tmp_path / "ours"), copy_data(tmp_path)
+    env, theirs = ImportFixture(tmp_path / "ours"), copy_data(tmp_path)
     change(theirs)
     with pytest.raises(ImportRefused) as refused:
-        house.take_over(theirs)
-    assert (state_of(house.store).seq, house.registry.records()) == (0, {})
+        env.take_over(theirs)
+    assert (state_of(env.store).seq, env.registry.records()) == (0, {})
     return [problem.removeprefix(f"{theirs}/") for problem in refused.value.problems]
 
 

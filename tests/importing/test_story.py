@@ -20,12 +20,12 @@ OPEN_FROM_MS = parse_time("2026-01-31T11:45:00.120Z")
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> ImportFixture:
+def env(tmp_path: Path) -> ImportFixture:
     return ImportFixture(tmp_path)
 
 
-def test_plan_says_what_becomes_of_everything(house: ImportFixture) -> None:
-    plan = house.plan()
+def test_plan_says_what_becomes_of_everything(env: ImportFixture) -> None:
+    plan = env.plan()
     assert plan.problems == []
     assert actions(plan, "orchestrator") == dict.fromkeys(("orch-a", "orch-b", "orch-c", "orch-d"), "take over")
     assert actions(plan, "balance") == {
@@ -39,11 +39,11 @@ def test_plan_says_what_becomes_of_everything(house: ImportFixture) -> None:
     ]
 
 
-def test_plan_is_these_commands_and_no_more(house: ImportFixture) -> None:
+def test_plan_is_these_commands_and_no_more(env: ImportFixture) -> None:
     note = "balance taken over from livepeer-ops, {} there"
     reference, eternal = "livepeer-ops:opening-balance", "livepeer-ops:open-session"
     a_day, nobody_ms = parse_time("2026-01-31T11:59:42.124Z"), parse_time("2026-01-31T11:50:00.124Z")
-    assert house.plan().commands == [
+    assert env.plan().commands == [
         Adjustment("orch-d", parse_eth("0.625"), reference, note.format("0.625")),
         Adjustment("orch-c", -parse_eth("0.25"), reference, note.format("-0.25")),
         Adjustment("orch-a", 12021366666666666, reference, note.format("0.01202136666666666666666666667")),
@@ -58,9 +58,9 @@ def test_plan_is_these_commands_and_no_more(house: ImportFixture) -> None:
     ]  # fmt: skip
 
 
-def test_balances_are_those_of_the_file_whatever_the_journal_adds_up_to(house: ImportFixture) -> None:
+def test_balances_are_those_of_the_file_whatever_the_journal_adds_up_to(env: ImportFixture) -> None:
     """``orch-d`` has a credit whose journal line was lost; the other digits are how livepeer-ops rounds."""
-    plan = house.take_over()
+    plan = env.take_over()
     assert details(plan, "balance")["orch-d"] == (
         "0.625, as balances.json says; audit/ledger-events.log adds up to 0.4999999999999999999999999995714286: "
         "balances.json is 0.1250000000000000000000000004285714 above that"
@@ -71,29 +71,29 @@ def test_balances_are_those_of_the_file_whatever_the_journal_adds_up_to(house: I
         "journal_sum": "0.4999999999999999999999999995714286",
         "difference": "0.1250000000000000000000000004285714", "agrees": False,
     }  # fmt: skip
-    assert {name: format_eth(each.balance_wei) for name, each in state_of(house.store).balances.items()} == {
+    assert {name: format_eth(each.balance_wei) for name, each in state_of(env.store).balances.items()} == {
         "orch-a": "0.012021366666666666", "orch-c": "-0.25", "orch-d": "0.625",
     }  # fmt: skip
 
 
-def test_what_is_below_one_wei_is_named(house: ImportFixture) -> None:
-    assert details(house.plan(), "balance")["orch-a"] == (
+def test_what_is_below_one_wei_is_named(env: ImportFixture) -> None:
+    assert details(env.plan(), "balance")["orch-a"] == (
         "0.012021366666666666, as balances.json says; 0.00000000000000000066666666667 below one wei is left behind"
     )
 
 
-def test_who_earns_nothing_there_is_disabled_here(house: ImportFixture) -> None:
-    plan = house.take_over()
-    assert {name: each.enabled for name, each in house.registry.records().items()} == {
+def test_who_earns_nothing_there_is_disabled_here(env: ImportFixture) -> None:
+    plan = env.take_over()
+    assert {name: each.enabled for name, each in env.registry.records().items()} == {
         "orch-a": True, "orch-b": False, "orch-c": False, "orch-d": True,
     }  # fmt: skip
     assert "is_top_100 is false" in details(plan, "orchestrator")["orch-b"]
     assert "cooling down there until 2026-01-31T12:30:00.123456+00:00" in details(plan, "orchestrator")["orch-c"]
 
 
-def test_record_keeps_what_has_a_counterpart_here(house: ImportFixture) -> None:
-    house.take_over()
-    assert house.registry.records()["orch-a"].as_json() == {
+def test_record_keeps_what_has_a_counterpart_here(env: ImportFixture) -> None:
+    env.take_over()
+    assert env.registry.records()["orch-a"].as_json() == {
         "orchestrator_id": "orch-a",
         "address": f"0x{'1' * 40}",
         "host_public_ip": "203.0.113.10",
@@ -105,57 +105,57 @@ def test_record_keeps_what_has_a_counterpart_here(house: ImportFixture) -> None:
     }
 
 
-def test_session_goes_on_from_its_last_billed_moment(house: ImportFixture) -> None:
-    house.take_over()
-    session = state_of(house.store).sessions["s-open"]
+def test_session_goes_on_from_its_last_billed_moment(env: ImportFixture) -> None:
+    env.take_over()
+    session = state_of(env.store).sessions["s-open"]
     assert (session.status, session.orchestrator_id, session.billed_ms) == (ACTIVE, "orch-a", 0)
     assert session.started_at_ms == session.last_billed_at_ms == OPEN_FROM_MS
-    house.store.execute([SessionEvent("s-open", HEARTBEAT, NOW_MS)])
-    session = state_of(house.store).sessions["s-open"]
+    env.store.execute([SessionEvent("s-open", HEARTBEAT, NOW_MS)])
+    session = state_of(env.store).sessions["s-open"]
     assert (session.billed_ms, session.unbilled_ms) == (NOW_MS - OPEN_FROM_MS, {})
     assert session.billed_wei == 10**14 * (NOW_MS - OPEN_FROM_MS) // 60_000
 
 
-def test_power_is_metered_from_the_last_reading_there(house: ImportFixture) -> None:
-    house.take_over()
+def test_power_is_metered_from_the_last_reading_there(env: ImportFixture) -> None:
+    env.take_over()
     read_at_ms = parse_time("2026-01-31T11:58:30.724Z")
-    power = state_of(house.store).power["orch-a"]
+    power = state_of(env.store).power["orch-a"]
     assert (power.state, power.metered_from_ms, power.metered_to_ms) == ("awake", read_at_ms, read_at_ms)
-    house.store.execute([Reading("orch-a", "awake", NOW_MS)])
-    assert state_of(house.store).power["orch-a"].metered_from_ms == read_at_ms
-    assert state_of(house.store).power["orch-a"].unbilled_ms == {"unpriced": NOW_MS - read_at_ms}
+    env.store.execute([Reading("orch-a", "awake", NOW_MS)])
+    assert state_of(env.store).power["orch-a"].metered_from_ms == read_at_ms
+    assert state_of(env.store).power["orch-a"].unbilled_ms == {"unpriced": NOW_MS - read_at_ms}
 
 
-def test_second_run_changes_nothing(house: ImportFixture) -> None:
-    house.take_over()
-    entries, records = state_of(house.store).seq, dict(house.registry.records())
-    again = house.take_over()
+def test_second_run_changes_nothing(env: ImportFixture) -> None:
+    env.take_over()
+    entries, records = state_of(env.store).seq, dict(env.registry.records())
+    again = env.take_over()
     assert (again.records, again.commands, again.problems) == ([], [], [])
-    assert (state_of(house.store).seq, house.registry.records()) == (entries, records)
+    assert (state_of(env.store).seq, env.registry.records()) == (entries, records)
 
 
-def test_same_commands_again_change_nothing(house: ImportFixture) -> None:
+def test_same_commands_again_change_nothing(env: ImportFixture) -> None:
     """Two imports at once: each made its plan before the other wrote."""
-    first, second = house.plan(), house.plan()
-    carry_out(first, house.registry, house.store)
-    entries = state_of(house.store).seq
-    carry_out(second, house.registry, house.store)
-    assert state_of(house.store).seq == entries
+    first, second = env.plan(), env.plan()
+    carry_out(first, env.registry, env.store)
+    entries = state_of(env.store).seq
+    carry_out(second, env.registry, env.store)
+    assert state_of(env.store).seq == entries
 
 
-def test_record_that_was_registered_after_the_plan_was_made_is_left_as_it_is(house: ImportFixture) -> None:
-    plan = house.plan()
-    house.registry.register({"orchestrator_id": "orch-a", "host_public_ip": "203.0.113.99"})
-    carry_out(plan, house.registry, house.store)
-    assert house.registry.records()["orch-a"].host_public_ip == "203.0.113.99"
+def test_record_that_was_registered_after_the_plan_was_made_is_left_as_it_is(env: ImportFixture) -> None:
+    plan = env.plan()
+    env.registry.register({"orchestrator_id": "orch-a", "host_public_ip": "203.0.113.99"})
+    carry_out(plan, env.registry, env.store)
+    assert env.registry.records()["orch-a"].host_public_ip == "203.0.113.99"
 
 
-def test_balance_that_was_taken_over_otherwise_after_the_plan_was_made_is_an_error(house: ImportFixture) -> None:
-    plan = house.plan()
-    house.store.execute([Adjustment("orch-d", 1, "livepeer-ops:opening-balance", "another import")])
+def test_balance_that_was_taken_over_otherwise_after_the_plan_was_made_is_an_error(env: ImportFixture) -> None:
+    plan = env.plan()
+    env.store.execute([Adjustment("orch-d", 1, "livepeer-ops:opening-balance", "another import")])
     with pytest.raises(Rejected, match=r"was booked as 0\.000000000000000001 before"):
-        carry_out(plan, house.registry, house.store)
-    assert state_of(house.store).balance_wei("orch-d") == 1
+        carry_out(plan, env.registry, env.store)
+    assert state_of(env.store).balance_wei("orch-d") == 1
 
 
 @pytest.mark.parametrize("done", range(11))
@@ -176,19 +176,19 @@ def test_import_after_a_crash_half_way_ends_where_one_without_does(tmp_path: Pat
     assert state_of(broken.store).seq == state_of(whole.store).seq
 
 
-def test_balance_that_has_grown_since_stops_a_second_import(house: ImportFixture, tmp_path: Path) -> None:
-    house.take_over()
+def test_balance_that_has_grown_since_stops_a_second_import(env: ImportFixture, tmp_path: Path) -> None:
+    env.take_over()
     theirs = copy_data(tmp_path)
     edit(theirs, "balances.json", lambda balances: balances.update({"orch-d": "0.7"}))
-    [problem] = house.plan(theirs).problems
+    [problem] = env.plan(theirs).problems
     assert "0.7 is not the 0.625 that was taken over before, by entry 1; stop livepeer-ops" in problem
 
 
-def test_folder_is_left_as_it_was(house: ImportFixture) -> None:
+def test_folder_is_left_as_it_was(env: ImportFixture) -> None:
     before = {path: path.read_bytes() for path in DATA.rglob("*") if path.is_file()}
-    house.take_over()
+    env.take_over()
     assert {path: path.read_bytes() for path in DATA.rglob("*") if path.is_file()} == before
 
 
-def _owed(house: ImportFixture) -> dict[str, int]:
-    return {name: each.balance_wei for name, each in state_of(house.store).balances.items()}
+def _owed(env: ImportFixture) -> dict[str, int]:
+    return {name: each.balance_wei for name, each in state_of(env.store).balances.items()}

@@ -20,37 +20,37 @@ def tmp_path() -> Iterator[Path]:
 
 
 @pytest.fixture(params=["memory", "file", "file-in-segments"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreFixture]:
-    """A house of each engine, closed at the end; the file engine's journal is one file, or one of four entries each."""
-    house = StoreFixture(
+def env(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreFixture]:
+    """A store of each engine; the file engine's journal is one file, or segments of four entries."""
+    env = StoreFixture(
         None if request.param == "memory" else tmp_path, 4096 if "segments" in request.param else 1 << 28
     )
-    yield house
-    house.close()
+    yield env
+    env.close()
 
 
 @pytest.fixture
-def file_house(tmp_path: Path) -> Iterator[StoreFixture]:
-    """A house of the file engine, for what only shared files can do."""
-    house = StoreFixture(tmp_path)
-    yield house
-    house.close()
+def file_env(tmp_path: Path) -> Iterator[StoreFixture]:
+    """A store of the file engine, for tests that need shared files."""
+    env = StoreFixture(tmp_path)
+    yield env
+    env.close()
 
 
 @pytest.fixture
-def store(house: StoreFixture) -> Store:
-    """The store of the house, empty."""
-    return house.store
+def store(env: StoreFixture) -> Store:
+    """The empty store of ``env``."""
+    return env.store
 
 
 @pytest.fixture
-def minutes(house: StoreFixture) -> StoreFixture:
+def minutes(env: StoreFixture) -> StoreFixture:
     """Twelve entries, one a minute: two sessions on two hosts, then one that matches nobody."""
     for minute in range(12):
         session_id, host = [("s-1", HOST_A), ("s-2", HOST_B), ("s-3", "198.51.100.1")][minute % 3]
-        house.store.execute([event(session_id, HEARTBEAT, house.clock.now_ms, upstream_addr=host)])
-        house.clock.now_ms += MINUTE_MS
-    return house
+        env.store.execute([event(session_id, HEARTBEAT, env.clock.now_ms, upstream_addr=host)])
+        env.clock.now_ms += MINUTE_MS
+    return env
 
 
 @pytest.fixture

@@ -30,23 +30,23 @@ class HouseWorld:
     """A store, called directly."""
 
     def __init__(self, folder: Path | None) -> None:
-        self.house = StoreFixture(folder, segment_bytes=8192)
+        self.env = StoreFixture(folder, segment_bytes=8192)
 
     def report(self, said: SessionEvent) -> Result:
         return self.execute(said, said.received_at_ms)
 
     def execute(self, command: Command, now_ms: int) -> Result:
-        self.house.clock.now_ms = now_ms
-        return self.house.store.execute([command])[0]
+        self.env.clock.now_ms = now_ms
+        return self.env.store.execute([command])[0]
 
     def attribute(self, attribution: Mapping[str, str]) -> None:
-        self.house.terms = self.house.terms._replace(attribution=dict(attribution))
+        self.env.terms = self.env.terms._replace(attribution=dict(attribution))
 
     def entries(self) -> list[Entry]:
-        return all_entries(self.house.store)[::-1]
+        return all_entries(self.env.store)[::-1]
 
     def state(self) -> State:
-        return state_of(self.house.store)
+        return state_of(self.env.store)
 
 
 class MemoryLifecycle(Lifecycle):
@@ -65,8 +65,8 @@ class MemoryLifecycle(Lifecycle):
 
     @initialize(max_gap_ms=st.sampled_from([0, 10 * MINUTE_MS]), max_event_age_ms=st.sampled_from([HOUR_MS, 0]))
     def choose_terms(self, max_gap_ms: int, max_event_age_ms: int) -> None:
-        house = self.world.house
-        house.terms = house.terms._replace(
+        env = self.world.env
+        env.terms = env.terms._replace(
             max_gap_ms=max_gap_ms,
             max_event_age_ms=max_event_age_ms,
             keep_ms=self.keep_ms,
@@ -101,8 +101,8 @@ class MemoryLifecycle(Lifecycle):
     def look_after_sessions(self, later_ms: int) -> None:
         """The worker's retention: what was silent for half an hour is closed, and what ended a day ago forgotten."""
         self.now_ms += later_ms
-        keep_ms = self.world.house.terms.keep_ms
-        for command in self.world.house.store.due(self.now_ms, HOUR_MS // 2, keep_ms, limit=10**6):
+        keep_ms = self.world.env.terms.keep_ms
+        for command in self.world.env.store.due(self.now_ms, HOUR_MS // 2, keep_ms, limit=10**6):
             before = self.known[command.session_id]
             result = self.world.execute(command, self.now_ms)
             assert isinstance(result, Outcome)
@@ -127,7 +127,7 @@ class MemoryLifecycle(Lifecycle):
     @once_begun
     @rule(require_awake=st.booleans())
     def require_awake(self, require_awake: bool) -> None:
-        self.world.house.terms = self.world.house.terms._replace(require_awake=require_awake)
+        self.world.env.terms = self.world.env.terms._replace(require_awake=require_awake)
 
     @invariant()
     def power_is_as_answered(self) -> None:
@@ -145,7 +145,7 @@ class MemoryLifecycle(Lifecycle):
         self.power[reading.orchestrator_id] = result.power
 
     def covered_ms(self, before: Session | None, after: Session) -> int | None:
-        if not self.world.house.terms.require_awake:
+        if not self.world.env.terms.require_awake:
             return None
         power = self.power.get((before and before.orchestrator_id) or "")
         if before is None or power is None:
@@ -156,10 +156,10 @@ class MemoryLifecycle(Lifecycle):
     @once_begun
     @rule(rate_wei=st.sampled_from([0, 1, 59_999, 10**15, 123_456_789_012_345]))
     def change_rate(self, rate_wei: int) -> None:
-        self.world.house.terms = self.world.house.terms._replace(rate_wei_per_minute=rate_wei)
+        self.world.env.terms = self.world.env.terms._replace(rate_wei_per_minute=rate_wei)
 
     def teardown(self) -> None:
-        self.world.house.close()
+        self.world.env.close()
 
 
 class FileLifecycle(MemoryLifecycle):
@@ -175,30 +175,30 @@ class FileLifecycle(MemoryLifecycle):
     @once_begun
     @rule()
     def go_on_with_another_store(self) -> None:
-        self.world.house.switch()
+        self.world.env.switch()
 
     @once_begun
     @rule()
     def maintain(self) -> None:
-        self.world.house.store.maintain()
+        self.world.env.store.maintain()
 
     @once_begun
     @rule(lost=st.sets(st.sampled_from(Paths._fields)) | st.just(set()))
     def reopen(self, lost: set[str]) -> None:
-        house = self.world.house
-        house.close()
+        env = self.world.env
+        env.close()
         self.older = {path: path.read_bytes() for path in self.paths}
         for name in lost:
             getattr(self.paths, name).unlink()
-        house.reopen()
+        env.reopen()
 
     @once_begun
     @rule(older=st.sampled_from([Paths._fields[1:], Paths._fields[2:]]))
     def reopen_as_after_a_crash_between_two_projections(self, older: tuple[str, ...]) -> None:
-        self.world.house.close()
+        self.world.env.close()
         for path in (getattr(self.paths, name) for name in older):
             path.write_bytes(self.older[path])
-        self.world.house.reopen()
+        self.world.env.reopen()
 
     def teardown(self) -> None:
         with self.resources:

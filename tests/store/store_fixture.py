@@ -21,7 +21,7 @@ class StoreFixture:
 
     Attributes:
         folder: of the file engine's files; ``None`` is the memory engine. ``segment_bytes``: its journal's segments.
-        clock, terms: what every store of the house goes by.
+        clock, terms: what every store of it goes by.
         store: the one that was opened first, or last anew.
     """
 

@@ -46,7 +46,7 @@ def test_no_commands_have_no_results(store: Store) -> None:
     assert state_of(store) == State()
 
 
-def test_commands_in_a_group_do_what_they_would_do_one_by_one(house: StoreFixture, tmp_path: Path) -> None:
+def test_commands_in_a_group_do_what_they_would_do_one_by_one(env: StoreFixture, tmp_path: Path) -> None:
     commands = [
         event(session_id, kind, NOON_MS + number * 7_001, upstream_addr=host)
         for number, (session_id, kind, host) in enumerate(
@@ -55,11 +55,11 @@ def test_commands_in_a_group_do_what_they_would_do_one_by_one(house: StoreFixtur
             for session_id, host in (("s-1", HOST_A), ("s-2", HOST_A), ("s-3", HOST_B))
         )
     ]
-    grouped = house.store.execute(commands)
-    single = StoreFixture(None if house.folder is None else tmp_path / "single")
+    grouped = env.store.execute(commands)
+    single = StoreFixture(None if env.folder is None else tmp_path / "single")
     assert [single.store.execute([command])[0] for command in commands] == grouped
-    assert all_entries(single.store) == all_entries(house.store)
-    assert audited(single.store) == audited(house.store)
+    assert all_entries(single.store) == all_entries(env.store)
+    assert audited(single.store) == audited(env.store)
     single.close()
 
 
@@ -102,18 +102,18 @@ def test_event_without_effect_writes_nothing(store: Store, said: dict[str, Any],
     assert all_entries(store) == before
 
 
-def test_entry_is_dated_by_the_clock_not_by_the_event(house: StoreFixture) -> None:
-    house.clock.now_ms = NOON_MS + 5
-    house.store.execute([event(kind=START, at_ms=NOON_MS)])
-    assert [entry.timestamp_ms for entry in all_entries(house.store)] == [NOON_MS + 5]
+def test_entry_is_dated_by_the_clock_not_by_the_event(env: StoreFixture) -> None:
+    env.clock.now_ms = NOON_MS + 5
+    env.store.execute([event(kind=START, at_ms=NOON_MS)])
+    assert [entry.timestamp_ms for entry in all_entries(env.store)] == [NOON_MS + 5]
 
 
-def test_terms_are_asked_for_anew_by_every_group(house: StoreFixture) -> None:
-    house.store.execute([event(kind=START, upstream_addr="198.51.100.1")])
-    house.terms = TERMS._replace(attribution={"198.51.100.1": "orch-c"}, rate_wei_per_minute=7)
-    house.store.execute([event(kind=HEARTBEAT, upstream_addr="198.51.100.1")])
-    house.store.execute([event(kind=HEARTBEAT, at_ms=NOON_MS + MINUTE_MS)])
-    assert state_of(house.store).balance_wei("orch-c") == 7
+def test_terms_are_asked_for_anew_by_every_group(env: StoreFixture) -> None:
+    env.store.execute([event(kind=START, upstream_addr="198.51.100.1")])
+    env.terms = TERMS._replace(attribution={"198.51.100.1": "orch-c"}, rate_wei_per_minute=7)
+    env.store.execute([event(kind=HEARTBEAT, upstream_addr="198.51.100.1")])
+    env.store.execute([event(kind=HEARTBEAT, at_ms=NOON_MS + MINUTE_MS)])
+    assert state_of(env.store).balance_wei("orch-c") == 7
 
 
 def test_seq_counts_up_without_a_hole(minutes: StoreFixture) -> None:
@@ -128,39 +128,39 @@ def test_check_says_how_far_the_store_is(minutes: StoreFixture) -> None:
 
 
 @pytest.mark.usefixtures("eager_threads")
-def test_threads_lose_nothing_and_count_nothing_twice(house: StoreFixture) -> None:
-    results = in_threads(house, [house.store] * 8)
+def test_threads_lose_nothing_and_count_nothing_twice(env: StoreFixture) -> None:
+    results = in_threads(env, [env.store] * 8)
     assert kinds(results) == ["recorded"] * len(results)
-    state = audited(house.store)
+    state = audited(env.store)
     assert state.seq == len(results)
     assert {session.heartbeat_count for session in state.sessions.values()} == {25, 200}
 
 
 @pytest.mark.usefixtures("eager_threads")
-def test_same_event_from_all_threads_at_once_counts_once(house: StoreFixture) -> None:
-    house.store.execute([event(kind=START)])
+def test_same_event_from_all_threads_at_once_counts_once(env: StoreFixture) -> None:
+    env.store.execute([event(kind=START)])
     together = Barrier(8)
 
     def report(_: int) -> Result:
         together.wait()
-        return house.store.execute([event(kind=HEARTBEAT, at_ms=NOON_MS + MINUTE_MS, event_id="e-1")])[0]
+        return env.store.execute([event(kind=HEARTBEAT, at_ms=NOON_MS + MINUTE_MS, event_id="e-1")])[0]
 
     with ThreadPoolExecutor(8) as threads:
         results = list(threads.map(report, range(8)))
     assert sorted(kinds(results)) == ["duplicate"] * 7 + ["recorded"]
-    assert audited(house.store).balance_wei("orch-a") == MINUTE_WEI
+    assert audited(env.store).balance_wei("orch-a") == MINUTE_WEI
 
 
 @pytest.mark.usefixtures("eager_threads")
-def test_threads_of_stores_that_share_files_lose_nothing(file_house: StoreFixture) -> None:
-    stores = [file_house.store, file_house.another()]
-    results = in_threads(file_house, stores * 4)
+def test_threads_of_stores_that_share_files_lose_nothing(file_env: StoreFixture) -> None:
+    stores = [file_env.store, file_env.another()]
+    results = in_threads(file_env, stores * 4)
     assert [audited(store).seq for store in stores] == [len(results)] * 2
     assert all_entries(stores[0]) == all_entries(stores[1])
 
 
-def test_view_shows_what_another_store_has_acknowledged(file_house: StoreFixture) -> None:
-    mine, other = file_house.store, file_house.another()
+def test_view_shows_what_another_store_has_acknowledged(file_env: StoreFixture) -> None:
+    mine, other = file_env.store, file_env.another()
     for minute in range(6):
         writer, reader = (mine, other) if minute % 2 else (other, mine)
         (outcome,) = writer.execute([event(kind=HEARTBEAT, at_ms=NOON_MS + minute * MINUTE_MS)])
@@ -171,8 +171,8 @@ def test_view_shows_what_another_store_has_acknowledged(file_house: StoreFixture
     assert audited(mine) == audited(other)
 
 
-def test_command_rests_on_what_another_store_has_acknowledged(file_house: StoreFixture) -> None:
-    mine, other = file_house.store, file_house.another()
+def test_command_rests_on_what_another_store_has_acknowledged(file_env: StoreFixture) -> None:
+    mine, other = file_env.store, file_env.another()
     mine.execute([event(kind=START)])
     (outcome,) = other.execute([event(kind=END, at_ms=NOON_MS + MINUTE_MS, upstream_addr=None)])
     assert isinstance(outcome, Outcome)
@@ -180,43 +180,43 @@ def test_command_rests_on_what_another_store_has_acknowledged(file_house: StoreF
     assert kinds(mine.execute([event(kind=END, at_ms=NOON_MS + 2 * MINUTE_MS)])) == ["duplicate"]
 
 
-def test_store_that_is_opened_again_is_as_it_was(file_house: StoreFixture) -> None:
-    file_house.store.execute([event(kind=START), event("s-2", START), event(kind=END, at_ms=NOON_MS + MINUTE_MS)])
-    file_house.store.execute([event(kind=START, at_ms=NOON_MS + 2 * MINUTE_MS)])
-    state, entries = audited(file_house.store), all_entries(file_house.store)
-    file_house.reopen()
-    assert (audited(file_house.store), all_entries(file_house.store)) == (state, entries)
-    assert list(state_of(file_house.store).sessions) == list(state.sessions) == ["s-2", "s-1"]
+def test_store_that_is_opened_again_is_as_it_was(file_env: StoreFixture) -> None:
+    file_env.store.execute([event(kind=START), event("s-2", START), event(kind=END, at_ms=NOON_MS + MINUTE_MS)])
+    file_env.store.execute([event(kind=START, at_ms=NOON_MS + 2 * MINUTE_MS)])
+    state, entries = audited(file_env.store), all_entries(file_env.store)
+    file_env.reopen()
+    assert (audited(file_env.store), all_entries(file_env.store)) == (state, entries)
+    assert list(state_of(file_env.store).sessions) == list(state.sessions) == ["s-2", "s-1"]
 
 
-def test_sessions_keep_their_order_over_a_crash_between_two_projections(file_house: StoreFixture) -> None:
+def test_sessions_keep_their_order_over_a_crash_between_two_projections(file_env: StoreFixture) -> None:
     """``sessions.json`` then shows a later moment than ``balances.json``, and the entries between are folded again."""
-    assert file_house.folder is not None
-    balances_path = file_house.folder / "balances.json"
-    file_house.store.execute([event("s-1", START)])
+    assert file_env.folder is not None
+    balances_path = file_env.folder / "balances.json"
+    file_env.store.execute([event("s-1", START)])
     older = balances_path.read_bytes()
-    file_house.store.execute([event("s-1", END), event("s-1", START), event("s-2", START)])
-    file_house.close()
+    file_env.store.execute([event("s-1", END), event("s-1", START), event("s-2", START)])
+    file_env.close()
     balances_path.write_bytes(older)
-    file_house.reopen()
-    assert list(audited(file_house.store).sessions) == ["s-1", "s-2"]
+    file_env.reopen()
+    assert list(audited(file_env.store).sessions) == ["s-1", "s-2"]
 
 
-def test_upkeep_changes_nothing_that_anyone_sees(house: StoreFixture) -> None:
+def test_upkeep_changes_nothing_that_anyone_sees(env: StoreFixture) -> None:
     """Before and after are compared for a store that did it, another one, and one that starts."""
-    stores = [house.store, house.store if house.folder is None else house.another()]
+    stores = [env.store, env.store if env.folder is None else env.another()]
     for number in range(24):
         stores[number % 2].execute([event(f"s-{number % 3}", at_ms=NOON_MS + number * 1000)])
-    state, entries = state_of(house.store), all_entries(house.store)
-    house.store.maintain()
+    state, entries = state_of(env.store), all_entries(env.store)
+    env.store.maintain()
     for store in stores:
         assert (state_of(store), all_entries(store, limit=5)) == (state, entries)
-    if house.folder is not None:
-        house.reopen()
-        assert (state_of(house.store), all_entries(house.store)) == (state, entries)
+    if env.folder is not None:
+        env.reopen()
+        assert (state_of(env.store), all_entries(env.store)) == (state, entries)
 
 
-def in_threads(house: StoreFixture, stores: list[Store]) -> list[Result]:
+def in_threads(env: StoreFixture, stores: list[Store]) -> list[Result]:
     """A thread for each of ``stores``: 25 groups of a heartbeat for a session that all share and one for its own."""
 
     def report(number: int, store: Store) -> list[Result]:

@@ -76,17 +76,17 @@ def test_entries_are_found_by_their_seq_however_long_their_lines(store: Store) -
         assert [entry.seq for entry in store.entries(EntryQuery(), before=str(before), limit=1).items] == [before - 1]
 
 
-def test_reader_sees_whole_histories_while_others_write(house: StoreFixture) -> None:
+def test_reader_sees_whole_histories_while_others_write(env: StoreFixture) -> None:
     def write(number: int) -> None:
         for _ in range(60):
-            house.store.execute([event(f"s-{number}")])
+            env.store.execute([event(f"s-{number}")])
 
     with ThreadPoolExecutor(4) as threads:
         writing = [threads.submit(write, number) for number in range(4)]
         lengths = [0]
         while not all(writer.done() for writer in writing):
-            seqs = [entry.seq for entry in all_entries(house.store, limit=7)]
+            seqs = [entry.seq for entry in all_entries(env.store, limit=7)]
             assert seqs == list(range(len(seqs), 0, -1))
             lengths.append(len(seqs))
     assert lengths == sorted(lengths)
-    assert len(all_entries(house.store)) == 240
+    assert len(all_entries(env.store)) == 240

@@ -62,11 +62,11 @@ KINDS = (
 
 
 @pytest.fixture
-def told(house: StoreFixture) -> StoreFixture:
-    """A house that has lived through the story, one command at a time."""
-    house.terms = GATED
-    assert kinds([house.store.execute([command])[0] for command in story()]) == KINDS
-    return house
+def told(env: StoreFixture) -> StoreFixture:
+    """A store that has recorded the story, one command at a time."""
+    env.terms = GATED
+    assert kinds([env.store.execute([command])[0] for command in story()]) == KINDS
+    return env
 
 
 def test_readings_and_upkeep_become_what_the_rules_say(told: StoreFixture) -> None:
@@ -104,23 +104,23 @@ def test_entries_of_a_forgotten_session_and_of_power_are_found(told: StoreFixtur
 def test_a_store_that_is_opened_again_knows_power_and_what_was_forgotten(
     kept: str, segment_bytes: int, tmp_path: Path
 ) -> None:
-    house = StoreFixture(tmp_path, segment_bytes)
-    house.terms = GATED
-    house.store.execute(story())
-    state, entries = audited(house.store), all_entries(house.store)
-    house.close()
+    env = StoreFixture(tmp_path, segment_bytes)
+    env.terms = GATED
+    env.store.execute(story())
+    state, entries = audited(env.store), all_entries(env.store)
+    env.close()
     for name, path in projections(tmp_path)._asdict().items():
         if kept not in ("all", name):
             path.unlink()
-    house.reopen()
-    assert (audited(house.store), all_entries(house.store)) == (state, entries)
-    assert list(state_of(house.store).sessions) == list(state.sessions)
-    house.close()
+    env.reopen()
+    assert (audited(env.store), all_entries(env.store)) == (state, entries)
+    assert list(state_of(env.store).sessions) == list(state.sessions)
+    env.close()
 
 
-def test_stores_that_share_files_see_each_others_readings_and_retention(file_house: StoreFixture) -> None:
-    file_house.terms = GATED
-    stores = [file_house.store, file_house.another()]
+def test_stores_that_share_files_see_each_others_readings_and_retention(file_env: StoreFixture) -> None:
+    file_env.terms = GATED
+    stores = [file_env.store, file_env.another()]
     results = [stores[number % 2].execute([command])[0] for number, command in enumerate(story())]
     assert kinds(results) == KINDS
     assert audited(stores[0]) == audited(stores[1])
@@ -128,10 +128,10 @@ def test_stores_that_share_files_see_each_others_readings_and_retention(file_hou
 
 @pytest.mark.usefixtures("eager_threads")
 @pytest.mark.parametrize("skew_ms", [0, 1, 7_000], ids=["same-readings", "a-moment-apart", "seconds-apart"])
-def test_workers_that_read_at_the_same_time_pay_no_interval_twice(skew_ms: int, file_house: StoreFixture) -> None:
+def test_workers_that_read_at_the_same_time_pay_no_interval_twice(skew_ms: int, file_env: StoreFixture) -> None:
     """Four meters, two on each of two stores, sweep two hosts a minute apart, and none waits for another."""
-    file_house.terms = POWERED
-    stores = [file_house.store, file_house.another()] * 2
+    file_env.terms = POWERED
+    stores = [file_env.store, file_env.another()] * 2
     sweeps = 20
 
     def meter(number: int, store: Store) -> None:

@@ -25,17 +25,17 @@ QUERIES = {
 
 
 @pytest.fixture
-def sessions(house: StoreFixture) -> list[Session]:
+def sessions(env: StoreFixture) -> list[Session]:
     """Forty, newest first: on two hosts and three edges, of every status; some opened again after others."""
     for number in range(40):
         at_ms = NOON_MS + 1000 * number * 2
         place = {"upstream_addr": HOST_B if number % 4 else HOST_A, "edge_id": f"edge-{number % 3}"}
-        house.store.execute([event(f"s-{number}", START, at_ms, **place)])
+        env.store.execute([event(f"s-{number}", START, at_ms, **place)])
         if number % 5 == 0:
-            house.store.execute([event(f"s-{number // 2}", END, at_ms), event(f"s-{number // 2}", START, at_ms)])
+            env.store.execute([event(f"s-{number // 2}", END, at_ms), event(f"s-{number // 2}", START, at_ms)])
         if number % 7 == 0:
-            house.store.execute([event(f"s-{number}", END, at_ms)])
-    found = [house.store.session(f"s-{number}") for number in range(40)]
+            env.store.execute([event(f"s-{number}", END, at_ms)])
+    found = [env.store.session(f"s-{number}") for number in range(40)]
     return sorted((each for each in found if each), key=lambda each: -each.opened_seq)
 
 
@@ -51,19 +51,19 @@ def walk(store: Store, query: SessionQuery, limit: int) -> Iterator[list[Session
 @pytest.mark.parametrize(("limit", "most"), [(1, 1), (1, 7), (3, 1), (3, 7), (3, 10_000), (100, 7), (100, 10_000)])
 @pytest.mark.parametrize("name", QUERIES)
 def test_pages_hold_exactly_what_matches(
-    house: StoreFixture, sessions: list[Session], monkeypatch: pytest.MonkeyPatch, *, name: str, limit: int, most: int
+    env: StoreFixture, sessions: list[Session], monkeypatch: pytest.MonkeyPatch, *, name: str, limit: int, most: int
 ) -> None:
     monkeypatch.setattr(queries, "_MAX_SESSIONS_PER_PAGE", most)
     query = QUERIES[name]
-    pages = list(walk(house.store, query, limit))
+    pages = list(walk(env.store, query, limit))
     assert [each for page in pages for each in page] == [each for each in sessions if query.matches(each)]
     assert max(map(len, pages)) <= limit
 
 
-def test_a_search_that_finds_nothing_stops_and_goes_on(house: StoreFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_finds_nothing_stops_and_goes_on(env: StoreFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "_MAX_SESSIONS_PER_PAGE", 10)
-    house.store.execute([event(f"s-{number}", HEARTBEAT) for number in range(35)])
-    assert [len(page) for page in walk(house.store, SessionQuery(edge_id="nobody"), 5)] == [0, 0, 0, 0]
+    env.store.execute([event(f"s-{number}", HEARTBEAT) for number in range(35)])
+    assert [len(page) for page in walk(env.store, SessionQuery(edge_id="nobody"), 5)] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "\N{SUPERSCRIPT TWO}", "9" * 20])

@@ -1,4 +1,4 @@
-"""Processes of ``teller.py``, as the tests that tell them what to record see them."""
+"""Processes of ``recorder_process``, as the tests that tell them what to record see them."""
 
 import json
 import resource
@@ -79,18 +79,18 @@ def limit_files(pid: int, file_bytes: int = resource.RLIM_INFINITY) -> None:
 
 
 @contextmanager
-def running_teller(
+def running_recorder(
     folder: Path, *, segment_bytes: int = 1 << 28, max_gap_s: int = 0, fault: PlannedFault | None = None
 ) -> Iterator[RecorderProcess]:
     """A process with a store on ``folder``, ended at the end; where it has a ``fault``, that may have killed it."""
     command = [sys.executable, "-m", "tests.system.recorder_process", str(folder), str(segment_bytes), str(max_gap_s)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            teller = RecorderProcess(process)
-            with failing(teller.pid, *fault) if fault else nullcontext():
-                teller.open_store()
-                yield teller
-                teller.end()
+            recorder = RecorderProcess(process)
+            with failing(recorder.pid, *fault) if fault else nullcontext():
+                recorder.open_store()
+                yield recorder
+                recorder.end()
             assert process.wait(timeout=30) in ((0, -signal.SIGKILL) if fault else (0,))
         finally:
             process.kill()

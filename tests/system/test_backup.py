@@ -95,70 +95,70 @@ def events_in(data: Path) -> list[tuple[str, str]]:
     ]
 
 
-def check_restored(house: BackupFixture, server: Server, copy: Path, before: list[tuple[str, str]]) -> None:
+def check_restored(env: BackupFixture, server: Server, copy: Path, before: list[tuple[str, str]]) -> None:
     """Restore ``copy`` and start: all of ``before`` is there, everybody's balance too, and it goes on from there."""
-    original = read_journal(journal_path(house.data))
-    house.follow("restore", copy)
+    original = read_journal(journal_path(env.data))
+    env.follow("restore", copy)
     server.start()
-    restored = read_journal(journal_path(house.data))
+    restored = read_journal(journal_path(env.data))
     assert original.startswith(restored)
-    assert set(before) <= set(events_in(house.data))
-    balances = audit(journal_path(house.data)).balances
+    assert set(before) <= set(events_in(env.data))
+    balances = audit(journal_path(env.data)).balances
     shown = server.get("/api/ledger/balances")["balances"]
     assert {each["orchestrator_id"]: Decimal(each["balance"]) for each in shown} == balances
     assert [each["orchestrator_id"] for each in server.get("/api/orchestrators")["orchestrators"]] == ["orch-a"]
     answer = server.report(session_id="s-0-0", event_id="behind-the-restore", upstream_addr="203.0.113.10")
     assert answer.json()["outcome"] == "recorded"
-    assert events_in(house.data)[-1] == ("s-0-0", "behind-the-restore")
+    assert events_in(env.data)[-1] == ("s-0-0", "behind-the-restore")
 
 
 def test_a_copy_taken_under_load_restores_all_that_was_acknowledged(server: Server, tmp_path: Path) -> None:
     server.register()
-    house = BackupFixture(server, tmp_path)
+    env = BackupFixture(server, tmp_path)
     with load(server) as edges:
         before = list(edges.acknowledged)
-        copy = house.take_copy()
+        copy = env.take_copy()
         edges.goes_on()
-    assert len(before) <= house.entries_checked(copy) < len(edges.acknowledged)
+    assert len(before) <= env.entries_checked(copy) < len(edges.acknowledged)
     assert server.stop() == 0
-    check_restored(house, server, copy, before)
+    check_restored(env, server, copy, before)
 
 
 def test_copies_are_whole_while_segments_are_sealed_and_compressed(tmp_path: Path) -> None:
     with running_server(tmp_path, SEALING) as server:
         server.register()
-        house = BackupFixture(server, tmp_path)
+        env = BackupFixture(server, tmp_path)
         with load(server) as edges, compressing(tmp_path):
             edges.goes_on(100)
-            copies = [(list(edges.acknowledged), house.take_copy()) for _ in _spread(edges, 5)]
+            copies = [(list(edges.acknowledged), env.take_copy()) for _ in _spread(edges, 5)]
         for before, copy in copies:
-            assert house.entries_checked(copy) >= len(before)
+            assert env.entries_checked(copy) >= len(before)
             assert set(before) <= set(events_in(copy))
         forms = {path.suffix == ".gz" for _, copy in copies for path in (copy / "audit").glob("*.log.[0-9]*")}
         assert forms == {True, False}
         assert server.stop() == 0
         before, copy = copies[-1]
-        check_restored(house, server, copy, before)
+        check_restored(env, server, copy, before)
 
 
 def test_what_stood_where_a_copy_is_restored_is_kept(server: Server, tmp_path: Path) -> None:
     server.register()
     server.report(session_id="s-1", upstream_addr="203.0.113.10")
-    house = BackupFixture(server, tmp_path)
-    copy = house.take_copy()
+    env = BackupFixture(server, tmp_path)
+    copy = env.take_copy()
     server.stop()
-    locks = set(house.data.rglob("*.lock"))
-    kept = {path.name: path.read_bytes() for path in house.data.rglob("*") if path.is_file() and path not in locks}
-    house.follow("restore", copy)
-    assert {path.name: path.read_bytes() for path in house.data.rglob("before-*/*")} == kept
-    assert set(house.data.rglob("*.lock")) == locks
+    locks = set(env.data.rglob("*.lock"))
+    kept = {path.name: path.read_bytes() for path in env.data.rglob("*") if path.is_file() and path not in locks}
+    env.follow("restore", copy)
+    assert {path.name: path.read_bytes() for path in env.data.rglob("before-*/*")} == kept
+    assert set(env.data.rglob("*.lock")) == locks
 
 
 def test_nothing_is_restored_under_a_running_api(server: Server, tmp_path: Path) -> None:
     server.register()
-    house = BackupFixture(server, tmp_path)
-    copy = house.take_copy()
-    run = house.try_to("restore", copy)
+    env = BackupFixture(server, tmp_path)
+    copy = env.take_copy()
+    run = env.try_to("restore", copy)
     assert run.returncode == 1
     assert "audit is in use; stop the API, all workers and payments commands first" in run.stderr
     assert server.report(session_id="s-1", upstream_addr="203.0.113.10").status_code == 200
@@ -169,13 +169,13 @@ def test_a_journal_elsewhere_is_copied_and_restored_there(tmp_path: Path) -> Non
     named = {**SEALING, "PAYMENTS_LEDGER_JOURNAL_PATH": str(elsewhere)}
     with running_server(tmp_path, named) as server:
         server.register()
-        house = BackupFixture(server, tmp_path, named)
+        env = BackupFixture(server, tmp_path, named)
         with load(server) as edges:
             edges.goes_on(100)
-            copy = house.take_copy()
-        assert house.entries_checked(copy) > 100
+            copy = env.take_copy()
+        assert env.entries_checked(copy) > 100
         assert server.stop() == 0
-        house.follow("restore", copy)
+        env.follow("restore", copy)
         server.start()
         assert len(list(elsewhere.parent.glob("before-*/entries.log"))) == 1
         assert audit(elsewhere).entries == audit(journal_path(copy)).entries

@@ -11,25 +11,25 @@ from tests.audit import audit
 from tests.harness import NOON_MS, file_store, journal_path, state_of
 from tests.store.accounts import check_accounts
 from tests.system.recorder_process import EARNER, RATE_WEI_PER_MINUTE
-from tests.system.recorder_processes import RecorderProcess, running_teller
+from tests.system.recorder_processes import RecorderProcess, running_recorder
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 
 
 def test_an_hour_back_bills_nothing_until_the_clock_has_passed_the_last_billed_moment(tmp_path: Path) -> None:
-    with running_teller(tmp_path) as process:
+    with running_recorder(tmp_path) as process:
         tell_at(process, 0, 1, 1 - 60, 2 - 60, 59 - 60, 0, 1, 2)
     assert billed_minutes(tmp_path) == [0, 1, 0, 0, 0, 0, 0, 1]
 
 
 def test_a_day_forward_bills_the_day_and_back_bills_it_never_again(tmp_path: Path) -> None:
-    with running_teller(tmp_path) as process:
+    with running_recorder(tmp_path) as process:
         tell_at(process, 0, 1, 1 + 1440, 2, 3, 1440, 1441, 1442)
     assert billed_minutes(tmp_path) == [0, 1, 1440, 0, 0, 0, 0, 1]
 
 
 def test_with_a_maximum_gap_a_day_forward_is_a_gap(tmp_path: Path) -> None:
-    with running_teller(tmp_path, max_gap_s=300) as process:
+    with running_recorder(tmp_path, max_gap_s=300) as process:
         tell_at(process, 0, 1, 1 + 1440, 2 + 1440, 2, 3, 3 + 1440)
     assert billed_minutes(tmp_path) == [0, 1, 0, 1, 0, 0, 1]
     session = told(tmp_path)[-1]["session"]
@@ -37,7 +37,7 @@ def test_with_a_maximum_gap_a_day_forward_is_a_gap(tmp_path: Path) -> None:
 
 
 def test_sessions_that_end_and_begin_while_the_clock_is_back_share_no_moment(tmp_path: Path) -> None:
-    with running_teller(tmp_path) as process:
+    with running_recorder(tmp_path) as process:
         tell_at(process, 0, 10)
         tell_at(process, 11 - 60, first=2, event="end")
         tell_at(process, 12 - 60, first=3, event="start")
@@ -46,7 +46,7 @@ def test_sessions_that_end_and_begin_while_the_clock_is_back_share_no_moment(tmp
 
 
 def test_what_an_edge_dates_by_a_clock_that_was_not_put_back_counts_up_to_its_receipt(tmp_path: Path) -> None:
-    with running_teller(tmp_path) as process:
+    with running_recorder(tmp_path) as process:
         tell_at(process, 0, 10)
         tell_at(process, 11 - 60, first=2, occurred_at_ms=NOON_MS + 11 * MINUTE_MS)
         tell_at(process, 12, first=3, occurred_at_ms=NOON_MS + 12 * MINUTE_MS)
@@ -54,7 +54,7 @@ def test_what_an_edge_dates_by_a_clock_that_was_not_put_back_counts_up_to_its_re
 
 
 def test_processes_that_disagree_by_an_hour_and_a_day_bill_no_moment_twice(tmp_path: Path) -> None:
-    with running_teller(tmp_path) as right, running_teller(tmp_path) as slow, running_teller(tmp_path) as fast:
+    with running_recorder(tmp_path) as right, running_recorder(tmp_path) as slow, running_recorder(tmp_path) as fast:
         for minute in range(8):
             tell_at(right, minute, first=3 * minute)
             tell_at(slow, minute - 60, first=3 * minute + 1)
@@ -63,10 +63,10 @@ def test_processes_that_disagree_by_an_hour_and_a_day_bill_no_moment_twice(tmp_p
 
 
 def test_a_restart_after_a_step_back_goes_on_where_the_billing_stood(tmp_path: Path) -> None:
-    with running_teller(tmp_path) as process:
+    with running_recorder(tmp_path) as process:
         tell_at(process, 0, 10)
     (tmp_path / "sessions.json").unlink()
-    with running_teller(tmp_path) as process:
+    with running_recorder(tmp_path) as process:
         tell_at(process, 10 - 60, 11 - 60, 10, 11, first=2)
     assert billed_minutes(tmp_path) == [0, 10, 0, 0, 0, 1]
 

@@ -7,7 +7,7 @@ import pytest
 from tests.audit import audit
 from tests.harness import journal_path
 from tests.system.load import faults
-from tests.system.recorder_processes import PlannedFault, running_teller
+from tests.system.recorder_processes import PlannedFault, running_recorder
 from tests.system.tracing import RENAME
 
 SEGMENT_BYTES = 2_000
@@ -35,7 +35,7 @@ def test_a_process_that_dies_in_any_of_its_calls_takes_nothing_along(
     acknowledged = deaths = 0
     while True:
         fault = PlannedFault(calls, f"signal=KILL:when={deaths + 1}", [tmp_path / name for name in names])
-        with running_teller(tmp_path, segment_bytes=SEGMENT_BYTES, fault=fault) as process:
+        with running_recorder(tmp_path, segment_bytes=SEGMENT_BYTES, fault=fault) as process:
             for _ in range(faults(events)):
                 answer = process.tell(acknowledged)
                 if not answer:

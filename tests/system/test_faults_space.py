@@ -11,7 +11,7 @@ import pytest
 from tests.audit import audit
 from tests.harness import Server, journal_lines, journal_path, running_server, shown_seq, until
 from tests.system.load import check, faults, load, torn_tails
-from tests.system.recorder_processes import PlannedFault, RecorderProcess, limit_files, running_teller
+from tests.system.recorder_processes import PlannedFault, RecorderProcess, limit_files, running_recorder
 from tests.system.tracing import failing, is_dead
 
 ROOM_BYTES = 128 << 10
@@ -46,14 +46,14 @@ def test_a_full_disk_refuses_until_there_is_space(small_disk: Path, tmp_path: Pa
 
 
 def test_a_line_that_is_cut_short_anywhere_leaves_nothing(tmp_path: Path) -> None:
-    with running_teller(tmp_path) as process:
+    with running_recorder(tmp_path) as process:
         cut_short_everywhere(tmp_path, process, remains=False)
     assert not torn_tails(tmp_path)
 
 
 def test_a_line_that_is_cut_short_anywhere_and_cannot_be_cut_back_is_set_aside(tmp_path: Path) -> None:
     """Of two cuts the first fails: what was written of the line is left to the next turn, which makes the other."""
-    with running_teller(tmp_path, fault=PlannedFault("ftruncate", "error=EIO:when=1+2")) as process:
+    with running_recorder(tmp_path, fault=PlannedFault("ftruncate", "error=EIO:when=1+2")) as process:
         longest = cut_short_everywhere(tmp_path, process, remains=True, step=max(1, STEP_BYTES // faults(1)))
     # The clock stands, so that all were set aside under one name.
     assert [len(path.read_bytes()) for path in torn_tails(tmp_path)] == [longest]
@@ -62,7 +62,7 @@ def test_a_line_that_is_cut_short_anywhere_and_cannot_be_cut_back_is_set_aside(t
 @pytest.mark.parametrize("share", [0, 0.5, 1], ids=["first byte", "half of it", "nearly all"])
 def test_a_process_that_dies_at_cutting_back_leaves_it_to_the_next(tmp_path: Path, share: float) -> None:
     journal = journal_path(tmp_path)
-    with running_teller(tmp_path, fault=PlannedFault("ftruncate", "signal=KILL")) as process:
+    with running_recorder(tmp_path, fault=PlannedFault("ftruncate", "signal=KILL")) as process:
         assert process.tell(0) == process.tell(1) == "recorded"
         before = journal.read_bytes()
         # Digits of other lengths make the next line a few bytes shorter or longer.
@@ -72,12 +72,12 @@ def test_a_process_that_dies_at_cutting_back_leaves_it_to_the_next(tmp_path: Pat
     left = journal.read_bytes()
     assert (left[: len(before)], len(left)) == (before, len(before) + tail_bytes)
 
-    with running_teller(tmp_path, fault=PlannedFault("ftruncate", "signal=KILL")) as process:
+    with running_recorder(tmp_path, fault=PlannedFault("ftruncate", "signal=KILL")) as process:
         assert process.said == ""
-    with running_teller(tmp_path, fault=PlannedFault("ftruncate", "error=EIO")) as process:
+    with running_recorder(tmp_path, fault=PlannedFault("ftruncate", "error=EIO")) as process:
         assert "cannot be used (Input/output error)" in process.said
     assert journal.read_bytes() == left
-    with running_teller(tmp_path) as process:
+    with running_recorder(tmp_path) as process:
         assert process.said == "ready"
         assert process.tell(2) == "recorded"
     assert torn_tails(tmp_path)
@@ -87,7 +87,7 @@ def test_a_process_that_dies_at_cutting_back_leaves_it_to_the_next(tmp_path: Pat
 
 def test_while_cuts_fail_nothing_is_recorded_and_no_copies_pile_up(tmp_path: Path) -> None:
     journal = journal_path(tmp_path)
-    with running_teller(tmp_path) as process, running_teller(tmp_path) as other:
+    with running_recorder(tmp_path) as process, running_recorder(tmp_path) as other:
         assert process.tell(0) == "recorded"
         with failing(process.pid, "ftruncate", "error=EIO"):
             process.limit_files(journal.stat().st_size + 10)

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from payments.domain.times import parse_time
 from tests.audit import audit
 from tests.edge.gateway.audience import Stay
-from tests.edge.line_processes import LineProcess, running_puppet
+from tests.edge.line_processes import LineProcess, running_line_process
 from tests.edge.reporter_processes import check_time, credited
 from tests.harness import Server, journal_path
 
@@ -77,7 +77,7 @@ class Crowd(LineProcess):
 def crowd(folder: Path) -> Iterator[Crowd]:
     """Nobody yet, but hosts that wait for viewers."""
     log = folder / "audience.log"
-    with running_puppet("tests.edge.gateway.audience", log, {}, *HOSTS) as process:
+    with running_line_process("tests.edge.gateway.audience", log, {}, *HOSTS) as process:
         yield Crowd(process, log)
 
 

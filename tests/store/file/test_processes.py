@@ -22,7 +22,7 @@ from tests.disk.scripted import HastyDisk
 from tests.harness import ROOT, event, file_store, journal_lines, journal_path, state_of, until
 from tests.store.accounts import check_meter
 from tests.store.file.history import facts, lay, opened
-from tests.store.file.member import METERED
+from tests.store.file.store_process import METERED
 
 COMMANDS = 200
 NAMES = ("one", "two", "three")
@@ -31,12 +31,12 @@ Process: TypeAlias = subprocess.Popen[str]
 
 
 @contextmanager
-def members(folder: Path) -> Iterator[list[Process]]:
+def running_processes(folder: Path) -> Iterator[list[Process]]:
     """A process for each of ``NAMES``, let go together; killed at the end whatever happens."""
     with ExitStack() as ending:
         processes = []
         for name in NAMES:
-            command = [sys.executable, "-m", "tests.store.file.member", str(folder), name, str(COMMANDS)]
+            command = [sys.executable, "-m", "tests.store.file.store_process", str(folder), name, str(COMMANDS)]
             process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             processes.append(ending.enter_context(process))
             ending.callback(process.kill)
@@ -74,7 +74,7 @@ def about_sessions(found: Audit) -> list[dict[str, Any]]:
 
 
 def test_processes_share_one_journal(tmp_path: Path) -> None:
-    with members(tmp_path) as processes:
+    with running_processes(tmp_path) as processes:
         acknowledged = [event_id for process in processes for event_id in answers(process)]
         assert [process.wait(30) for process in processes] == [0] * len(NAMES)
     found = check(tmp_path)
@@ -87,7 +87,7 @@ def test_processes_share_one_journal(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_killed_takes_nothing_acknowledged_with_it(tmp_path: Path) -> None:
-    with members(tmp_path) as processes:
+    with running_processes(tmp_path) as processes:
         victim = processes[0]
         assert victim.stdout is not None
         heard = [victim.stdout.readline().split()[0] for _ in range(COMMANDS // 3)]

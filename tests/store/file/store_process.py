@@ -1,4 +1,4 @@
-"""One of several processes on the same files: ``python -m tests.store.file.member FOLDER NAME COMMANDS``.
+"""One of several processes on the same files: ``python -m tests.store.file.store_process FOLDER NAME COMMANDS``.
 
 Reports to sessions of its own and to one that all share, and prints a line for each answer: event and outcome. Now and
 then it reads the power of an orchestrator that all read.
