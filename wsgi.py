@@ -10,7 +10,7 @@ from payments.web import create_app
 from payments.web.services import close_store
 
 _APP_LOAD_ERROR = 4
-"""gunicorn's exit code for a worker that cannot load its application: the master stops instead of trying forever."""
+"""gunicorn's exit code for an application that cannot be loaded: the master stops instead of retrying forever."""
 
 log_as_json()
 try:

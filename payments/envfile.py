@@ -1,6 +1,6 @@
-"""``.env``, read as a whole, and the process's environment above it. Nothing here ever changes ``os.environ``.
+"""Reads ``.env``; the process's environment takes precedence. Never changes ``os.environ``.
 
-Not here: which settings there are, and what they take (``payments.settings``).
+Not here: the settings themselves (``payments.settings``).
 """
 
 import os
@@ -17,7 +17,7 @@ from dotenv.parser import Binding, parse_stream
 from payments.errors import Misconfigured
 
 ENV_FILE_NAME = "PAYMENTS_ENV_FILE"
-"""Names another file to read in place of ``.env``."""
+"""The variable that names a file to read instead of ``.env``."""
 
 PREFIX = "PAYMENTS_"
 _OTHERS = (ENV_FILE_NAME, "PAYMENTS_API_URL", "PAYMENTS_API_TOKEN")
@@ -25,10 +25,10 @@ _TESTS = "PAYMENTS_TEST_"
 
 
 class Environment(NamedTuple):
-    """What is set, by name: in the process's environment, and where that is silent in the file.
+    """Values by name, from the process's environment or else from the file.
 
     Attributes:
-        file: the file to read, which need not be there; ``in_file``: how often it sets which name.
+        file: the file, which may be missing; ``in_file``: how often it sets each name.
     """
 
     values: Mapping[str, str]
@@ -36,9 +36,9 @@ class Environment(NamedTuple):
     in_file: Mapping[str, int]
 
     def warnings(self, settings: Collection[str], prefixes: tuple[str, ...]) -> list[str]:
-        """What is hardly meant among the names, a sentence each.
+        """Names that are probably mistakes: set twice, or unknown. One sentence each.
 
-        ``settings`` are the names that mean something, of those that begin with one of ``prefixes``.
+        ``settings`` are all valid names that start with one of ``prefixes``.
         """
         warnings = []
         for name, count in self.in_file.items():
@@ -47,18 +47,18 @@ class Environment(NamedTuple):
         for name in sorted(self.values):
             prefix = next((each for each in prefixes if name.startswith(each)), None)
             if prefix and name not in (*settings, *_OTHERS) and not name.startswith(_TESTS):
-                alike = [each.removeprefix(prefix) for each in settings if each.startswith(prefix)]
-                near = get_close_matches(name.removeprefix(prefix), alike, 1)
-                hint = f"; is {prefix}{near[0]} meant?" if near else ""
-                warnings.append(f"PAY-C14 {name} is no setting, and nothing comes of it{hint}")
+                candidates = [each.removeprefix(prefix) for each in settings if each.startswith(prefix)]
+                similar = get_close_matches(name.removeprefix(prefix), candidates, 1)
+                hint = f"; did you mean {prefix}{similar[0]}?" if similar else ""
+                warnings.append(f"PAY-C14 {name}: unknown setting, ignored{hint}")
         return warnings
 
 
 def read_environment(given: Path | None = None) -> Environment:
-    """The process's environment above ``given``, or else above the file that it names, or else above ``.env``.
+    """The process's environment, then the file: ``given``, else the one named by the environment, else ``.env``.
 
-    Raises ``Misconfigured`` where the file cannot be read as a whole: dotenv would skip a line, and a token that is
-    silently not set leaves a call open.
+    Raises ``Misconfigured`` if any line is invalid: dotenv would skip it, and a token skipped silently leaves calls
+    open.
     """
     environment = dict(os.environ)
     named = environment.get(ENV_FILE_NAME)
@@ -69,10 +69,10 @@ def read_environment(given: Path | None = None) -> Environment:
         if named or not isinstance(error, FileNotFoundError):
             raise Misconfigured(f"PAY-C03 {file}: cannot be read ({error.strerror})") from None
         bindings = []
-    said = [(each.key, each.value) for each in bindings if each.key is not None]
-    in_file = resolve_variables(said, override=False)
+    pairs = [(each.key, each.value) for each in bindings if each.key is not None]
+    in_file = resolve_variables(pairs, override=False)
     values = {**{name: value or "" for name, value in in_file.items()}, **environment}
-    return Environment(values, file, Counter(name for name, _ in said))
+    return Environment(values, file, Counter(name for name, _ in pairs))
 
 
 def _bindings(file: Path) -> list[Binding]:
@@ -82,7 +82,7 @@ def _bindings(file: Path) -> list[Binding]:
         line = error.object[: error.start].count(b"\n") + 1
         raise Misconfigured(f"PAY-C03 {file}, line {line}: not UTF-8") from None
     bindings = list(parse_stream(StringIO(text, newline=None)))
-    # NUL: no environment could hand it on to the workers.
+    # NUL cannot be passed to the workers in their environment.
     bad = [_line(each) for each in bindings if each.error or (each.key and (each.value is None or "\0" in each.value))]
     if bad:
         raise Misconfigured("\n".join(f"PAY-C03 {file}, line {line}: not of the form NAME=value" for line in bad))
@@ -90,6 +90,6 @@ def _bindings(file: Path) -> list[Binding]:
 
 
 def _line(binding: Binding) -> int:
-    """Where it stands; dotenv counts from the empty lines before it."""
+    """Line number of ``binding``; dotenv counts from the empty lines before it."""
     text = binding.original.string
     return binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")

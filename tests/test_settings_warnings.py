@@ -105,8 +105,8 @@ def test_name_that_is_no_setting_is_doubted(
     (tmp_path / ".env").write_text(f"{name}=s3cret\n" if is_in_file else "")
     if not is_in_file:
         monkeypatch.setenv(name, "s3cret")
-    hint = f"; is {meant} meant?" if meant else ""
-    assert Settings.name_warnings(tmp_path / ".env") == [f"{name} is no setting, and nothing comes of it{hint}"]
+    hint = f"; did you mean {meant}?" if meant else ""
+    assert Settings.name_warnings(tmp_path / ".env") == [f"PAY-C14 {name}: unknown setting, ignored{hint}"]
 
 
 def test_names_that_mean_something_are_not_doubted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,9 @@ def test_names_that_mean_something_are_not_doubted(tmp_path: Path, monkeypatch: 
 def test_name_that_is_set_twice_is_doubted(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("PAYMENTS_POWER_PORT=1\n# PAYMENTS_BIND=x\nexport PAYMENTS_POWER_PORT=2\nPAYMENTS_BIND=h:1\n")
-    assert Settings.name_warnings(file) == [f"PAYMENTS_POWER_PORT is set 2 times in {file}: the last one counts"]
+    assert Settings.name_warnings(file) == [
+        f"PAY-C15 PAYMENTS_POWER_PORT is set 2 times in {file}: the last one counts"
+    ]
     assert Settings.load(file).power_port == 2
 
 
@@ -131,5 +133,5 @@ def test_a_start_and_config_check_tell_of_names(tmp_path: Path) -> None:
             [sys.executable, "-m", *command], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        assert "payments: warning: PAYMENTS_SESSON_REAP_SECONDS is no setting" in run.stderr
+        assert "payments: warning: PAY-C14 PAYMENTS_SESSON_REAP_SECONDS: unknown setting" in run.stderr
         assert "SESSON" not in run.stdout

@@ -9,24 +9,24 @@ Not here: decisions about money and sessions (``payments.domain``).
 Modules:
 
 ``app``            the application factory
-``services``       what views use, made once by ``create_app``
-``sessions``       ``/api/sessions``: events in, sessions out
+``services``       objects shared by views, made once by ``create_app``
+``sessions``       ``/api/sessions``: takes events, returns sessions
 ``ledger``         ``/api/ledger``: entries, balances, adjustments, payouts
 ``orchestrators``  ``/api/orchestrators``: records
 ``stats``          ``/api/orchestrators/{id}/stats``: earnings by day and reason
-``power``          ``/api/power``: readings
+``power``          ``/api/power``: power readings
 ``health``         ``/healthz``, ``/readyz``
 ``metrics``        ``/metrics``, for Prometheus
 ``openapi``        ``/openapi.json``, ``/docs``
-``tokens``         the three roles, and who may make which call
+``tokens``         checks tokens: the three roles
 ``body``           reads the JSON of a request
-``schemas``        the fields of requests
-``answers``        writes the JSON of an answer
+``schemas``        fields of request bodies and query parameters
+``answers``        writes responses as JSON
 ``problems``       errors as problem details
-``routes``         prints routes as people read them
-``trace``          the id, metrics and log line of every request
-``meters``         this process's counters, in memory or in a file of its own
-``worker``         how the worker is doing, for probes and metrics
+``routes``         routes in readable form
+``trace``          id, metrics and log line of every request
+``meters``         Prometheus counters of this process
+``worker``         health of the worker, for probes and metrics
 ``preflight``      ``python -m payments.web.preflight``: can the API start?
 """
 

@@ -9,7 +9,7 @@ from flask.json.provider import JSONProvider
 
 
 def to_json(obj: Any) -> bytes:
-    """``obj`` in UTF-8."""
+    """``obj`` as UTF-8 JSON."""
     try:
         return orjson.dumps(obj)
     except TypeError:

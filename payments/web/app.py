@@ -17,7 +17,7 @@ from payments.web.tokens import Gate
 from payments.web.trace import follow_requests
 
 
-class _Anything(BaseConverter):
+class _AnyPath(BaseConverter):
     """The rest of the path: a session id may contain slashes, also at its beginning."""
 
     part_isolating = False
@@ -28,7 +28,7 @@ class _Anything(BaseConverter):
 def create_app(settings: Settings) -> Flask:
     """Make the API on the files that ``settings`` name. Call it after the fork: locks do not survive one.
 
-    Raises ``Misconfigured``, ``Corrupt`` and ``Unavailable`` where it cannot start.
+    Raises ``Misconfigured``, ``Corrupt`` or ``Unavailable`` if it cannot start.
     """
     registry = Registry(settings.registry_path, now_ms)
     if settings.bootstrap_orchestrators_path is not None:
@@ -38,7 +38,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("payments", static_folder=None)
     app.json = Orjson(app)
     app.url_map.merge_slashes = False
-    app.url_map.converters["anything"] = _Anything
+    app.url_map.converters["anything"] = _AnyPath
     attach(app, Services(settings, engine_of(settings), store, registry, Gate(settings), now_ms))
     follow_requests(app)
     if settings.behind_proxy:

@@ -7,8 +7,8 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from payments.strictjson import read_strictly
 
-EVENT_LIMIT = 64 * 1024
-BATCH_LIMIT = 1024 * 1024
+EVENT_LIMIT, BATCH_LIMIT = 64 * 1024, 1024 * 1024
+"""Maximum body sizes in bytes."""
 
 
 class Malformed(Exception):
@@ -20,9 +20,9 @@ class UnsupportedMediaType(Exception):
 
 
 def read_json(request: Request, limit: int = EVENT_LIMIT) -> Any:
-    """The value in the body of ``request``, at most ``limit`` bytes of UTF-8 JSON.
+    """Parse the body of ``request``: UTF-8 JSON of at most ``limit`` bytes.
 
-    Raises ``UnsupportedMediaType``, ``Malformed`` and werkzeug's ``RequestEntityTooLarge``.
+    Raises ``UnsupportedMediaType``, ``Malformed`` or werkzeug's ``RequestEntityTooLarge``.
     """
     if request.environ.get("CONTENT_TYPE") != "application/json" and request.mimetype != "application/json":
         raise UnsupportedMediaType(f'the body must be "application/json", not "{request.mimetype}"')
@@ -46,7 +46,7 @@ def _read(request: Request, limit: int) -> bytes:
         # As werkzeug does, without its extra stream.
         data: bytes = environ["wsgi.input"].read(int(length))
         if len(data) < int(length):
-            raise Malformed("the body ends before its Content-Length")
+            raise Malformed("the body is shorter than its Content-Length")
     else:
         # One byte more than allowed: without a Content-Length, werkzeug silently cuts the body off there.
         request.max_content_length = limit + 1

@@ -20,9 +20,9 @@ blueprint = Blueprint("ledger", __name__, url_prefix="/api/ledger")
 def get_entries() -> dict[str, Any]:
     app = services()
     app.gate.admit_viewer(request)
-    wanted = EntriesQuery().load(request.args)
-    before, limit = wanted.pop("cursor", None), wanted.pop("limit")
-    page = app.store.entries(EntryQuery(**wanted), before=before, limit=limit)
+    query = EntriesQuery().load(request.args)
+    before, limit = query.pop("cursor", None), query.pop("limit")
+    page = app.store.entries(EntryQuery(**query), before=before, limit=limit)
     return {
         "events": [entry_record(entry) for entry in page.items],
         "next_cursor": page.before,

@@ -29,14 +29,14 @@ _requests = Histogram(
 )  # fmt: skip
 _events = Counter("payments_events", "Events of edges, by outcome.", ["event", "outcome"], registry=METERS)
 _commits = Histogram(
-    "payments_commit_seconds", "Time to decide, write and sync a group of entries.", buckets=_SECONDS, registry=METERS
+    "payments_commit_seconds", "Time to decide, write and sync one group commit.", buckets=_SECONDS, registry=METERS
 )
 _waits = Histogram(
     "payments_lock_wait_seconds", "Time until a group had the journal's lock and had read what others appended.",
     buckets=_SECONDS, registry=METERS,
 )  # fmt: skip
 _sizes = Histogram(
-    "payments_commit_entries", "Entries in a group.", buckets=(1, 2, 4, 8, 16, 64, 256, 1024), registry=METERS
+    "payments_commit_entries", "Entries in one group commit.", buckets=(1, 2, 4, 8, 16, 64, 256, 1024), registry=METERS
 )
 _counters: Mapping[tuple[str, str], Counter] = {
     (kind, outcome): _events.labels(kind, outcome)

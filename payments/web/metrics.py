@@ -70,7 +70,7 @@ class _State(Collector):
         yield from _health(app, worker)
         yield from _sweep(worker["sweep"], app.settings.power_meter_enabled)
         totals = _totals(app)
-        yield _gauge("payments_store_usable", "1: an event can be recorded now.", totals is not None)
+        yield _gauge("payments_store_usable", "1 if events can be recorded now, else 0.", totals is not None)
         if totals is not None:
             yield _gauge("payments_journal_entries", "Entries in the journal.", totals.entries)
             yield from _sessions(totals)
@@ -88,11 +88,11 @@ def _totals(app: Services) -> Totals | None:
 
 def _health(app: Services, worker: Mapping[str, Any]) -> Iterator[Metric]:
     if (free := app.engine.free_bytes()) is not None:
-        yield _gauge("payments_journal_disk_free_bytes", "Free space where the journal is.", free)
-    yield _gauge("payments_registry_sound", "1: registry.json can be read.", app.registry.problem is None)
+        yield _gauge("payments_journal_disk_free_bytes", "Free space on the journal's disk.", free)
+    yield _gauge("payments_registry_sound", "1 if registry.json is readable, else 0.", app.registry.problem is None)
     yield _gauge("payments_orchestrators", "Registered orchestrators.", len(app.registry.records()))
     is_well = worker["problem"] is None
-    yield _gauge("payments_worker_well", "1: the worker reports in time, or is not needed.", is_well)
+    yield _gauge("payments_worker_well", "1 if the worker reports in time or is not needed, else 0.", is_well)
 
 
 def _sessions(totals: Totals) -> Iterator[Metric]:
@@ -106,17 +106,17 @@ def _money(totals: Totals) -> Iterator[Metric]:
     text = "Sum of entries by reason, in ETH; debits are negative."
     credited = {reason: wei / WEI_PER_ETH for reason, wei in totals.credited_wei.items()}
     yield _gauges("payments_credited_eth", text, "reason", credited)
-    yield _gauge("payments_owed_eth", "The sum of all balances, in ETH.", totals.owed_wei / WEI_PER_ETH)
+    yield _gauge("payments_owed_eth", "Sum of all balances, in ETH.", totals.owed_wei / WEI_PER_ETH)
 
 
 def _sweep(sweep: Mapping[str, Any] | None, is_due: bool) -> Iterator[Metric]:
     """If a sweep ``is_due`` and there was none, its age is +Inf: an alert cannot compare with a missing series."""
     if sweep is not None or is_due:
-        text = "Time since the power worker's last sweep ended; +Inf: there was none, and the power meter is on."
+        text = "Time since the last power sweep ended; +Inf if the power meter is on and there was none."
         yield _gauge("payments_power_last_sweep_age_seconds", text, inf if sweep is None else sweep["age_s"])
     if sweep is None:
         return
-    text = "How long the power worker's last sweep took."
+    text = "Duration of the last power sweep."
     yield _gauge("payments_power_last_sweep_duration_seconds", text, sweep["seconds"])
     hosts = {state: sweep[state] for state in ("awake", "asleep", "unknown", "left_out")}
     yield _gauges("payments_power_hosts", "Hosts by state in the last sweep.", "state", hosts)

@@ -50,7 +50,7 @@ def get_one(orchestrator_id: str) -> dict[str, Any]:
 def get_stats(orchestrator_id: str) -> dict[str, Any]:
     app = services()
     app.gate.admit_viewer(request)
-    wanted = StatsQuery().load(request.args)
+    query = StatsQuery().load(request.args)
     app.check_orchestrator(orchestrator_id)
-    since_ms = first_day_ms(app.now_ms(), wanted["days"])
-    return sum_up(app.store, orchestrator_id, since_ms, wanted.get("cursor"))
+    since_ms = first_day_ms(app.now_ms(), query["days"])
+    return sum_up(app.store, orchestrator_id, since_ms, query.get("cursor"))

@@ -1,4 +1,4 @@
-"""Readings."""
+"""``/api/power``: power readings."""
 
 from typing import Any
 

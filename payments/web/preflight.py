@@ -17,7 +17,7 @@ from payments.web.services import close_store
 
 
 def main() -> int:
-    """The exit code: 0, or 1 with the reason on standard error."""
+    """Returns the exit code: 0, or 1 with the reason on standard error."""
     log_as_json()
     try:
         settings, environment = Settings.load_pinned()

@@ -9,7 +9,7 @@ from payments.registry import RecordSchema
 
 
 class SessionsQuery(Schema):
-    """Which sessions to list. Unknown parameters are ignored."""
+    """Filters of the list of sessions. Unknown parameters are ignored."""
 
     class Meta:
         unknown = EXCLUDE
@@ -23,7 +23,7 @@ class SessionsQuery(Schema):
 
 
 class EntriesQuery(Schema):
-    """Which entries to list. Unknown parameters are ignored."""
+    """Filters of the list of entries. Unknown parameters are ignored."""
 
     class Meta:
         unknown = EXCLUDE
@@ -38,7 +38,7 @@ class EntriesQuery(Schema):
 
 
 class StatsQuery(Schema):
-    """Which days to sum up. Unknown parameters are ignored."""
+    """The days to sum up. Unknown parameters are ignored."""
 
     class Meta:
         unknown = EXCLUDE
@@ -70,7 +70,7 @@ class AdjustmentSchema(Schema):
 
 
 class PayoutSchema(Schema):
-    """A payment that was made; unknown fields are refused."""
+    """A payment that was made. Unknown fields are refused."""
 
     class Meta:
         unknown = RAISE

@@ -1,4 +1,4 @@
-"""Events in, sessions out."""
+"""``/api/sessions``: takes events, returns sessions."""
 
 from collections import Counter
 from typing import Any
@@ -42,7 +42,7 @@ def post_event() -> dict[str, JSON]:
 
 @blueprint.post("/events/batch")
 def post_batch() -> dict[str, Any]:
-    """Up to 1,000 events, each with a result of its own (rule 3.3)."""
+    """Record up to 1,000 events; each has its own result (rule 3.3)."""
     app = services()
     app.gate.admit_reporter(request)
     items = read_json(request, BATCH_LIMIT)
@@ -62,10 +62,10 @@ def post_batch() -> dict[str, Any]:
 def get_sessions() -> dict[str, Any]:
     app = services()
     app.gate.admit_viewer(request)
-    wanted = SessionsQuery().load(request.args)
-    before, limit = wanted.pop("cursor", None), wanted.pop("limit")
+    filters = SessionsQuery().load(request.args)
+    before, limit = filters.pop("cursor", None), filters.pop("limit")
     now_ms, idle_timeout_ms = app.now_ms(), app.settings.session_idle_timeout_s * 1000
-    query = SessionQuery(**wanted, now_ms=now_ms, idle_timeout_ms=idle_timeout_ms)
+    query = SessionQuery(**filters, now_ms=now_ms, idle_timeout_ms=idle_timeout_ms)
     page = app.store.sessions(query, before=before, limit=limit)
     return {
         "sessions": [_shown(session, now_ms, idle_timeout_ms) for session in page.items],

@@ -10,11 +10,11 @@ _DAY_MS = 86_400_000
 _CLOCK_ERROR_MS = _DAY_MS
 """Entries are in recording order; a wrong clock may misplace their times by this much."""
 
-_MOST_ENTRIES = 10_000
+_MAX_ENTRIES = 10_000
 
 
 def first_day_ms(now_ms: int, days: int) -> int:
-    """When the first of the last ``days`` days began, today included."""
+    """Start of the first of the last ``days`` days, today included, in UTC."""
     return max(0, now_ms // _DAY_MS - days + 1) * _DAY_MS
 
 
@@ -23,18 +23,18 @@ def sum_up(store: Store, orchestrator_id: str, since_ms: int, before: str | None
 
     No sums are stored: a month may have a million entries, so a caller adds up the answers.
     """
-    page = store.entries(EntryQuery(orchestrator_id, since_ms=since_ms), before=before, limit=_MOST_ENTRIES)
+    page = store.entries(EntryQuery(orchestrator_id, since_ms=since_ms), before=before, limit=_MAX_ENTRIES)
     sums: dict[tuple[str, str], tuple[int, int]] = {}
     for entry in page.items:
         if entry.delta_wei is not None:
             row = format_time(entry.timestamp_ms)[:10], entry.reason
             count, delta_wei = sums.get(row, (0, 0))
             sums[row] = count + 1, delta_wei + entry.delta_wei
-    after = page.before
-    if after is not None:
-        older = store.entries(EntryQuery(), before=after, limit=1).items
+    next_cursor = page.before
+    if next_cursor is not None:
+        older = store.entries(EntryQuery(), before=next_cursor, limit=1).items
         if older and older[0].timestamp_ms < since_ms - _CLOCK_ERROR_MS:
-            after = None
+            next_cursor = None
     return {
         "orchestrator_id": orchestrator_id,
         "since": format_time(since_ms),
@@ -42,6 +42,6 @@ def sum_up(store: Store, orchestrator_id: str, since_ms: int, before: str | None
             {"day": day, "reason": reason, "entries": count, "delta": format_eth(delta_wei)}
             for (day, reason), (count, delta_wei) in sorted(sums.items(), reverse=True)
         ],
-        "complete": after is None,
-        "next_cursor": after,
+        "complete": next_cursor is None,
+        "next_cursor": next_cursor,
     }

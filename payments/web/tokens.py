@@ -1,4 +1,4 @@
-"""Who may call what: the three roles of rule 3.1."""
+"""Checks tokens: the three roles of rule 3.1."""
 
 import hmac
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _ADMIN = "X-Admin-Token"
 
 
 class Gate:
-    """Checks the token of a request against those that are configured."""
+    """Checks the token of a request against the configured ones."""
 
     def __init__(self, settings: Settings) -> None:
         admins = [settings.api_admin_token] if settings.api_admin_token else []
@@ -34,26 +34,26 @@ class Gate:
         self._viewers = _digests([*settings.viewer_tokens, *admins])
 
     def admit_reporter(self, request: Request) -> None:
-        """Edges: open while no reporter token is configured. Raises ``Unauthenticated`` and ``Forbidden``."""
+        """For edges; open while no reporter token is configured. Raises ``Unauthenticated`` or ``Forbidden``."""
         if self._reporters:
             self._check(request, _REPORTER, self._reporters, "an edge's token (PAYMENTS_SESSION_REPORTER_TOKEN)")
 
     def admit_viewer(self, request: Request) -> None:
-        """Readers: open while neither viewer nor admin tokens are configured. Raises as ``admit_reporter``."""
+        """For readers; open while neither viewer nor admin tokens are configured. Raises as ``admit_reporter``."""
         if self._viewers:
             self._check(request, _ADMIN, self._viewers, "a viewer's or an admin's token")
 
     def admit_admin(self, request: Request) -> None:
-        """Admins: closed until an admin token is configured. Raises as ``admit_reporter``."""
+        """For admins; disabled until an admin token is configured. Raises as ``admit_reporter``."""
         if not self._admins:
-            raise Forbidden("admin calls are closed until PAYMENTS_API_ADMIN_TOKEN is set")
+            raise Forbidden("admin calls are disabled until PAYMENTS_API_ADMIN_TOKEN is set")
         self._check(request, _ADMIN, self._admins, "an admin's token")
 
-    def _check(self, request: Request, header: str, fitting: Sequence[bytes], needed: str) -> None:
-        if _has_one(request, [header], fitting):
+    def _check(self, request: Request, header: str, accepted: Sequence[bytes], needed: str) -> None:
+        if _has_one(request, [header], accepted):
             return
         # A sufficient token in the wrong header counts as none, not as too weak.
-        others = [digest for digest in (*self._reporters, *self._viewers) if digest not in fitting]
+        others = [digest for digest in (*self._reporters, *self._viewers) if digest not in accepted]
         if _has_one(request, [_REPORTER, _ADMIN], others):
             raise Forbidden(f"the token is valid, but this call needs {needed}")
         raise Unauthenticated(header)

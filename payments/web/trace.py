@@ -28,21 +28,21 @@ _sane = re.compile(r"[!-~]{1,64}").fullmatch
 
 def follow_requests(app: Flask) -> None:
     """Wrap ``app``. Its hooks would do too, but take three times as long for every event."""
-    answer = app.wsgi_app
+    wsgi_app = app.wsgi_app
 
-    def followed(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        begun_s = monotonic_s()
+    def traced(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        started_s = monotonic_s()
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        name = environ[_ID] = given if _sane(given) else f"{random.getrandbits(64):016x}"
+        identifier = environ[_ID] = given if _sane(given) else f"{random.getrandbits(64):016x}"
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:
-            headers.append((HEADER, name))
-            _finish(environ, int(status[:3]), monotonic_s() - begun_s)
+            headers.append((HEADER, identifier))
+            _finish(environ, int(status[:3]), monotonic_s() - started_s)
             return start_response(status, headers, *rest)
 
-        return answer(environ, start)
+        return wsgi_app(environ, start)
 
-    app.wsgi_app = followed  # type: ignore[method-assign]
+    app.wsgi_app = traced  # type: ignore[method-assign]
 
 
 def request_id() -> str:
@@ -68,5 +68,5 @@ def _finish(environ: "WSGIEnvironment", status: int, seconds: float) -> None:
 def _report(failure: Exception | None, about: dict[str, object]) -> None:
     """Log one line: CRITICAL for damage, else ERROR; with a traceback for a defect of Payments."""
     level = logging.CRITICAL if isinstance(failure, Corrupt) else logging.ERROR
-    why, defect = (failure, None) if about["status"] == 503 else ("PAY-A02 a defect in Payments", failure)
-    log.log(level, "%d: %s", about["status"], why, exc_info=defect, extra=about)
+    reason, bug = (failure, None) if about["status"] == 503 else ("PAY-A02 a defect in Payments", failure)
+    log.log(level, "%d: %s", about["status"], reason, exc_info=bug, extra=about)

@@ -352,7 +352,7 @@ READ, CHANGE = ("sessions", "list"), ("orchestrators", "add", "orch-z")
     ("token", "command", "said"),
     [
         (("--token", "wrong"), READ, "the token is not valid there; this takes a viewer's or an admin's, by --token"),
-        (("--token", Server.VIEWER), CHANGE, "the token is valid, but does not open this call, which needs an admin's"),
+        (("--token", Server.VIEWER), CHANGE, "the token is valid, but this call needs an admin's"),
         ((), CHANGE, "the token is missing; this takes an admin's, by --token or PAYMENTS_API_TOKEN"),
     ],
     ids=["wrong", "viewer's", "none"],

@@ -138,6 +138,6 @@ def test_names_that_are_mistyped_are_warned_of(tmp_path: Path, monkeypatch: pyte
     file = tmp_path / ".env"
     file.write_text("PAYMENTS_SPOOL_DIRS=x\nPS_GATEWAY_UPSTREEM=y\nPS_OTHER=z\nPAYMENTS_EDGE_ID=a\n")
     assert EdgeSettings.name_warnings(file) == [
-        "PAYMENTS_SPOOL_DIRS is no setting, and nothing comes of it; is PAYMENTS_SPOOL_DIR meant?",
-        "PS_GATEWAY_UPSTREEM is no setting, and nothing comes of it; is PS_GATEWAY_UPSTREAM meant?",
+        "PAY-C14 PAYMENTS_SPOOL_DIRS: unknown setting, ignored; did you mean PAYMENTS_SPOOL_DIR?",
+        "PAY-C14 PS_GATEWAY_UPSTREEM: unknown setting, ignored; did you mean PS_GATEWAY_UPSTREAM?",
     ]

@@ -1,12 +1,12 @@
-"""The API's description of itself: OpenAPI 3.1 at ``/openapi.json``, and a page made from it at ``/docs``.
+"""The API's description: OpenAPI 3.1 at ``/openapi.json``, and a page made from it at ``/docs``.
 
-Always true (``tests/web/test_openapi.py``): every route, method, status and field of the API is in it.
+Every route, method, status and field of the API is in it (``tests/web/test_openapi.py``).
 
 Modules:
 
-``calls``     every call: who may make it, what it takes, what it can answer
+``calls``     every call: role, request, answer, problems
 ``answers``   JSON Schema of every answer
 ``shapes``    JSON Schema of Python types
-``document``  the whole document; request schemas come from the marshmallow schemas that read them
-``views``     the two addresses
+``document``  the OpenAPI document; request schemas come from marshmallow
+``views``     ``/openapi.json`` and ``/docs``
 """

@@ -1,4 +1,4 @@
-"""What every answer holds, in JSON Schema; every member that is named here is always there unless it says otherwise."""
+"""JSON Schema of every answer. Members are always present unless listed as optional."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ from payments.web.problems import KINDS
 
 
 def _record(members: Mapping[str, Any], *, optional: tuple[str, ...] = (), about: str = "") -> Shape:
-    """An object: a member is said by its shape, or its type where that says all."""
+    """An object schema. Each member is given as a schema, or as a type if that is enough."""
     shapes = {name: each if isinstance(each, dict) else shape_of(each) for name, each in members.items()}
     return {
         "type": "object",
@@ -47,10 +47,10 @@ def _some(members: Mapping[str, Shape], *names: str) -> dict[str, Shape]:
 
 def _problem(kinds: Iterable[str], **more: Shape) -> Shape:
     members = {
-        "type": _word(*(f"urn:payments:problem:{kind}" for kind in kinds), about="Stable."),
+        "type": _word(*(f"urn:payments:problem:{kind}" for kind in kinds), about="Stable: safe to compare."),
         "title": str,
         "status": shape_of(int, enum=sorted({KINDS[kind].status for kind in kinds})),
-        "detail": shape_of(str, "What is wrong, and what to do."),
+        "detail": shape_of(str, "What is wrong and how to fix it."),
         "errors": _list(_record({"field": str, "detail": str})),
         **more,
     }
@@ -58,48 +58,51 @@ def _problem(kinds: Iterable[str], **more: Shape) -> Shape:
 
 
 _CURSOR = shape_of(
-    Annotated[str, Unit({"pattern": "^[0-9]+$"})] | None, "Pass it as `cursor` for what follows; null: nothing does."
+    Annotated[str, Unit({"pattern": "^[0-9]+$"})] | None,
+    "Pass as `cursor` to get the next page; null on the last page.",
 )
-_OUTCOME = _word(RECORDED, DUPLICATE, LATE, about="`duplicate`, `late`: nothing was changed.")
+_OUTCOME = _word(RECORDED, DUPLICATE, LATE, about="`duplicate` and `late` change nothing.")
 _SESSION, _POWER = members_of(Session), members_of(PowerState)
-_BALANCE = {**members_of(Balance), "credit_unit": shape_of(str, "The label that `PAYMENTS_CREDIT_UNIT` sets.")}
+_BALANCE = {**members_of(Balance), "credit_unit": shape_of(str, "Label, set by `PAYMENTS_CREDIT_UNIT`.")}
 _ACCOUNT = _record(
     {
         "from": Moment,
         "to": Moment,
-        "elapsed_ms": shape_of(int, "`billed_ms` and all of `unbilled_ms`."),
+        "elapsed_ms": shape_of(int, "`billed_ms` plus all of `unbilled_ms`."),
         **_some(_SESSION, "billed_ms", "unbilled_ms"),
     }
 )
 _METADATA = {
     **_some(_SESSION, "session_id", "incarnation", "edge_id", "streamer_id", "upstream_addr", "upstream_port"),
     "event": _word(*EVENTS, "reap", "forget"),
-    "delta_ms": shape_of(int, "How much of the interval earned."),
+    "delta_ms": shape_of(int, "Billed part of the interval."),
     "interval_start": Moment,
     "interval_end": Moment,
     "unbilled_ms": _SESSION["unbilled_ms"],
     "rate_eth_per_minute": shape_of(Wei, "The rate."),
     "credit_unit": str,
-    "state": shape_of(str, "What the host said."),
+    "state": shape_of(str, "State reported by the host."),
     "read_at": Moment,
     "no_credit": shape_of(str, "Why the reading credited nothing."),
     "detail": shape_of(str, "Why the state is unknown."),
-    "booked_as": shape_of(str, "Under this it is not booked again."),
+    "booked_as": shape_of(str, "Idempotency key."),
     "reference": str,
     "tx_hash": str,
     "note": str | None,
 }
 _ENTRY = _record(
     {
-        "seq": shape_of(Ordinal, "1, 2, 3 and so on, without a hole."),
+        "seq": shape_of(Ordinal, "Sequence number: 1, 2, 3, ... without gaps."),
         "timestamp": shape_of(Moment, "When it was recorded."),
         "event": EventName,
         "reason": ReasonName,
-        "orchestrator_id": shape_of(str | None, "Who earns; null: nobody has the address."),
-        "amount": shape_of(Wei, "Of money only, as are `delta` and `balance`."),
+        "orchestrator_id": shape_of(str | None, "Who earns; null if the address belongs to no orchestrator."),
+        "amount": shape_of(Wei, "Only in entries that move money, as are `delta` and `balance`."),
         "delta": shape_of(SignedWei, "The amount with its sign."),
-        "balance": shape_of(SignedWei, "After it."),
-        "metadata": _record(_METADATA, optional=tuple(_METADATA), about="The explanation; what there is of it."),
+        "balance": shape_of(SignedWei, "Balance after this entry."),
+        "metadata": _record(
+            _METADATA, optional=tuple(_METADATA), about="Details that explain the entry; members depend on its reason."
+        ),
     },
     optional=("amount", "delta", "balance"),
 )
@@ -108,15 +111,15 @@ _DAY_SUM = _record(
         "day": shape_of(str, "In UTC.", format="date"),
         "reason": _word(SESSION_TIME, POWER_TIME, ADJUSTMENT, PAYOUT),
         "entries": Ordinal,
-        "delta": shape_of(SignedWei, "What they add up to."),
+        "delta": shape_of(SignedWei, "Sum of the entries."),
     }
 )
 _STATS = {
     "orchestrator_id": str,
-    "since": shape_of(Moment, "When the first of the days began."),
+    "since": shape_of(Moment, "Start of the first day."),
     "stats": _list(_DAY_SUM),
-    "complete": shape_of(bool, "false: these are sums of the latest entries only."),
-    "next_cursor": {**_CURSOR, "description": "Pass it as `cursor`, and add what comes to these sums."},
+    "complete": shape_of(bool, "If false, the sums cover only the latest entries."),
+    "next_cursor": {**_CURSOR, "description": "Pass as `cursor`, and add the next sums to these; null if complete."},
 }
 _SWEEP = _record(
     {
@@ -124,16 +127,16 @@ _SWEEP = _record(
         "age_s": float,
         "seconds": float,
         **dict.fromkeys(("asked", "awake", "asleep", "unknown", "left_out"), int),
-        "credited_eth": shape_of(Wei, "What it credited."),
+        "credited_eth": shape_of(Wei, "Credited by the sweep."),
     }
 )
-_COMPLAINT = shape_of(str | None, "What is wrong; null: nothing.")
+_HEALTH_PROBLEM = shape_of(str | None, "What is wrong; null if nothing is.")
 _READY = {
-    "status": _word("ok", "degraded", about="`degraded`: events are recorded, and something else is wrong."),
-    "store": _record({"engine": str, "seq": shape_of(int, "Of the last entry that the answering process knows of.")}),
-    "registry": _record({"orchestrators": int, "problem": _COMPLAINT}),
+    "status": _word("ok", "degraded", about="`degraded`: events are recorded, but something else is wrong."),
+    "store": _record({"engine": str, "seq": shape_of(int, "Last entry known to the answering process.")}),
+    "registry": _record({"orchestrators": int, "problem": _HEALTH_PROBLEM}),
     "worker": _record(
-        {"seen_at": Moment | None, "sweep": {**_SWEEP, "type": ["object", "null"]}, "problem": _COMPLAINT}
+        {"seen_at": Moment | None, "sweep": {**_SWEEP, "type": ["object", "null"]}, "problem": _HEALTH_PROBLEM}
     ),
 }
 
@@ -160,17 +163,17 @@ SCHEMAS: Mapping[str, Shape] = {
         {
             **_BALANCE,
             "outcome": _word(RECORDED, DUPLICATE),
-            "delta": shape_of(SignedWei, "By how much it changed the balance."),
-            "booked_by": shape_of(Ordinal, "The entry that did it, now or the first time."),
+            "delta": shape_of(SignedWei, "Change of the balance."),
+            "booked_by": shape_of(Ordinal, "`seq` of its entry; for a duplicate, of the original."),
         }
     ),
     "Orchestrator": _record(members_of(Record)),
     "Orchestrators": _record({"orchestrators": _list(_named("Orchestrator"))}),
     "Stats": _record(_STATS),
-    "Power": _record({**_POWER, "is_fresh": shape_of(bool, "Whether it still says anything.")}),
+    "Power": _record({**_POWER, "is_fresh": shape_of(bool, "Whether it is recent enough to count.")}),
     "PowerStates": _record({"power": _list(_named("Power"))}),
     "Alive": _record({"status": _word("ok")}),
     "Ready": _record(_READY),
-    "Problem": _problem(KINDS, request_id=shape_of(str, "As in the log, and in X-Request-ID.", maxLength=64)),
+    "Problem": _problem(KINDS, request_id=shape_of(str, "As in the log and the X-Request-ID header.", maxLength=64)),
     "ItemProblem": _problem(("invalid", "conflict")),
 }

@@ -53,8 +53,8 @@ class Call(NamedTuple):
     @property
     def kinds(self) -> set[str]:
         """All kinds of problem that it may answer."""
-        asked = _BODY if self.body else ("invalid",) if self.query else ()
-        return {*_ALWAYS, *_BY_ROLE[self.role], *asked, *self.problems}
+        by_input = _BODY if self.body else ("invalid",) if self.query else ()
+        return {*_ALWAYS, *_BY_ROLE[self.role], *by_input, *self.problems}
 
 
 _STORE = ("unavailable",)
@@ -70,7 +70,7 @@ CALLS = (
     Call("GET", "/api/sessions/<anything:session_id>", VIEWER, "Show one session, and how its time was accounted for.",
          "SessionWithAccount", problems=("not-found", *_STORE)),
     Call("GET", "/api/ledger/events", VIEWER,
-         "List entries, newest first. A page may be short, or empty, and still have a next one.", "Entries",
+         "List entries, newest first. A page may be short or empty and still have a next page.", "Entries",
          query=EntriesQuery, problems=_STORE),
     Call("GET", "/api/ledger/balances", VIEWER, "List what every orchestrator is owed.", "Balances", problems=_STORE),
     Call("POST", "/api/ledger/adjustments", ADMIN,
@@ -99,7 +99,7 @@ CALLS = (
 )  # fmt: skip
 
 PARAMETERS: dict[str, dict[str, Any]] = {
-    "session_id": {"description": "The session.", "schema": {"type": "string", "minLength": 1}},
-    "orchestrator_id": {"description": "Its id in the registry.", "schema": {"type": "string", "minLength": 1}},
+    "session_id": {"description": "Session id.", "schema": {"type": "string", "minLength": 1}},
+    "orchestrator_id": {"description": "Orchestrator id.", "schema": {"type": "string", "minLength": 1}},
 }
 """Path parameters; any text is valid, and answered 404 at worst."""

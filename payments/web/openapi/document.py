@@ -39,7 +39,7 @@ _PAYLOADS = {
 _SCHEMES = {
     "reporter": {"type": "apiKey", "in": "header", "name": "X-Session-Token", "description": "For edges."},
     "admin": {"type": "apiKey", "in": "header", "name": "X-Admin-Token", "description": "For viewers and admins."},
-    "bearer": {"type": "http", "scheme": "bearer", "description": "For everyone: the same tokens."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "For all roles: the same tokens."},
 }
 _SECURITY: dict[str, list[dict[str, list[str]]]] = {
     REPORTER: [{"reporter": []}, {"bearer": []}],
@@ -49,7 +49,7 @@ _SECURITY: dict[str, list[dict[str, list[str]]]] = {
 }
 _REQUEST_ID = {
     "X-Request-ID": {
-        "description": "The request's id.",
+        "description": "Id of the request.",
         "schema": {"type": "string", "maxLength": 64},
         "required": True,
     }
@@ -95,7 +95,7 @@ def document() -> dict[str, Any]:
 
 
 def _shape(_: OpenAPIConverter, field: fields.Field[Any], **__: Any) -> dict[str, Any]:
-    """What apispec does not know of our fields, and of marshmallow's booleans in a query string."""
+    """Schema of our own fields, and of marshmallow's booleans in a query string, which apispec does not know."""
     if isinstance(field, fields.Boolean):
         words = sorted(str(word) for word in field.truthy | field.falsy if isinstance(word, str))
         return {"type": "string", "enum": words, "default": "false"}
@@ -108,7 +108,7 @@ def _shape(_: OpenAPIConverter, field: fields.Field[Any], **__: Any) -> dict[str
 
 
 def _operation(call: Call) -> dict[str, Any]:
-    named = [
+    path_parameters = [
         {"in": "path", "name": name, "required": True, **PARAMETERS[name]} for name in re.findall(r"(\w+)>", call.path)
     ]
     operation: dict[str, Any] = {
@@ -116,11 +116,11 @@ def _operation(call: Call) -> dict[str, Any]:
         "summary": call.summary,
         "tags": [call.role],
         "security": _SECURITY[call.role],
-        "parameters": [*named, *([{"in": "query", "schema": call.query}] if call.query else [])],
+        "parameters": [*path_parameters, *([{"in": "query", "schema": call.query}] if call.query else [])],
         "responses": {"200": _answer(call), **_problems(call)},
     }
     if call.created:
-        operation["responses"]["201"] = {**_answer(call), "description": "It is new."}
+        operation["responses"]["201"] = {**_answer(call), "description": "Created."}
     if call.body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _payload(call)}}}
     return operation
@@ -131,7 +131,7 @@ def _answer(call: Call) -> dict[str, Any]:
         media, shape = "application/json", {"$ref": f"#/components/schemas/{call.answer}"}
     else:
         media, shape = call.answer, {"type": "object" if call.answer == "application/json" else "string"}
-    return {"description": "Done.", "headers": _REQUEST_ID, "content": {media: {"schema": shape}}}
+    return {"description": "Success.", "headers": _REQUEST_ID, "content": {media: {"schema": shape}}}
 
 
 def _problems(call: Call) -> dict[str, Any]:
@@ -156,5 +156,5 @@ def _payload(call: Call) -> dict[str, Any]:
     one = {"$ref": f"#/components/schemas/{name}"}
     if not call.batch:
         return one
-    # Each item is checked by itself, and answered for: one that is wrong makes the array none the worse.
+    # Each item is checked on its own, so an invalid item does not make the array invalid.
     return {"type": "array", "maxItems": BATCH_EVENTS, "items": {"anyOf": [one, {}]}}

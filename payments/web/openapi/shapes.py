@@ -1,4 +1,4 @@
-"""JSON Schema of types: of a member by what it holds, of a record by its fields and what its docstring says of them."""
+"""JSON Schema of Python types and of records, with descriptions from their docstrings."""
 
 import re
 from collections.abc import Mapping
@@ -18,21 +18,21 @@ _PLAIN: Mapping[Any, Shape] = {
 
 
 def shape_of(kind: Any, about: str = "", **more: Any) -> Shape:
-    """What ``kind`` is in JSON; ``about`` comes before what is always said of such a value."""
+    """JSON Schema of type ``kind``; ``about`` is put before the type's own description."""
     shape = {**_shape(kind), **more}
-    told = " ".join(filter(None, [about, shape.get("description")]))
-    return {**shape, "description": told} if told else shape
+    description = " ".join(filter(None, [about, shape.get("description")]))
+    return {**shape, "description": description} if description else shape
 
 
 def members_of(kind: type) -> dict[str, Shape]:
-    """The members of records of ``kind``; "Attributes" in its docstring says what they are."""
+    """JSON Schema of each member of the record ``kind``, described by "Attributes" in its docstring."""
     shown = record_fields(kind)
     names = {"None": "null", **{each.name: each.shown_name for each in shown}}
     _, _, attributes = cleandoc(kind.__doc__ or "").partition("Attributes:\n")
     about = {}
     for name, text in re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE):
-        said = re.sub("``(.*?)``", lambda quoted: f"`{names.get(quoted[1], quoted[1])}`", " ".join(text.split()))
-        about[name] = said[0].upper() + said[1:]
+        description = re.sub("``(.*?)``", lambda quoted: f"`{names.get(quoted[1], quoted[1])}`", " ".join(text.split()))
+        about[name] = description[0].upper() + description[1:]
     return {each.shown_name: shape_of(each.kind, about.get(each.name, "")) for each in shown}
 
 

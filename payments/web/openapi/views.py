@@ -24,7 +24,7 @@ def get_document() -> dict[str, Any]:
 
 @blueprint.get("/docs")
 def get_page() -> Response:
-    """The description for people. A browser sends no token by itself: it gets a form to type one in."""
+    """The description as a page. A browser without a token gets a form to enter one."""
     here = services()
     try:
         here.gate.admit_viewer(request)
@@ -48,7 +48,7 @@ def _part(name: str) -> str:
 
 @cache
 def _policy() -> str:
-    """Nothing from elsewhere, and no script or style but the two that are ours."""
+    """Content-Security-Policy: no external resources, only our own style and script."""
     style, script = (
         base64.b64encode(sha256(_part(name).encode()).digest()).decode() for name in ("style.css", "entry.js")
     )

@@ -326,7 +326,7 @@ def test_check_says_that_all_is_well_and_what_is_doubtful(tmp_path: Path, host: 
         assert run(tmp_path, "--check", PS_GATEWAY_UPSTREAM=player.at) == (0, "")
         code, said = run(tmp_path, "--check", PS_GATEWAY_UPSTREAM=player.at, PS_GATEWAY_UPSTREEM="h:1")
         assert code == 0
-        assert "PS_GATEWAY_UPSTREEM is no setting, and nothing comes of it; is PS_GATEWAY_UPSTREAM meant?" in said
+        assert "PS_GATEWAY_UPSTREEM: unknown setting, ignored; did you mean PS_GATEWAY_UPSTREAM?" in said
     routes = tmp_path / "routes.json"
     gone = f"127.0.0.1:{free_port()}"
     routes.write_text(json.dumps({"routes": [{"upstream": host.at}, {"path": "/gone", "upstream": gone}]}))
