@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -60,6 +61,11 @@ class RealClock(Clock):
 
     def __call__(self) -> int:
         return now_ms()
+
+
+def uncoded(text: object) -> str:
+    """``text``, or the message of an error, without its codes: tests/test_runbook.py is about those."""
+    return re.sub(r"PAY-[A-Z]\d\d ", "", str(text))
 
 
 def event(session_id: str = "s-1", kind: str = HEARTBEAT, at_ms: int = NOON_MS, **fields: Any) -> SessionEvent:

@@ -11,7 +11,7 @@ import pytest
 
 from payments.errors import Misconfigured
 from payments.settings import Settings
-from tests.harness import ROOT
+from tests.harness import ROOT, uncoded
 
 Loader = Callable[..., Settings]
 
@@ -72,7 +72,7 @@ def problems(load: Loader, dotenv: str | bytes | None = None, **environment: str
     """The lines that the settings are refused with."""
     with pytest.raises(Misconfigured) as caught:
         load(dotenv, **environment)
-    return str(caught.value).split("\n")
+    return uncoded(caught.value).split("\n")
 
 
 def by_name(settings: Settings) -> dict[str, object]:

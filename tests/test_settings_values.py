@@ -87,5 +87,5 @@ def test_value_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, text: str, v
 )
 def test_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
     monkeypatch.setenv(f"PAYMENTS_{name}", text)
-    with pytest.raises(Misconfigured, match=rf"\APAYMENTS_{name}: .+\Z"):
+    with pytest.raises(Misconfigured, match=rf"\APAY-C01 PAYMENTS_{name}: .+\Z"):
         Settings.load(NO_ENV_FILE)

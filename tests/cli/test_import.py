@@ -93,7 +93,7 @@ def test_what_is_malformed_stops_the_import(command: Command, theirs: Path, tmp_
     result = command("import", "livepeer-ops", theirs, *dry)
     assert result.exit_code == 1
     assert result.stderr == (
-        "payments: nothing is imported until this is mended:\n"
+        "payments: nothing is imported until this is fixed:\n"
         f"{theirs}/balances.json, record orch-a: 'much' is not an amount of ETH\n"
     )
     assert not (tmp_path / "data").exists()

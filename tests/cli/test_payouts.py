@@ -254,7 +254,7 @@ def test_nobody_is_paid_by_the_records_before_a_broken_edit(data: Path) -> None:
     path.write_text(sound.replace(f'"{ALICE}",', f'"{BOB}"'))
     said = refused("payouts", "prepare", "-o", "pay.csv")
     assert f"{path}: not JSON" in said
-    assert "mend the file first" in said
+    assert "fix the file first" in said
     assert not Path("pay.csv").exists()
     assert f"{path}: not JSON" in run("config", "check").stderr
     path.write_text(sound.replace(ALICE, BOB))

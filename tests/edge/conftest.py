@@ -8,7 +8,7 @@ import pytest
 
 from tests.edge.edge import EdgeLife, edge
 from tests.edge.stand_in import StandIn, standing_in
-from tests.harness import Clock
+from tests.harness import Clock, uncoded
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ class EdgeLog:
     def lines(self) -> list[tuple[str, str]]:
         """Level and text."""
         mine = [each for each in self._log.records if each.name.startswith("payments.edge")]
-        return [(each.levelname, each.getMessage()) for each in mine]
+        return [(each.levelname, uncoded(each.getMessage())) for each in mine]
 
 
 @pytest.fixture

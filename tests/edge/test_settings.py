@@ -10,6 +10,7 @@ import pytest
 from payments.edge.settings import EdgeSettings
 from payments.endpoints import Endpoint
 from payments.errors import Misconfigured
+from tests.harness import uncoded
 
 NO_ENV_FILE = Path("no-such-folder/.env")
 URL = "PAYMENTS_API_URL"
@@ -103,7 +104,7 @@ def test_value_is_taken_and_spelled_as_it_is_read(
 )
 def test_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
     monkeypatch.setenv(name, text)
-    with pytest.raises(Misconfigured, match=rf"\A{name}: .+\Z"):
+    with pytest.raises(Misconfigured, match=rf"\APAY-C01 {name}: .+\Z"):
         EdgeSettings.load(NO_ENV_FILE)
 
 
@@ -113,7 +114,7 @@ def test_all_problems_are_told_at_once_and_hold_no_secrets(monkeypatch: pytest.M
     monkeypatch.setenv("PS_GATEWAY_LISTEN", "nowhere")
     with pytest.raises(Misconfigured) as caught:
         EdgeSettings.load(NO_ENV_FILE)
-    assert str(caught.value).split("\n") == [
+    assert uncoded(caught.value).split("\n") == [
         'PAYMENTS_API_URL: leave out user and password: an address has no "@" here',
         "PAYMENTS_SESSION_TOKEN: a token may hold printable ASCII without spaces only, "
         "or no HTTP header could carry it",

@@ -8,7 +8,7 @@ import pytest
 
 from payments.errors import Misconfigured
 from payments.registry import bootstrap
-from tests.harness import HOST_A, HOST_B, NOON_MS, Clock
+from tests.harness import HOST_A, HOST_B, NOON_MS, Clock, uncoded
 from tests.registry.helpers import RECORD_A, RECORD_B, edit_raw, open_registry, record, registry_path
 
 
@@ -78,7 +78,7 @@ def test_bad_file_is_misconfigured_and_registers_nothing(
     path.write_bytes(content)
     with pytest.raises(Misconfigured, match=complaint) as caught:
         bootstrap(registry, path, clock)
-    assert str(caught.value).startswith(f"PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}")
+    assert uncoded(caught.value).startswith(f"PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}")
     assert list(registry.records()) == ["orch-a"]
 
 

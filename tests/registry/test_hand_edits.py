@@ -104,9 +104,9 @@ def test_broken_edit_keeps_the_last_good_records_in_force(registry: Registry, tm
 
 def test_broken_edit_is_never_overwritten(registry: Registry, tmp_path: Path, broken: bytes) -> None:
     edit_raw(tmp_path, broken)
-    with pytest.raises(Unavailable, match="mend the file"):
+    with pytest.raises(Unavailable, match="fix the file"):
         registry.register(RECORD_B)
-    with pytest.raises(Unavailable, match="mend the file"):
+    with pytest.raises(Unavailable, match="fix the file"):
         registry.change("orch-a", {"enabled": False})
     assert registry_path(tmp_path).read_bytes() == broken
 
@@ -117,7 +117,7 @@ def test_broken_edit_survives_a_restart(registry: Registry, tmp_path: Path, brok
     assert restarted.attribution() == registry.attribution() == {HOST_A: "orch-a"}
     assert restarted.problem == registry.problem
     assert registry_path(tmp_path).read_bytes() == broken
-    with pytest.raises(Unavailable, match="mend the file"):
+    with pytest.raises(Unavailable, match="fix the file"):
         restarted.register(RECORD_B)
 
 
@@ -151,7 +151,7 @@ def test_missing_file_keeps_the_last_good_records(registry: Registry, tmp_path: 
     for each in (registry, open_registry(tmp_path)):
         assert each.attribution() == {HOST_A: "orch-a"}
         assert each.problem is not None
-        with pytest.raises(Unavailable, match="mend the file"):
+        with pytest.raises(Unavailable, match="fix the file"):
             each.register(RECORD_B)
     assert not registry_path(tmp_path).exists()
 
@@ -174,7 +174,7 @@ def test_file_written_into_an_empty_folder_takes_effect(tmp_path: Path) -> None:
 
 def test_broken_file_without_a_good_copy_refuses_to_start(tmp_path: Path, broken: bytes) -> None:
     edit_raw(tmp_path, broken)
-    with pytest.raises(Corrupt, match="mend the file, or restore it") as caught:
+    with pytest.raises(Corrupt, match="fix the file, or restore it") as caught:
         open_registry(tmp_path)
     assert str(registry_path(tmp_path)) in str(caught.value)
 

@@ -94,7 +94,7 @@ def test_while_cuts_fail_nothing_is_recorded_and_no_copies_pile_up(tmp_path: Pat
             assert "no room for another entry" in process.tell(1)
             process.limit_files()
             for _ in range(3):
-                assert "cannot be read or mended (Input/output error)" in process.tell(1)
+                assert "cannot be read or fixed (Input/output error)" in process.tell(1)
             assert not torn_tails(tmp_path)
             assert other.tell(1) == "recorded"
             assert process.tell(2) == "recorded"

@@ -54,7 +54,7 @@ def test_changes_wait_until_the_file_is_mended(broken: Api) -> None:
         post_admin(broken, "PATCH", ORCHESTRATOR, {"enabled": False}),
     ):
         problem = check_problem(answer, "unavailable")
-        assert "mend the file" in problem["detail"]
+        assert "fix the file" in problem["detail"]
 
 
 def test_edit_that_mends_the_file_is_in_force_at_once(api: Api) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from payments.domain.times import read_time
 from tests.audit import Audit, audit
-from tests.harness import ROOT, journal_path, until
+from tests.harness import ROOT, journal_path, uncoded, until
 
 POWER_RATE = Decimal("0.06")
 QUICK = {
@@ -66,7 +66,7 @@ class WorkerProcess:
         text = self.log.read_text()
         # The last line may be half written.
         lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
-        return [line for line in lines if message is None or line["message"].startswith(message)]
+        return [line for line in lines if message is None or uncoded(line["message"]).startswith(message)]
 
     def says(self, message: str, times: int = 1) -> dict[str, Any]:
         """The last line of its log that begins with ``message``, as soon as there are so many."""

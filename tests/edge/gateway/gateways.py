@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from tests.harness import ROOT, Server, end, free_port
+from tests.harness import ROOT, Server, end, free_port, uncoded
 
 
 class GatewayProcess:
@@ -94,7 +94,7 @@ class GatewayProcess:
 
     def messages(self, level: str = "") -> list[str]:
         """The texts of that, of that level or of all."""
-        return [each["message"] for each in self.logged() if level in ("", each["level"])]
+        return [uncoded(each["message"]) for each in self.logged() if level in ("", each["level"])]
 
     def memory_bytes(self) -> int:
         """What it holds of physical memory."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from payments.edge.gateway.routes import Route, Routes, read_routes, single_route
 from payments.endpoints import Endpoint
 from payments.errors import Misconfigured
-from tests.harness import campaign
+from tests.harness import campaign, uncoded
 
 A, B, C, D = (Endpoint("192.0.2.1", port) for port in (1, 2, 3, 4))
 
@@ -115,7 +115,9 @@ def test_a_single_upstream_takes_everything_as_it_is() -> None:
 def test_everything_wrong_is_named_with_file_and_field(text: str, problems: list[str]) -> None:
     with pytest.raises(Misconfigured) as caught:
         read_routes(text.encode(errors="surrogateescape"), "/etc/routes.json")
-    assert str(caught.value).split("\n") == [f"PS_GATEWAY_ROUTES_PATH: /etc/routes.json: {each}" for each in problems]
+    assert uncoded(caught.value).split("\n") == [
+        f"PS_GATEWAY_ROUTES_PATH: /etc/routes.json: {each}" for each in problems
+    ]
 
 
 PATHS = st.lists(st.sampled_from(["a", "b", "ab"]), max_size=3).map(lambda parts: "".join(f"/{each}" for each in parts))

@@ -23,7 +23,7 @@ from tests.edge.gateway.hosts import GameHost, hosting, joined, raw_hosting
 from tests.edge.gateway.raw import CLOSE, connected
 from tests.edge.gateway.reports import Watch
 from tests.edge.stand_in import StandIn, refusal, standing_in
-from tests.harness import ROOT, RealClock, free_port, until
+from tests.harness import ROOT, RealClock, free_port, uncoded, until
 
 pytestmark = pytest.mark.long
 
@@ -273,7 +273,7 @@ def run(tmp_path: Path, *arguments: str, **settings: str) -> tuple[int, str]:
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=20, check=False
     )
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, uncoded(done.stdout + done.stderr)
 
 
 def test_help_says_what_it_does(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from payments.store.file.segments import compressed_path, sealed_path, sealed_se
 from payments.store.file.store import FileStore
 from tests.audit import audit, read_journal
 from tests.disk.scripted import HastyDisk
-from tests.harness import NOON_MS, event, file_store, journal_path, open_files, projections, stamps
+from tests.harness import NOON_MS, event, file_store, journal_path, open_files, projections, stamps, uncoded
 from tests.store.file.history import facts
 from tests.store.store_fixture import all_entries
 
@@ -208,8 +208,8 @@ def is_refused_by_name(store: FileStore, path: Path, folder: Path) -> None:
         before = open_files("audit")
         with pytest.raises(Corrupt) as refusal:
             attempt()
-        assert str(refusal.value).startswith(f"{path}: ")
-        assert REMEDY in str(refusal.value)
+        assert uncoded(refusal.value).startswith(f"{path}: ")
+        assert REMEDY in uncoded(refusal.value)
         assert open_files("audit") == before
 
 
@@ -267,10 +267,10 @@ def test_of_two_forms_that_differ_neither_goes(rotated: FileStore, tmp_path: Pat
     before = files(tmp_path)
     with pytest.raises(Corrupt) as refusal:
         rotated.maintain()
-    assert str(refusal.value).startswith(
+    assert uncoded(refusal.value).startswith(
         f"{compressed_path(path)} does not hold what {path} does, which stays in use ("
     )
-    assert "keep copies of both and remove the one that is wrong" in str(refusal.value)
+    assert "keep copies of both and remove the one that is wrong" in uncoded(refusal.value)
     assert files(tmp_path).items() >= {name: before[name] for name in (path.name, compressed_path(path).name)}.items()
     compressed_path(path).unlink()
     rotated.maintain()

@@ -13,7 +13,7 @@ from payments.errors import Corrupt
 from payments.store.file.codec import Position, decode_lines
 from payments.store.file.recovery import looks_torn
 from tests.disk.scripted import HastyDisk
-from tests.harness import file_store, journal_path
+from tests.harness import file_store, journal_path, uncoded
 from tests.store.file.history import History, lay, opened
 
 STRIDE = int(os.environ.get("PAYMENTS_TEST_FLIP_STRIDE", "97"))
@@ -61,7 +61,7 @@ def test_a_store_refuses_a_flipped_bit_naming_file_and_line(history: History, tm
     for bit in flips(path, 0, len(history.journal)):
         with pytest.raises(Corrupt) as refusal:
             file_store(tmp_path, disk=HastyDisk())
-        assert str(refusal.value).startswith(f"{path}, line {line_at(history, bit // 8)} (byte ")
+        assert uncoded(refusal.value).startswith(f"{path}, line {line_at(history, bit // 8)} (byte ")
     assert opened(tmp_path) == history.facts[-1]
 
 
@@ -85,4 +85,4 @@ def test_half_way_projections_do_not_hide_a_flipped_bit_behind_them(history: His
     for bit in flips(path, behind, len(history.journal)):
         with pytest.raises(Corrupt) as refusal:
             file_store(tmp_path, disk=HastyDisk())
-        assert str(refusal.value).startswith(f"{path}, line {line_at(history, bit // 8)} (byte ")
+        assert uncoded(refusal.value).startswith(f"{path}, line {line_at(history, bit // 8)} (byte ")

@@ -7,7 +7,7 @@ import pytest
 from payments.domain.sessions import END, HEARTBEAT, START
 from payments.errors import Corrupt
 from tests.disk.scripted import HastyDisk
-from tests.harness import HOST_A, event, file_store, journal_path, projections
+from tests.harness import HOST_A, event, file_store, journal_path, projections, uncoded
 from tests.store.file.history import History, ProjectionContents, facts, lay, live, opened, torn_tails
 
 THREE = (("s-1", START, HOST_A), ("s-1", HEARTBEAT, HOST_A), ("s-1", END, HOST_A))
@@ -57,7 +57,7 @@ def test_the_refusal_of_a_cut_names_the_files_and_the_remedy_works(short: Histor
     with pytest.raises(Corrupt) as refusal:
         opened(tmp_path)
     sessions, *others = projections(tmp_path)
-    assert str(refusal.value) == (
+    assert uncoded(refusal.value) == (
         f"{sessions} shows entry 3, at byte {len(short.journal)} of {journal_path(tmp_path)}, but that is not what the "
         f"journal has there: it was cut, changed, or is another one. Restore the journal that belongs here; or, if "
         f"this one is right, remove {sessions} and start again"

@@ -15,7 +15,7 @@ from payments.store.file.segments import PlainSegment
 from payments.store.file.store import FileStore
 from payments.store.protocol import EntryQuery
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import event, file_store, journal_path, open_files, probed, state_of
+from tests.harness import event, file_store, journal_path, open_files, probed, state_of, uncoded
 from tests.store.file.history import History, facts, lay
 
 JOURNAL = "ledger-events.log"
@@ -63,7 +63,7 @@ def test_a_file_where_the_data_folder_must_be_is_the_operators(tmp_path: Path) -
     (tmp_path / "data").write_text("not a folder")
     with pytest.raises(Misconfigured) as complaint:
         file_store(tmp_path / "data")
-    assert str(complaint.value) == f"{tmp_path / 'data' / 'audit'}: cannot be used (Not a directory); {REMEDY}"
+    assert uncoded(complaint.value) == f"{tmp_path / 'data' / 'audit'}: cannot be used (Not a directory); {REMEDY}"
 
 
 @pytest.mark.parametrize("name", [JOURNAL, f"{JOURNAL}.lock"])
@@ -72,7 +72,7 @@ def test_a_folder_where_a_file_must_be_is_the_operators(name: str, tmp_path: Pat
     path.mkdir(parents=True)
     with pytest.raises(Misconfigured) as complaint:
         file_store(tmp_path)
-    assert str(complaint.value) == f"{path}: cannot be used (Is a directory); {REMEDY}"
+    assert uncoded(complaint.value) == f"{path}: cannot be used (Is a directory); {REMEDY}"
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC], ids=["no right", "read only", "full"])
@@ -81,7 +81,7 @@ def test_a_journal_that_cannot_be_made_is_the_operators(number: int, tmp_path: P
     disk.script("open", JOURNAL, Fail(number))
     with pytest.raises(Misconfigured) as complaint:
         file_store(tmp_path, disk=disk)
-    assert str(complaint.value) == f"{JOURNAL}: cannot be used ({os.strerror(number)}); {REMEDY}"
+    assert uncoded(complaint.value) == f"{JOURNAL}: cannot be used ({os.strerror(number)}); {REMEDY}"
 
 
 def test_a_refused_start_leaves_no_file_open(history: History, tmp_path: Path) -> None:

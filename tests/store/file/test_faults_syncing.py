@@ -13,7 +13,7 @@ from payments.store.file.store import FileStore
 from payments.store.protocol import EntryQuery
 from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import NOON_MS, event, file_store, journal_path, probed, state_of
+from tests.harness import NOON_MS, event, file_store, journal_path, probed, state_of, uncoded
 from tests.store.file.history import History, facts, lay
 
 JOURNAL = "ledger-events.log"
@@ -51,7 +51,7 @@ def test_after_a_failed_sync_nothing_is_answered(
     for _ in range(3):
         with pytest.raises(Unavailable) as refusal:
             CALLS[name](store)
-        assert str(refusal.value) == (
+        assert uncoded(refusal.value) == (
             f"{journal_path(tmp_path)}: a sync failed (Input/output error). Nothing is written until a restart has "
             f"verified the journal from disk; look at the disk, then restart all processes of Payments"
         )

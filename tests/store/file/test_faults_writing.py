@@ -11,7 +11,7 @@ from payments.errors import Unavailable
 from payments.store.protocol import EntryQuery
 from tests.audit import audit
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk, Step, Take
-from tests.harness import NOON_MS, Clock, event, file_store, journal_path
+from tests.harness import NOON_MS, Clock, event, file_store, journal_path, uncoded
 from tests.store.file.history import facts, lay, opened, torn_tails
 
 JOURNAL = "ledger-events.log"
@@ -65,7 +65,7 @@ def test_every_command_is_refused_while_writes_fail(failure: Fail, complaint: st
     for _ in range(5):
         with pytest.raises(Unavailable, match=complaint) as refusal:
             store.execute(FIRST)
-        assert str(refusal.value).startswith(str(journal_path(tmp_path)))
+        assert uncoded(refusal.value).startswith(str(journal_path(tmp_path)))
     disk.broken.clear()
     store.execute(FIRST)
     store.close()
@@ -147,7 +147,7 @@ def test_a_torn_tail_stays_until_its_copy_is_safe(operation: str, tmp_path: Path
     torn = journal_path(tmp_path).with_name(f"{JOURNAL}.torn-0-20270115T080000.000Z")
     journal_path(tmp_path).write_bytes(b'{"seq":1')
     disk.script(operation, torn.name, NO_SPACE)
-    with pytest.raises(Unavailable, match="cannot be read or mended"):
+    with pytest.raises(Unavailable, match="cannot be read or fixed"):
         store.execute(FIRST)
     assert journal_path(tmp_path).read_bytes() == b'{"seq":1'
     store.execute(FIRST)

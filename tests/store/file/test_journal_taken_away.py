@@ -11,7 +11,7 @@ from payments.errors import Corrupt, Unavailable
 from payments.store.file.store import FileStore
 from tests.audit import audit
 from tests.disk.scripted import HastyDisk
-from tests.harness import NOON_MS, event, file_store, journal_path, probed, show_all, state_of
+from tests.harness import NOON_MS, event, file_store, journal_path, probed, show_all, state_of, uncoded
 from tests.store.file.history import facts
 
 FIRST = [event("s-1", START)]
@@ -73,7 +73,7 @@ def test_the_complaint_names_the_remedy(take: Callable[[Path], None], store: Fil
     take(journal_path(tmp_path))
     with pytest.raises(Unavailable) as complaint:
         store.execute(NEXT)
-    assert str(complaint.value) == f"{journal_path(tmp_path)} {COMPLAINT}"
+    assert uncoded(complaint.value) == f"{journal_path(tmp_path)} {COMPLAINT}"
 
 
 @pytest.mark.parametrize("take", WAYS, ids=lambda take: take.__name__)
@@ -110,7 +110,7 @@ def test_a_journal_cut_short_is_unavailable(name: str, store: FileStore, tmp_pat
     path.write_bytes(whole[:-1])
     with pytest.raises(Unavailable) as complaint:
         CALLS[name](store)
-    assert str(complaint.value) == f"{path} {COMPLAINT}"
+    assert uncoded(complaint.value) == f"{path} {COMPLAINT}"
     assert path.read_bytes() == whole[:-1]
     path.write_bytes(whole)
     store.execute(NEXT)

@@ -32,6 +32,7 @@ from tests.harness import (
     rewrite,
     show_all,
     state_of,
+    uncoded,
     verified,
 )
 
@@ -63,7 +64,7 @@ def fault(folder: Path) -> str:
     """What the verification complains of."""
     with pytest.raises(Corrupt) as refusal:
         verified(folder)
-    return str(refusal.value)
+    return uncoded(refusal.value)
 
 
 def forge(folder: Path, number: int, change: Callable[[dict[str, Any]], None]) -> None:
