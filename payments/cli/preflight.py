@@ -12,7 +12,9 @@ from payments.store import engine_of
 def obstacles(settings: Settings) -> list[str]:
     """The problems that would stop a start."""
     remedy = "let the user that runs Payments read and write it, or set PAYMENTS_REGISTRY_PATH"
-    registry = [f"{at}: cannot be used ({why}); {remedy}" for at, why in access_problems(settings.registry_path)]
+    registry = [
+        f"PAY-C07 {at}: cannot be used ({why}); {remedy}" for at, why in access_problems(settings.registry_path)
+    ]
     return [
         *registry,
         *engine_of(settings).obstacles(),
@@ -56,7 +58,7 @@ def _bootstrap_problems(settings: Settings) -> list[str]:
     path = settings.bootstrap_orchestrators_path
     if path is None:
         return []
-    beginning = f"PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}"
+    beginning = f"PAY-C06 PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}"
     try:
         wanted = read_records(path.read_bytes(), now_ms())
     except OSError as error:

@@ -16,7 +16,7 @@ from payments.cli.output import FAILED, FAULTY, MISUSED
 from payments.domain.ledger import Payout
 from payments.settings import Settings
 from tests.cli.command import done, records, refused, run, settle
-from tests.harness import HOST_A, ROOT, Server, file_store, journal_path, running_server, stamps
+from tests.harness import HOST_A, ROOT, Server, file_store, journal_path, running_server, stamps, uncoded
 
 SETTINGS = {"PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.001"}
 
@@ -47,7 +47,7 @@ def test_what_only_asks_begins_no_journal(folder: Path) -> None:
 def test_what_records_says_that_it_begins_a_journal(folder: Path) -> None:
     add = ("orchestrators", "add", "orch-a", "--host-public-ip", HOST_A)
     assert [run(*add).stderr for _ in range(2)] == [
-        f"payments: {folder}/audit/ledger-events.log: a new journal begins\npayments: orch-a: a new record\n",
+        f"payments: {folder}/audit/ledger-events.log: a new journal begins\npayments: orch-a registered\n",
         "payments: orch-a: it was registered already; what was given is in its record\n",
     ]  # fmt: skip
 
@@ -167,7 +167,7 @@ def test_config_check_shows_every_setting_and_no_token(folder: Path, monkeypatch
     assert list(shown) == [each.metadata["name"] for each in fields(Settings)]
     assert shown["PAYMENTS_VIEWER_TOKENS"] == "not set"
     assert "very-secret" not in result.output
-    assert "warning: PAYMENTS_SESSION_REQUIRE_AWAKE" in result.stderr
+    assert "warning: PAY-C11 PAYMENTS_SESSION_REQUIRE_AWAKE" in result.stderr
 
 
 ODD = {
@@ -339,7 +339,7 @@ def test_a_list_that_is_cut_off_says_so(server: Server, what: str, form: tuple[s
     command = ("--api-url", server.url, "--token", server.ADMIN, *what.split(), *form)
     count = len(there(server, *what.split()))
     cut = run(*command, "--limit", str(count - 1))
-    assert cut.stderr == f"payments: {count - 1} are shown, and there are more: --all shows them all\n"
+    assert cut.stderr == f"payments: Showing {count - 1}; use --all for the rest\n"
     assert len(cut.stdout.splitlines()) == count - 1 + (form == ())
     for all_of_it in (("--limit", str(count)), ("--all",), ()):
         assert run(*command, *all_of_it).stderr == ""
@@ -351,9 +351,15 @@ READ, CHANGE = ("sessions", "list"), ("orchestrators", "add", "orch-z")
 @pytest.mark.parametrize(
     ("token", "command", "said"),
     [
+<<<<<<< HEAD
         (("--token", "wrong"), READ, "the token is not valid there; this takes a viewer's or an admin's, by --token"),
         (("--token", Server.VIEWER), CHANGE, "the token is valid, but this call needs an admin's"),
         ((), CHANGE, "the token is missing; this takes an admin's, by --token or PAYMENTS_API_TOKEN"),
+=======
+        (("--token", "wrong"), READ, "the token is not valid there; give a viewer's or an admin's, by --token"),
+        (("--token", Server.VIEWER), CHANGE, "the token is valid, but this call needs an admin's"),
+        ((), CHANGE, "the token is missing; give an admin's, by --token or PAYMENTS_API_TOKEN"),
+>>>>>>> 05fd6c3 (Tests and config check follow the codes of messages)
     ],
     ids=["wrong", "viewer's", "none"],
 )  # fmt: skip
@@ -377,7 +383,7 @@ def test_a_password_in_netrc_does_not_displace_the_token(
 @pytest.mark.parametrize("command", [READ, CHANGE, ("sessions", "show", "s-1")], ids=" ".join)
 def test_a_wrong_path_in_the_address_is_told(server: Server, command: tuple[str, ...]) -> None:
     told = refused("--api-url", f"{server.url}/payments/", "--token", server.ADMIN, *command)
-    assert told.startswith(f"payments: {server.url}/payments/api/")
+    assert uncoded(told).startswith(f"payments: {server.url}/payments/api/")
     assert "there is no such address; is --api-url (PAYMENTS_API_URL) right?" in told
     assert "--api-url" not in refused(
         "--api-url", server.url, "--token", server.ADMIN, "orchestrators", "show", "nobody"

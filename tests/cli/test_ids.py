@@ -41,7 +41,7 @@ def test_session_here_is_the_one_that_was_named(
 def test_dots_are_not_asked_for_over_http(server: Server, session_id: str) -> None:
     """Clients take them out of an address, so that another thing would be asked for."""
     said = refused("--api-url", server.url, "--token", Server.ADMIN, "sessions", "show", session_id)
-    assert "an id of dots alone cannot be asked for over HTTP" in said
+    assert "an id of dots alone cannot be requested over HTTP" in said
 
 
 @pytest.mark.parametrize("name", ["zz/../orch-eu", "orch-eu/stats", "orch%2deu", "orch-eu?", "orch-eu#", ".", "..", ""])

@@ -54,7 +54,7 @@ def test_import_shows_in_what_the_other_commands_show(command: Command, theirs: 
 def test_dry_run_shows_the_same_and_writes_nothing(command: Command, theirs: Path, tmp_path: Path) -> None:
     before = _files(tmp_path)
     dry = command("import", "livepeer-ops", theirs, "--dry-run")
-    assert (dry.exit_code, dry.stderr) == (0, "payments: this was a dry run; nothing is recorded\n")
+    assert (dry.exit_code, dry.stderr) == (0, "payments: dry run; nothing was recorded\n")
     assert _files(tmp_path) == before
     assert not (tmp_path / "data").exists()
     assert "0.625, as balances.json says" in dry.stdout
@@ -93,7 +93,7 @@ def test_what_is_malformed_stops_the_import(command: Command, theirs: Path, tmp_
     result = command("import", "livepeer-ops", theirs, *dry)
     assert result.exit_code == 1
     assert result.stderr == (
-        "payments: nothing is imported until this is fixed:\n"
+        "payments: PAY-O11 nothing is imported until this is fixed:\n"
         f"{theirs}/balances.json, record orch-a: 'much' is not an amount of ETH\n"
     )
     assert not (tmp_path / "data").exists()

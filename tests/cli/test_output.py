@@ -134,8 +134,8 @@ def test_what_works_on_files_is_not_sent_elsewhere(arguments: str) -> None:
 
 
 def test_added_record_is_said_to_be_new_or_changed() -> None:
-    assert "orch-a: a new record" in run("orchestrators", "add", "orch-a").stderr
-    assert "orch-a: it was registered already" in run("orchestrators", "add", "orch-a", "--host-name", "h").stderr
+    assert "orch-a registered" in run("orchestrators", "add", "orch-a").stderr
+    assert "orch-a was registered already" in run("orchestrators", "add", "orch-a", "--host-name", "h").stderr
 
 
 def test_help_says_whose_a_reference_is() -> None:

@@ -22,7 +22,7 @@ from tests.harness import (
     until,
 )
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.processes]
 
 SECRETS = {
     "PAYMENTS_SESSION_REPORTER_TOKEN": "s3cret-reporter",

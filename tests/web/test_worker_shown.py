@@ -57,7 +57,7 @@ def test_before_a_worker_has_run_it_is_degraded(api: Api) -> None:
     """Events can be recorded: it is no reason to send no more of them."""
     shown = ready(api)
     assert shown["status"] == "degraded"
-    problem = "no worker has run yet; the power meter needs one"
+    problem = "PAY-W07 no worker has run yet; the power meter needs one"
     assert shown["worker"] == {"seen_at": None, "sweep": None, "problem": problem}
     assert metrics(api) == NEVER
 
@@ -84,7 +84,7 @@ def test_a_worker_that_is_late_is_degraded(api: Api, reported: Reports) -> None:
     reported(61_000, 60_000, SWEEP)
     shown = ready(api)
     assert shown["status"] == "degraded"
-    problem = f"the worker is silent since {shown['worker']['seen_at']}; is payments-worker running?"
+    problem = f"PAY-W07 the worker is silent since {shown['worker']['seen_at']}; is payments-worker running?"
     assert shown["worker"]["problem"] == problem
 
 

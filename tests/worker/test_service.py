@@ -12,7 +12,7 @@ import pytest
 
 from payments.domain.times import parse_time
 from payments.worker_status import read_status
-from tests.harness import file_engine, journal_path, until
+from tests.harness import file_engine, journal_path, uncoded, until
 from tests.worker.hosts import AWAKE, PowerHost, hangs, running_host
 from tests.worker.process import QUICK, check_power, manager, readings, register_urls, running_worker
 
@@ -142,7 +142,7 @@ def test_a_second_worker_stands_by_and_takes_over_when_the_first_dies(folder: Pa
 
 @pytest.mark.parametrize(
     ("argument", "code", "said"),
-    [("--help", 0, "SIGHUP reads the settings"), ("nonsense", 2, "unrecognized arguments: nonsense")],
+    [("--help", 0, "On SIGHUP it reads the settings"), ("nonsense", 2, "unrecognized arguments: nonsense")],
 )
 def test_arguments_start_nothing(tmp_path: Path, argument: str, code: int, said: str) -> None:
     with running_worker(tmp_path, module=("worker", argument)) as worker:
@@ -173,7 +173,7 @@ def test_files_that_cannot_be_used_are_named(name: str, tmp_path: Path) -> None:
     with running_worker(tmp_path) as worker:
         assert worker.process.wait(timeout=20) == 1
     said = worker.log.read_text()
-    assert f"\n{tmp_path / name}: " in said
+    assert f"\n{tmp_path / name}: " in uncoded(said)
     assert "Traceback" not in said
 
 
@@ -189,7 +189,7 @@ def test_its_log_is_json_one_object_a_line(folder: Path) -> None:
         parse_time(line["time"])
     started = lines[0]
     assert (started["message"], started["power_meter"], started["power_eth_per_minute"]) == ("started", True, "0.06")
-    warnings = [line["message"] for line in lines if line["level"] == "WARNING"]
+    warnings = [uncoded(line["message"]) for line in lines if line["level"] == "WARNING"]
     assert [warning.split(" ")[0] for warning in warnings] == [
         "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE", "PAYMENTS_POWER_MAX_GAP_SECONDS", "WatchdogSec",
     ]  # fmt: skip

@@ -38,13 +38,14 @@ class FileEngine:
 
     def obstacles(self) -> list[str]:
         return [
-            f"{at}: cannot be used ({why}); let the user that runs Payments read and write it, or set PAYMENTS_DATA_DIR"
+            f"PAY-C07 {at}: cannot be used ({why}); let the user that runs Payments read and write it, or set "
+            "PAYMENTS_DATA_DIR"
             for at, why in access_problems(self._journal_path)
         ]
 
     def warnings(self) -> list[str]:
         return [
-            f"{path} cannot be brought up to date: {at}: {why}"
+            f"PAY-D10 {path} cannot be brought up to date: {at}: {why}"
             for path in self._projections
             for at, why in access_problems(path)
         ]

@@ -17,7 +17,7 @@ from payments.store.file.backup import FileBackup, FileRestoration
 from payments.store.file.segments import sealed_segments
 from tests.audit import read_journal
 from tests.disk.scripted import Fail, HastyDisk, ScriptedDisk
-from tests.harness import event, file_store, journal_path, projections
+from tests.harness import event, file_store, journal_path, projections, uncoded
 
 SEGMENTS = 3
 
@@ -232,7 +232,7 @@ def test_a_store_that_is_open_keeps_a_backup_out_and_one_that_opens_waits_for_it
         def replace(self, source: Path, target: Path) -> None:
             with pytest.raises(Unavailable) as caught:
                 file_store(data)
-            refused.append(str(caught.value))
+            refused.append(uncoded(caught.value))
             super().replace(source, target)
 
     restore(copy, data, Watched())

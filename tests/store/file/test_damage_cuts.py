@@ -64,7 +64,7 @@ def test_the_refusal_of_a_cut_names_the_files_and_the_remedy_works(short: Histor
     )
     sessions.unlink()
     for other in others:
-        with pytest.raises(Corrupt, match=f"^{other} shows entry 3"):
+        with pytest.raises(Corrupt, match=f"^PAY-J12 {other} shows entry 3"):
             opened(tmp_path)
         other.unlink()
     assert opened(tmp_path) == short.facts[2]

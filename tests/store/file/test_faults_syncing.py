@@ -68,7 +68,7 @@ def test_writers_in_other_processes_stop_too(name: str, halted: tuple[FileStore,
     other = file_store(tmp_path, disk=HastyDisk())
     mark.with_name("aside").rename(mark)
     for _ in range(2):
-        with pytest.raises(Unavailable, match=f"^{mark} exists: a sync failed"):
+        with pytest.raises(Unavailable, match=f"^PAY-D02 {mark} exists: a sync failed"):
             CALLS[name](other)
     store.close()
     other.close()
