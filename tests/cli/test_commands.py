@@ -351,15 +351,9 @@ READ, CHANGE = ("sessions", "list"), ("orchestrators", "add", "orch-z")
 @pytest.mark.parametrize(
     ("token", "command", "said"),
     [
-<<<<<<< HEAD
-        (("--token", "wrong"), READ, "the token is not valid there; this takes a viewer's or an admin's, by --token"),
-        (("--token", Server.VIEWER), CHANGE, "the token is valid, but this call needs an admin's"),
-        ((), CHANGE, "the token is missing; this takes an admin's, by --token or PAYMENTS_API_TOKEN"),
-=======
         (("--token", "wrong"), READ, "the token is not valid there; give a viewer's or an admin's, by --token"),
         (("--token", Server.VIEWER), CHANGE, "the token is valid, but this call needs an admin's"),
         ((), CHANGE, "the token is missing; give an admin's, by --token or PAYMENTS_API_TOKEN"),
->>>>>>> 05fd6c3 (Tests and config check follow the codes of messages)
     ],
     ids=["wrong", "viewer's", "none"],
 )  # fmt: skip
