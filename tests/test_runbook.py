@@ -99,6 +99,12 @@ def test_the_runbook_explains_each_code_once_in_their_order() -> None:
     assert set(codes) == codes_in_source()
 
 
+def test_codes_that_alerts_name_are_in_the_runbook() -> None:
+    named = {code for path in (ROOT / "deploy/prometheus").iterdir() for code in CODE.findall(path.read_text())}
+    assert named
+    assert named - {each.code for each in entries()} == set()
+
+
 def test_a_message_is_explained_under_its_own_code() -> None:
     terms = {each.code: each.terms for each in entries()}
     wrong = [
