@@ -59,7 +59,7 @@ __all__ = [
 
 
 def engine_of(settings: Settings) -> Engine:
-    """Where the ledger of ``settings`` is kept; touches nothing."""
+    """The engine that ``settings`` choose; opens and changes nothing."""
     projections = Paths(settings.sessions_path, settings.balances_path, settings.power_meter_path)
     return FileEngine(settings.ledger_journal_path, projections, settings.credit_unit, settings.journal_segment_bytes)
 
@@ -67,10 +67,12 @@ def engine_of(settings: Settings) -> Engine:
 def open_store(
     settings: Settings, attribution: Callable[[], Mapping[str, str]], observe: Observer = unobserved
 ) -> Store:
-    """The store that ``settings`` name, recovered and ready.
+    """Recover and open the store that ``settings`` choose. Raises ``Corrupt``, ``Misconfigured``, ``Unavailable``.
 
-    ``attribution`` gives the orchestrator id by ``host_public_ip`` as it is at the moment of asking; ``observe`` is
-    told of every commit. Raises ``Corrupt``, ``Misconfigured`` and ``Unavailable``.
+    Args:
+        settings: location, rates and limits.
+        attribution: returns the current orchestrator ids by ``host_public_ip``.
+        observe: called with every commit.
     """
     latest = Terms(
         rate_wei_per_minute=settings.session_rate_wei_per_minute,

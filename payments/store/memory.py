@@ -1,4 +1,4 @@
-"""The reference engine, for tests and trials: a list of entries under one lock, gone with the process."""
+"""The reference engine, for tests and trials: a list of entries under one lock. Nothing is written to disk."""
 
 import threading
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from payments.store.queries import find_sessions, read_cursor, sorted_balances, 
 
 
 class MemoryStore:
-    """A ``Store`` that is nothing but the domain and a list."""
+    """A ``Store`` that keeps its entries in a list."""
 
     def __init__(self, terms: TermsSource, clock: Clock) -> None:
         self._terms = terms

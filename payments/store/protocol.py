@@ -1,4 +1,4 @@
-"""What every engine offers."""
+"""The interfaces that every engine implements, and the records that they exchange."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -23,10 +23,11 @@ TermsSource: TypeAlias = Callable[[], Terms]
 
 
 class EntryQuery(NamedTuple):
-    """Which entries to look for; ``None`` asks for any.
+    """Which entries to find; ``None`` matches any.
 
     Attributes:
-        since_ms, until_ms: bounds of the time of recording, ``since`` included, ``until`` not.
+        since_ms: recorded at this moment or later.
+        until_ms: recorded before this moment.
     """
 
     orchestrator_id: str | None = None
@@ -36,7 +37,7 @@ class EntryQuery(NamedTuple):
     until_ms: int | None = None
 
     def matches(self, entry: Entry) -> bool:
-        """Whether ``entry`` is one of those asked for."""
+        """Whether ``entry`` meets every condition."""
         return (
             self.orchestrator_id in (None, entry.orchestrator_id)
             and self.reason in (None, entry.reason)
@@ -47,11 +48,11 @@ class EntryQuery(NamedTuple):
 
 
 class SessionQuery(NamedTuple):
-    """Which sessions to look for; ``None`` asks for any.
+    """Which sessions to find; ``None`` matches any.
 
     Attributes:
-        status: as it is at ``now_ms`` for readers who call a session stale after ``idle_timeout_ms`` of silence.
-        active_only: leave out those that have ended.
+        status: ``Session.status_at`` for ``now_ms`` and ``idle_timeout_ms``.
+        active_only: leave out ended sessions.
     """
 
     orchestrator_id: str | None = None
@@ -62,7 +63,7 @@ class SessionQuery(NamedTuple):
     idle_timeout_ms: int = 0
 
     def matches(self, session: Session) -> bool:
-        """Whether ``session`` is one of those asked for."""
+        """Whether ``session`` meets every condition."""
         return (
             self.orchestrator_id in (None, session.orchestrator_id)
             and self.edge_id in (None, session.edge_id)
@@ -72,11 +73,11 @@ class SessionQuery(NamedTuple):
 
 
 class Page(NamedTuple, Generic[T]):
-    """What was found, newest first.
+    """One page of results, newest first.
 
     Attributes:
-        before: the cursor of the next page, for the ``before`` of the next call; ``None`` when the search is complete.
-            A page may be short, or empty, and still have one: a search stops after a bounded amount of work.
+        before: cursor to pass as ``before`` for the next page; ``None`` when the search is complete. A short or empty
+            page may have one, because a search stops after a bounded amount of work.
     """
 
     items: Sequence[T]
@@ -84,12 +85,12 @@ class Page(NamedTuple, Generic[T]):
 
 
 class Commit(NamedTuple):
-    """How one group of commands was recorded, for whoever keeps count.
+    """Measurements of one commit, for metrics.
 
     Attributes:
-        entries: how many it was; at least one.
-        wait_s: until this process had the lock, and had read what others wrote.
-        seconds: from there on until all of it was on disk.
+        entries: how many were recorded; at least one.
+        wait_s: time until this process had the lock and had read what others wrote.
+        seconds: time from then until the entries were on disk.
     """
 
     entries: int
@@ -98,11 +99,11 @@ class Commit(NamedTuple):
 
 
 Observer: TypeAlias = Callable[[Commit], None]
-"""Called once per commit by the thread that all callers wait for, so it must be quick and must not raise."""
+"""Called once per commit, by the thread that all callers wait for: must be fast and must not raise."""
 
 
 def unobserved(_: Commit) -> None:
-    """Nobody keeps count."""
+    """An ``Observer`` that does nothing."""
 
 
 class Store(Protocol):
@@ -112,19 +113,19 @@ class Store(Protocol):
     """
 
     def execute(self, commands: Sequence[Command]) -> Sequence[Result]:
-        """Decide ``commands`` one after the other and record what they become; durable when it returns (rule 3.4).
+        """Decide ``commands`` in order and record their entries; durable when it returns (rule 3.4).
 
-        A command that is ``Rejected`` gets that as its result and leaves the others alone.
+        The result of a refused command is its ``Rejected``; the other commands are executed all the same.
         """
 
     def session(self, session_id: str) -> Session | None:
-        """The session, unless it is unknown or forgotten."""
+        """The session; ``None`` if it is not known or was purged."""
 
     def sessions(self, query: SessionQuery, *, before: str | None = None, limit: int = 50) -> Page[Session]:
-        """Sessions in the reverse order of their opening. Raises ``Rejected`` for a ``before`` that is no cursor."""
+        """Sessions, the last opened first. Raises ``Rejected`` if ``before`` is not a cursor."""
 
     def balance(self, orchestrator_id: str) -> Balance | None:
-        """What the orchestrator is owed; ``None`` if nothing ever moved its balance."""
+        """What the orchestrator is owed; ``None`` if its balance never changed."""
 
     def balances(self) -> Sequence[Balance]:
         """Every balance, sorted by orchestrator."""
@@ -133,38 +134,40 @@ class Store(Protocol):
         """The power state of every orchestrator that was ever asked, sorted by orchestrator."""
 
     def due(self, now_ms: int, close_after_ms: int, purge_after_ms: int, limit: int) -> Sequence[Retention]:
-        """At most ``limit`` of the upkeep commands that are due (``domain.retention.retention_due``)."""
+        """The retention commands that are due, at most ``limit`` (see ``domain.retention.retention_due``)."""
 
     def totals(self, now_ms: int, idle_timeout_ms: int) -> Totals:
-        """Counts and sums over everything, without walking through it."""
+        """Counts and sums over the whole ledger, without scanning it."""
 
     def entries(self, query: EntryQuery, *, before: str | None = None, limit: int = 200) -> Page[Entry]:
-        """Entries, newest first. Raises ``Rejected`` for a ``before`` that is no cursor."""
+        """Entries, newest first. Raises ``Rejected`` if ``before`` is not a cursor."""
 
     def check(self) -> dict[str, JSON]:
-        """What a readiness probe wants to know; raises ``Unavailable`` when a command would fail now. Never waits."""
+        """Details for a readiness probe. Raises ``Unavailable`` if a command would fail now. Never waits."""
 
     def maintain(self) -> None:
-        """Rare upkeep that takes seconds or minutes and changes nothing that anyone sees of the entries.
+        """Housekeeping, such as compression, that takes seconds or minutes and leaves the entries as they are.
 
-        For the worker, not for a request. Returns at once where another process is doing it.
+        For the worker, not for requests. Returns at once if another process is doing it.
         """
 
     def refresh(self) -> None:
-        """Bring what is made from the entries for others to read up to date, though nobody here executes anything."""
+        """Update the projections with what other processes recorded."""
 
     def close(self) -> None:
-        """Leave the projections up to date, and let go of everything."""
+        """Update the projections and release all resources."""
 
 
 class Verified(NamedTuple):
-    """What ``verify`` found to hold together.
+    """What a successful ``verify`` has read.
 
     Attributes:
-        segments, bytes: how much was read.
-        sessions: how many are not forgotten.
-        balances_wei: what the entries add up to, by orchestrator.
-        compared: up to which ``seq`` each projection shows the journal, and rightly so; a missing one is not in it.
+        entries: in the journal.
+        segments: files of the journal.
+        bytes: the size of their lines, uncompressed.
+        sessions: how many are known at the end of the journal.
+        balances_wei: the sum of the entries by orchestrator.
+        compared: by projection, the ``seq`` up to which it shows the journal correctly; missing ones are left out.
     """
 
     entries: int
@@ -176,101 +179,109 @@ class Verified(NamedTuple):
 
 
 class Lease(Protocol):
-    """One process's claim to a duty that only one should have. Not thread-safe; callers must serialise."""
+    """A lock on a role, such as that of the worker, that only one process should have.
+
+    Not thread-safe; callers must serialise.
+    """
 
     def try_acquire(self) -> bool:
-        """Whether this process has the lease now; it keeps it until ``close``. Raises ``OSError``."""
+        """Take the lease if it is free; whether this process has it now, until ``close``. Raises ``OSError``."""
 
     def publish(self, status: Mapping[str, JSON]) -> None:
-        """Let others read ``status`` by ``Engine.published``. Raises ``OSError``."""
+        """Make ``status`` what ``Engine.published`` returns. Raises ``OSError``."""
 
     def close(self) -> None:
-        """Let another process have it."""
+        """Release the lease."""
 
 
 class Backup(Protocol):
-    """The ledger as it was when this was opened, and the documents beside it; to be closed."""
+    """The ledger as it was when this was opened, and the documents beside it. Must be closed."""
 
     def write(self, folder: Path) -> Verified:
-        """Make ``folder``, which must not be there yet, a verified backup; on disk when this returns.
+        """Write a verified backup into ``folder``, which must not exist yet; on disk when this returns.
 
-        Raises ``Unavailable``, and ``Corrupt`` where the ledger is damaged: the copy then stays, unfinished.
+        Raises ``Unavailable``, and ``Corrupt`` if the ledger is damaged; the unfinished copy then stays.
         """
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""
 
 
 class Restored(NamedTuple):
-    """What was put back, and the folders that have what stood there before."""
+    """The result of a restore.
+
+    Attributes:
+        verified: what was restored.
+        aside: the folders into which the previous files were moved.
+    """
 
     verified: Verified
     aside: Sequence[Path]
 
 
 class Restoration(Protocol):
-    """A backup, open to be put back; to be closed."""
+    """An open backup to restore. Must be closed."""
 
     def run(self) -> Restored:
-        """Put it in place of what is there, which is set aside; nothing changes before it is on disk and verified.
+        """Copy the backup, verify the copy, then move the current files aside and put the copy in their place.
 
-        Raises ``Unavailable``, also where anything has the ledger open, and ``Corrupt``.
+        Raises ``Corrupt``, and ``Unavailable``, among others if any process has the ledger open.
         """
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources."""
 
 
 class Engine(Protocol):
-    """Where a ledger is kept, whether or not anybody has it open. ``str`` says where, for messages."""
+    """Access to one ledger, open or not. ``str(engine)`` says where it is, for messages."""
 
     def exists(self) -> bool:
-        """Whether a journal was ever begun here."""
+        """Whether there is a journal."""
 
     def obstacles(self) -> list[str]:
-        """What would stop ``open``, one problem each; nothing is made or changed to find out."""
+        """One message for each problem that would make ``open`` fail. Changes nothing."""
 
     def warnings(self) -> list[str]:
-        """What ``open`` would warn of."""
+        """One message for each problem that ``open`` would warn of. Changes nothing."""
 
     def check_user(self) -> None:
-        """Raises ``Misconfigured`` where this user would leave files that the ledger's owner could not read."""
+        """Raises ``Misconfigured`` if files made by this user would be unreadable for the ledger's owner."""
 
     def folder(self) -> Path | None:
-        """The folder on this machine that holds the ledger; ``None`` where none does."""
+        """The local folder that holds the ledger; ``None`` if there is none."""
 
     def uses(self, path: Path) -> bool:
-        """Whether ``path`` is one of the files that the ledger is kept in."""
+        """Whether ``path`` is one of the ledger's files."""
 
     def free_bytes(self) -> int | None:
-        """The space left for the journal; ``None`` where that is unknown."""
+        """The space left for the journal; ``None`` if unknown."""
 
     def open(self, terms: TermsSource, clock: Clock, observe: Observer = unobserved) -> Store:
         """The store, recovered and ready. Raises ``Corrupt``, ``Misconfigured`` and ``Unavailable``."""
 
     def export(self, query: EntryQuery, *, money_only: bool) -> AbstractContextManager[Iterator[Mapping[str, Any]]]:
-        """The entries that match, oldest first, as ``entry_record`` shows them, beside whatever runs.
+        """The matching entries as ``entry_record`` makes them, oldest first. Writers may go on meanwhile.
 
-        Raises ``Misconfigured``, ``Unavailable`` and ``Corrupt``, and so does the iterator.
+        Raises ``Misconfigured``, ``Unavailable`` and ``Corrupt``, as does the iterator.
         """
 
     def verify(self) -> Verified:
-        """Hold the whole journal against itself and its projections, beside whatever runs; writes nothing.
+        """Check the consistency of the whole journal and its projections. Writes nothing; writers may go on meanwhile.
 
-        Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``.
+        Raises ``Unavailable``, and ``Corrupt`` with file and line of the first fault.
         """
 
     def backup(self, documents: Mapping[str, Path]) -> Backup:
-        """A copy to be written, beside whatever runs; ``documents`` belong to it, by their names in the backup.
+        """A backup to write; writers may go on meanwhile. Raises ``Misconfigured`` and ``Corrupt``.
 
-        Raises ``Misconfigured`` and ``Corrupt``.
+        ``documents`` are further files to include, by their names in the backup.
         """
 
     def restoration(self, folder: Path, documents: Mapping[str, Path]) -> Restoration:
-        """The backup in ``folder``, to be put back; ``documents`` as for ``backup``. Raises ``Misconfigured``."""
+        """The backup in ``folder``, to restore; ``documents`` as for ``backup``. Raises ``Misconfigured``."""
 
     def lease(self, name: str) -> Lease:
-        """A claim to the duty ``name``, not acquired yet. Raises ``Misconfigured``."""
+        """The lease on the role ``name``, not acquired yet. Raises ``Misconfigured``."""
 
     def published(self, name: str) -> Any:
-        """The status last published for the duty ``name``; ``None`` where there is none that can be read."""
+        """The status last published for the role ``name``, as JSON; ``None`` if there is none or it cannot be read."""

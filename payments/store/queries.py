@@ -1,4 +1,4 @@
-"""Queries over a state in memory, for the engines that hold one."""
+"""Queries over a ``State``, for engines that keep it in memory."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from payments.errors import Rejected
 from payments.store.protocol import Page, SessionQuery
 
 _MAX_SESSIONS_PER_PAGE = 10_000
-"""A search looks at no more sessions than that, about 5 ms, and then leaves the rest to the next page."""
+"""A search examines at most this many sessions, which takes about 5 ms; the next page continues from there."""
 
 
 def find_sessions(state: State, query: SessionQuery, before: str | None, limit: int) -> Page[Session]:
     """The page of ``Store.sessions``."""
-    # In the order of opening. A copy is one step that no writer can interrupt.
+    # In the order of opening. Copying is atomic, so no writer can interrupt it.
     opened = list(state.sessions.values())
     end = len(opened) if before is None else bisect_left(opened, read_cursor(before), key=lambda each: each.opened_seq)
     found: list[Session] = []
@@ -29,18 +29,18 @@ def find_sessions(state: State, query: SessionQuery, before: str | None, limit: 
 
 
 def sorted_balances(state: State) -> Sequence[Balance]:
-    """All of them, by orchestrator."""
+    """All balances, sorted by orchestrator."""
     return [balance for _, balance in sorted(state.balances.copy().items())]
 
 
 def sorted_powers(state: State) -> Sequence[PowerState]:
-    """All of them, by orchestrator."""
+    """All power states, sorted by orchestrator."""
     return [power for _, power in sorted(state.power.copy().items())]
 
 
 def read_cursor(cursor: str) -> int:
-    """The ``seq`` that ``cursor`` stands for. Raises ``Rejected``."""
+    """The ``seq`` in ``cursor``. Raises ``Rejected`` if it is not a cursor."""
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):
-        complaint = "not a cursor; take the next_cursor of the page before"
+        complaint = "not a cursor; use the next_cursor of the previous page"
         raise Rejected("invalid", f"cursor is {complaint}", {"cursor": [complaint]})
     return int(cursor)

@@ -4,7 +4,7 @@ from tests.mutants.mutant import Mutant
 
 READER = "payments/store/file/reader.py"
 REBUILD = "payments/store/file/rebuild.py"
-SHARED = "payments/store/file/writer.py"
+WRITER = "payments/store/file/writer.py"
 STORE = "payments/store/file/store.py"
 PROJECTOR = "payments/store/file/projector.py"
 SNAPSHOT = "payments/store/file/snapshot.py"
@@ -66,12 +66,12 @@ MUTANTS = (
     ),
     Mutant(
         "chain-ignored-by-verify", SAID,
-        "if [each.prev for each in said] != [prev, *hashes[:-1]]:", "if not said:",
+        "if [each.prev for each in parsed] != [prev, *hashes[:-1]]:", "if not said:",
         "tests/store/file/test_verify.py",
     ),
     Mutant(
         "seq-ignored-by-verify", SAID,
-        "if [each.seq for each in said] != list(range(seq + 1, seq + 1 + len(lines))):", "if not said:",
+        "if [each.seq for each in parsed] != list(range(seq + 1, seq + 1 + len(lines))):", "if not said:",
         "tests/store/file/test_verify.py",
     ),
     Mutant(
@@ -121,7 +121,7 @@ MUTANTS = (
     ),
     Mutant(
         "version-ignored-by-verify", SAID,
-        "if {each.v for each in said} != {VERSION}:", "if not said:",
+        "if {each.v for each in parsed} != {VERSION}:", "if not said:",
         "tests/store/file/test_verify.py",
     ),
     Mutant(
@@ -167,7 +167,7 @@ MUTANTS = (
     ),
     Mutant(
         "end-of-the-journal-within-a-group", WALK,
-        '    with lock_free(lock_path(journal_path), _WITHIN_S):\n', "    if True:\n",
+        '    with lock_free(lock_path(journal_path), _LOCK_TIMEOUT_S):\n', "    if True:\n",
         "tests/store/file/test_export.py -k cut_off_again",
     ),
     Mutant(
@@ -197,7 +197,7 @@ MUTANTS = (
         "tests/store/file/test_backup.py -k cut_short",
     ),
     Mutant(
-        "projections-believed", SHARED, "        return why is None\n", "        return True\n",
+        "projections-believed", WRITER, "        return why is None\n", "        return True\n",
         "tests/store/file/test_proof.py",
     ),
     Mutant(

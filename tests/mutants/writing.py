@@ -8,7 +8,7 @@ LOCK = "payments/disk/lock.py"
 CODEC = "payments/store/file/codec.py"
 JOURNAL = "payments/store/file/journal.py"
 RECOVERY = "payments/store/file/recovery.py"
-SHARED = "payments/store/file/writer.py"
+WRITER = "payments/store/file/writer.py"
 STORE = "payments/store/file/store.py"
 COMMITTER = "payments/store/file/committer.py"
 
@@ -26,7 +26,7 @@ MUTANTS = (
         "tests/store/file/test_group_commit.py",
     ),
     Mutant(
-        "answer-without-a-sync", SHARED,
+        "answer-without-a-sync", WRITER,
         "        if self.journal.durable_seq < self.journal.position.seq:\n            self._sync()\n", "",
         "tests/store/file/test_group_commit.py",
     ),
@@ -40,7 +40,7 @@ MUTANTS = (
         "tests/store/file/test_group_commit.py",
     ),
     Mutant(
-        "fold-before-its-sync", SHARED,
+        "fold-before-its-sync", WRITER,
         "        if self.journal.durable_seq < self.journal.position.seq:\n            self._sync()\n"
         "        if self._recorded is not None:\n            self.state.adopt(self._recorded)\n",
         "        if self._recorded is not None:\n            self.state.adopt(self._recorded)\n"
@@ -50,22 +50,22 @@ MUTANTS = (
     Mutant(
         "look-before-its-sync", STORE,
         "        self._journal.sync()\n        if count",
-        "        for request in requests:\n            _look(request)\n"
+        "        for request in requests:\n            _call_back(request)\n"
         "        self._journal.sync()\n        if count",
         "tests/store/file/test_group_commit.py -k look",
     ),
     Mutant(
-        "view-before-its-sync", SHARED,
+        "view-before-its-sync", WRITER,
         "self.state.seq == position.seq and self.journal.durable_seq >= position.seq", "self.state.seq == position.seq",
         "tests/store/file/test_group_commit.py -k another_process",
     ),
     Mutant(
-        "sync-only-of-what-was-recorded", SHARED,
+        "sync-only-of-what-was-recorded", WRITER,
         "if self.journal.durable_seq < self.journal.position.seq:", "if self._recorded:",
         "tests/store/file/test_group_commit.py -k another_process",
     ),
     Mutant(
-        "written-taken-for-on-disk", SHARED,
+        "written-taken-for-on-disk", WRITER,
         "        self._recorded = after\n",
         "        self._recorded = after\n        self.journal.durable_seq += len(entries)\n",
         "tests/store/file/test_group_commit.py",
@@ -88,8 +88,8 @@ MUTANTS = (
     ),
     Mutant(
         "tickets-taken-before-the-lock-is-had", STORE,
-        "        with self._journal.turn():\n            requests = take()\n",
-        "        requests = take()\n        with self._journal.turn():\n",
+        "        with self._journal.turn():\n            requests = take_waiting()\n",
+        "        requests = take_waiting()\n        with self._journal.turn():\n",
         "tests/store/file/test_waiting.py -k refused",
     ),
     Mutant(
@@ -104,7 +104,7 @@ MUTANTS = (
         "tests/store/file/test_committer.py -k closing",
     ),
     Mutant(
-        "folder-sync-at-start-left-out", SHARED,
+        "folder-sync-at-start-left-out", WRITER,
         "                self._disk.sync_folder(self._path.parent)\n", "",
         "tests/store/file/test_waiting.py",
     ),
@@ -129,7 +129,7 @@ MUTANTS = (
         "tests/store/file/test_rotation.py",
     ),
     Mutant(
-        "sealed-before-it-is-synced", SHARED,
+        "sealed-before-it-is-synced", WRITER,
         "            self.sync()\n", "",
         "tests/store/file/test_rotation.py",
     ),
@@ -179,7 +179,7 @@ MUTANTS = (
         "tests/store/file/test_damage_cuts.py",
     ),
     Mutant(
-        "projection-of-another-journal-believed", SHARED,
+        "projection-of-another-journal-believed", WRITER,
         "if not self.journal.contains(position):", "if not position:",
         "tests/store/file/test_damage_cuts.py",
     ),
@@ -215,24 +215,24 @@ MUTANTS = (
         "tests/store/file/test_faults_writing.py",
     ),
     Mutant(
-        "failed-sync-tried-again", SHARED,
+        "failed-sync-tried-again", WRITER,
         "            self.journal.sync()\n        except OSError as error:\n            self._halt(error)\n",
         "            self.journal.sync()\n        except OSError:\n            self.journal.sync()\n",
         "tests/store/file/test_faults_syncing.py",
     ),
     Mutant(
-        "mark-of-a-failed-sync-ignored", SHARED,
+        "mark-of-a-failed-sync-ignored", WRITER,
         "if self._halted is None and self._disk.exists(self._mark):", "if not self._mark:",
         "tests/store/file/test_faults_syncing.py",
     ),
     Mutant(
-        "start-after-a-failed-sync-trusts-projections", SHARED,
+        "start-after-a-failed-sync-trusts-projections", WRITER,
         "found.snapshot is None or halted or not", "found.snapshot is None or not",
         "tests/store/file/test_faults_syncing.py",
     ),
     Mutant(
         "projection-before-the-journal-is-synced", STORE,
-        "return self._look(copy)", "return copy()",
+        "return self._between_commits(copy)", "return copy()",
         "tests/store/file/test_group_commit.py -k no_answer",
     ),
     Mutant(
@@ -252,17 +252,17 @@ MUTANTS = (
         "tests/store/file/test_projections.py -k shows",
     ),
     Mutant(
-        "cut-off-but-not-on-disk", SHARED,
+        "cut-off-but-not-on-disk", WRITER,
         "was cut off.\n            self._sync()\n", "was cut off.\n",
         "tests/store/file/test_faults_writing.py",
     ),
     Mutant(
-        "failed-folder-sync-tried-again", SHARED,
+        "failed-folder-sync-tried-again", WRITER,
         "        except SyncFailed as error:\n            self._halt(error)\n", "",
         "tests/store/file/test_rotation.py",
     ),
     Mutant(
-        "hole-in-the-journal-unnoticed-by-a-start", SHARED, "        self.journal.check_sealed()\n", "",
+        "hole-in-the-journal-unnoticed-by-a-start", WRITER, "        self.journal.check_sealed()\n", "",
         "tests/store/file/test_rotation.py",
     ),
     Mutant(

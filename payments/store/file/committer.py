@@ -1,4 +1,4 @@
-"""The one thread of a process that works on the journal: callers queue up, and it serves them in groups."""
+"""The only thread of a process that works on the journal. Callers queue up, and it serves them in groups."""
 
 import threading
 from collections.abc import Callable
@@ -10,14 +10,15 @@ T = TypeVar("T", bound="Ticket")
 
 
 class TimedOut(Exception):
-    """Not served in time; whoever is still in the queue then is passed over."""
+    """The ticket was not served in time. If it is still in the queue, it will be skipped."""
 
 
 class Ticket:
     """A caller's place in the queue.
 
     Attributes:
-        error: why the caller was not served; raised where it waits.
+        error: why the caller was not served, or ``None``; ``wait`` raises it.
+        given_up: whether the caller has stopped waiting.
     """
 
     __slots__ = ("_answered", "error", "given_up")
@@ -25,17 +26,17 @@ class Ticket:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.given_up = False
-        # Not an Event: this is a tenth of its cost.
+        # Not an Event, which costs ten times as much.
         self._answered = threading.Lock()
         self._answered.acquire()
 
     @property
     def is_answered(self) -> bool:
-        """Whether nobody has to wait for it."""
+        """Whether ``wait`` would return at once."""
         return not self._answered.locked()
 
     def wait(self, timeout_s: float) -> None:
-        """Returns when the ticket was served. Raises its ``error``, and ``TimedOut`` when that took too long."""
+        """Wait until the ticket is served. Raises its ``error``, or ``TimedOut`` after ``timeout_s``."""
         if not self._answered.acquire(timeout=timeout_s):
             self.given_up = True
             raise TimedOut
@@ -43,19 +44,19 @@ class Ticket:
             raise self.error
 
     def answer(self) -> None:
-        """Let the caller go on."""
+        """Wake the caller."""
         self._answered.release()
 
 
 class Committer(Generic[T]):
-    """A queue, and the thread that empties it.
+    """A queue of tickets, and the thread that serves them.
 
-    ``serve`` is called, in that thread only, whenever somebody waits; it takes the tickets, once, when it is ready for
-    them, and they are answered when it returns. If it raises, that is the error of each.
+    The thread calls ``serve(take_waiting)`` whenever a ticket waits. ``serve`` calls ``take_waiting`` once to get all
+    waiting tickets; they are answered when it returns. If it raises, every ticket gets that error.
     """
 
     def __init__(self, serve: Callable[[Callable[[], list[T]]], None]) -> None:
-        """Make it after the fork: no thread survives one."""
+        """Start the thread. Call it after the fork, which no thread survives."""
         self._serve = serve
         self._queue: SimpleQueue[T | None] = SimpleQueue()
         self._next: T | None = None
@@ -65,15 +66,15 @@ class Committer(Generic[T]):
 
     @property
     def waiting(self) -> int:
-        """How many tickets are in the queue, those that gave up included."""
+        """How many tickets are in the queue, including those given up."""
         return self._queue.qsize()
 
     def submit(self, ticket: T) -> None:
-        """Put ``ticket`` into the queue."""
+        """Add ``ticket`` to the queue."""
         self._queue.put(ticket)
 
     def close(self, timeout_s: float) -> bool:
-        """Serve who waits, and end the thread; whether it has ended in time. Nobody submits any more."""
+        """Serve the waiting tickets and end the thread; whether it ended in time. Nothing may be submitted after."""
         self._queue.put(None)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
@@ -87,7 +88,7 @@ class Committer(Generic[T]):
                 self._serve(self._take)
             except Exception as raised:
                 error = raised
-            # Who was not even asked for gets the error as well.
+            # If serve failed before it took the tickets, they get its error too.
             for ticket in self._take() if self._taken is None else self._taken:
                 ticket.error = ticket.error or error
                 ticket.answer()
@@ -97,7 +98,7 @@ class Committer(Generic[T]):
         with suppress(Empty):
             while (ticket := self._queue.get_nowait()) is not None:
                 waiting.append(ticket)
-            # That is for the thread, which ends at it.
+            # The None that ends the thread: put it back for _run.
             self._queue.put(None)
         self._taken = [ticket for ticket in waiting if not ticket.given_up]
         return self._taken

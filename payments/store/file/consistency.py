@@ -1,8 +1,8 @@
-"""What the lines of the journal add up to, and whether each fits those before it: for ``verify``.
+"""Checks that each line of the journal is consistent with the lines before it, for ``verify``.
 
-Of the last line about each subject all is of interest, where a projection shows what that line says. To keep every line
-until the next one about the same comes takes an eighth of the whole time: so many are moved about in memory. What the
-projection shows tells by one member which line that must be, and others are not kept.
+To compare a projection, the last line about each session, host and orchestrator must be kept. Keeping every line until
+the next about the same subject would take an eighth of the whole time. So the projection's record tells beforehand, by
+one of its fields, which line must be the last, and only that one is kept.
 """
 
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ _BOOKED = (ADJUSTMENT, PAYOUT)
 _CREDITS = frozenset((CREDIT, reason) for reason in (SESSION_TIME, POWER_TIME, ADJUSTMENT))
 _DEBITS = frozenset((DEBIT, reason) for reason in _BOOKED)
 
-# No sum of amounts has as many digits.
+# More digits than any sum of amounts has; inexact results raise.
 _EXACTLY = Context(prec=100, traps=[Inexact])
 
 
 class Inconsistency(ValueError):
-    """What is wrong with a line that was written as it stands.
+    """A line with a valid checksum contradicts the lines before it.
 
     Attributes:
         seq: of the line.
@@ -46,13 +46,13 @@ class Inconsistency(ValueError):
 
 @dataclass(slots=True)
 class Timeline:
-    """What was said of a session, or of a host's power.
+    """The intervals of one session or of one host's power. Times are RFC 3339 text, which sorts as the moments do.
 
     Attributes:
-        shown_end: where the interval of the last line about it ends, if the projection is right.
-        until: up to where its time is accounted for; times as text stand in the order of the moments.
-        is_known: there was a line about it, and none that forgot it since.
-        line: the last about it, if that can be the one which the projection shows.
+        shown_end: end of the last line's interval according to the projection.
+        until: up to here time is accounted for.
+        is_known: there was a line about it, and it was not purged since.
+        line: the last line about it if its interval ends at ``shown_end``, else empty.
     """
 
     shown_end: str | None = None
@@ -63,13 +63,14 @@ class Timeline:
 
 @dataclass(slots=True)
 class LedgerAccount:
-    """What was said of an orchestrator's money.
+    """The balance of one orchestrator.
 
     Attributes:
-        shown_seq: what ``seq`` the last line that moved it has, if the projection is right.
-        balance_eth: exact.
-        seq: of the last line that moved it; 0: none did.
-        line: that line, if it has ``shown_seq``.
+        shown_seq: ``seq`` of the last line that changed the balance according to the projection.
+        balance_eth: the sum of all changes, exact.
+        seq: of the last line that changed it; 0: none did.
+        line: that line if it has ``shown_seq``, else empty.
+        booked: adjustments and payouts by key.
     """
 
     shown_seq: int | None = None
@@ -80,11 +81,11 @@ class LedgerAccount:
 
     @property
     def is_known(self) -> bool:
-        """Whether any line moved it."""
+        """Whether any line changed the balance."""
         return self.seq > 0
 
     def book(self, key: str, said: VerifiedLine) -> str | None:
-        """Take note of what is booked under ``key``; or say why it cannot be."""
+        """Note the booking under ``key``. Returns what is wrong with it, or ``None``."""
         if key in self.booked:
             return f"{key} is booked by entry {self.booked[key].seq} already"
         if said.reason == PAYOUT and self.balance_eth < 0:
@@ -94,14 +95,14 @@ class LedgerAccount:
 
     @property
     def balance_wei(self) -> int:
-        """As everywhere else."""
+        """The balance in wei."""
         return int(_EXACTLY.scaleb(self.balance_eth, 18))
 
 
 class ConsistencyCheck:
-    """What the lines so far add up to, by the name of each session, host and orchestrator.
+    """Running totals over the lines so far, by session, host and orchestrator.
 
-    What may be in it before any line: what the projections show of each.
+    May be filled beforehand with what the projections show (``shown_end``, ``shown_seq``).
     """
 
     def __init__(self) -> None:
@@ -110,8 +111,8 @@ class ConsistencyCheck:
         self.accounts: dict[str, LedgerAccount] = {}
 
     def add(self, lines: Sequence[bytes], said: Sequence[VerifiedLine]) -> None:
-        """Raises ``Inconsistency`` at the first of ``lines`` that says what does not fit those before it."""
-        # A loop for each of both: a call for each line takes longer than what is done in it.
+        """Add ``lines``, given raw and parsed. Raises ``Inconsistency`` for the first that contradicts those before."""
+        # Two loops over the chunk: calling two functions per line takes longer than their work.
         with localcontext(_EXACTLY):
             faults = [fault for fault in (self._add_money(lines, said), self._add_time(lines, said)) if fault]
         if faults:
@@ -129,8 +130,8 @@ class ConsistencyCheck:
                 )
             account = accounts.get(earner) or accounts.setdefault(earner, LedgerAccount())
             total = account.balance_eth + Decimal(delta)
-            # To spell a sum takes half the time of reading another one. But it keeps zeros at its end, and the smallest
-            # are spelled with an exponent, as no balance is.
+            # Comparing texts is faster than parsing the balance, but fails if the sum has trailing zeros or is so small
+            # that Decimal writes it with an exponent: then compare numbers.
             if str(total) != balance or "E" in balance:
                 if not AMOUNT.fullmatch(balance) or Decimal(balance) != total:
                     return Inconsistency(each, f"its balance is {balance}; the entries add up to {total.normalize():f}")
@@ -177,12 +178,12 @@ class ConsistencyCheck:
 
 
 def _misplaced(said: VerifiedLine, begin: str, end: str, until: str) -> str | None:
-    """Why there cannot be an interval from ``begin`` to ``end`` behind all that reach to ``until``."""
+    """Why an interval from ``begin`` to ``end`` cannot follow those that reach to ``until``; ``None``: it can."""
     if begin > end:
         return f" and ends at {end}"
     if begin < until and begin != end:
         return f"; all is accounted for until {until}"
-    # Between two sessions of one name there may be a hole, and between two readings of power.
+    # Gaps are allowed between two incarnations of a session, and between two readings of power.
     if begin > until and until and said.session is not None and said.reason != SESSION_OPENED:
         return f"; all is accounted for until {until} only"
     return None

@@ -1,4 +1,4 @@
-"""The files of one ledger: whether they are there and usable, and the ways to open them."""
+"""``FileEngine``: whether the files of a ledger exist and are usable, and how to open them."""
 
 import os
 import pwd

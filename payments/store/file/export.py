@@ -18,7 +18,7 @@ from payments.store.file import halt, snapshot
 from payments.store.file.codec import BadLine, Position, UnknownVersion, has_valid_checksum, parse, subject_at
 from payments.store.file.lines import BadTail, damaged, place
 from payments.store.file.reader import line_filter
-from payments.store.file.scan import blocks, journal_files
+from payments.store.file.scan import journal_files, line_chunks
 from payments.store.file.snapshot import Paths
 from payments.store.protocol import EntryQuery
 
@@ -76,7 +76,7 @@ class Export:
             try:
                 if file.first_seq not in (None, begin):
                     raise Corrupt(f"PAY-J09 {file.segment.path}: the segment before it, with seq {begin}, is missing")
-                for offset, lines in blocks(file):
+                for offset, lines in line_chunks(file):
                     for index, line in enumerate(lines):
                         seq += 1
                         if not _is_sound(line, seq):

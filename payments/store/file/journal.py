@@ -1,4 +1,4 @@
-"""The journal file: reading on, appending, syncing. For one thread of a process; all but ``sync`` needs the lock."""
+"""The journal's active file: reading on, appending, syncing. Not thread-safe; all but ``sync`` needs the lock."""
 
 import errno
 import os
@@ -27,14 +27,17 @@ from payments.store.file.segments import (
 
 
 class SyncFailed(OSError):
-    """The names in the journal's folder may not be on disk, and what a second try says would prove nothing."""
+    """The sync of the journal's folder failed. A second try could succeed although names are lost."""
 
 
 class End(NamedTuple):
-    """The journal up to a position, to read backwards from while writers go on.
+    """Where the journal ended at one moment, for reading backwards from there while writers go on.
 
     Attributes:
-        descriptor: of the file that ``position`` is in, whatever its name is by now; whoever asked for it closes it.
+        disk: to read with.
+        path: of the journal.
+        position: the end.
+        descriptor: of the file that ``position`` is in, which may have been renamed since; the caller closes it.
     """
 
     disk: Disk
@@ -47,13 +50,13 @@ class Journal:
     """The journal's files: sealed segments, and the active one, which is open.
 
     Attributes:
-        position: behind the last line that was read or appended.
-        durable_seq: the highest ``seq`` known to be on disk, from own syncs and from what other writers' lines say.
-        decode: how lines are read; a rebuild has its own way.
+        position: after the last line that was read or appended.
+        durable_seq: the highest ``seq`` known to be on disk, from own syncs and from other writers' lines.
+        decode: the function that decodes lines; ``Rebuild`` substitutes its own.
     """
 
     def __init__(self, disk: Disk, path: Path, segment_bytes: int) -> None:
-        """Open ``path``; made, and its folder with it, where missing. Raises ``OSError``, ``Unavailable``."""
+        """Open ``path``; make it and its folder if missing. Raises ``OSError``, ``Unavailable``."""
         self.disk = disk
         self.path = path
         self.position = Position()
@@ -75,24 +78,24 @@ class Journal:
         os.close(self._use)
 
     def reopen(self) -> None:
-        """Open the file that the path names, unless it is open: one may be sealed before its opener has the lock."""
+        """Open the file that has the journal's name now: the one opened before the lock was held may be sealed."""
         if self.current_size() is None:
             self._open_next()
 
     def current_size(self) -> int | None:
-        """The size of the file that is open here, or ``None`` where the path names another one by now, or none."""
+        """The size of the open file; ``None`` if the journal's name is now that of another file, or of none."""
         named = self.disk.status(self.path)
         return named.st_size if named and self._is_open_here(named) else None
 
     def is_sealed(self) -> bool:
-        """Whether another process has sealed the file that is open here. Raises ``Corrupt``."""
+        """Whether another process has sealed the open file. Raises ``Corrupt``."""
         sealed = sealed_path(self.path, self._open_segment)
         if named := self.disk.status(sealed):
             return self._is_open_here(named)
         return self._is_compressed(compressed_path(sealed))
 
     def contains(self, position: Position) -> bool:
-        """Whether ``position`` is one of this journal's: the line before it has its hash, and its ``seq``."""
+        """Whether the line before ``position`` has that position's hash and ``seq``."""
         if not position.seq:
             return position == Position()
         if position.offset:
@@ -103,9 +106,9 @@ class Journal:
         return line_hash(line) == position.hash and line.startswith(b'{"seq":%d,' % position.seq)
 
     def check_sealed(self) -> None:
-        """Whether every sealed segment is there, from the first entry up to ``position``. Raises ``Corrupt``.
+        """Raises ``Corrupt`` if a sealed segment before ``position`` is missing.
 
-        What a projection shows is not read again, so nobody else would notice before the entries are asked for.
+        A start does not read entries that the projections show, so nothing else would notice.
         """
         begin_seq = 1
         for first_seq, path in sealed_segments(self.path):
@@ -118,7 +121,7 @@ class Journal:
             raise Corrupt(f"PAY-J09 {self.path}: the segment before it is missing, {sealed_path(self.path, begin_seq)}")
 
     def read_sealed(self) -> Iterator[Sequence[Entry]]:
-        """The entries behind ``position`` in sealed segments, all of them, some at a time. Raises ``Corrupt``."""
+        """The entries after ``position`` in sealed segments, in groups. Raises ``Corrupt``."""
         for first_seq, path in sealed_segments(self.path):
             if first_seq < self.position.segment:
                 continue
@@ -134,48 +137,48 @@ class Journal:
             self._enter_next_segment()
 
     def read_on(self) -> Iterator[Sequence[Entry]]:
-        """The entries behind ``position`` in the active file. Raises ``BadTail`` where they do not end in a line."""
+        """The entries after ``position`` in the active file. Raises ``BadTail`` at a line that cannot be read."""
         self._open_segment = self.position.segment
         return self._read(self._active(self.path))
 
     def read_newly_sealed(self) -> Iterator[Sequence[Entry]]:
-        """What is behind ``position`` in the file that another process has sealed, and in those sealed since.
+        """The entries after ``position`` in the open file, which another process has sealed, and in those sealed since.
 
-        Opens the active file at the end. If it fails half-way, it goes on from there the next time.
+        Then opens the active file. After a failure, the next call continues from there.
         """
         if self.position.segment == self._open_segment:
             yield from self._read_to_the_end(self._active(sealed_path(self.path, self._open_segment)))
             self._enter_next_segment()
         yield from self.read_sealed()
-        # Whoever sealed them synced them first.
+        # They were synced before they were sealed.
         self.durable_seq = max(self.durable_seq, self.position.seq)
         self._open_next()
 
     def end(self) -> End:
-        """The journal as it is now; within a turn, for the position must be in the file that is open."""
+        """The current end of the journal. Only within a turn, so that ``position`` is in the open file."""
         return End(self.disk, self.path, self.position, os.dup(self.descriptor))
 
     def is_full(self) -> bool:
-        """Whether the active file is to be sealed before the next entry."""
+        """Whether the active file must be sealed before the next entry."""
         return self.position.offset >= self._segment_bytes
 
     def seal(self) -> None:
-        """Give the active file, which is on disk to its end, its final name, and begin another. Raises ``OSError``.
+        """Rename the active file, which must be synced, to its sealed name, and begin another. Raises ``OSError``.
 
-        If it fails half-way, the next turn under the lock finds a sealed file and takes up the next one.
+        After a failure, the next turn finds the file sealed and continues from there.
         """
         self.disk.replace(self.path, sealed_path(self.path, self.position.segment))
-        # On disk before there is another file by the old name: both names together must never be lost.
+        # Sync before another file gets the old name: a crash must not lose both names.
         self._sync_folder()
-        # Only now: an active file that cannot be written would stop the next start.
+        # Only now: a read-only active file would make the next start fail.
         self.disk.make_read_only(self.descriptor)
         self._enter_next_segment()
         self._open_next()
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Write ``entries`` behind ``position``, in one write; they are not on disk before ``sync``.
+        """Write ``entries`` at ``position``, in one write; they are on disk only after ``sync``.
 
-        Raises ``Unavailable``, for a full disk is the operator's and passes; then some may be written: ``roll_back``.
+        Raises ``Unavailable``, for example on a full disk. Part may be written then: call ``roll_back``.
         """
         lines = []
         prev = self.position.hash
@@ -192,14 +195,14 @@ class Journal:
         self.position = Position(entries[-1].seq, offset, prev, self.position.segment)
 
     def roll_back(self, position: Position) -> None:
-        """Take back what was appended behind ``position``."""
+        """Remove what was appended after ``position``."""
         self.position = position
-        # If this fails too, the next turn under the lock finds the rest and deals with it.
+        # If this fails too, the next turn finds the remains and repairs them.
         with suppress(OSError):
             self.disk.truncate(self.descriptor, position.offset)
 
     def sync(self) -> None:
-        """Returns when all that was read and written is on disk, whoever wrote it. Raises ``OSError``."""
+        """Put everything up to ``position`` on disk, including what other processes wrote. Raises ``OSError``."""
         self.disk.sync(self.descriptor)
         self.durable_seq = max(self.durable_seq, self.position.seq)
 
@@ -213,7 +216,7 @@ class Journal:
         return self.disk.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
 
     def _last_line(self, segment: int, end: int | None) -> bytes:
-        """The line of that segment that ends at byte ``end``, or at its end; empty where none does."""
+        """The line of that segment that ends at byte ``end`` (``None``: its last line); empty if there is none."""
         try:
             file = open_sealed(self.disk, self.path, segment)
         except FileNotFoundError:
@@ -233,19 +236,19 @@ class Journal:
         return (named.st_ino, named.st_dev) == self._identity
 
     def _is_compressed(self, path: Path) -> bool:
-        """Whether the lines in ``path``, if there is such a file, are those of the file that is open here."""
+        """Whether ``path`` exists and has the same lines as the open file."""
         try:
             compressed = open_compressed(self.disk, path)
         except FileNotFoundError:
             return False
         try:
-            # By the chain, one line stands for all before it.
+            # The chain of hashes makes it enough to compare the last line.
             return last_line(compressed, None) == last_line(self._active(self.path), None)
         finally:
             compressed.close()
 
     def _active(self, path: Path) -> Segment:
-        """The file that is open here, which is called ``path``; not to be closed."""
+        """The open file as a segment called ``path``; the caller must not close it."""
         return PlainSegment(self.disk, path, self.descriptor)
 
     def _open_next(self) -> None:
@@ -267,7 +270,7 @@ class Journal:
         try:
             yield from self._read(segment)
         except BadTail as bad:
-            # All of a sealed segment was on disk before it was sealed: nothing in it can be a torn tail.
+            # A sealed segment was synced before it was sealed, so it cannot end in a torn tail.
             raise damaged(segment.path, bad) from bad
 
     def _read(self, segment: Segment) -> Iterator[Sequence[Entry]]:

@@ -1,6 +1,6 @@
-"""A duty that one process should have: a lock file, and a status file that others read, both beside the journal.
+"""``FileLease``: a lock file for a role, and a status file that other processes read, both beside the journal.
 
-Neither carries money.
+No money depends on either.
 """
 
 import json
@@ -15,7 +15,7 @@ from payments.strictjson import read_strictly
 
 
 class FileLease:
-    """A ``Lease``: whoever has it holds ``<journal>.<name>.lock`` and writes ``<journal>.<name>.json``."""
+    """A ``Lease``: its holder locks ``<journal>.<name>.lock`` and writes ``<journal>.<name>.json``."""
 
     def __init__(self, disk: Disk, journal_path: Path, name: str) -> None:
         """Raises ``OSError``."""
@@ -37,7 +37,7 @@ class FileLease:
 
 
 def read_status(journal_path: Path, name: str) -> Any:
-    """The status last published; ``None`` where there is none that can be read."""
+    """The status last published; ``None`` if there is none or it cannot be read."""
     try:
         return read_strictly(status_path(journal_path, name).read_bytes())
     except (OSError, ValueError):
@@ -45,5 +45,5 @@ def read_status(journal_path: Path, name: str) -> Any:
 
 
 def status_path(journal_path: Path, name: str) -> Path:
-    """Where the status of the duty ``name`` is published."""
+    """The file in which the status of the role ``name`` is published."""
     return journal_path.with_name(f"{journal_path.name}.{name}.json")

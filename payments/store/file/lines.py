@@ -1,4 +1,4 @@
-"""The lines of a segment, read forwards; and what to tell of one that cannot be read."""
+"""Reads the lines of a segment forwards; describes lines that cannot be read."""
 
 from collections.abc import Iterator
 from io import BytesIO
@@ -12,7 +12,7 @@ _CHUNK = 1 << 20
 
 
 class BadTail(Exception):
-    """The journal cannot be read on at ``position``; the message says why."""
+    """The line at ``position`` cannot be read; the message says why."""
 
     def __init__(self, position: Position, why: str) -> None:
         super().__init__(why)
@@ -20,9 +20,9 @@ class BadTail(Exception):
 
 
 def read_lines(segment: Segment, position: Position, decode: Decode = decode_lines) -> Iterator[Decoded]:
-    """What ``decode`` makes of the lines of ``segment`` behind ``position``, some at a time.
+    """The lines of ``segment`` after ``position``, decoded in chunks.
 
-    Raises ``BadTail`` where they do not end in a line, and ``Corrupt``.
+    Raises ``BadTail`` at a line that cannot be read, and ``Corrupt`` at one of an unknown version.
     """
     end = segment.size()
     while position.offset < end:
@@ -40,12 +40,12 @@ def read_lines(segment: Segment, position: Position, decode: Decode = decode_lin
 
 
 def split_lines(data: bytes) -> list[bytes]:
-    """The lines of ``data`` with their newlines, and what follows the last one: in a sixth of ``splitlines``' time."""
+    """The lines of ``data`` with their newlines, and the rest after them; six times as fast as ``splitlines``."""
     return BytesIO(data).readlines()
 
 
 def damaged(path: Path, bad: BadTail) -> Corrupt:
-    """What to tell the operator of a line that cannot be read and cannot be set aside."""
+    """The error for a line that cannot be read and must not be set aside as a torn tail."""
     return Corrupt(
         f"PAY-J03 {place(path, bad.position)}: {bad}. The lines before it are sound. Stop all processes of "
         "Payments, keep a copy of the file, and restore it from a backup"
@@ -53,5 +53,5 @@ def damaged(path: Path, bad: BadTail) -> Corrupt:
 
 
 def place(path: Path, position: Position) -> str:
-    """Where in the segment ``path`` the line behind ``position`` stands, counted from 1 as editors do."""
+    """File, line number (from 1, as in editors) and byte offset of the line at ``position`` in segment ``path``."""
     return f"{path}, line {position.seq - position.segment + 2} (byte {position.offset})"

@@ -1,7 +1,7 @@
-"""Holding a state against the journal's last lines, so that no projection is believed that somebody has edited.
+"""Compares a state with the journal's last lines, so that an edited projection is never believed.
 
-A start takes the state from the projections and folds only what is behind them. What can earn or be paid must then be
-what the last line about it says: every balance, every session that goes on, every power state.
+A start takes the state from the projections and folds only later entries. Whatever can still earn or be paid must then
+agree with the last line about it: every balance, every active session, every power state.
 """
 
 import orjson
@@ -19,12 +19,12 @@ from payments.store.file.rebuild import ORCHESTRATOR, keys_of
 from payments.store.protocol import EntryQuery
 
 MAX_BYTES = 1 << 28
-"""How much of the journal is looked through, about a second. A balance that did not move there is held against the
-entry that it names; whether that is the last one about it is not looked for."""
+"""How much of the journal is searched, which takes about a second. A balance that did not change there is compared with
+the entry that it names, without checking that this entry is the last about it."""
 
 
 def contradiction(end: End, state: State) -> str | None:
-    """What the journal, which ends at ``end``, has otherwise than ``state``; ``None``: nothing that was looked at.
+    """How the journal up to ``end`` contradicts ``state``; ``None``: no contradiction was found.
 
     Raises ``Corrupt`` and ``OSError``.
     """
@@ -51,7 +51,7 @@ def _is_made_by(balance: Balance, seq: int, orchestrator_id: str | None, balance
 
 
 class _Proof:
-    """The state by the keys that lines have, and which of them are to be found yet."""
+    """The state by the keys that lines have, and the keys whose last line is still to be found (``due``)."""
 
     def __init__(self, state: State) -> None:
         self._subjects: dict[bytes, Session | PowerState] = {}
@@ -63,17 +63,17 @@ class _Proof:
         for session in state.sessions.values():
             key = SESSION_MARK + orjson.dumps(session.session_id)
             self._subjects[key] = session
-            # Those that ended earn no more; they are compared where their last line is come upon.
+            # Ended sessions earn nothing, so their lines are not searched for, only compared when met.
             if session.status == ACTIVE:
                 self.due.add(key)
         self._seen: set[bytes] = set()
 
     def unproven_balances(self) -> list[Balance]:
-        """Those whose last line was not come upon."""
+        """The balances whose last line was not found."""
         return [self._balances[key] for key in self.due if key in self._balances]
 
     def contradicted_by(self, file: SegmentPrefix, line: bytes) -> str | None:
-        """What ``line``, behind which nothing contradicts the state, says otherwise; ``None``: nothing."""
+        """How ``line`` contradicts the state, if all later lines agree with it; ``None``: it agrees."""
         subject, account = keys_of(line)
         news = {key for key in (subject, account) if key is not None and key not in self._seen}
         if not news:

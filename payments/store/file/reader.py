@@ -1,4 +1,4 @@
-"""Reading the journal backwards, a page at a time."""
+"""Reads the journal backwards, a page at a time."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,10 +17,10 @@ from payments.store.file.segments import CompressedSegment, PlainSegment, Segmen
 from payments.store.protocol import EntryQuery, Page
 
 MAX_PAGE_US = 28_000
-"""A page looks at no more of the journal than takes about this long, in microseconds, whatever it asks for."""
+"""A page stops after about this much work, in microseconds as measured once (not by the clock: pages are the same on
+every machine)."""
 
-# What it takes to look at a block, plain or compressed, for text that is not in it; to look at each of its lines
-# instead; and to decode a line that may match, and to show it. As measured, so that a page is the same everywhere.
+# The measured costs: searching a plain or compressed block for a text, filtering its lines, decoding one line.
 _PLAIN_US, _COMPRESSED_US = 200, 130
 _LINES_US = 120
 _ENTRY_US = 36
@@ -31,7 +31,7 @@ _TIME_BYTES = 24
 
 
 def read_page(end: End, query: EntryQuery, before: int | None, limit: int) -> Page[Entry]:
-    """Entries that match, newest first, from the one below seq ``before`` on. Raises ``Corrupt`` and ``OSError``."""
+    """The matching entries with a ``seq`` below ``before``, newest first. Raises ``Corrupt`` and ``OSError``."""
     found: list[Entry] = []
     texts = _texts(query)
     may_match = line_filter(query)
@@ -57,7 +57,7 @@ def read_page(end: End, query: EntryQuery, before: int | None, limit: int) -> Pa
 
 
 def _check_place(block: "_Block", last_seq: int) -> int:
-    """The ``seq`` before the first line of ``block``, whose last line must have ``last_seq``. Raises ``Corrupt``."""
+    """The ``seq`` before that of the block's first line. Raises ``Corrupt`` unless its last line has ``last_seq``."""
     first, last = (_seq(block.file, block.data[at:]) for at in (0, block.data.rfind(b"\n", 0, -1) + 1))
     if last != last_seq:
         raise Corrupt(
@@ -73,7 +73,7 @@ def _seq(file: "SegmentPrefix", line: bytes) -> int:
 
 
 def _texts(query: EntryQuery) -> list[bytes]:
-    """What stands, as the encoder writes it, in the line of every entry that matches."""
+    """Texts that the line of every matching entry contains."""
     wanted = {
         b'"orchestrator_id":': query.orchestrator_id, b'"reason":': query.reason, b'"session_id":': query.session_id,
     }  # fmt: skip
@@ -81,7 +81,7 @@ def _texts(query: EntryQuery) -> list[bytes]:
 
 
 def line_filter(query: EntryQuery) -> Callable[[bytes], bool]:
-    """Whether a line, as the encoder writes it, may be of an entry that matches; a fraction of what decoding takes."""
+    """A function that says whether a line may be that of a matching entry; much faster than decoding the line."""
     texts = _texts(query)
     since = b"" if query.since_ms is None else format_time(query.since_ms).encode()
     until = b"~" if query.until_ms is None else format_time(query.until_ms).encode()
@@ -94,21 +94,21 @@ def line_filter(query: EntryQuery) -> Callable[[bytes], bool]:
         if not is_dated:
             return True
         begin = line.find(b'"timestamp":"') + len(b'"timestamp":"')
-        # All times are written alike, so they stand in the order of their bytes.
+        # All timestamps have the same format, so comparing bytes compares times.
         return since <= line[begin : begin + _TIME_BYTES] < until
 
     return may_match
 
 
 class SegmentPrefix(NamedTuple):
-    """A part of the journal to read: one segment, from its beginning up to byte ``end``."""
+    """A segment from its beginning up to byte ``end``."""
 
     segment: Segment
     end: int
 
 
 class _Block(NamedTuple):
-    """Some whole lines of a file, and what it takes to look at them."""
+    """Complete lines of a segment, and the cost of searching them, in microseconds."""
 
     file: SegmentPrefix
     data: bytes
@@ -116,7 +116,7 @@ class _Block(NamedTuple):
 
 
 def backwards(end: End, before: int | None) -> Iterator[_Block]:
-    """The lines below ``before``, newest first, whatever segment they are in."""
+    """Blocks of the lines with a ``seq`` below ``before`` (``None``: all), the last block first, from all segments."""
     position = end.position
     if before is None or before > position.segment:
         active = SegmentPrefix(PlainSegment(end.disk, end.path, end.descriptor), position.offset)
@@ -132,15 +132,15 @@ def backwards(end: End, before: int | None) -> Iterator[_Block]:
 
 
 def _file_backwards(file: SegmentPrefix, before: int | None) -> Iterator[_Block]:
-    """The lines of ``file`` below ``before``, newest first, all of them as they were written. Raises ``Corrupt``."""
+    """The same, of one segment, with every checksum checked. Raises ``Corrupt``."""
     end = file.end if before is None else _offset_of(file, before)
     is_checked = isinstance(file.segment, CompressedSegment)
     rest = b""
     while end > 0:
-        # A compressed block is unpacked as a whole, so none is cut.
+        # Align with compressed blocks, which are unpacked as a whole.
         start = (end - 1) // _BLOCK * _BLOCK
         data = file.segment.read(end - start, start) + rest
-        # What stands before the first newline began in the block before, and what follows the last one is no line yet.
+        # The part before the first newline began in the previous block; the part after the last is not yet a line.
         first = (data.find(b"\n") + 1 or len(data)) if start else 0
         rest = data[:first]
         if whole := data[first : data.rfind(b"\n") + 1]:
@@ -154,7 +154,7 @@ def _file_backwards(file: SegmentPrefix, before: int | None) -> Iterator[_Block]
 
 
 def _offset_of(file: SegmentPrefix, seq: int) -> int:
-    """Where the line with ``seq`` begins, or the file ends, found by halving the file."""
+    """Where the line with ``seq`` begins, or the file ends. A binary search."""
     low, high = 0, file.end
     while low < high:
         middle = (low + high) // 2
@@ -167,7 +167,7 @@ def _offset_of(file: SegmentPrefix, seq: int) -> int:
 
 
 def _line_from(file: SegmentPrefix, offset: int, end: int) -> tuple[int, bytes]:
-    """The first line that begins at ``offset`` or behind it and before ``end``, and where it begins."""
+    """The first line that begins at or after ``offset`` and before ``end``: its offset, and the line."""
     start = max(0, offset - 1)
     data = file.segment.read(min(_BLOCK, file.end - start), start)
     begin = data.find(b"\n") + 1 if offset else 0

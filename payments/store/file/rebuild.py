@@ -1,9 +1,8 @@
-"""Rebuilding the state from a long journal, decoding no more of it than decides the state.
+"""Rebuilds the state from a long journal, decoding only the lines that decide it.
 
-Every entry carries results: the session after it, the power state, the balance. So of the lines about one session only
-the last decides what that session is, of the readings of one orchestrator only the last, and of those with one balance
-only the last decides the balance; the others are checked, as every line is, for checksum, chain and ``seq``, and not
-decoded.
+Every entry carries results: the session, power state and balance after it. So only the last line about each session,
+about each orchestrator's power and about each balance matters. The others are checked for checksum, chain and ``seq``,
+but not decoded.
 """
 
 from collections.abc import Sequence
@@ -24,15 +23,15 @@ from payments.store.file.codec import (
 
 _STANDING_LINES = 20_000
 
-# As the encoder writes them. Quotation marks within a string are escaped, so none of these can be a part of one.
+# As the encoder writes them. Quotation marks within a JSON string are escaped, so no string can contain these.
 ORCHESTRATOR, _AMOUNT, _METADATA = b'"orchestrator_id":', b',"amount":', b',"metadata":'
 _VERSION, _PREV = b',"v":1,"durable":', b',"prev":"'
 
 
 class Rebuild:
-    """Folds lines into ``state``, leaving out those that later ones supersede.
+    """Folds lines into ``state``, skipping those that later lines supersede.
 
-    ``settle`` must be called behind the last line; only then does the state show them all, in the right order.
+    ``settle`` must be called after the last line; only then is the state complete and in the right order.
     """
 
     def __init__(self, state: State) -> None:
@@ -40,7 +39,7 @@ class Rebuild:
         self._standing: dict[bytes, tuple[int, bytes]] = {}
 
     def take(self, lines: Sequence[bytes], position: Position) -> Decoded:
-        """Note ``lines``: a ``Decode`` that keeps the entries to itself."""
+        """Note ``lines`` for folding. A ``Decode`` that returns no entries."""
         error = None
         for line in lines:
             seq = position.seq + 1
@@ -56,13 +55,13 @@ class Rebuild:
         return Decoded((), position, 0, error)
 
     def settle(self) -> None:
-        """Bring the state up to the last line. Raises ``Corrupt`` where a line is sound and yet no entry."""
+        """Fold the remaining lines. Raises ``Corrupt`` if one has a valid checksum but is not an entry."""
         self._fold()
         self._state.sort_sessions()
 
     def _note(self, seq: int, line: bytes) -> None:
         subject, account = keys_of(line)
-        # What is about no session or power state stands, whatever it is about.
+        # A line about neither a session nor a power state is never superseded.
         self._standing[subject or b"%d" % seq] = seq, line
         if account is not None:
             self._standing[account] = seq, line
@@ -77,7 +76,7 @@ class Rebuild:
 
 
 def keys_of(line: bytes) -> tuple[bytes | None, bytes | None]:
-    """What ``line`` decides: which session or power state (as ``subject_of`` has it), and whose balance."""
+    """Keys of what ``line`` decides: the session or power state (see ``subject_of``), and the balance; or ``None``."""
     metadata = line.find(_METADATA)
     subject = subject_at(line, metadata)
     amount = line.find(_AMOUNT, 0, metadata)
@@ -88,7 +87,7 @@ def keys_of(line: bytes) -> tuple[bytes | None, bytes | None]:
 
 
 def _is_plain(line: bytes, position: Position) -> bool:
-    """Whether ``line`` can stand at ``position`` and is, in what is looked at here, as the encoder writes it."""
+    """Whether ``line`` follows ``position`` and has the layout that the encoder writes."""
     return (
         line.rfind(_VERSION) > 0
         and line.startswith(b'{"seq":%d,' % (position.seq + 1))

@@ -1,9 +1,8 @@
-"""What to do where the journal cannot be read on: set a torn tail aside, or refuse (rule 5.3).
+"""Handles a journal that cannot be read to its end: sets a torn tail aside, or refuses to start (rule 5.3).
 
-A crash can leave of the lines that no sync had covered yet: nothing, their beginning, or all of their length with
-zeros where sectors never arrived. None of that was acknowledged, so it may go, and only that may go. Whatever else is
-wrong was right once, and is refused. As in etcd's write-ahead log, zeros are what tells the one from the other: JSON
-has none, and one flipped bit makes at most one.
+After a crash, lines that were not yet synced may be missing, cut short, or of full length with zeros where sectors were
+not written. They were never acknowledged, so they may go. Any other damage hit lines that were once complete, and is
+refused. As in etcd's write-ahead log, zeros tell the two apart: JSON has none, and one flipped bit makes at most one.
 """
 
 import logging
@@ -18,15 +17,15 @@ from payments.store.file.lines import BadTail, damaged
 log = logging.getLogger(__name__)
 
 _MAX_TAIL_BYTES = 64 << 20
-"""More than all threads of all processes can have written since the last sync."""
+"""More than all processes together can write between two syncs."""
 
 
 def set_tail_aside(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: int) -> None:
-    """Set aside what stands behind ``bad.position`` if it is a torn tail; raises ``Corrupt`` if it is anything else.
+    """Move what follows ``bad.position`` into a file of its own if it is a torn tail, else raise ``Corrupt``.
 
-    ``confirmed_seq`` is the highest ``seq`` that a projection reflects: up to there everything was acknowledged. The
-    caller holds the journal's lock, so no writer is at work, and what is incomplete stays incomplete; it syncs the
-    journal before anything is written behind the cut.
+    ``confirmed_seq`` is the highest ``seq`` that a projection shows: entries up to there were acknowledged. The caller
+    holds the journal's lock, so an incomplete line is not one being written. It must sync the journal before it appends
+    anything.
     """
     offset = bad.position.offset
     tail = journal.disk.read(journal.descriptor, _MAX_TAIL_BYTES + 1, offset)
@@ -41,7 +40,7 @@ def set_tail_aside(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: i
         journal.disk.sync_folder(kept.parent)
         journal.disk.truncate(journal.descriptor, offset)
     except OSError:
-        # The tail is still where it was, and every turn comes back here: copies would fill the disk.
+        # The tail is still in place, so every turn will try again; its copies would fill the disk.
         with suppress(OSError):
             journal.disk.remove(kept)
         raise
@@ -52,16 +51,16 @@ def set_tail_aside(journal: Journal, bad: BadTail, confirmed_seq: int, now_ms: i
 
 
 def looks_torn(tail: bytes) -> bool:
-    """Whether a crash can have left ``tail``, which begins with a line that is not whole."""
+    """Whether a crash can have left ``tail``, which begins with a bad line."""
     line, newline, _ = tail.partition(b"\n")
     if newline or b"\0" in line:
         return b"\0\0" in line or line.startswith(b"\0") or line.endswith(b"\0")
-    # A beginning of a line is never a whole line and one byte more: that is a damaged newline.
+    # A complete line whose newline was damaged is not a torn one.
     return not has_valid_checksum(line[:-1] + b"\n")
 
 
 def _confirms(tail: bytes, lost_seq: int) -> bool:
-    """Whether a whole line in ``tail`` says that the line with ``lost_seq`` was on disk when it was written."""
+    """Whether a complete line in ``tail`` says that the line with ``lost_seq`` was already on disk."""
     for line in tail.split(b"\n")[1:]:
         try:
             if parse(line + b"\n").durable >= lost_seq:

@@ -1,7 +1,7 @@
-"""Walking through the whole journal, oldest line first, beside whoever writes it: its files, and their lines in chunks.
+"""Reads the whole journal forwards while other processes write: lists its files, and reads their lines in chunks.
 
-Without a lock, but for a moment, and without decoding anything. ``lines`` reads one file as it grows; this, all of them
-as they are now.
+Holds the lock only for a moment, and decodes nothing. ``lines`` reads a file that grows; this module reads the files as
+they were when listed.
 """
 
 import os
@@ -19,15 +19,16 @@ from payments.store.file.segments import PlainSegment, Segment, lock_path, open_
 
 _CHUNK = 2 * PLAIN_BYTES
 _SEQ = re.compile(rb'\{"seq":([0-9]+),')
-_WITHIN_S = 5.0
+_LOCK_TIMEOUT_S = 5.0
 
 
 class JournalFile(NamedTuple):
-    """A part of the journal to walk through.
+    """One file of the journal, as it was when listed.
 
     Attributes:
-        first_seq: by the segment's name; ``None``: it is the active one, which somebody may be writing.
-        end: its size by now.
+        segment: the open file.
+        first_seq: of its first line, from the file's name; ``None``: the active file, which may grow.
+        end: its size in bytes, uncompressed, when listed.
     """
 
     segment: Segment
@@ -36,23 +37,23 @@ class JournalFile(NamedTuple):
 
 
 def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
-    """The journal as it is now, oldest segment first. Whoever asked for them closes them. Raises ``OSError``."""
+    """The files of the journal, oldest first, open; the caller closes them. Raises ``OSError``."""
     try:
-        # Opened first: should it be sealed meanwhile, it is walked through as it is, and not once more by its new name.
+        # Opened first: if it is sealed meanwhile, it is read by this descriptor and not again under its new name.
         active = PlainSegment(disk, journal_path, disk.open(journal_path, os.O_RDONLY))
     except FileNotFoundError:
-        # While the journal is sealed and goes on in a new file, and if a crash comes then, there is none of its name.
+        # Between sealing the active file and making the next one there is no active file, also after a crash.
         if files := _sealed_files(disk, journal_path, b""):
             return files
         raise
-    # Whoever has the lock may have written a part of a group, and cut it off again.
-    with lock_free(lock_path(journal_path), _WITHIN_S):
+    # The holder of the lock may have written part of a group and may still roll it back.
+    with lock_free(lock_path(journal_path), _LOCK_TIMEOUT_S):
         end = active.size()
     return [*_sealed_files(disk, journal_path, active.read(64, 0)), JournalFile(active, None, end)]
 
 
 def _sealed_files(disk: Disk, journal_path: Path, active_line: bytes) -> list[JournalFile]:
-    """The sealed segments before the file that begins with ``active_line``: by now it may be sealed, and others too."""
+    """The sealed segments before the file that begins with ``active_line``, which may itself be sealed by now."""
     begin = _SEQ.match(active_line)
     files = []
     for first_seq, _ in sealed_segments(journal_path) if journal_path.parent.is_dir() else ():
@@ -62,8 +63,8 @@ def _sealed_files(disk: Disk, journal_path: Path, active_line: bytes) -> list[Jo
     return files
 
 
-def blocks(file: JournalFile) -> Iterator[tuple[int, list[bytes]]]:
-    """The lines of ``file`` by the chunk, with their newlines, and the offset at which the first of them begins."""
+def line_chunks(file: JournalFile) -> Iterator[tuple[int, list[bytes]]]:
+    """The lines of ``file`` in chunks: the offset of the chunk's first line, and the lines with their newlines."""
     read = offset = 0
     rest = b""
     while read < file.end:
@@ -76,6 +77,6 @@ def blocks(file: JournalFile) -> Iterator[tuple[int, list[bytes]]]:
         rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
         yield offset, lines
         offset = read - len(rest)
-    # What is behind the last newline of the active file is being written, or was torn: a start deals with that.
+    # What follows the last newline of the active file is being written or is a torn tail, which a start repairs.
     if rest and file.first_seq is not None:
         raise Corrupt(f"PAY-J17 {file.segment.path}: its last line, at byte {offset}, has no end")

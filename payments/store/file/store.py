@@ -1,4 +1,4 @@
-"""The engine as its users see it: callers' commands in groups, one commit for each group."""
+"""``FileStore``: commands of concurrent callers are grouped, and each group is one commit."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -37,33 +37,35 @@ from payments.store.protocol import (
 from payments.store.queries import find_sessions, read_cursor, sorted_balances, sorted_powers
 
 LOCK_TIMEOUT_S = 5.0
-"""How long a request waits for its turn before it is told to come again (rule 7.3)."""
+"""How long a request waits before it fails as ``Unavailable`` (rule 7.3)."""
 
 MAX_LOCK_WAIT_S = 1.0
-"""Once the lock has been waited for so long, nobody else queues up for it."""
+"""Once this process has waited this long for the lock, further requests fail at once."""
 
 MAX_WAITING, SHORT_TIMEOUT_S = 56, 0.25
-"""So many requests may wait their time at once, and whoever comes then waits briefly. The server has more threads than
-that, so it always answers others."""
+"""At most this many requests wait ``LOCK_TIMEOUT_S``; any more wait ``SHORT_TIMEOUT_S``. The server has more threads
+than ``MAX_WAITING``, so some are always free for requests that need no storage."""
 
 T = TypeVar("T")
-Look: TypeAlias = Callable[[], object]
+Callback: TypeAlias = Callable[[], object]
 
 
 class _Request(Ticket):
-    """What one caller wants of the journal: commands carried out, and then a look at it.
+    """What one caller asks of the committer: to execute commands, then to call a function.
 
     Attributes:
-        results: one per command; ``look`` is called between commits, when all is on disk and in the state.
-        seq: of the last entry that the results rest on.
+        commands: to execute.
+        callback: called between two commits, when the state and the disk have all entries; or ``None``.
+        results: one per command.
+        seq: of the last entry that the results depend on.
     """
 
-    __slots__ = ("commands", "look", "results", "seq")
+    __slots__ = ("callback", "commands", "results", "seq")
 
-    def __init__(self, commands: Sequence[Command] = (), look: Look | None = None) -> None:
+    def __init__(self, commands: Sequence[Command] = (), callback: Callback | None = None) -> None:
         super().__init__()
         self.commands = commands
-        self.look = look
+        self.callback = callback
         self.results: list[Result] = []
         self.seq = 0
 
@@ -83,10 +85,10 @@ class FileStore:
         disk: Disk | None = None,
         observe: Observer = unobserved,
     ) -> None:
-        """Open the journal, rebuild the state, and bring the projections up to date.
+        """Open the journal, rebuild the state, and update the projections.
 
-        Raises ``Corrupt`` where the journal is damaged, ``Unavailable`` where another process keeps the lock, and
-        ``Misconfigured`` where files cannot be read or written.
+        Raises ``Corrupt`` if the journal is damaged, ``Unavailable`` if another process keeps the lock, and
+        ``Misconfigured`` if files cannot be read or written.
         """
         disk = disk or Disk()
         self._terms = terms
@@ -137,7 +139,7 @@ class FileStore:
 
     def entries(self, query: EntryQuery, *, before: str | None = None, limit: int = 200) -> Page[Entry]:
         before_seq = None if before is None else read_cursor(before)
-        end = self._look(self._journal.journal.end)
+        end = self._between_commits(self._journal.journal.end)
         try:
             return reader.read_page(end, query, before_seq, limit)
         except OSError as error:
@@ -149,13 +151,13 @@ class FileStore:
         self._journal.check_not_halted()
         self._journal.check_free_space()
         self._check_lock()
-        # Whether a command would get the lock only a try can tell; what it comes to, the next check says.
-        last = self._probe
-        if last is None or last.is_answered:
+        # Only a trial request shows whether a command would succeed. Its result is reported by the next check.
+        previous = self._probe
+        if previous is None or previous.is_answered:
             self._probe = _Request()
             self._committer.submit(self._probe)
-            if last is not None and last.error is not None:
-                raise last.error
+            if previous is not None and previous.error is not None:
+                raise previous.error
         return {"engine": "file", "seq": self._journal.state.seq}
 
     def maintain(self) -> None:
@@ -166,7 +168,7 @@ class FileStore:
 
     def close(self) -> None:
         self._projector.close(self._journal.state.seq)
-        # A thread that still waits for the lock keeps what it needs.
+        # If the thread still waits for the lock, it still needs these files.
         if self._committer.close(LOCK_TIMEOUT_S):
             self._journal.close()
 
@@ -177,7 +179,7 @@ class FileStore:
         return self._journal.state
 
     def _ask(self, request: _Request) -> None:
-        """Returns when ``request`` was served."""
+        """Submit ``request`` and wait for its answer. Raises ``Unavailable`` on timeout, and the request's error."""
         self._check_lock()
         timeout_s = SHORT_TIMEOUT_S if self._committer.waiting >= MAX_WAITING else LOCK_TIMEOUT_S
         self._committer.submit(request)
@@ -188,23 +190,23 @@ class FileStore:
             raise Unavailable(f"PAY-D05 {why}; nothing is recorded unless it says so when asked again") from None
 
     def _check_lock(self) -> None:
-        """Raises ``Unavailable`` where a request would most likely wait for the lock in vain."""
+        """Raises ``Unavailable`` if the lock has been held by another process for too long."""
         since_s = self._journal.waiting_since_s
         if since_s is not None and monotonic_s() - since_s > MAX_LOCK_WAIT_S:
             raise Unavailable(f"PAY-D05 the journal's lock {HELD_TOO_LONG}; nothing was recorded")
 
-    def _look(self, look: Callable[[], T]) -> T:
-        """What ``look`` returns, called while nobody in this process works on the journal."""
-        found: list[T] = []
-        self._ask(_Request(look=lambda: found.append(look())))
-        return found[0]
+    def _between_commits(self, function: Callable[[], T]) -> T:
+        """The result of ``function``, called while this process writes nothing to the journal."""
+        results: list[T] = []
+        self._ask(_Request(callback=lambda: results.append(function())))
+        return results[0]
 
-    def _serve(self, take: Callable[[], list[_Request]]) -> None:
-        """One commit for all that wait; in the committer's thread."""
+    def _serve(self, take_waiting: Callable[[], list[_Request]]) -> None:
+        """One commit for all waiting requests; runs in the committer's thread."""
         entries: list[Entry] = []
         asked_s = monotonic_s()
         with self._journal.turn():
-            requests = take()
+            requests = take_waiting()
             begun_s = monotonic_s()
             draft, terms, now_ms = self._journal.state.draft(), self._terms(), self._clock()
             first_seq = draft.seq
@@ -216,30 +218,30 @@ class FileStore:
         if count := draft.seq - first_seq:
             self._observe(Commit(count, begun_s - asked_s, monotonic_s() - begun_s))
         for request in requests:
-            _look(request)
+            _call_back(request)
 
     def _capture(self) -> Snapshot:
-        """A copy of the state, on disk up to its position."""
+        """A copy of the state; the journal is on disk up to its position."""
 
         def copy() -> Snapshot:
             state = self._journal.state
             copied = State(state.seq, dict(state.sessions), dict(state.balances), dict(state.power))
             return Snapshot(copied, self._journal.journal.position)
 
-        return self._look(copy)
+        return self._between_commits(copy)
 
 
-def _look(request: _Request) -> None:
+def _call_back(request: _Request) -> None:
     try:
-        # For nobody, it would open a file that nobody closes.
-        if request.look is not None and not request.given_up:
-            request.look()
+        # If the caller has given up, nobody would close the file that the callback opens.
+        if request.callback is not None and not request.given_up:
+            request.callback()
     except Exception as error:
         request.error = error
 
 
 def _decide(command: Command, draft: State, terms: Terms, now_ms: int, entries: list[Entry]) -> Result:
-    """The result of ``command``, with its entries folded into ``draft`` and added to ``entries``."""
+    """The result of ``command``; its entries are folded into ``draft`` and appended to ``entries``."""
     try:
         decision = decide(command, draft, terms, now_ms)
     except Rejected as rejection:

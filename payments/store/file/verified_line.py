@@ -1,7 +1,7 @@
-"""What the lines of the journal say, read and checked by the chunk, for whoever goes through all of it.
+"""Parses and checks journal lines a chunk at a time, for ``verify``, which reads all of them.
 
-What one call does here for a chunk takes twice the time if every line has calls of its own. In return a chunk that is
-not sound is only refused: for the line at fault, ask for less of it.
+Checking line by line would take twice as long. The price: an error does not say which line of the chunk is bad; to find
+it, pass the lines one by one.
 """
 
 import re
@@ -15,22 +15,23 @@ from payments.domain.times import format_time, read_time
 from payments.store.file.codec import VERSION, have_valid_checksums, line_hash
 
 AMOUNT = re.compile(f"-?+{ETH}")
-"""What an amount is. ``Decimal`` takes more than that: blanks, underscores, exponents, NaN, digits of other scripts."""
+"""A valid amount. ``Decimal`` accepts more: blanks, underscores, exponents, NaN, digits of other scripts."""
 
 _AMOUNTS = re.compile(f"(?:{AMOUNT.pattern},)*+")
 
 
 class _SubjectId(msgspec.Struct, array_like=True, gc=False):
-    """Of a session or a power state, the name. To read all of it takes a seventh of the whole time.
+    """The id of a session or power state.
 
-    What a projection shows is read from the last line about it; those before it decide nothing.
+    Parsing the rest would take a seventh of the whole time. It is needed only of the last line about each, which is
+    decoded separately to be compared with the projection.
     """
 
     id: str
 
 
 class _Metadata(msgspec.Struct, gc=False):
-    """Of the metadata, what is compared."""
+    """The part of the metadata that is checked."""
 
     interval_start: str | None = None
     interval_end: str | None = None
@@ -38,7 +39,7 @@ class _Metadata(msgspec.Struct, gc=False):
 
 
 class VerifiedLine(msgspec.Struct, gc=False):
-    """Of a line, what is compared; the rest is passed over, which takes a third of the time of reading it."""
+    """The part of a line that is checked. Skipping the rest takes a third of the time of parsing it."""
 
     seq: int
     timestamp: str
@@ -60,32 +61,32 @@ _DECODER = msgspec.json.Decoder(VerifiedLine)
 
 
 def read_chunk(lines: Sequence[bytes], seq: int, prev: str) -> tuple[list[VerifiedLine], str]:
-    """What each of ``lines`` says, and the hash of the last; ``seq`` and ``prev`` are those of the one before.
+    """Each of ``lines`` parsed, and the hash of the last; ``seq`` and ``prev`` are those of the line before them.
 
-    Raises ``ValueError`` where one is not as it was written, is none of this version, or is not the next one, and where
-    what changes a balance is no amount.
+    Raises ``ValueError`` if a line fails its checksum, breaks the chain or the order, or has another format version, a
+    bad timestamp or a bad amount.
     """
     if not have_valid_checksums(lines):
         raise ValueError("a checksum does not fit")
-    said = _DECODER.decode_lines(b"".join(lines))
+    parsed = _DECODER.decode_lines(b"".join(lines))
     hashes = list(map(line_hash, lines))
-    if [each.prev for each in said] != [prev, *hashes[:-1]]:
+    if [each.prev for each in parsed] != [prev, *hashes[:-1]]:
         raise ValueError("the chain does not hold")
-    if [each.seq for each in said] != list(range(seq + 1, seq + 1 + len(lines))):
+    if [each.seq for each in parsed] != list(range(seq + 1, seq + 1 + len(lines))):
         raise ValueError("they are not in their order")
-    if {each.v for each in said} != {VERSION}:
+    if {each.v for each in parsed} != {VERSION}:
         raise ValueError("another format version")
-    # The entries of a group have one.
-    for recorded in {each.timestamp for each in said}:
+    # All entries of a group have the same timestamp.
+    for recorded in {each.timestamp for each in parsed}:
         if format_time(read_time(recorded)) != recorded:
             raise ValueError(f'its timestamp "{recorded}" is not spelled as one')
-    _check_deltas(said)
-    return said, hashes[-1]
+    _check_deltas(parsed)
+    return parsed, hashes[-1]
 
 
-def _check_deltas(said: Sequence[VerifiedLine]) -> None:
-    """That each is written as an amount is."""
-    deltas = [each.delta for each in said if each.delta is not None]
+def _check_deltas(parsed: Sequence[VerifiedLine]) -> None:
+    """Raises ``ValueError`` unless every ``delta`` is a valid amount."""
+    deltas = [each.delta for each in parsed if each.delta is not None]
     listed = ",".join([*deltas, ""])
     if not _AMOUNTS.fullmatch(listed) or listed.count(",") != len(deltas):
         raise ValueError("what it changes the balance by is no amount: digits, and at most 18 decimals")

@@ -1,8 +1,8 @@
-"""Whether the journal holds together, from its first line to its last, and whether the projections show what it says.
+"""Verifies the whole journal, and that the projections agree with it.
 
-What a start checks (checksum, chain, ``seq``), and what it takes for granted: that balances are the sums of what moved
-them, that no moment of a session, or of a host's power, is in two intervals. It writes nothing, and asks for the lock
-only to see where the journal ends, so it may run beside everything else.
+Checks what every start checks (checksum, chain, ``seq``), and also that balances are the sums of their changes and that
+no moment of a session or of a host's power is in two intervals. Writes nothing, and takes the lock only to see where
+the journal ends, so everything else may go on meanwhile.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from payments.store.file import snapshot
 from payments.store.file.codec import Position, decode_lines, decode_to_fold
 from payments.store.file.consistency import ConsistencyCheck, Inconsistency, LedgerAccount, Timeline
 from payments.store.file.lines import place
-from payments.store.file.scan import JournalFile, blocks, journal_files
+from payments.store.file.scan import JournalFile, journal_files, line_chunks
 from payments.store.file.snapshot import Paths, Projection, UnusableProjection
 from payments.store.file.verified_line import read_chunk
 from payments.store.protocol import Verified
@@ -28,18 +28,18 @@ _REMEDY = "Nothing is lost: remove the file, and the next start makes it again"
 
 
 def verify(disk: Disk, journal_path: Path, projections: Paths) -> Verified:
-    """Open a journal, walk through all of it, and let go of it. Raises as ``Verification`` does."""
+    """Open the journal, verify it and close it. Raises ``Corrupt`` and ``Unavailable``."""
     with closing(Verification(disk, journal_path, projections)) as verification:
         return verification.run()
 
 
 class Verification:
-    """The journal as it is now, open to be verified; whoever made it closes it."""
+    """The journal as it was when this was opened. The caller closes it."""
 
     def __init__(self, disk: Disk, journal_path: Path, projections: Paths) -> None:
-        """Raises ``Unavailable`` where it cannot be read."""
+        """Raises ``Unavailable`` if the journal cannot be read."""
         self._projections = projections
-        # First: what is recorded meanwhile must not be in them and not in the journal.
+        # Projections first: they must not show entries recorded after the journal's files are listed.
         self._unsound: list[Exception] = []
         self._shown = snapshot.open_projections(projections, self._unsound.append)
         try:
@@ -49,7 +49,7 @@ class Verification:
             raise Unavailable(f"PAY-D04 {error.filename or journal_path}: cannot be read ({error.strerror})") from error
 
     def run(self) -> Verified:
-        """Walk through all of it. Raises ``Corrupt``, naming file and line of the first fault, and ``Unavailable``."""
+        """Verify everything. Raises ``Unavailable``, and ``Corrupt`` with file and line of the first fault."""
         check = _Check(self._projections, self._shown)
         position = Position()
         for file in self._files:
@@ -72,7 +72,7 @@ class Verification:
         return Verified(position.seq, len(self._files), size, sessions, balances_wei, check.compared)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for file in self._files:
             file.segment.close()
         self._close_shown()
@@ -83,10 +83,10 @@ class Verification:
 
 
 class _Check:
-    """What the lines so far add up to, held against the projections.
+    """Checks the lines one after the other, and each projection when its position is reached.
 
     Attributes:
-        consistency: what they add up to.
+        consistency: the totals over the lines so far.
         compared: as in ``Verified``.
     """
 
@@ -101,17 +101,17 @@ class _Check:
         self._due = sorted(shown.items(), key=lambda due: due[1].position.seq)
         for path, each in shown.items():
             kind = LedgerAccount if path == projections.balances else Timeline
-            # Where it is damaged, that is said when it is compared.
+            # A damaged projection is reported when it is compared.
             with suppress(UnusableProjection):
                 self._subjects[path].update((name, kind(last)) for name, last in each.last_line_keys())
         self._compare_due(Position())
 
     def walk(self, file: JournalFile, position: Position) -> Position:
-        """The place behind all lines of ``file``, which begins at ``position``."""
-        for _, lines in blocks(file):
+        """Check all lines of ``file``, which begins at ``position``; the position after them."""
+        for _, lines in line_chunks(file):
             rest = lines
             while rest:
-                # A projection is compared between two lines.
+                # Stop at the position of the next projection to compare it there.
                 count = self._due[0][1].position.seq - position.seq if self._due else len(rest)
                 position = self._check_lines(file, rest[:count], position)
                 self._compare_due(position)
@@ -119,12 +119,12 @@ class _Check:
         return position
 
     def finish(self) -> None:
-        """No more lines. Raises ``Corrupt`` where a projection shows more than there is."""
+        """After the last line: raises ``Corrupt`` if a projection shows more entries than the journal has."""
         for path, shown in self._due:
             raise Corrupt(f"PAY-J12 {path} shows entry {shown.position.seq}, which the journal does not have")
 
     def _check_lines(self, file: JournalFile, lines: Sequence[bytes], position: Position) -> Position:
-        """The place behind ``lines``, which begin at ``position``."""
+        """Check ``lines``, which begin at ``position``; the position after them."""
         try:
             said, last_hash = read_chunk(lines, position.seq, position.hash)
         except ValueError as error:
@@ -142,7 +142,7 @@ class _Check:
         return Position(position.seq + len(lines), position.offset + _size(lines), last_hash, position.segment)
 
     def _compare_due(self, position: Position) -> None:
-        """Compare what the projections of this very position show with what the lines up to it fold into."""
+        """Compare the projections that show the journal up to exactly ``position``."""
         while self._due and self._due[0][1].position.seq == position.seq:
             path, shown = self._due.pop(0)
             if shown.position.hash != position.hash:
@@ -165,7 +165,7 @@ class _Check:
 
 
 def _folded(name: str, subject: Timeline | LedgerAccount) -> Session | PowerState | Balance | None:
-    """What a projection must show of it after the lines so far; ``None``: something else than it does."""
+    """What the projection must show after the lines so far; ``None`` if it names another line as the last."""
     if not subject.line:
         return None
     last = decode_to_fold(subject.line)
@@ -175,7 +175,7 @@ def _folded(name: str, subject: Timeline | LedgerAccount) -> Session | PowerStat
 
 
 def _refusal(file: JournalFile, line: bytes, before: Position, fault: ValueError) -> Corrupt:
-    """What is wrong with ``line``, which stands at ``before``: what every reader would say, else ``fault``."""
+    """The error for ``line`` at position ``before``: what decoding it reports, or else ``fault``."""
     what = decode_lines([line], before).error or fault
     where = place(file.segment.path, before)
     return Corrupt(f"PAY-J04 {where}: {what}. Keep a copy of the file, and compare it with a backup")

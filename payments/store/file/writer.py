@@ -1,4 +1,4 @@
-"""The journal as several processes share it: under the lock read on, fix, record; outside it sync."""
+"""``JournalWriter``: how processes share the journal. All but syncing is done under the lock."""
 
 import gc
 import logging
@@ -27,7 +27,7 @@ from payments.store.protocol import Clock
 log = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 120.0
-"""How long a start waits for the lock: another process may be rebuilding the state from a long journal."""
+"""How long a start waits for the lock. Another process may be rebuilding the state from a long journal."""
 
 HELD_TOO_LONG = "is held by another process for too long; is one stopped?"
 
@@ -35,18 +35,18 @@ _MIN_FREE_BYTES = 1 << 20
 
 
 class JournalWriter:
-    """One process's hold on the journal, and the state folded from it.
+    """One process's access to the journal, and the state folded from it.
 
-    Not thread-safe: only one thread of the process may take turns, record and sync.
+    Not thread-safe: only one thread of the process may call ``turn``, ``record`` and ``sync``.
 
     Attributes:
-        state: every entry up to ``journal.position``, folded; but for those recorded since the last ``sync``.
-        rebuilt: whether opening had to do without some projection.
-        waiting_since_s: since when this process has waited for the lock, by ``monotonic_s``; ``None``: it does not.
+        state: all entries up to ``journal.position``, except those recorded since the last ``sync``.
+        rebuilt: whether the state had to be folded from the whole journal, because a projection was unusable.
+        waiting_since_s: since when this process waits for the lock, by ``monotonic_s``; ``None``: it does not wait.
     """
 
     def __init__(self, disk: Disk, path: Path, projections: Paths, clock: Clock, segment_bytes: int) -> None:
-        """Open and recover. Raises ``OSError``, ``Corrupt`` and, if the lock is not to be had, ``Unavailable``."""
+        """Open and recover. Raises ``OSError``, ``Corrupt``, and ``Unavailable`` if the lock stays held."""
         self._disk = disk
         self._path = path
         self._projections = projections
@@ -67,7 +67,7 @@ class JournalWriter:
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether the state shows all that any process has written, and that is on disk; for any thread, no lock."""
+        """Whether the state has every entry of every process, and all are on disk. Any thread may ask, without lock."""
         if self._halted is not None:
             return False
         try:
@@ -75,12 +75,12 @@ class JournalWriter:
         except OSError:
             return False
         position = self.journal.position
-        # In this order: the one thread that writes may be between these steps.
+        # The order matters: the writing thread may change these one after the other meanwhile.
         return size == position.offset and self.state.seq == position.seq and self.journal.durable_seq >= position.seq
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Hold the lock, however long it takes to get it, with the state up to date.
+        """Hold the lock, with the state up to date. Waits for the lock without a limit.
 
         Raises ``Unavailable`` and ``Corrupt``.
         """
@@ -93,10 +93,10 @@ class JournalWriter:
                 raise
 
     def record(self, entries: Sequence[Entry], after: State) -> None:
-        """Append ``entries``; once within a ``turn``. Neither on disk nor in the state before ``sync``.
+        """Append ``entries``; at most once per ``turn``. Only ``sync`` puts them on disk and into the state.
 
-        ``after``: a draft of the state, with the entries folded into it. If this fails, or anything behind it in the
-        same ``turn``, all that was recorded there is cut off again. Raises ``Unavailable``.
+        ``after`` is a draft of the state with the entries folded in. If this or the rest of the ``turn`` fails, the
+        entries are rolled back. Raises ``Unavailable``.
         """
         if not entries:
             return
@@ -108,9 +108,9 @@ class JournalWriter:
         self.journal.append(entries)
 
     def sync(self) -> None:
-        """Returns when all of the state is on disk, and what was recorded is too and in it.
+        """Put all recorded entries on disk, then into the state.
 
-        Raises ``Unavailable``; always, once a sync failed (rule 5.2).
+        Raises ``Unavailable``, and does so forever once a sync has failed (rule 5.2).
         """
         self.check_not_halted()
         if self.journal.durable_seq < self.journal.position.seq:
@@ -120,7 +120,7 @@ class JournalWriter:
             self._recorded = None
 
     def check_free_space(self) -> None:
-        """Raises ``Unavailable`` when the journal's disk is about full."""
+        """Raises ``Unavailable`` if the journal's disk has less than ``_MIN_FREE_BYTES`` left."""
         try:
             free = os.statvfs(self._path.parent)
         except OSError as error:
@@ -134,7 +134,7 @@ class JournalWriter:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Hold the lock. Raises ``Unavailable``, for what fails meanwhile too; a folder that was not synced halts."""
+        """Hold the lock. Raises ``Unavailable``, also for an ``OSError`` meanwhile; a failed folder sync halts."""
         self._acquire(self._lock.acquire)
         try:
             yield
@@ -151,7 +151,7 @@ class JournalWriter:
         if self._recorded is not None:
             self._recorded = None
             self.journal.roll_back(self._begin)
-            # On disk before anything is written behind it: else a crash could bring back what was cut off.
+            # On disk before anything else is appended: otherwise a crash could bring back what was rolled back.
             self._sync()
 
     def _acquire(self, acquire: Callable[[], None]) -> None:
@@ -168,7 +168,7 @@ class JournalWriter:
             self.waiting_since_s = None
 
     def _ensure_current(self) -> None:
-        """Be in the file that is written now, with all of it read. Raises ``Unavailable``, ``Corrupt``, ``OSError``."""
+        """Switch to the active file if needed, and read all of it. Raises ``Unavailable``, ``Corrupt``, ``OSError``."""
         self.check_not_halted()
         while (size := self.journal.current_size()) is None and self.journal.is_sealed():
             self._fold(self.journal.read_newly_sealed())
@@ -180,7 +180,7 @@ class JournalWriter:
             self._catch_up()
 
     def check_not_halted(self) -> None:
-        """Raises ``Unavailable`` once any process's sync has failed; for any thread, no lock."""
+        """Raises ``Unavailable`` once any process's sync has failed. Any thread may call it, without lock."""
         if self._halted is None and self._disk.exists(self._mark):
             self._halted = f"{self._mark} exists: a sync failed"
         if self._halted is not None:
@@ -203,12 +203,12 @@ class JournalWriter:
 
     def _recover(self) -> bool:
         with _garbage_collection_paused():
-            # Each is replaced as a whole, and what is recorded meanwhile is behind it: this needs no lock, and takes
-            # seconds where there are many sessions.
+            # Without the lock, because this takes seconds if there are many sessions. Projections are replaced
+            # atomically, and entries recorded meanwhile are read from the journal below.
             found = snapshot.read(self._projections)
             self._acquire(lambda: self._lock.acquire_within(OPEN_TIMEOUT_S))
             try:
-                # Not only when this process made the journal: whoever did may have died before it synced the name.
+                # Always: the process that made the journal may have died before it synced the name.
                 self._disk.sync_folder(self._path.parent)
                 self.journal.reopen()
                 halted = self._disk.exists(self._mark)
@@ -220,7 +220,7 @@ class JournalWriter:
                 if is_rebuilt:
                     self._fold_from(Snapshot(State(), Position()))
                 self.state.build_overview()
-                # What was read may be another process's, written and not yet synced: nothing rests on it before it is.
+                # Another process may have written some of what was read without syncing it yet.
                 self._sync()
                 if halted:
                     log.warning(
@@ -232,7 +232,7 @@ class JournalWriter:
                 self._lock.release()
 
     def _resume(self, snapshot: Snapshot) -> bool:
-        """Go on from what the projections show; whether the journal agrees with what that comes to."""
+        """Fold the rest of the journal onto the projections' state; whether the result agrees with the journal."""
         self._fold_from(snapshot)
         end = self.journal.end()
         try:
@@ -245,7 +245,7 @@ class JournalWriter:
         return why is None
 
     def _fold_from(self, snapshot: Snapshot) -> None:
-        """Bring the state of ``snapshot`` to the journal's end."""
+        """Fold everything after ``snapshot`` into its state."""
         self.state, self.journal.position = snapshot
         self.journal.check_sealed()
         rebuild = Rebuild(self.state)
@@ -282,7 +282,7 @@ class JournalWriter:
 
 @contextmanager
 def _garbage_collection_paused() -> Iterator[None]:
-    """What a start makes stays; to look for garbage among it again and again takes a third of reading a snapshot."""
+    """Nothing made during a start becomes garbage, and collecting would take a third of the time of reading it."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
