@@ -253,7 +253,7 @@ MUTANTS = (
     ),
     Mutant(
         "cut-off-but-not-on-disk", WRITER,
-        "was cut off.\n            self._sync()\n", "was cut off.\n",
+        "was rolled back.\n            self._sync()\n", "was rolled back.\n",
         "tests/store/file/test_faults_writing.py",
     ),
     Mutant(

@@ -1,7 +1,7 @@
-"""Backups: the journal copied beside whatever runs, verified, and put back while nothing does.
+"""Backup, which works while everything runs, and restore, which requires that nothing runs. Both verify the copy.
 
-A backup is a data folder: the journal's files as they were, the documents that belong to it and, written last,
-``backup.json``, which names them and says how many entries there are. A folder without it is an unfinished copy.
+A backup is a data folder: copies of the journal's files, the documents beside it and, written last, ``backup.json``
+with the names of the files and the number of entries. A folder without ``backup.json`` is an unfinished copy.
 """
 
 import os
@@ -26,14 +26,14 @@ from payments.store.file.verify import verify
 from payments.store.protocol import Restored, Verified
 
 _FORMAT, _MANIFEST = 1, "backup.json"
-# Where a data folder has them, so that every command reads a backup by PAYMENTS_DATA_DIR alone.
+# The default names in a data folder, so that every command can read a backup by setting PAYMENTS_DATA_DIR.
 _JOURNAL, _PROJECTIONS = "audit/ledger-events.log", ("sessions.json", "balances.json", "power_meter.json")
 _PART = re.compile(rf"{re.escape(_JOURNAL)}(\.[0-9]{{20}}(\.gz)?)?")
 _CHUNK = 1 << 20
 
 
 class FileBackup:
-    """The journal as it was when this was opened, and the documents beside it; whoever made it closes it."""
+    """The journal as it was when this was opened, and the documents beside it. The caller closes it."""
 
     def __init__(self, disk: Disk, journal_path: Path, documents: Mapping[str, Path]) -> None:
         """``documents``: by their names in the backup. Raises ``Misconfigured`` and ``Corrupt``."""
@@ -44,7 +44,7 @@ class FileBackup:
                 name = _JOURNAL + file.segment.path.name.removeprefix(journal_path.name)
                 descriptor = file.segment.descriptor
                 self._files[name] = descriptor, file.end if file.first_seq is None else disk.size(descriptor)
-            # Last, so that they know of everybody who is in the journal.
+            # Documents last, so that they include every orchestrator that the journal mentions.
             for name, path in documents.items():
                 with suppress(FileNotFoundError):
                     self._files[name] = _open(disk, path)
@@ -55,9 +55,9 @@ class FileBackup:
             ) from error
 
     def write(self, folder: Path) -> Verified:
-        """Make ``folder``, which must not be there yet, a verified backup; on disk when this returns.
+        """Write a verified backup into ``folder``, which must not exist yet; on disk when this returns.
 
-        Raises ``Unavailable``, and ``Corrupt`` where the journal is damaged: the copy then stays, unfinished.
+        Raises ``Unavailable``, and ``Corrupt`` if the journal is damaged; the unfinished copy then stays.
         """
         try:
             folder.mkdir(mode=0o700)
@@ -87,7 +87,7 @@ class FileBackup:
 
 
 class FileRestoration:
-    """A backup, open to be put back; whoever made it closes it."""
+    """An open backup to restore. The caller closes it."""
 
     def __init__(
         self, disk: Disk, folder: Path, documents: Mapping[str, Path], journal_path: Path, projections: Paths
@@ -105,7 +105,7 @@ class FileRestoration:
             if manifest["format"] != _FORMAT:
                 raise ValueError(f"its format is not {_FORMAT}")
             for name in manifest["files"]:
-                # Anything else, such as ../x, is no name of this program's.
+                # Refuse names that no backup has, such as ../x.
                 if name not in documents and not _PART.fullmatch(name):
                     raise ValueError(f"no backup has a file {name}")
                 self._files[name] = _open(disk, folder / name)
@@ -115,9 +115,9 @@ class FileRestoration:
             ) from error
 
     def run(self) -> Restored:
-        """Put it in place of what is there, which is set aside; nothing changes before it is on disk and verified.
+        """Copy the backup, verify the copy, then move the current files aside and put the copy in their place.
 
-        Raises ``Unavailable``, also where anything has the journal open, and ``Corrupt``.
+        Raises ``Corrupt``, and ``Unavailable``, among others if any process has the journal open.
         """
         journal_path = self._journal_path
         folder, staging = journal_path.parent, journal_path.with_name(f"{journal_path.name}.restoring")
@@ -125,7 +125,7 @@ class FileRestoration:
             self._disk.make_folder(folder)
             use = hold_folder(folder, 0, alone=True)
             try:
-                # Of a run that was killed.
+                # Left over from a run that was killed.
                 shutil.rmtree(staging, ignore_errors=True)
                 parts = {name: file for name, file in self._files.items() if _PART.fullmatch(name)}
                 _copy(self._disk, parts, staging)
@@ -152,9 +152,10 @@ class FileRestoration:
         _close(self._disk, self._files)
 
     def _exchange(self, staging: Path, names: list[str]) -> list[Path]:
-        """The folders with what was there. Where this is cut short, the next run completes it, and no start goes on.
+        """Exchange the files; returns the folders with the previous ones.
 
-        For the projections, which show the old journal, stay until the new one is whole.
+        If this is interrupted, the next run completes it. Until then no start succeeds: the projections, which stay in
+        place until the new journal is complete, do not fit it.
         """
         journal_path = self._journal_path
         aside = f"before-{format_time(now_ms()).replace(':', '').replace('-', '')}"
@@ -174,17 +175,17 @@ class FileRestoration:
         return sorted(set(folders))
 
     def _set_aside(self, aside: str, paths: Iterable[Path]) -> list[Path]:
-        """Move those that are there into a folder beside each."""
-        there = [path for path in paths if os.path.lexists(path)]
-        for path in there:
+        """Move the existing ones of ``paths`` into a folder ``aside`` beside each; returns these folders."""
+        existing = [path for path in paths if os.path.lexists(path)]
+        for path in existing:
             self._disk.make_folder(path.parent / aside)
             self._disk.replace(path, path.parent / aside / path.name)
             self._disk.sync_folder(path.parent / aside)
-        return [path.parent / aside for path in there]
+        return [path.parent / aside for path in existing]
 
 
 def _open(disk: Disk, path: Path) -> tuple[int, int]:
-    """A descriptor, and the bytes behind it."""
+    """A descriptor, and the size in bytes."""
     descriptor = disk.open(path, os.O_RDONLY)
     return descriptor, disk.size(descriptor)
 
@@ -200,19 +201,19 @@ def _parts(disk: Disk, file: tuple[int, int]) -> Iterator[bytes]:
 
 
 def _write(disk: Disk, path: Path, file: tuple[int, int]) -> None:
-    """A new file ``path``, as old as ``file``: the registry goes by that."""
+    """Copy ``file`` to the new file ``path``, with its times, which the registry uses as default dates."""
     write_file(disk, path, _parts(disk, file))
     copied = os.fstat(file[0])
     os.utime(path, ns=(copied.st_atime_ns, copied.st_mtime_ns))
 
 
 def _copy(disk: Disk, files: Mapping[str, tuple[int, int]], folder: Path) -> None:
-    """New files in ``folder``, on disk."""
+    """Copy ``files`` into ``folder``; on disk when this returns."""
     disk.make_folder((folder / _JOURNAL).parent)
     for name, file in files.items():
         _write(disk, folder / name, file)
         if name.startswith(f"{_JOURNAL}."):
-            # Sealed, as it was.
+            # Sealed segments are read-only.
             (folder / name).chmod(0o400)
     disk.sync_folder((folder / _JOURNAL).parent)
     disk.sync_folder(folder)

@@ -1,8 +1,8 @@
 """Blocked gzip (BGZF): a gzip file that can be read at any offset of its plain data. Pure.
 
-As ``bgzip`` and ``samtools`` write it (SAM specification, section 4.1): gzip members of at most 64 KiB of plain data,
-each with its own length in the extra field ``BC``, and an empty one at the end. ``gzip -dc`` reads the whole of it;
-whoever walks from header to header knows where each member is without unpacking any.
+The format of ``bgzip`` and ``samtools`` (SAM specification, section 4.1): gzip members of at most 64 KiB of plain data,
+each with its compressed length in the extra field ``BC``, and an empty member at the end. ``gzip -dc`` unpacks it. The
+lengths allow finding every member by reading only the headers.
 """
 
 import struct
@@ -15,15 +15,15 @@ from typing import NamedTuple, TypeAlias
 from isal import isal_zlib
 
 PLAIN_BYTES = 0xFF00
-"""Plain data in a member, as ``bgzip`` cuts it: even what cannot be compressed then fits the length field."""
+"""Plain data per member, the same as ``bgzip``: even incompressible data then fits the length field."""
 
 END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-"""The empty member that every whole file ends with."""
+"""The empty member at the end of every complete file."""
 
 Read: TypeAlias = Callable[[int, int], bytes]
-"""Up to ``length`` bytes from ``offset``; fewer at the end only."""
+"""Reads ``length`` bytes from ``offset``; fewer only at the end."""
 
-# Deflate with extra fields, no time, unknown system, 6 bytes extra: "BC" with 2 bytes, the member's length less one.
+# Deflate, extra field, no time, unknown system, 6 bytes of extra field: "BC" and 2 bytes, the member's length - 1.
 _MAGIC = END[:16]
 _HEADER = struct.Struct("<16sH")
 _TRAILER = struct.Struct("<II")
@@ -31,11 +31,11 @@ _MAX_PLAIN_BYTES = 1 << 16
 
 
 class BadBlock(ValueError):
-    """The file is not what this format says; the message says where and in what."""
+    """The file violates this format; the message says where and how."""
 
 
 class Layout(NamedTuple):
-    """Where each member of a file begins, in the file and in the plain data; behind the last of them, the ends."""
+    """Where each member begins, in the file and in the plain data; the last items are the two ends."""
 
     offsets: "array[int]"
     plain_offsets: "array[int]"
@@ -51,21 +51,21 @@ class _Member(NamedTuple):
 
 
 def compress(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The members that ``parts``, one after the other, become; wherever a member ends, the next one goes on."""
+    """The members of a file that holds ``parts`` one after the other. Members need not end where a part does."""
     rest = b""
     for part in parts:
         rest += part
-        whole = len(rest) - len(rest) % PLAIN_BYTES
-        for offset in range(0, whole, PLAIN_BYTES):
+        full_bytes = len(rest) - len(rest) % PLAIN_BYTES
+        for offset in range(0, full_bytes, PLAIN_BYTES):
             yield _pack(rest[offset : offset + PLAIN_BYTES])
-        rest = rest[whole:]
+        rest = rest[full_bytes:]
     if rest:
         yield _pack(rest)
     yield END
 
 
 def layout(read: Read, file_size: int) -> Layout:
-    """Walk the headers of ``file_size`` bytes, which ``read`` gives. Raises ``BadBlock`` and what ``read`` does."""
+    """The layout of a file, from its headers. Raises ``BadBlock``, and whatever ``read`` raises."""
     offsets, plain_offsets = array("Q", [0]), array("Q", [0])
     for member in _walk(read, file_size):
         offsets.append(member.offset + member.length)
@@ -74,10 +74,10 @@ def layout(read: Read, file_size: int) -> Layout:
 
 
 class Blocks:
-    """Blocked gzip, read as its plain data; keeps the member that it unpacked last.
+    """The plain data of a blocked gzip file. Caches the member unpacked last.
 
     Attributes:
-        size: of the plain data, in bytes, as the members say; each is held to it when it is read.
+        size: of the plain data, in bytes, according to the members; checked when a member is read.
     """
 
     def __init__(self, read: Read, where: Layout) -> None:
@@ -87,7 +87,7 @@ class Blocks:
         self._last: tuple[int, bytes] = -1, b""
 
     def read(self, length: int, offset: int) -> bytes:
-        """Up to ``length`` bytes of plain data from ``offset``; fewer at the end only. Raises as ``layout``."""
+        """``length`` bytes of plain data from ``offset``; fewer only at the end. Raises as ``layout``."""
         parts = []
         end = min(self.size, offset + length)
         index = bisect_right(self._where.plain_offsets, offset) - 1
@@ -126,7 +126,7 @@ def _walk(read: Read, file_size: int) -> Iterator[_Member]:
         end = offset + length
         if end > last:
             raise BadBlock(f"the block at byte {offset} has a length of {length} bytes, which is beyond the end")
-        # The next header is there: at the latest, the one of the last, empty member.
+        # There is always a next header: at least that of the empty member at the end.
         joint = read(_TRAILER.size + _HEADER.size, end - _TRAILER.size)
         if len(joint) < _TRAILER.size + _HEADER.size:
             raise BadBlock(f"the block at byte {offset} is cut short")
@@ -150,7 +150,7 @@ def _length(header: bytes, offset: int) -> int:
 def _unpack(data: bytes, member: _Member) -> bytes:
     if len(data) < member.length:
         raise BadBlock(f"the block at byte {member.offset} is cut short")
-    # Takes half the time of zlib's, which packs smaller, and in the same format.
+    # Unpacks in half the time of zlib. For packing, zlib is better: it makes smaller files.
     unpacker = isal_zlib.decompressobj(wbits=-isal_zlib.MAX_WBITS)
     try:
         plain = unpacker.decompress(data[_HEADER.size : -_TRAILER.size], _MAX_PLAIN_BYTES + 1)
@@ -158,7 +158,7 @@ def _unpack(data: bytes, member: _Member) -> bytes:
         raise BadBlock(f"the block at byte {member.offset} cannot be unpacked ({error})") from error
     if not unpacker.eof or unpacker.unused_data:
         raise BadBlock(f"the compressed data of the block at byte {member.offset} does not end where the block does")
-    # And with the length that all that follows was placed by.
+    # Also compare with the length from which the layout computed all later offsets.
     checksum_and_length = isal_zlib.crc32(plain), member.plain_length
     if _TRAILER.unpack(data[-_TRAILER.size :]) != checksum_and_length or len(plain) != member.plain_length:
         raise BadBlock(f"the checksum or length of the block at byte {member.offset} does not fit its content")

@@ -22,36 +22,37 @@ from payments.domain.times import read_time
 VERSION = 1
 FIRST_HASH = "0" * 64
 
-# As the encoder writes them. Quotation marks within a string are escaped, so neither can be a part of one.
+# As the encoder writes them. Quotation marks within a JSON string are escaped, so no string can contain these.
 SESSION_MARK, POWER_MARK = b',"session":[', b',"power":['
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 _CRC_LENGTH = len(',"crc":"00000000"}\n')
 PREV = slice(-64 - len('"') - _CRC_LENGTH, -len('"') - _CRC_LENGTH)
-"""Where in a line the hash of the one before it stands."""
+"""Where in a line the hash of the previous line is."""
 
-# The entries of a group have one time.
+# All entries of a group have the same time.
 _read_recorded = lru_cache(maxsize=1)(read_time)
 
 S = TypeVar("S", Session, PowerState)
 
 
 class BadLine(ValueError):
-    """The line is not what this format says; the message says in what."""
+    """The line violates this format; the message says how."""
 
 
 class UnknownVersion(Exception):
-    """The line is whole, but of a format version that this code does not know."""
+    """The line is valid, but of a format version that this code does not know."""
 
 
 class Position(NamedTuple):
-    """A place between two lines of the journal.
+    """A position between two lines of the journal.
 
     Attributes:
-        seq: of the line before it, 0 at the beginning; ``hash`` is that line's.
-        offset: bytes from the beginning of the segment up to here.
-        segment: the ``seq`` of the first line of the segment.
+        seq: of the line before it; 0 at the beginning.
+        offset: bytes from the beginning of the segment, uncompressed.
+        hash: of the line before it, 64 hex digits; ``FIRST_HASH`` at the beginning.
+        segment: the ``seq`` of the segment's first line.
     """
 
     seq: int = 0
@@ -60,18 +61,18 @@ class Position(NamedTuple):
     segment: int = 1
 
     def behind(self, line: bytes) -> "Position":
-        """The place behind ``line``, which stands here."""
+        """The position after ``line``, which begins here."""
         return Position(self.seq + 1, self.offset + len(line), line_hash(line), self.segment)
 
 
 class Decoded(NamedTuple):
-    """What was read of lines that follow each other, up to the first that is wrong.
+    """Consecutive lines, decoded up to the first bad one.
 
     Attributes:
-        entries: of the sound lines, in their order, as far as they are wanted now.
-        position: behind the last sound line.
-        durable: the highest that a sound line says.
-        error: what is wrong with the line at ``position``; ``None`` where all are sound.
+        entries: of the good lines, in order; a ``Decode`` may leave out entries.
+        position: after the last good line.
+        durable: the highest ``durable`` in a good line.
+        error: what is wrong with the line at ``position``; ``None`` if all lines are good.
     """
 
     entries: Sequence[Entry]
@@ -81,11 +82,11 @@ class Decoded(NamedTuple):
 
 
 Decode: TypeAlias = Callable[[Sequence[bytes], Position], Decoded]
-"""How lines that begin at a position are read."""
+"""A function that decodes the lines that begin at a position."""
 
 
 def encode(entry: Entry, durable_seq: int, prev: str) -> bytes:
-    """The line of ``entry`` behind the line whose hash is ``prev``."""
+    """The line of ``entry``; ``prev`` is the hash of the line before it."""
     record: dict[str, Any] = entry_record(entry)
     if entry.session is not None:
         record["session"] = _row(entry.session, _SESSION_WEI)
@@ -99,18 +100,18 @@ def encode(entry: Entry, durable_seq: int, prev: str) -> bytes:
 
 
 def line_hash(line: bytes) -> str:
-    """What the line after ``line`` has as ``prev``."""
+    """The SHA-256 of ``line``, which the next line has as ``prev``."""
     return sha256(line).hexdigest()
 
 
 def has_valid_checksum(line: bytes) -> bool:
-    """Whether ``line`` is, to the byte, one that was written; says nothing of its place."""
-    # The bytes are compared: a checksum read as a number would pass in the other letter case.
+    """Whether ``line`` is unchanged since it was written."""
+    # Compare bytes, not numbers: a checksum with changed letter case must not pass.
     return line.endswith(b',"crc":"%08x"}\n' % crc32(line[:-_CRC_LENGTH]))
 
 
 def have_valid_checksums(lines: Sequence[bytes]) -> bool:
-    """Whether each is, to the byte, one that was written: for many lines in half the time of asking for each."""
+    """Whether all lines are unchanged. For many lines twice as fast as ``has_valid_checksum`` for each."""
     checksums = array("I", [crc32(line[:-_CRC_LENGTH]) for line in lines])
     if sys.byteorder == "little":
         checksums.byteswap()
@@ -125,35 +126,35 @@ def check_checksum(line: bytes) -> None:
 
 
 def subject_at(line: bytes, begin: int = 0) -> int:
-    """Where in ``line``, behind ``begin``, the session or power state begins that its entry is about; -1: nowhere."""
+    """The index after ``begin`` at which the session or power state begins in ``line``; -1: it has neither."""
     at = line.find(SESSION_MARK, begin)
     return at if at >= 0 else line.find(POWER_MARK, begin)
 
 
 def subject_of(line: bytes, at: int) -> bytes:
-    """Which session or power state begins at ``at`` in ``line``: what it begins with, up to the end of its id."""
-    # The mark ends behind the one bracket of this kind that is near; what follows it is the id.
+    """A key for the session or power state at index ``at`` of ``line``: its mark and its id, as written."""
+    # The mark ends with the first bracket; the id follows it.
     name = _STRING.match(line, line.index(b"[", at) + 1)
     return line[at : name.end()] if name else line[at:]
 
 
 def decode(line: bytes) -> tuple[Entry, int]:
-    """The entry in ``line``, wherever that stands, and its ``durable``. Raises ``BadLine``, ``UnknownVersion``."""
+    """The entry in ``line``, and its ``durable``. Checks no chain. Raises ``BadLine``, ``UnknownVersion``."""
     record = parse(line)
     return _entry(record, record.metadata), record.durable
 
 
 def decode_to_fold(line: bytes) -> Entry:
-    """As ``decode``, but of the metadata only what ``evolve`` asks for: making all of it takes longer than the rest."""
+    """As ``decode``, but with only the metadata that ``evolve`` needs: all of it would take longer than the rest."""
     return _entry_to_fold(parse(line, _LINE_TO_FOLD))
 
 
 def decode_lines(lines: Sequence[bytes], position: Position) -> Decoded:
-    """The entries in ``lines``, to be folded, if the first stands at ``position``: a ``Decode``.
+    """Decode ``lines``, the first of which is at ``position``, for folding: the default ``Decode``.
 
-    One loop, for every process goes through it with every line that another has written. A line whose SHA-256 stands in
-    the next one is as it was written; only where it does not, the checksum is asked. (One that was wrong before its
-    writer hashed it is found by a start and by ``verify``, which ask every checksum.)
+    One loop, because every process runs it for every line of the others. A line whose hash the next line has is
+    unchanged since it was hashed, so its checksum is checked only otherwise. (A line that was damaged before it was
+    hashed is found by the next start and by ``verify``, which check every checksum.)
     """
     seq, offset, prev, segment = position
     entries: list[Entry] = []
@@ -183,7 +184,7 @@ def decode_lines(lines: Sequence[bytes], position: Position) -> Decoded:
 
 
 class _Line(msgspec.Struct, gc=False):
-    """A line as it stands there, but for ``crc``, and for what depends on the reader; amounts and times are text."""
+    """The fields of a line that every decoder reads; amounts and times are text."""
 
     seq: int
     timestamp: str
@@ -198,27 +199,27 @@ class _Line(msgspec.Struct, gc=False):
 
 
 class _ToFold(msgspec.Struct, gc=False):
-    """Of the metadata, what the state depends on."""
+    """The part of the metadata that the state depends on."""
 
     booked_as: Any = None
 
 
 def _wei_of(kind: type[msgspec.Struct]) -> Sequence[int]:
-    """Which attributes of ``kind`` are wei, by their place.
+    """The indexes of the fields of ``kind`` that hold wei.
 
-    On disk they are strings: of a JSON number most readers make a float, and more than 18 ETH would not fit 64 bits.
+    On disk they are strings: most readers turn JSON numbers into floats, and more than 18 ETH exceed 64 bits.
     """
     return [place for place, name in enumerate(kind.__struct_fields__) if name.endswith("_wei")]
 
 
 def _row_of(kind: type[msgspec.Struct]) -> Any:
-    """How ``kind`` stands in a line: an array of its attributes."""
+    """The type of ``kind`` in a line: an array of its fields."""
     types = [str if field.name.endswith("_wei") else field.type for field in msgspec.structs.fields(kind)]
     return tuple.__class_getitem__(tuple(types))
 
 
 def _decoder(metadata: type) -> msgspec.json.Decoder[Any]:
-    """Reads a line, with so much of its metadata."""
+    """A decoder of lines that reads ``metadata`` of their metadata."""
     fields = [("session", _row_of(Session) | None, None), ("power", _row_of(PowerState) | None, None)]
     return msgspec.json.Decoder(
         msgspec.defstruct("_Line", [("metadata", metadata), *fields], bases=(_Line,), gc=False, kw_only=True)
@@ -230,7 +231,7 @@ _LINE, _LINE_TO_FOLD = _decoder(dict[str, Any]), _decoder(_ToFold)
 
 
 def parse(line: bytes, decoder: msgspec.json.Decoder[Any] = _LINE) -> Any:
-    """What stands in ``line``, whole and of a version that this code knows. Raises ``BadLine``, ``UnknownVersion``."""
+    """The fields of ``line``, with checksum and version checked. Raises ``BadLine``, ``UnknownVersion``."""
     check_checksum(line)
     return _parse(line, decoder)
 
@@ -246,7 +247,7 @@ def _parse(line: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
 
 
 def _misfit(line: bytes, error: ValueError) -> BadLine | UnknownVersion:
-    """Why ``line``, which is none that this code writes, cannot be read; one of another version may look anyhow."""
+    """Why ``line`` cannot be decoded: it is bad, or of another version, whose fields may differ."""
     try:
         version = orjson.loads(line)["v"]
     except (ValueError, KeyError, TypeError):

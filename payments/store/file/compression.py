@@ -1,8 +1,8 @@
-"""Compressing sealed segments, beside everything that goes on: the journal's lock is never held for it.
+"""Compresses sealed segments while everything else goes on: it never holds the journal's lock.
 
-The plain form goes only when the compressed one is on disk under its final name, has been read back from there, is the
-same to the byte, and every line in it is whole and fits the one before. A crash at any moment leaves at least one whole
-form, and the next run goes on from there.
+The plain file is removed only after the compressed one is on disk under its final name, was read back from disk, equals
+the plain one byte for byte, and every line passed checksum and chain. A crash at any moment leaves at least one
+complete file, and the next run continues from there.
 """
 
 import logging
@@ -36,10 +36,10 @@ _CHUNK = 1 << 20
 
 
 def compress_sealed(disk: Disk, journal_path: Path) -> None:
-    """Compress every sealed segment that is not, oldest first; one process does, and any other returns at once.
+    """Compress all sealed segments, oldest first. Returns at once if another process is doing it.
 
-    Raises ``Corrupt`` where a segment is damaged, and ``Unavailable`` where the disk fails or is full; that segment
-    stays as it is, and so do those after it.
+    Raises ``Corrupt`` if a segment is damaged, and ``Unavailable`` if the disk fails or is full; that segment and later
+    ones stay uncompressed.
     """
     try:
         with brief_lock(journal_path.with_name(f"{journal_path.name}.compress.lock"), timeout_s=0):
@@ -79,13 +79,13 @@ def _last_hash(disk: Disk, journal_path: Path, first_seq: int) -> str:
 
 
 def _compress(disk: Disk, path: Path, begin: Position) -> None:
-    """Replace the plain segment at ``path``, which begins at ``begin``, by its compressed form."""
+    """Replace the plain segment at ``path``, whose first line is at ``begin``, by its compressed form."""
     final = compressed_path(path)
     temporary = final.with_name(f"{final.name}.new")
     plain = PlainSegment(disk, path, disk.open(path, os.O_RDONLY))
     try:
         if disk.status(final) is not None:
-            # A crash came before the plain one was gone; or somebody has put one of them there, for some reason.
+            # Both exist: a crash came before the plain one was removed, or somebody copied one there.
             _verify_and_sync(disk, final, plain, begin)
         else:
             try:
@@ -93,7 +93,7 @@ def _compress(disk: Disk, path: Path, begin: Position) -> None:
                 _verify_and_sync(disk, temporary, plain, begin)
                 disk.replace(temporary, final)
             except (OSError, Corrupt):
-                # On a full disk it would keep the space that the journal is waiting for.
+                # On a full disk, the unfinished file would take the space that the journal needs.
                 with suppress(OSError):
                     disk.remove(temporary)
                 raise
@@ -115,11 +115,11 @@ def _write(disk: Disk, path: Path, plain: Segment) -> None:
 
 
 def _verify_and_sync(disk: Disk, path: Path, plain: Segment, begin: Position) -> None:
-    """Returns when ``path`` is on disk, read-only and holds just what ``plain`` does, of which every line is sound."""
+    """Sync ``path``, check that it equals ``plain`` and that every line is valid, and make it read-only."""
     descriptor = disk.open(path, os.O_RDONLY)
     try:
         disk.sync(descriptor)
-        # What is compared comes from the disk then, not from memory.
+        # So that the comparison reads from disk, not from memory.
         disk.forget_cache(descriptor)
         compressed = _open_equal(disk, path, descriptor, plain)
         try:
@@ -133,7 +133,7 @@ def _verify_and_sync(disk: Disk, path: Path, plain: Segment, begin: Position) ->
 
 
 def _open_equal(disk: Disk, path: Path, descriptor: int, plain: Segment) -> Segment:
-    """The compressed segment at ``path``, which holds the same as ``plain``. Raises ``Corrupt``."""
+    """The compressed segment at ``path``. Raises ``Corrupt`` unless it has the same content as ``plain``."""
     try:
         compressed = CompressedSegment(disk, path, descriptor)
         pairs = zip(_chunks(compressed), _chunks(plain), strict=True)

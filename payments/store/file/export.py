@@ -1,8 +1,8 @@
-"""Reading the whole journal, oldest entry first, beside everything else: for what hands it on to other programs.
+"""Reads the whole journal, oldest entry first, for export to other programs, while everything else goes on.
 
-It asks for the lock only to see where the journal ends, and needs no memory to speak of, however long the journal. Each
-line's checksum and ``seq`` are checked, the chain and the sums are not: that is what ``verify`` is for. Only what is
-shown of a line is parsed.
+It takes the lock only to see where the journal ends, and needs little memory however long the journal is. It checks
+each line's checksum and ``seq``, but not the chain and the sums, which ``verify`` checks. It parses only the exported
+part of each line.
 """
 
 import os
@@ -22,16 +22,16 @@ from payments.store.file.scan import journal_files, line_chunks
 from payments.store.file.snapshot import Paths
 from payments.store.protocol import EntryQuery
 
-# Neither can stand inside a JSON string, where each quotation mark has a backslash before it.
+# Quotation marks within a JSON string are escaped, so no string can contain these.
 _REST, _MONEY = b',"v":1,"durable":', b',"delta":"'
 
 
 class Export:
-    """The journal as it was when this was opened: what is recorded later is not in it."""
+    """The journal as it was when this was opened, without later entries."""
 
     def __init__(self, disk: Disk, journal_path: Path, projections: Paths) -> None:
-        """Raises ``Misconfigured`` where there is no journal to read, ``Unavailable`` and ``Corrupt``."""
-        # First: what is recorded meanwhile must not be in them and not in the journal.
+        """Raises ``Misconfigured`` if there is no readable journal, ``Unavailable`` and ``Corrupt``."""
+        # Projections first: they must not show entries recorded after the journal's files are listed.
         self._shown = snapshot.shown_positions(projections)
         mark = halt.mark_path(journal_path)
         if disk.exists(str(mark)):
@@ -48,27 +48,27 @@ class Export:
             ) from error
 
     def records(self, query: EntryQuery, *, money_only: bool) -> Iterator[Mapping[str, Any]]:
-        """The entries that match, as ``entry_record`` shows them; to be asked for once.
+        """The matching entries as ``entry_record`` makes them. May be called only once.
 
-        Raises ``Corrupt``, naming file and line, and ``Unavailable``.
+        Raises ``Unavailable``, and ``Corrupt`` with file and line.
         """
         may_match = line_filter(query)
         for line in self._lines():
             if may_match(line) and not (money_only and _MONEY not in line):
                 record = orjson.loads(line[: _shown_bytes(line)] + b"}")
-                # What stands in the session behind it may have looked like a match.
+                # The line filter may have matched the session part of the line, which is not exported.
                 if query.orchestrator_id in (None, record["orchestrator_id"]) and query.session_id in (
                     None, record["metadata"].get("session_id"),
                 ):  # fmt: skip
                     yield record
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         while self._files:
             self._files.pop().segment.close()
 
     def _lines(self) -> Iterator[bytes]:
-        """Every line, whole and in its place."""
+        """Every line, with checksum and ``seq`` checked."""
         seq = 0
         while self._files:
             file = self._files.pop(0)
@@ -86,7 +86,7 @@ class Export:
             except OSError as error:
                 raise Unavailable(f"PAY-D04 {file.segment.path}: cannot be read ({error.strerror})") from error
             finally:
-                # What a compressed one keeps in memory goes with it.
+                # Close at once, to free the memory of a compressed segment.
                 file.segment.close()
         for path, position in self._shown.items():
             if position.seq > seq:
@@ -94,11 +94,11 @@ class Export:
 
 
 def _sync(disk: Disk, journal_path: Path) -> None:
-    """Returns when every line that was found is on disk: one that a crash can undo is nothing to hand on."""
+    """Sync the active file, so that no line is exported that a crash could undo."""
     try:
         descriptor = disk.open(journal_path, os.O_RDONLY)
     except FileNotFoundError:
-        # It has just been sealed, and is on disk by that.
+        # It has just been sealed, and was synced before that.
         return
     try:
         disk.sync(descriptor)
@@ -111,7 +111,7 @@ def _is_sound(line: bytes, seq: int) -> bool:
 
 
 def _shown_bytes(line: bytes) -> int:
-    """How much of ``line`` is what ``entry_record`` shows: all before the session, or power state, after the entry."""
+    """How many bytes of ``line`` are exported: those before the session or power state."""
     at = subject_at(line)
     return at if at >= 0 else line.index(_REST)
 

@@ -1,4 +1,4 @@
-"""Keeps the projections up to date in a thread of its own, at a bounded cost (rule 5.4)."""
+"""A thread that keeps the projections up to date at a bounded cost (rule 5.4)."""
 
 import logging
 import threading
@@ -15,26 +15,26 @@ from payments.store.file.snapshot import Paths, Snapshot
 log = logging.getLogger(__name__)
 
 MIN_INTERVAL_S = 0.1
-"""The projections are written no more often than that, whichever process writes them."""
+"""Shortest time between two updates of the projections, by whichever process."""
 
 MAX_CPU_SHARE = 0.02
-"""All processes together spend at most this share of a processor on writing them."""
+"""All processes together spend at most this share of one processor on writing projections."""
 
 _RETRY_S = 0.1
-"""How long to wait before another try, where another process writes them or the disk fails."""
+"""How long to wait before a retry if another process is writing them or the disk fails."""
 
 _CLOSE_S = 5.0
 
 _CATCH_UP_S = 1.0
-"""How often a process without news of its own takes in what others have recorded: all at once, it would keep the lock
-for 7 µs an entry, and a process that was asked nothing for a night would keep everybody waiting."""
+"""How often an idle process reads what others have recorded. Reading holds the lock for 7 µs per entry, so a process
+that was idle for a night would block the others if it read everything at once."""
 
 
 class Projector:
-    """Writes the projections of one process's state, in turn with the other processes'.
+    """Writes the projections from one process's state; the processes take turns.
 
-    ``capture`` returns the state, copied and on disk; ``catch_up`` brings it up to date. Nobody waits for this thread:
-    the journal has everything, so a projection that cannot be written is logged and tried again.
+    ``capture`` returns a copy of the state that is on disk; ``catch_up`` updates the state with what others recorded.
+    No caller waits for this thread. The journal has everything, so failures are logged and retried.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class Projector:
         seq: int,
         must_write: bool,
     ) -> None:
-        """Bring them up to date once, unless another process is at it, before there is anybody to wait.
+        """Update the projections once, unless another process is doing so.
 
-        ``must_write``: write them in any case, for what is there is not sound.
+        ``must_write``: write them even if they show ``seq``, because one is unusable.
         """
         self._disk = disk
         self._paths = paths
@@ -70,9 +70,9 @@ class Projector:
         self.follow(seq)
 
     def follow(self, seq: int) -> None:
-        """Let the projections soon show the entries up to ``seq``, whoever writes them."""
+        """Make sure that the projections soon show the entries up to ``seq``; returns at once."""
         self._wanted_seq = max(seq, self._wanted_seq)
-        # To set it again costs as much as all the rest.
+        # Checked first, because setting the event costs as much as the rest of this method.
         if not self._has_work.is_set():
             self._has_work.set()
         if self._thread is None:
@@ -82,7 +82,7 @@ class Projector:
                     self._thread.start()
 
     def close(self, seq: int) -> None:
-        """End the thread, and show the entries up to ``seq``; gives up after some seconds."""
+        """End the thread, and update the projections up to ``seq``; gives up after some seconds."""
         self._closing.set()
         self._has_work.set()
         if self._thread is not None:
@@ -103,9 +103,9 @@ class Projector:
                 self._closing.wait(_RETRY_S)
 
     def try_update(self, seq: int) -> bool:
-        """Whether the projections show the entry ``seq``, written by this process, now, or another. Never waits."""
+        """Update the projections if they lack the entry ``seq``; whether they show it now. Never waits for the lock."""
         try:
-            # Before the lock: filelock would make the folder too, and open it to everybody.
+            # Before locking: filelock would make a missing folder readable by everyone.
             self._disk.make_folder(self._lock_path.parent)
             with brief_lock(self._lock_path, timeout_s=0):
                 shown_seq = snapshot.reflected_seq(self._paths)
@@ -128,7 +128,7 @@ class Projector:
         self._must_write = False
 
     def _pause_s(self) -> float:
-        """How long to wait so that the writing, this process's and the others', keeps to its share."""
+        """Seconds to wait so that writing stays within ``MAX_CPU_SHARE`` and ``MIN_INTERVAL_S``."""
         try:
             age_s = max(0.0, time.time() - self._paths.sessions.stat().st_mtime)
         except OSError:

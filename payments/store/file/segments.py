@@ -1,8 +1,7 @@
-"""The journal's segments: what the sealed ones are called, and how any of them is read.
+"""The journal's segments: names of sealed ones, and how to read any segment.
 
-A sealed segment is ``<journal>.<seq of its first line, 20 digits>``, or the same with ``.gz`` once it is compressed.
-Both forms stand side by side for a moment, so the plain one is always looked for first: whoever does not find it finds
-the other, however the two have changed places meanwhile.
+A sealed segment is ``<journal>.<seq of its first line, 20 digits>``, plus ``.gz`` once it is compressed. For a moment
+both files exist. Readers try the plain one first: if it is gone, the compressed one is already there.
 """
 
 import os
@@ -19,37 +18,37 @@ from payments.store.file.blocks import BadBlock, Blocks, Layout, layout
 _MAX_LINE_BYTES = 1 << 20
 _RESTORE_TIMEOUT_S = 120.0
 
-# To walk through a file takes longer than to read a page of it; such a file never changes. About 70 KB each.
+# Reading all block headers of a file takes longer than reading a page of it, so layouts are cached, about 70 KB each.
 _MAX_LAYOUTS = 64
 _layouts: dict[tuple[int, ...], Layout] = {}
 _lock = threading.Lock()
 
 
 class Segment(Protocol):
-    """A file of the journal, read as the lines that it holds, whatever its form.
+    """A file of the journal, compressed or not, read as the lines that it holds.
 
-    Every method may raise ``OSError``, and ``Corrupt`` where the file is not what its form says.
+    Every method may raise ``OSError``, and ``Corrupt`` if compressed data is damaged.
     """
 
     @property
     def path(self) -> Path:
-        """What the file was called when it was opened."""
+        """The file's name when it was opened."""
 
     @property
     def descriptor(self) -> int:
-        """The file itself, whatever it is called by now."""
+        """Of the open file, which may have been renamed since."""
 
     def size(self) -> int:
-        """The bytes of all lines; of the active file, those that it has by now."""
+        """Bytes of all lines, uncompressed; the active file may grow."""
 
     def read(self, length: int, offset: int) -> bytes:
-        """Up to ``length`` bytes of the lines from ``offset``; fewer at the end only."""
+        """``length`` bytes from ``offset``, both uncompressed; fewer only at the end."""
 
     def close(self) -> None: ...
 
 
 class PlainSegment:
-    """A segment as it was written."""
+    """A segment that is not compressed."""
 
     def __init__(self, disk: Disk, path: Path, descriptor: int) -> None:
         self.path = path
@@ -107,7 +106,7 @@ class CompressedSegment:
 
 
 def hold_journal_folder(journal_path: Path) -> int:
-    """As long as the descriptor is open, no backup takes the place of the journal's files. Raises ``Unavailable``."""
+    """A descriptor that, while open, prevents a restore from replacing the journal. Raises ``Unavailable``."""
     try:
         return hold_folder(journal_path.parent, _RESTORE_TIMEOUT_S, alone=False)
     except LockTimeout as error:
@@ -117,31 +116,31 @@ def hold_journal_folder(journal_path: Path) -> int:
 
 
 def lock_path(journal_path: Path) -> Path:
-    """Whose holder reads on in the journal, and writes."""
+    """The lock file that a process holds while it reads on or appends."""
     return journal_path.with_name(f"{journal_path.name}.lock")
 
 
 def sealed_path(journal_path: Path, first_seq: int) -> Path:
-    """Where the segment that begins with ``first_seq`` is once it is sealed."""
+    """The name of the segment that begins with ``first_seq``, once it is sealed."""
     return journal_path.with_name(f"{journal_path.name}.{first_seq:020d}")
 
 
 def compressed_path(plain_path: Path) -> Path:
-    """Where the sealed segment ``plain_path`` is once it is compressed."""
+    """The name of the sealed segment ``plain_path``, once it is compressed."""
     return plain_path.with_name(f"{plain_path.name}.gz")
 
 
 def journal_paths(journal_path: Path) -> list[Path]:
-    """Every file of the journal that is there, in both forms where a crash left both; the active one last."""
+    """Every file of the journal, the active one last; both forms of a segment if a crash left both."""
     named = re.compile(rf"{re.escape(journal_path.name)}(\.[0-9]{{20}}(\.gz)?)?")
     paths = [path for path in journal_path.parent.iterdir() if named.fullmatch(path.name)]
     return sorted(paths, key=lambda path: (path == journal_path, path.name))
 
 
 def sealed_segments(journal_path: Path) -> list[tuple[int, Path]]:
-    """The sealed segments with the ``seq`` that each begins with, oldest first; of two forms, the plain one."""
+    """The sealed segments, oldest first: ``seq`` of the first line, and path (the plain one if both forms exist)."""
     named = re.compile(rf"({re.escape(journal_path.name)}\.([0-9]{{20}}))(\.gz)?")
-    # Twice: while a folder is read once, a segment may change from a name still to come to one that was passed.
+    # Listed twice: a segment renamed during one listing may be missing from it under both names.
     names = {path.name for _ in range(2) for path in journal_path.parent.iterdir()}
     found = {int(match[2]): match[1] for match in map(named.fullmatch, names) if match}
     return [
@@ -151,9 +150,9 @@ def sealed_segments(journal_path: Path) -> list[tuple[int, Path]]:
 
 
 def open_sealed(disk: Disk, journal_path: Path, first_seq: int) -> Segment:
-    """The sealed segment that begins with ``first_seq``, to be read in either form.
+    """The sealed segment that begins with ``first_seq``, in either form.
 
-    Raises ``FileNotFoundError`` where it has neither, other ``OSError`` and ``Corrupt``.
+    Raises ``FileNotFoundError`` if there is none, other ``OSError`` and ``Corrupt``.
     """
     plain = sealed_path(journal_path, first_seq)
     try:
@@ -173,7 +172,7 @@ def open_compressed(disk: Disk, path: Path) -> CompressedSegment:
 
 
 def last_line(segment: Segment, end: int | None) -> bytes:
-    """The line of ``segment`` that ends at byte ``end``, or at its end; empty where none does."""
+    """The line of ``segment`` that ends at byte ``end`` (``None``: its last line); empty if there is none."""
     size = segment.size()
     end = size if end is None else end
     start = max(0, end - _MAX_LINE_BYTES)

@@ -28,13 +28,13 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 _SLICE = 50
-"""Records to a write."""
+"""Records per write."""
 
 _DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class Paths(NamedTuple):
-    """Where the projections are."""
+    """The files of the projections."""
 
     sessions: Path
     balances: Path
@@ -42,7 +42,7 @@ class Paths(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """A state, and the journal position that it reflects."""
+    """A state, and the journal position that it shows."""
 
     state: State
     position: Position
@@ -52,10 +52,9 @@ class ReadProjections(NamedTuple):
     """What the projections on disk show.
 
     Attributes:
-        snapshot: the newest state that they show together, or ``None``. One may be newer than another, by a crash
-            between the two; the position is the lowest one, because entries carry results, so folding some of them
-            again does no harm.
-        reflected: the position of each projection that is sound. The journal was on disk up to there.
+        snapshot: the state that they show together; ``None`` if one is unusable. After a crash one may be newer than
+            another, so the position is the lowest. Folding some entries twice does no harm: they carry results.
+        reflected: the position of each usable projection. The journal was on disk up to there.
     """
 
     snapshot: Snapshot | None
@@ -63,17 +62,17 @@ class ReadProjections(NamedTuple):
 
 
 class UnusableProjection(ValueError):
-    """The file is not a projection that can be trusted."""
+    """The file is damaged, was edited, or is not a projection."""
 
 
 class _ProjectionKind(NamedTuple):
-    """What a projection shows.
+    """The format of one projection.
 
     Attributes:
-        name: of all of them there.
-        key: by which member one is known.
-        last: which member tells of what line it is made: of the interval that ends there, or with that ``seq``.
-        read: how one is read.
+        name: of the list of records.
+        key: the field that holds a record's id.
+        last: the field that identifies the last line about it, by the end of its interval or by its ``seq``.
+        read: parses a record.
     """
 
     name: str
@@ -90,16 +89,16 @@ _KINDS = (
 
 
 class Projection:
-    """One sound projection, open: it stays readable as it is when a newer one takes its place.
+    """One open projection with a valid checksum. It stays readable after a newer one replaces it.
 
-    Read by the line, as it was written, so that it takes little memory however much it shows.
+    Read line by line, so that it takes little memory however long it is.
 
     Attributes:
-        position: the journal position that it reflects.
+        position: the journal position that it shows.
     """
 
     def __init__(self, path: Path, form: _ProjectionKind) -> None:
-        """Raises ``OSError``, and ``UnusableProjection`` where it is not, to the byte, what was written."""
+        """Raises ``OSError``, and ``UnusableProjection`` if any byte was changed."""
         self._path = path
         self._kind = form
         self._file = path.open("rb")
@@ -110,11 +109,11 @@ class Projection:
             raise
 
     def subjects(self) -> Iterator[tuple[str, Any]]:
-        """Its sessions, balances or power states, each with its id. Raises ``OSError`` and ``UnusableProjection``."""
+        """Its sessions, balances or power states, by id. Raises ``OSError`` and ``UnusableProjection``."""
         return self._each(self._kind.read)
 
     def last_line_keys(self) -> Iterator[tuple[str, Any]]:
-        """Of each, with its id, what tells of which line it is made, unread. Raises as ``subjects``."""
+        """By id, what identifies the last line about each: the value of the field ``last``. Raises as ``subjects``."""
         return self._each(itemgetter(self._kind.last))
 
     def _each(self, read: Callable[[Mapping[str, Any]], Any]) -> Iterator[tuple[str, Any]]:
@@ -132,7 +131,7 @@ class Projection:
             raise UnusableProjection(f"{self._path} is damaged ({error})") from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
     def _check(self) -> Position:
@@ -181,8 +180,8 @@ def read(paths: Paths) -> ReadProjections:
     return ReadProjections(Snapshot(State(position.seq, sessions, balances, power), position), reflected)
 
 
-def open_projections(paths: Paths, say: Callable[[Exception], None]) -> dict[Path, Projection]:
-    """The sound projections on disk; of one that is there and is not sound, ``say`` is told why."""
+def open_projections(paths: Paths, report: Callable[[Exception], None]) -> dict[Path, Projection]:
+    """The usable projections on disk. Calls ``report`` with the error of each that exists but is unusable."""
     found = {}
     for path, form in zip(paths, _KINDS, strict=True):
         try:
@@ -190,12 +189,12 @@ def open_projections(paths: Paths, say: Callable[[Exception], None]) -> dict[Pat
         except FileNotFoundError:
             continue
         except (OSError, UnusableProjection) as error:
-            say(error)
+            report(error)
     return found
 
 
 def shown_positions(paths: Paths) -> dict[Path, Position]:
-    """Up to where each sound projection on disk shows the journal."""
+    """The journal position that each usable projection on disk shows."""
     found = open_projections(paths, lambda _: None)
     for shown in found.values():
         shown.close()
@@ -212,7 +211,7 @@ def _balance_record(balance: Balance, credit_unit: str) -> Mapping[str, Any]:
 
 
 def reflected_seq(paths: Paths) -> int | None:
-    """Up to which ``seq`` all projections say that they show the journal; ``None`` where one of them says nothing."""
+    """The lowest ``seq`` in the heads of the projections; ``None`` if a head cannot be read."""
     try:
         return min(_read_head(path).seq for path in paths)
     except (OSError, ValueError, KeyError, TypeError):
@@ -249,7 +248,7 @@ def _slices(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
 
 
 def _is_unchanged(file: BinaryIO, head: bytes) -> bool:
-    """Whether ``file``, read up to the end of ``head``, ends as it should, and has nothing behind that."""
+    """Whether the rest of ``file``, which was read up to the end of ``head``, ends with the right checksum."""
     checksum, newline = sha256(head), b""
     for line in file:
         if line.startswith(b"]"):
