@@ -152,9 +152,8 @@ def decode_to_fold(line: bytes) -> Entry:
 def decode_lines(lines: Sequence[bytes], position: Position) -> Decoded:
     """Decode ``lines``, the first of which is at ``position``, for folding: the default ``Decode``.
 
-    One loop, because every process runs it for every line of the others. A line whose hash the next line has is
-    unchanged since it was hashed, so its checksum is checked only otherwise. (A line that was damaged before it was
-    hashed is found by the next start and by ``verify``, which check every checksum.)
+    One loop, for speed. A line whose hash the next line has is unchanged since it was hashed, so its checksum is not
+    computed. (A line damaged before it was hashed is found by a start and by ``verify``, which check all checksums.)
     """
     seq, offset, prev, segment = position
     entries: list[Entry] = []
