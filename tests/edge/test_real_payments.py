@@ -83,8 +83,9 @@ def test_a_wrong_token_is_named_in_the_log_and_the_events_are_kept_for_the_right
     (line,) = [each for each in lines if "PAYMENTS_SESSION_TOKEN" in each["message"]]
     assert line["level"] == "ERROR"
     assert line["message"] == (
-        f"{open_server.url} answers 401 (this call needs a valid token in X-Session-Token, or in Authorization: "
-        "Bearer): it does not take the PAYMENTS_SESSION_TOKEN of this edge; events are kept and sent again later"
+        f"PAY-E11 {open_server.url} answers 401 (this call needs a valid token in X-Session-Token, or in "
+        "Authorization: Bearer): it does not take the PAYMENTS_SESSION_TOKEN of this edge; events are kept and sent "
+        "again later"
     )
     assert "wr0ng" not in one.log.read_text()
     assert credited(open_server) == {}

@@ -169,7 +169,7 @@ def test_an_end_in_the_past_is_never_before_the_last_event_nor_one_to_come_after
     assert fixture.moments() == [0, 0, 15_000, 15_000, 15_000, 15_000]
 
 
-def test_evidence_that_fails_ends_no_other_heartbeats_and_claims_nothing(said: EdgeLog) -> None:
+def test_a_last_seen_that_fails_ends_no_other_heartbeats_and_claims_nothing(said: EdgeLog) -> None:
     fixture = SessionFixture()
 
     def fail() -> int:
@@ -181,7 +181,7 @@ def test_evidence_that_fails_ends_no_other_heartbeats_and_claims_nothing(said: E
     fixture.sessions.put_due_heartbeats()
     beats = {event.session_id: event.occurred_ms - NOON_MS for event in fixture.events if event.kind == HEARTBEAT}
     assert beats == {broken.session_id: 0, sound.session_id: 15_000}
-    assert said.lines == [("ERROR", "asking a session until when it is known to live failed")]
+    assert said.lines == [("ERROR", "PAY-E27 asking a session until when it is known to live failed")]
 
 
 def test_a_streamer_is_told_with_the_next_event_and_from_then_on() -> None:
@@ -224,7 +224,9 @@ def test_what_payments_would_refuse_is_left_out_with_one_line(name: str, value: 
         load_event(body, NOON_MS)
     lines = [line for _, line in said.lines]
     assert len(lines) == (kept is None and value is not None)
-    assert all(line.startswith(f"{name} ") and "is left out of the events of a session: " in line for line in lines)
+    assert all(
+        line.startswith(f"PAY-E19 {name} ") and "is left out of the events of a session: " in line for line in lines
+    )
     assert all(line.isprintable() and len(line) < 300 for line in lines)
 
 

@@ -47,8 +47,8 @@ def test_what_a_crash_leaves_is_sent_and_sessions_without_an_end_end_where_they_
     assert said.lines == [
         (
             "WARNING",
-            f"{tmp_path / 'spool'}: the last run has left 7 events to deliver and 1 sessions open, which end where "
-            "they were last heard of",
+            f"PAY-E26 {tmp_path / 'spool'}: the last run left 7 events to deliver and 1 open sessions, ended at their "
+            "last event",
         )
     ]
 
@@ -97,7 +97,7 @@ def test_a_second_reporter_is_refused_until_the_first_is_gone(tmp_path: Path) ->
     with edge(tmp_path / "spool", AWAY):
         second = Spool(tmp_path / "spool", ROOM)
         with pytest.raises(
-            Misconfigured, match=r"^PAYMENTS_SPOOL_DIR: .*spool is in use by another reporter; give each"
+            Misconfigured, match=r"^PAY-E10 PAYMENTS_SPOOL_DIR: .*spool is in use by another reporter; give each"
         ):
             second.open()
     second.open()
@@ -167,7 +167,7 @@ def test_starts_and_ends_beyond_the_bound_are_kept_all_the_same(tmp_path: Path, 
         assert life.spool.dropped == 0
     with edge(tmp_path / "spool", AWAY, max_bytes=1 << 16) as life:
         assert len(batch(life)) == 400
-    (line,) = [line for line in said.lines if "what must not be left out" in line[1]][:1]
+    (line,) = [line for line in said.lines if "events that must be kept" in line[1]][:1]
     assert line[0] == "ERROR"
 
 

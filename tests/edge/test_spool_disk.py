@@ -65,7 +65,7 @@ def test_events_are_kept_in_memory_and_sent_while_the_disk_fails_and_are_written
         die(life)
     assert after(folder) == [*sent, (second.session_id, END)]
     assert said.lines[:2] == [
-        ("ERROR", f"{folder}: cannot be written ({why}); events are kept in memory, and sent, until it can"),
+        ("ERROR", f"PAY-E20 {folder}: cannot be written ({why}); events are kept in memory and sent from there"),
         ("INFO", f"{folder}: can be written again, and has what was kept in memory meanwhile"),
     ]
 
@@ -166,7 +166,7 @@ def test_what_somebody_has_cleaned_away_is_written_anew(tmp_path: Path, what: st
         die(life)
     assert after(folder) == [*found, (session.session_id, END)]
     assert [
-        level for level, text in said.lines if "files of the spool were taken away; they are written anew" in text
+        level for level, text in said.lines if "files of the spool were removed; they are written again" in text
     ] == ["ERROR"]
 
 
@@ -225,7 +225,10 @@ def test_a_folder_that_cannot_be_made_leaves_the_events_in_memory_and_is_tried_a
         assert ids(life) == [(session.session_id, START), (session.session_id, END)]
         life.pass_s(599, step_s=0.25)
         assert len(said.lines) == 2
-    assert said.lines[-1] == ("ERROR", f"{tmp_path / path}: could not be written up to the end; 2 events are lost")
+    assert said.lines[-1] == (
+        "ERROR",
+        f"PAY-E21 {tmp_path / path}: could not be written before the end; 2 events are lost",
+    )
 
 
 def test_memory_is_bounded_while_the_disk_is_away(tmp_path: Path) -> None:
