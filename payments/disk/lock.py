@@ -2,9 +2,9 @@
 
 The only importer of filelock.
 
-A lock file is never unlinked: whoever still waits on the old one would then share the lock with whoever makes the new.
-A process that dies, by kill -9 too, lets go; one that is stopped keeps its lock, so whoever owes somebody an answer
-does not wait for a lock without a limit.
+A lock file is never unlinked: a process waiting on the old file and one that makes a new file would both get the lock.
+A process that dies releases its locks, even by kill -9. One that is stopped keeps them, so code that must answer a
+request waits with a timeout.
 """
 
 import fcntl
@@ -27,7 +27,7 @@ class LockTimeout(Exception):
 
 @contextmanager
 def brief_lock(path: Path, timeout_s: float) -> Iterator[None]:
-    """Hold ``path`` for a rare piece of work, such as replacing a small file. Raises ``LockTimeout``."""
+    """Hold the lock file ``path`` for a rare operation, such as replacing a small file. Raises ``LockTimeout``."""
     lock = FileLock(path, timeout=timeout_s, mode=0o600, poll_interval=0.005, preserve_lock_file=True)
     try:
         lock.acquire()
@@ -40,13 +40,13 @@ def brief_lock(path: Path, timeout_s: float) -> Iterator[None]:
 
 
 def hold_folder(path: Path, timeout_s: float, *, alone: bool) -> int:
-    """Hold the folder ``path`` itself: together with all who use what is in it, or ``alone``, to exchange that.
+    """Lock the folder ``path`` itself: shared by processes that use its files, or ``alone`` to exchange the files.
 
-    Returns a descriptor; to close it is to let go. Raises ``LockTimeout`` and ``OSError``.
+    Returns a descriptor; close it to release the lock. Raises ``LockTimeout`` and ``OSError``.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        if not _poll(lambda: _take(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH), timeout_s):
+        if not _poll(lambda: _try_flock(descriptor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH), timeout_s):
             raise LockTimeout(str(path))
     except BaseException:
         os.close(descriptor)
@@ -56,9 +56,9 @@ def hold_folder(path: Path, timeout_s: float, *, alone: bool) -> int:
 
 @contextmanager
 def lock_free(path: Path, timeout_s: float) -> Iterator[None]:
-    """Wait until nobody has the lock ``path``, at most for so long, and let nobody have it for a moment.
+    """Wait at most ``timeout_s`` until the lock ``path`` is free, and keep it from being taken within the ``with``.
 
-    Needs no more than to read the lock file; where there is none, or none that may be read, it waits for nothing.
+    Needs only read access to the lock file. Does nothing if the file is missing or unreadable.
     """
     try:
         descriptor = open_regular(path, os.O_RDONLY)
@@ -66,14 +66,14 @@ def lock_free(path: Path, timeout_s: float) -> Iterator[None]:
         yield
         return
     try:
-        _poll(lambda: _take(descriptor, fcntl.LOCK_SH), timeout_s)
+        _poll(lambda: _try_flock(descriptor, fcntl.LOCK_SH), timeout_s)
         yield
     finally:
         os.close(descriptor)
 
 
 def _poll(attempt: Callable[[], bool], timeout_s: float) -> bool:
-    """Whether ``attempt`` succeeds in time, made again and again."""
+    """Repeat ``attempt`` until it succeeds; whether it did in time."""
     deadline_s = time.monotonic() + timeout_s
     while not attempt():
         if time.monotonic() >= deadline_s:
@@ -82,7 +82,7 @@ def _poll(attempt: Callable[[], bool], timeout_s: float) -> bool:
     return True
 
 
-def _take(descriptor: int, kind: int) -> bool:
+def _try_flock(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError:
@@ -91,13 +91,12 @@ def _take(descriptor: int, kind: int) -> bool:
 
 
 class HotLock:
-    """A lock taken thousands of times a second by several processes; one thread of each at a time (the caller's care).
+    """A lock that several processes take thousands of times per second. Not thread-safe; callers must serialise.
 
-    The same lock as ``filelock.FileLock`` on the same file: the two exclude each other. Unlike it, the descriptor
-    stays open (1 µs instead of 66 for an uncontended turn), and ``acquire`` queues up in the kernel instead of
-    polling, which starves whoever polls at the wrong moments.
+    It excludes a ``filelock.FileLock`` on the same file. Unlike that, it keeps the descriptor open (1 µs instead of 66
+    if uncontended), and ``acquire`` queues in the kernel, because polling can starve.
 
-    Make it after the fork: descriptors inherited over a fork share one lock.
+    Make it after the fork: inherited descriptors share one lock.
     """
 
     def __init__(self, path: Path) -> None:
@@ -105,21 +104,21 @@ class HotLock:
         self._descriptor, self._inode = self._open()
 
     def acquire(self) -> None:
-        """Returns with the lock held, however long that takes: nothing wakes a thread in ``flock``."""
+        """Take the lock. Waits without a limit: nothing can interrupt a thread in ``flock``."""
         # Not lock_descriptor: it polls.
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         while not self.path_is_current():
-            # Somebody unlinked the lock file: this lock excludes nobody who came later.
+            # The lock file was unlinked: this lock would not exclude processes that opened a new one.
             self._reopen()
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def acquire_within(self, timeout_s: float) -> None:
-        """As ``acquire``, by polling, for whoever has no thread to spare. Raises ``LockTimeout`` too."""
+        """As ``acquire``, but polls and raises ``LockTimeout`` after ``timeout_s``."""
         if not _poll(self.acquire_now, timeout_s):
             raise LockTimeout(self._path)
 
     def acquire_now(self) -> bool:
-        """Whether the lock was to be had, and is held now."""
+        """Take the lock if it is free; whether it is held now."""
         while lock_descriptor(self._descriptor, blocking=False):
             if self.path_is_current():
                 return True
@@ -130,7 +129,7 @@ class HotLock:
         unlock_descriptor(self._descriptor)
 
     def close(self) -> None:
-        """Let go of everything; nobody may be in ``acquire``."""
+        """Release the lock and close the file. No thread may be in ``acquire``."""
         os.close(self._descriptor)
 
     def _reopen(self) -> None:
@@ -147,7 +146,7 @@ class HotLock:
         return descriptor, os.fstat(descriptor).st_ino
 
     def path_is_current(self) -> bool:
-        """Whether the path still names the file that is locked; if not, the lock excludes nobody who came later."""
+        """Whether the path still names the locked file; if not, processes that open it now are not excluded."""
         try:
             return os.stat(self._path).st_ino == self._inode
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What would keep a file from being used, found out without making or changing anything."""
+"""Finds what would prevent the use of a file, without making or changing anything."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def access_problems(path: Path) -> list[tuple[Path, str]]:
-    """What keeps ``path`` from being made, or read and written, and the system's word for why; at most one."""
+    """Why ``path`` cannot be made, read or written: the path at fault and the system's message. At most one item."""
     nearest = next(each for each in (path.absolute(), *path.absolute().parents) if os.path.lexists(each))
     if nearest == path.absolute():
         if path.is_dir():

@@ -1,4 +1,4 @@
-"""Replace a file as a whole, so that a reader or a crash sees the old or the new, never a mixture."""
+"""Replaces a file atomically: readers, and a start after a crash, see the old or the new content, never a mixture."""
 
 import os
 from collections.abc import Iterable
@@ -9,18 +9,18 @@ from payments.disk.operations import Disk, write_all
 
 
 def replace_file(disk: Disk, path: Path, parts: Iterable[bytes], temporary: Path | None = None) -> None:
-    """Make ``parts``, one after the other, the content of ``path``; durable when it returns.
+    """Replace the content of ``path`` by ``parts``; durable when this returns.
 
-    ``temporary``, in the same folder, is ``<path>.new`` unless given; two writers at once must not share it, so callers
-    hold a lock of their own, or give it a name of their own. Raises ``OSError``, and what ``parts`` raises; the old
-    file then stands, unless the sync of the folder was all that failed.
+    ``temporary``, in the same folder, defaults to ``<path>.new``. Concurrent writers must not share it: callers hold a
+    lock or pass a name of their own. Raises ``OSError``, and whatever ``parts`` raises; the old file then stays, unless
+    only the sync of the folder failed.
     """
     temporary = temporary or path.with_name(f"{path.name}.new")
     try:
         write_file(disk, temporary, parts)
         disk.replace(temporary, path)
     except BaseException:
-        # On a full disk the half-written file would keep the space that the journal is waiting for.
+        # On a full disk, the unfinished file would take the space that the journal needs.
         with suppress(OSError):
             disk.remove(temporary)
         raise
@@ -28,9 +28,9 @@ def replace_file(disk: Disk, path: Path, parts: Iterable[bytes], temporary: Path
 
 
 def write_file(disk: Disk, path: Path, parts: Iterable[bytes]) -> None:
-    """Make a new file ``path`` of ``parts``; on disk when it returns, the name perhaps not. Raises ``OSError``.
+    """Write ``parts`` into a new file ``path``; its content is on disk when this returns, its name perhaps not.
 
-    What has that name already is removed, not written to: it may be a link, or a second name of another file.
+    An existing file is removed, not overwritten: it may be a link, or another name of another file. Raises ``OSError``.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:

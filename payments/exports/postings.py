@@ -110,5 +110,5 @@ def _beancount_value(text: str) -> str:
 
 def _all_decimals(amount: str) -> str:
     """``amount`` with 18 decimals: bean-query rounds what it shows to the digits that most amounts have."""
-    whole, _, decimals = amount.partition(".")
-    return f"{whole}.{decimals:0<18}"
+    integer, _, decimals = amount.partition(".")
+    return f"{integer}.{decimals:0<18}"

@@ -12,7 +12,7 @@ from payments.domain.entries import JSON
 from payments.domain.ledger import Adjustment
 from payments.domain.money import format_eth
 from payments.importing.amounts import difference, plain, whole_wei
-from payments.importing.livepeer_ops import BALANCES, JOURNAL, LivepeerOps, named
+from payments.importing.livepeer_ops import BALANCES, JOURNAL, LivepeerOps, printable
 from payments.importing.orchestrators import check_id
 from payments.importing.report import HERE, LEFT, TAKEN, Item
 from payments.store import Store
@@ -38,7 +38,7 @@ def plan_balances(found: LivepeerOps, registered: Collection[str], store: Store)
     planned = Balances([], [], [])
     sums: Mapping[str, Decimal] = found.sums.by_id if found.sums else {}
     for orchestrator_id in [*found.balances, *(each for each in sums if each not in found.balances)]:
-        where = f"{found.folder / BALANCES}, record {named(orchestrator_id)}"
+        where = f"{found.folder / BALANCES}, record {printable(orchestrator_id)}"
         try:
             check_id(orchestrator_id)
             _plan_one(planned, found, registered, store, orchestrator_id)

@@ -132,7 +132,7 @@ def read_folder(folder: Path, settings: Settings) -> LivepeerOps:
     return found
 
 
-def named(name: str) -> str:
+def printable(name: str) -> str:
     """``name`` as it is, or escaped where a line of text could not carry it."""
     return name if name.isprintable() else ascii(name)
 
@@ -169,7 +169,7 @@ def _read(folder: Path, missing: list[str]) -> LivepeerOps:
     sums = None if JOURNAL in missing else add_up(folder / JOURNAL)
     problems += sums.problems if sums else ()
     problems += [
-        f"{folder / PAYOUTS}: a payout of {item.get('amount_eth')} ETH to {named(orchestrator_id)} "
+        f"{folder / PAYOUTS}: a payout of {item.get('amount_eth')} ETH to {printable(orchestrator_id)} "
         f"(transaction {item.get('tx_hash')}) is under way and not yet taken from its balance; let livepeer-ops settle "
         f"it first, or, where it never will, correct {BALANCES} and take it out of {PAYOUTS}"
         for orchestrator_id, item in _each(folder / PAYOUTS, problems, lambda _, item: _object(item))
@@ -204,11 +204,11 @@ def _each(path: Path, problems: list[str], read: Callable[[str, Any], T]) -> Ite
             yield name, read(name, item)
         except ValidationError as error:
             problems += [
-                f"{path}, record {named(name)}: {field}: {' '.join(messages)}"
+                f"{path}, record {printable(name)}: {field}: {' '.join(messages)}"
                 for field, messages in sorted(error.messages_dict.items())
             ]
         except ValueError as error:
-            problems.append(f"{path}, record {named(name)}: {error}")
+            problems.append(f"{path}, record {printable(name)}: {error}")
 
 
 def _object(item: Any) -> dict[str, Any]:

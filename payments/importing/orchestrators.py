@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from marshmallow import EXCLUDE, ValidationError
 
 from payments.fields import Moment
-from payments.importing.livepeer_ops import REGISTRY, LivepeerOps, named
+from payments.importing.livepeer_ops import REGISTRY, LivepeerOps, printable
 from payments.importing.report import CONFLICT, HERE, TAKEN, Item
 from payments.registry import Record, RecordSchema
 
@@ -55,14 +55,14 @@ def plan_orchestrators(found: LivepeerOps, known: Mapping[str, Record], now_ms: 
     owners = {each.host_public_ip: each.orchestrator_id for each in known.values() if each.host_public_ip is not None}
     items: list[Item] = []
     problems: list[str] = []
-    for orchestrator_id, said in found.records.items():
+    for orchestrator_id, fields in found.records.items():
         if orchestrator_id in known:
-            items.append(_compared(known[orchestrator_id], said))
+            items.append(_compared(known[orchestrator_id], fields))
             continue
         try:
-            record, why_not = _read(said, now_ms)
+            record, why_not = _read(fields, now_ms)
         except ValidationError as error:
-            where = f"{found.folder / REGISTRY}, record {named(orchestrator_id)}"
+            where = f"{found.folder / REGISTRY}, record {printable(orchestrator_id)}"
             problems += [f"{where}: {complaint}{_REMEDY}" for complaint in _complaints(error)]
             continue
         owner = owners.setdefault(record.host_public_ip, orchestrator_id) if record.host_public_ip else orchestrator_id
@@ -73,8 +73,8 @@ def plan_orchestrators(found: LivepeerOps, known: Mapping[str, Record], now_ms: 
             record = record._replace(host_public_ip=None)
         else:
             problems.append(
-                f"{found.folder / REGISTRY}, record {named(orchestrator_id)}: host_public_ip {record.host_public_ip} "
-                f"is that of {named(owner)} too; register here first the one that has it"
+                f"{found.folder / REGISTRY}, record {printable(orchestrator_id)}: "
+                f"host_public_ip {record.host_public_ip} is that of {printable(owner)} too; register here first the one that has it"
             )
         records[orchestrator_id] = record
     enabled = [each for each in records.values() if each.enabled]
@@ -96,17 +96,17 @@ def check_id(orchestrator_id: str) -> None:
         raise ValueError("; ".join(_complaints(error))) from None
 
 
-def _read(said: Mapping[str, Any], now_ms: int) -> tuple[Record, str | None]:
+def _read(fields: Mapping[str, Any], now_ms: int) -> tuple[Record, str | None]:
     """The record, and why it is disabled."""
-    loaded = _SCHEMA.load(said)
+    loaded = _SCHEMA.load(fields)
     cooling_until_ms = loaded.get("cooldown_expires_at") or 0
     why_not = None
-    if said.get("denylisted"):
+    if fields.get("denylisted"):
         why_not = "denylisted there"
-    elif not said.get("is_top_100"):
+    elif not fields.get("is_top_100"):
         why_not = "not eligible for payments there (is_top_100 is false)"
     elif cooling_until_ms > now_ms:
-        why_not = f"cooling down there until {said['cooldown_expires_at']}"
+        why_not = f"cooling down there until {fields['cooldown_expires_at']}"
     record = Record(
         loaded["orchestrator_id"],
         loaded.get("address"),
@@ -138,13 +138,13 @@ def _without_host(record: Record, owner: str) -> Item:
     return Item("orchestrator", record.orchestrator_id, CONFLICT, detail, {"host_public_ip": record.host_public_ip})
 
 
-def _compared(record: Record, said: Mapping[str, Any]) -> Item:
-    """What is said of a record that is here already."""
+def _compared(record: Record, fields: Mapping[str, Any]) -> Item:
+    """The item about a record that exists here already."""
     here = record._asdict()
     differing = [
         f"{name} is {here[name]} here and {str(value)[:140]!a} there"
         for name in _COMPARED
-        if (value := said.get(name)) is not None and _spelled(name, value) != here[name]
+        if (value := fields.get(name)) is not None and _spelled(name, value) != here[name]
     ]
     if not differing:
         return Item("orchestrator", record.orchestrator_id, HERE, "left as it is")

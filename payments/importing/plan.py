@@ -15,7 +15,7 @@ from payments.registry import Record, Registry
 from payments.settings import Settings
 from payments.store import Store
 
-_AT_ONCE = 1000
+_BATCH_SIZE = 1000
 
 
 class ExistingState(NamedTuple):
@@ -64,8 +64,8 @@ def carry_out(plan: ImportPlan, registry: Registry, store: Store) -> None:
     for values in plan.records:
         if values["orchestrator_id"] not in registry.records():
             registry.register(values)
-    for begin in range(0, len(plan.commands), _AT_ONCE):
-        for result in store.execute(plan.commands[begin : begin + _AT_ONCE]):
+    for begin in range(0, len(plan.commands), _BATCH_SIZE):
+        for result in store.execute(plan.commands[begin : begin + _BATCH_SIZE]):
             if isinstance(result, Rejected):
                 raise result
 

@@ -11,7 +11,7 @@ from payments.domain.commands import Command
 from payments.domain.readings import UNKNOWN, Reading
 from payments.domain.sessions import START, SessionEvent
 from payments.domain.times import format_time
-from payments.importing.livepeer_ops import POWER, SESSIONS, LastReading, LivepeerOps, OpenSession, named
+from payments.importing.livepeer_ops import POWER, SESSIONS, LastReading, LivepeerOps, OpenSession, printable
 from payments.importing.orchestrators import Orchestrators
 from payments.importing.report import HERE, LEFT, NOTE, TAKEN, Item
 from payments.settings import Settings
@@ -20,7 +20,7 @@ from payments.store import Store
 EVENT_ID = "livepeer-ops:open-session"
 
 
-class Ongoing(NamedTuple):
+class Continuation(NamedTuple):
     """What goes on, what is said of it, and what stops the import."""
 
     commands: list[Command]
@@ -30,14 +30,14 @@ class Ongoing(NamedTuple):
 
 def plan_sessions(
     found: LivepeerOps, orchestrators: Orchestrators, store: Store, settings: Settings, now_ms: int
-) -> Ongoing:
+) -> Continuation:
     """What is to be done with the sessions of ``found``."""
-    planned = Ongoing([], [], [])
+    planned = Continuation([], [], [])
     for session in found.open_sessions.values():
         last_ms = max(session.billed_until_ms, session.seen_at_ms)
         if last_ms > now_ms:
-            where = f"{found.folder / SESSIONS}, record {named(session.session_id)}"
-            planned.problems.append(f"{where}: {_ahead(last_ms, now_ms)}")
+            where = f"{found.folder / SESSIONS}, record {printable(session.session_id)}"
+            planned.problems.append(f"{where}: {_in_the_future(last_ms, now_ms)}")
             continue
         why_not = _why_not(session, orchestrators, settings, now_ms)
         if store.session(session.session_id) is not None:
@@ -57,18 +57,18 @@ def plan_sessions(
 
 def plan_power(
     found: LivepeerOps, orchestrators: Orchestrators, store: Store, settings: Settings, now_ms: int
-) -> Ongoing:
+) -> Continuation:
     """What is to be done with the power states of ``found``.
 
     The last reading there becomes the first reading here, which earns nothing; what comes after it is metered here.
     """
-    planned = Ongoing([], [], [])
+    planned = Continuation([], [], [])
     known = {power.orchestrator_id for power in store.powers()}
     for orchestrator_id, reading in found.power.items():
         facts = {"state": reading.state, "read_at": format_time(reading.read_at_ms)}
         if reading.read_at_ms > now_ms:
-            where = f"{found.folder / POWER}, record {named(orchestrator_id)}"
-            planned.problems.append(f"{where}: {_ahead(reading.read_at_ms, now_ms)}")
+            where = f"{found.folder / POWER}, record {printable(orchestrator_id)}"
+            planned.problems.append(f"{where}: {_in_the_future(reading.read_at_ms, now_ms)}")
             continue
         if orchestrator_id in known:
             action, detail = HERE, "metered here"
@@ -82,7 +82,7 @@ def plan_power(
     return planned
 
 
-def _ahead(moment_ms: int, now_ms: int) -> str:
+def _in_the_future(moment_ms: int, now_ms: int) -> str:
     return f"{format_time(moment_ms)} is later than now ({format_time(now_ms)}): one of the two clocks is wrong"
 
 

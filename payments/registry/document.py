@@ -21,12 +21,12 @@ _SCHEMA = _DocumentSchema()
 
 
 def read_document(data: bytes, now_ms: int) -> dict[str, Record]:
-    """The records by id; ``ValueError`` with one line per problem. A record without times is one of ``now_ms``."""
+    """The records by id. Missing times default to ``now_ms``. Raises ``ValueError`` with one line per problem."""
     return {name: _record(values, now_ms) for name, values in read_fields(data).items()}
 
 
 def read_fields(data: bytes) -> dict[str, dict[str, Any]]:
-    """What each record says, by id: the fields that stand there and no others; raises as ``read_document``."""
+    """The fields of each record, by id, without defaults. Raises as ``read_document``."""
     records: dict[str, dict[str, Any]] = {}
     owners: dict[str, str] = {}
     problems: list[str] = []
@@ -49,13 +49,13 @@ def read_fields(data: bytes) -> dict[str, dict[str, Any]]:
 
 
 def write_document(records: Mapping[str, Record]) -> bytes:
-    """The document of ``records``, laid out to be edited."""
+    """The document of ``records``, indented for editing by hand."""
     document = {"orchestrators": [record.as_json() for record in records.values()]}
     return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def taken(host_public_ip: str, owner: str) -> str:
-    """What to tell whoever claims another record's host: one host belongs to one orchestrator (rule 4.4)."""
+    """The message for a record that claims another's host: one host belongs to one orchestrator (rule 4.4)."""
     return f"host_public_ip {host_public_ip} belongs to {owner} already"
 
 

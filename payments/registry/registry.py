@@ -22,11 +22,11 @@ _LOCK_TIMEOUT_S = 5.0
 class Registry:
     """The orchestrators that Payments knows (rule 5.7). Threads and processes may share the file.
 
-    Beside ``registry.json`` lies ``registry.json.good``, its last sound content: should a restart meet a broken edit,
-    the records that were in force still are.
+    ``registry.json.good`` beside it keeps the last valid content, so that records stay in force even if a restart finds
+    ``registry.json`` broken by an edit.
 
     Attributes:
-        problem: what is wrong with the file as it stands; ``None`` while it is sound.
+        problem: what is wrong with the file now; ``None`` while it is valid.
     """
 
     def __init__(self, path: Path, clock: Callable[[], int], disk: Disk | None = None) -> None:
@@ -105,7 +105,7 @@ class Registry:
 
     def _write(self, records: Mapping[str, Record]) -> None:
         replace_file(self._disk, self._path, [write_document(records)])
-        # Not taken over from here: an operator may have saved an edit a moment later.
+        # Read the file again: an operator may have saved an edit a moment later.
         self._refresh()
 
     @property
@@ -117,7 +117,7 @@ class Registry:
             self._refresh()
         elif self._good_path.exists():
             self._seen = ()
-            self._complain(f"is missing; restore it, or remove {self._good_path} too to begin without records")
+            self._report_problem(f"is missing; restore it, or remove {self._good_path} too to begin without records")
         if self.problem is None:
             return
         try:
@@ -128,7 +128,7 @@ class Registry:
             ) from None
 
     def _refresh(self) -> None:
-        """Take over the file if it has changed and is sound; otherwise say what is wrong, once, and change nothing."""
+        """Put the file in force if it changed and is valid; if it is invalid, report that once and keep the records."""
         if self._signature() == self._seen:
             return
         with self._reading:
@@ -139,22 +139,22 @@ class Registry:
             # Last: until then, whoever asks waits for what the file says, and changes nothing of what it said before.
             self._seen = signature
         if data is not None:
-            self._keep_good(data)
+            self._save_good_copy(data)
 
     def _read_anew(self) -> bytes | None:
-        """What the file holds, which is in force now; ``None``: that is no good."""
+        """Read the file and put it in force; its content, or ``None`` if it is invalid."""
         try:
             data, records = _read(self._path)
         except OSError as error:
-            self._complain(f"cannot be read ({error.strerror})")
+            self._report_problem(f"cannot be read ({error.strerror})")
             return None
         except ValueError as error:
-            self._complain(str(error))
+            self._report_problem(str(error))
             return None
         if self.problem is not None:
             log.info("%s is sound again", self._path)
         self.problem = None
-        self._take(records)
+        self._put_in_force(records)
         return data
 
     def _signature(self) -> tuple[int, ...] | None:
@@ -164,7 +164,7 @@ class Registry:
             return None if self._seen is None else ()
         return (status.st_mtime_ns, status.st_size, status.st_ino)
 
-    def _take(self, records: Mapping[str, Record]) -> None:
+    def _put_in_force(self, records: Mapping[str, Record]) -> None:
         self._records = records
         self._attribution = {
             record.host_public_ip: record.orchestrator_id
@@ -172,16 +172,16 @@ class Registry:
             if record.enabled and record.host_public_ip is not None
         }
 
-    def _complain(self, why: str) -> None:
-        # What the file has in it may be no text that a log or an answer could carry.
+    def _report_problem(self, why: str) -> None:
+        # The message may quote text from the file that a log or an answer cannot carry.
         self.problem = f"{self._path}: {why}".encode(errors="backslashreplace").decode()
         log.error("PAY-R01 %s; the last good records stay in force", self.problem)
-        # Another process may have taken over more of them than this one.
+        # Another process may have read a newer valid content than this one.
         with suppress(OSError, ValueError):
-            self._take(_read(self._good_path)[1])
+            self._put_in_force(_read(self._good_path)[1])
 
-    def _keep_good(self, data: bytes) -> None:
-        """Keep ``data`` as the last good content. Failing at that is no reason to fail the caller."""
+    def _save_good_copy(self, data: bytes) -> None:
+        """Save ``data`` as the last valid content. Failures are logged and do not fail the caller."""
         try:
             if self._good_path.exists() and self._good_path.read_bytes() == data:
                 return
@@ -192,21 +192,21 @@ class Registry:
 
 
 def good_path(path: Path) -> Path:
-    """Where the last sound content of the registry at ``path`` is."""
+    """The file with the last valid content of the registry at ``path``."""
     return path.with_name(f"{path.name}.good")
 
 
 def _read(path: Path) -> tuple[bytes, dict[str, Record]]:
-    """The file and its records; one that does not say since when it is there dates from the file's last change."""
+    """Content and records of the file; times missing in a record default to the file's time of change."""
     changed_ms = path.stat().st_mtime_ns // 1_000_000
     data = path.read_bytes()
     return data, read_document(data, changed_ms)
 
 
 def bootstrap(registry: Registry, path: Path, clock: Callable[[], int]) -> None:
-    """Register the records in the JSON file at ``path``, a list or an object as ``registry.json`` is.
+    """Register the records in the JSON file at ``path``: a list, or an object like ``registry.json``.
 
-    A record that is there already is left alone: it may have been changed since. Raises ``Misconfigured``.
+    Existing records are left alone: they may have been changed since. Raises ``Misconfigured``.
     """
     try:
         wanted = read_document(path.read_bytes(), clock())
