@@ -1,9 +1,9 @@
-"""The one clock. What needs the time is handed a function like ``now_ms``, so that tests can hand it another."""
+"""The clock. Code that needs the time takes a function like ``now_ms`` as an argument, which tests replace."""
 
 import time
 
 monotonic_s = time.perf_counter
-"""Seconds from some moment on, whatever becomes of the system's clock: for measuring."""
+"""Seconds since an arbitrary moment, unaffected by changes of the system's clock: for measuring."""
 
 
 def now_ms() -> int:

@@ -1,6 +1,6 @@
-"""Where a server is, as people write it: ``HOST:PORT``, or the address of a page. Pure.
+"""Parses addresses of servers as people write them: ``HOST:PORT``, and http:// URLs. Pure.
 
-What is accepted here can be connected to as it is written; whether anybody answers there is another matter.
+What is accepted can be connected to as written, if a server is there.
 """
 
 import re
@@ -43,9 +43,9 @@ def read_endpoint(text: str) -> Endpoint:
 
 
 def read_http_url(text: str, *, is_base: bool = False) -> str:
-    """``text``, which is an http:// or https:// address; one that paths are appended to if it ``is_base``.
+    """``text`` if it is an http:// or https:// URL; with ``is_base``, one to which paths can be appended.
 
-    Raises ``ValueError``, which quotes no password.
+    Raises ``ValueError``, which never quotes a password.
     """
     if "@" in text:
         raise ValueError('leave out user and password: an address has no "@" here')

@@ -1,4 +1,4 @@
-"""What can go wrong, grouped by who must act.
+"""The errors, grouped by who must act.
 
 ``Rejected`` is the caller's to fix, ``Unavailable`` passes by itself or with a restart (try again), ``Corrupt`` and
 ``Misconfigured`` are the operator's. Messages say what, where and what to do; they never hold a token.
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 
 class PaymentsError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of the errors that this package raises on purpose."""
 
 
 class Rejected(PaymentsError):
@@ -29,7 +29,7 @@ class Unavailable(PaymentsError):
     """Nothing was acknowledged; the same request may succeed later.
 
     Attributes:
-        retry_after_s: whole seconds after which trying again makes sense.
+        retry_after_s: seconds after which a retry makes sense.
     """
 
     def __init__(self, message: str, retry_after_s: int = 1) -> None:

@@ -35,14 +35,14 @@ def about(text: str) -> dict[str, str]:
 
 
 class Strict(fields.Field[V]):
-    """A field whose whole rule is ``read``, so that it can be applied without the rest of marshmallow."""
+    """A field whose only rule is ``read``, so that it can be applied without the rest of marshmallow."""
 
     def read(self, value: Any) -> V:
-        """What ``value`` means; ``ValidationError`` where it means nothing."""
+        """``value``, converted. Raises ``ValidationError`` if it is invalid."""
         raise NotImplementedError
 
     def shape(self) -> Mapping[str, Any]:
-        """What it takes, in JSON Schema; ``null`` aside."""
+        """JSON Schema of the values that it accepts, except ``null``."""
         raise NotImplementedError
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> V:
@@ -102,7 +102,7 @@ class Whole(Strict[int]):
 
 
 class WholeText(Whole):
-    """The same in a query string."""
+    """As ``Whole``, written in a query string."""
 
     def read(self, value: Any) -> int:
         if type(value) is not str or not re.fullmatch(r"[0-9]{1,19}", value):
@@ -111,7 +111,7 @@ class WholeText(Whole):
 
 
 class Flag(Strict[bool]):
-    """``true`` or ``false``, and nothing that merely looks like it."""
+    """``true`` or ``false``; no strings or numbers."""
 
     def read(self, value: Any) -> bool:
         if type(value) is not bool:
@@ -123,7 +123,10 @@ class Flag(Strict[bool]):
 
 
 class Canonical(Strict[str]):
-    """A string that ``spell`` brings into its one spelling, or refuses with ``ValueError``; ``form``: its shape."""
+    """A string that ``spell`` turns into its canonical spelling, or refuses with ``ValueError``.
+
+    ``form`` is further JSON Schema of the strings that it accepts.
+    """
 
     def __init__(self, spell: Callable[[str], str], form: Mapping[str, Any] | None = None, **options: Any) -> None:
         super().__init__(**options)
@@ -158,9 +161,9 @@ class Moment(Strict[int]):
 
 
 class Amount(Strict[int]):
-    """An amount of ETH as a decimal string, read to wei; never zero, and below zero only if ``signed``.
+    """An amount of ETH as a decimal string, converted to wei. Not zero; negative only if ``signed``.
 
-    Not a JSON number: most readers make a float of that.
+    Not a JSON number: most readers turn those into floats.
     """
 
     def __init__(self, *, signed: bool = False, **options: Any) -> None:

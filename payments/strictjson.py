@@ -1,7 +1,7 @@
-"""JSON as RFC 8259 has it, where ``json.loads`` is lenient: for what comes from outside (rule 7.2).
+"""Strict JSON (RFC 8259) for input from outside (rule 7.2).
 
-Duplicate names are refused: which of the two a reader takes is anybody's guess. So are ``NaN`` and its like, which are
-not JSON, other encodings than UTF-8, and nesting that exhausts the stack.
+Unlike ``json.loads`` it refuses duplicate names, because readers differ in which one they use; ``NaN`` and the like,
+which are not JSON; encodings other than UTF-8; and nesting that exhausts the stack.
 """
 
 import json
@@ -14,20 +14,20 @@ import orjson
 
 
 def read_strictly(data: bytes) -> Any:
-    """The value in ``data``; ``ValueError`` that says what is wrong."""
+    """The value in ``data``. Raises ``ValueError``, which says what is wrong."""
     try:
         value = orjson.loads(data)
-        # Written back to the byte: no name stood twice, and no number was bent. A quarter of the time of what follows.
+        # Fast path, a quarter of the time: if the value encodes to the same bytes, there is no duplicate name.
         if orjson.dumps(value) == data:
             return value
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        # What is nested more than 254 deep it reads and does not write.
+        # orjson reads nesting deeper than 254, but does not write it.
         pass
     return _decode(_DECODER, data)
 
 
 def read_exactly(data: bytes) -> Any:
-    """As ``read_strictly``, and a number with a point or an exponent is a ``Decimal``, to the last digit."""
+    """As ``read_strictly``, but numbers with a point or an exponent become exact ``Decimal`` values."""
     return _decode(_EXACT_DECODER, data)
 
 

@@ -1,4 +1,4 @@
-"""What the worker on duty publishes about itself, for probes, metrics and people."""
+"""The status that the active worker publishes, for probes, metrics and people."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -10,10 +10,11 @@ _LEASE = "worker"
 
 
 class SweepStatus(NamedTuple):
-    """What one sweep found.
+    """The result of one sweep.
 
     Attributes:
-        at_ms: when it had ended, and ``seconds``, how long it took.
+        at_ms: when it ended.
+        seconds: how long it took.
         asked: orchestrators that were asked; each is one of ``awake``, ``asleep`` (another word) and ``unknown``.
         left_out: for whom there was no time.
         credited_eth: what all of it earned, a decimal string.

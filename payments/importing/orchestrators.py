@@ -74,7 +74,8 @@ def plan_orchestrators(found: LivepeerOps, known: Mapping[str, Record], now_ms: 
         else:
             problems.append(
                 f"{found.folder / REGISTRY}, record {printable(orchestrator_id)}: "
-                f"host_public_ip {record.host_public_ip} is that of {printable(owner)} too; register here first the one that has it"
+                f"host_public_ip {record.host_public_ip} is that of {printable(owner)} too; "
+                "register here first the one that has it"
             )
         records[orchestrator_id] = record
     enabled = [each for each in records.values() if each.enabled]

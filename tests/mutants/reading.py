@@ -66,12 +66,12 @@ MUTANTS = (
     ),
     Mutant(
         "chain-ignored-by-verify", SAID,
-        "if [each.prev for each in parsed] != [prev, *hashes[:-1]]:", "if not said:",
+        "if [each.prev for each in parsed] != [prev, *hashes[:-1]]:", "if not parsed:",
         "tests/store/file/test_verify.py",
     ),
     Mutant(
         "seq-ignored-by-verify", SAID,
-        "if [each.seq for each in parsed] != list(range(seq + 1, seq + 1 + len(lines))):", "if not said:",
+        "if [each.seq for each in parsed] != list(range(seq + 1, seq + 1 + len(lines))):", "if not parsed:",
         "tests/store/file/test_verify.py",
     ),
     Mutant(
@@ -121,7 +121,7 @@ MUTANTS = (
     ),
     Mutant(
         "version-ignored-by-verify", SAID,
-        "if {each.v for each in parsed} != {VERSION}:", "if not said:",
+        "if {each.v for each in parsed} != {VERSION}:", "if not parsed:",
         "tests/store/file/test_verify.py",
     ),
     Mutant(
