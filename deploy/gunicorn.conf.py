@@ -24,14 +24,14 @@ from pythonjsonlogger.json import JsonFormatter
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _ACTIVATED = "PAYMENTS_ACTIVATED_MASTER"
 
-# gunicorn would call itself ready before a worker is up; what is told to systemd, systemd/alive.py tells it.
+# gunicorn would report READY before a worker is up, so systemd/alive.py notifies systemd instead.
 _notify_socket = os.environ.pop("NOTIFY_SOCKET", None)
 
 
 def _preflight(environment: Mapping[str, str]) -> Any:
-    """What the API would start with in ``environment``; ``None``: it could not, and the log says why.
+    """The settings that the API would start with in ``environment``; ``None`` if it cannot start (the log says why).
 
-    In a process of its own: what the master imports, its workers inherit, and a reload would go on with the old code.
+    Runs in a separate process: workers inherit what the master imports, so a reload would keep the old code.
     """
     run = subprocess.run(
         [sys.executable, "-m", "payments.web.preflight"],
@@ -48,44 +48,44 @@ bind = _found["bind"]
 if os.environ.get("LISTEN_PID") == str(os.getpid()):
     os.environ[_ACTIVATED] = str(os.getpid())
 if os.environ.get(_ACTIVATED) == str(os.getpid()):
-    # systemd has opened the socket. To gunicorn another address here is another socket, for which it closes that one.
+    # systemd has opened the socket. With any other address here, gunicorn would close it and open its own.
     bind = "unix:opened-by-systemd"
-# For a worker that takes the place of one that died, too, though .env may have been edited since.
+# Workers that replace dead ones use the same settings, even if .env was edited meanwhile.
 raw_env = [f"{name}={value}" for name, value in _found["environment"].items()]
 
-# Two processes share the journal through its lock; more of them than cores only wait for each other.
+# Processes share the journal through its lock; more than two mostly wait for each other.
 workers = 2
-# While the journal is synced for some, others are read and answered; one write and one sync serve all that wait.
+# Threads: while the journal syncs, other requests are read and answered; one sync serves all waiting requests.
 worker_class = "gthread"
-# More than may wait for the journal's lock (store.file.store.MOST_WAITING): the others answer whoever else asks.
+# More than may wait for the journal's lock (store.file.store.MOST_WAITING); the rest answer other requests.
 threads = 64
-# Each process opens the store itself: neither locks nor descriptors may be shared over a fork.
+# Each process opens the store itself: locks and descriptors must not be shared across a fork.
 preload_app = False
-# Room for idle ones: those beyond this less the threads are closed with their next answer.
+# Idle connections beyond this number minus the threads are closed after their next answer.
 worker_connections = 320
 keepalive = 15
-# Longer than a request waits for its turn at the journal (5 s).
+# Seconds. More than a request waits for the journal's lock (5 s).
 graceful_timeout = 15
 timeout = 30
-# The workers' heartbeat is a file that is touched every second: on a disk it would wait for the disk.
+# Workers touch a heartbeat file every second; on a disk that could block.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
-# A socket that can stop the server, open by default since gunicorn 25.1; systemd does that here.
+# This socket can stop the server and is open by default since gunicorn 25.1. systemd stops the server here.
 control_socket_disable = True
-# By default whoever connects from loopback, a proxy's clients too, may set SCRIPT_NAME and so cause a 500.
+# By default, clients from loopback (so also clients of a proxy) may set SCRIPT_NAME and cause a 500.
 forwarder_headers = ""
-# And X-Forwarded-Proto and its like: whether to believe that is for PAYMENTS_BEHIND_PROXY to say.
+# PAYMENTS_BEHIND_PROXY alone decides whether to trust X-Forwarded-Proto and similar headers.
 secure_scheme_headers: dict[str, str] = {}
-# A unix socket is for its owner and group, by default it is for everybody. nginx's user has to be in the group.
+# Only owner and group may connect to a unix socket (by default everyone may). Add nginx's user to the group.
 umask = 0o117
-# The longest line has a session id in it, 128 characters that may take 12 bytes each; the longest header is a token.
-# What is longer, or more, is answered 414 or 431. nginx/payments.conf lets no more through than this.
+# The longest line contains a session id: 128 characters of up to 12 bytes each. The longest header is a token.
+# Longer or more ones are answered with 414 or 431. nginx/payments.conf has the same limits.
 limit_request_line = 4094
 limit_request_fields = 50
 limit_request_field_size = 4094
 
 
 class _JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """The server's own log in the form of the application's (payments.logs), which nothing here may import."""
+    """Formats gunicorn's log like the application's (payments.logs), which must not be imported here."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
@@ -96,22 +96,22 @@ class _JsonLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
             handler.setFormatter(form)
 
 
-# A line for every request only with --access-logfile -: it costs more than it tells.
+# No access log by default, since it costs more than it is worth; --access-logfile - turns it on.
 logger_class = _JsonLogger
 
 
 def _metrics_folder(parent: Path) -> str:
-    """A new folder for the counters of this server's workers; those that no server holds any more are removed."""
+    """Make a folder for the counters of this server's workers, and remove folders of servers that are gone."""
     prefix = f"payments-metrics-{os.getpid()}-"
     known = os.environ.get(_METRICS, "")
     if Path(known).name.startswith(prefix) and Path(known).is_dir():
-        # A reload: the workers before it count on.
+        # A reload: the old workers are still counting.
         return known
     for left in parent.glob("payments-metrics-*"):
         with suppress(OSError):
             _remove_unheld(left)
     folder = tempfile.mkdtemp(prefix=prefix, dir=parent)
-    # Held by this process and all its workers, until the last of them has ended, however it does.
+    # This process and all its workers hold the lock until the last of them ends, even if killed.
     new = Path(folder, "new")
     fcntl.flock(os.open(new, os.O_CREAT | os.O_RDWR), fcntl.LOCK_EX)
     new.rename(new.with_name("held"))
@@ -119,9 +119,9 @@ def _metrics_folder(parent: Path) -> str:
 
 
 def _remove_unheld(folder: Path) -> None:
-    """Remove ``folder`` if no server holds it. Raises ``OSError`` where one does.
+    """Remove ``folder`` if no server holds it. Raises ``OSError`` if one does.
 
-    Anybody may put anything beside ours: a FIFO would be waited for without end, and behind a link is something else.
+    Other users may create files next to ours: opening a FIFO would block, and a link may point anywhere.
     """
     if not _is_own(folder.lstat(), stat.S_IFDIR):
         return
@@ -138,14 +138,14 @@ def _is_own(found: os.stat_result, kind: int) -> bool:
     return found.st_uid == os.geteuid() and stat.S_IFMT(found.st_mode) == kind
 
 
-# Before prometheus_client is imported, which only the workers do. In memory: every event writes to it.
+# Must be set before prometheus_client is imported, which only workers do. In memory, since every event writes to it.
 os.environ[_METRICS] = _metrics_folder(Path(worker_tmp_dir or tempfile.gettempdir()))
 
 
 def when_ready(server: Any) -> None:
-    """Have systemd told how this server fares, if it wants to know.
+    """Start ``alive.py`` if systemd wants notifications, and make reloads safe.
 
-    And have a reload looked at before it begins: over bad settings gunicorn would end, and the API with it.
+    A reload is checked before it begins: bad settings would end gunicorn, and the API with it.
     """
     if _notify_socket:
         address = server.LISTENERS[0].sock.getsockname()
@@ -169,10 +169,10 @@ def when_ready(server: Any) -> None:
 
 
 def on_starting(server: Any) -> None:
-    """Leave a socket alone that is listened on: gunicorn takes every one for a left-over and puts its own in place."""
+    """Refuse a unix socket that is in use: gunicorn would take it for a leftover and replace it."""
     address = server.address[0]
     if isinstance(address, str) and not {"GUNICORN_FD", "LISTEN_FDS"} & set(os.environ):
-        # The workers of a master that was killed listen for about a second more.
+        # Workers of a killed master keep listening for about a second.
         deadline_s = time.monotonic() + 5
         while _is_listened_on(address):
             if time.monotonic() > deadline_s:
@@ -187,7 +187,7 @@ def _is_listened_on(path: str) -> bool:
         try:
             probe.connect(path)
         except BlockingIOError:
-            # More wait there already than it takes; by itself this would wait with them, without end.
+            # Its queue is full. A blocking connect would wait forever.
             return True
         except (FileNotFoundError, ConnectionRefusedError):
             return False
@@ -195,14 +195,14 @@ def _is_listened_on(path: str) -> bool:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """What the worker counted stays; what it merely measured goes."""
+    """Keep the counters of the ended worker; drop its gauges."""
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def on_exit(_server: Any) -> None:
-    """The counters go with the server."""
+    """Remove the counters."""
     shutil.rmtree(os.environ[_METRICS], ignore_errors=True)
 
 
@@ -210,19 +210,19 @@ _cores = sorted(os.sched_getaffinity(0))
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Choose the core that the fewest workers have."""
+    """Choose the core with the fewest workers."""
     taken = [other.core for other in server.WORKERS.values() if other is not worker]
     worker.core = min(reversed(_cores), key=taken.count)
 
 
 def post_fork(_server: Any, worker: Any) -> None:
-    """Keep the worker to its core.
+    """Pin the worker to its core.
 
-    Python runs one thread of a process at a time. Threads that wake up on another core only find that they must wait:
-    measured, that costs a third of the rate.
+    Python runs one thread of a process at a time. A thread that wakes up on another core must wait anyway; measured,
+    that costs a third of the throughput.
     """
-    # gthread waits up to two seconds for a client to close too, in the thread that takes everybody's connections.
+    # gthread waits up to two seconds for a client to close, and does so in the thread that accepts all connections.
     util.close_graceful = partial(ThreadPoolExecutor(16, "closing").submit, util.close_graceful)
-    # Where the system does not let it, for instance in some containers, it works all the same.
+    # Some containers forbid this; the worker runs without it, too.
     with suppress(OSError):
         os.sched_setaffinity(0, {worker.core})

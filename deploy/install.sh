@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs Payments on this machine (Debian 12, Ubuntu; as root), upgrades it to the version of this checkout, or goes
-# back to the version before. Run it again as often as you like.
+# Installs Payments on this machine (as root), upgrades it to the version of this checkout, or rolls back to the previous
+# version. Can be run again at any time.
 #
 #   install.sh [--dry-run]               install or upgrade
-#   install.sh [--dry-run] --rollback    go back to the release that was in use before, and again to the other
-#   install.sh --edge ...                the same of an edge, ps-gateway, which knows nothing of a Payments beside it
+#   install.sh [--dry-run] --rollback    switch to the previous release (run it again to switch back)
+#   install.sh --edge ...                the same for an edge: ps-gateway, independent of a Payments on the same machine
 set -eu
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
@@ -41,12 +41,12 @@ env=$config/$user.env
 rollback_by="sh $home/current/deploy/install.sh${edge:+ --edge} --rollback"
 logs="journalctl$(printf ' -u %s' $services)"
 
-# run COMMAND...: do it, or with --dry-run say it.
+# run COMMAND...: runs it, or prints it with --dry-run.
 run() {
     if [ -n "$dry" ]; then printf '+ %s\n' "$*"; else "$@"; fi
 }
 
-# as_user COMMAND...: as the service does it.
+# as_user COMMAND...: runs it as the service's user, with its settings.
 as_user() {
     (cd / && umask 077 && PAYMENTS_ENV_FILE=$env runuser -u "$user" -- "$@")
 }
@@ -57,10 +57,10 @@ release() {
 
 check_machine() {
     [ -n "$dry" ] || [ "$(id -u)" = 0 ] || fail 'run this as root, or with --dry-run'
-    [ -d /run/systemd/system ] || [ -n "$dry" ] || fail 'systemd does not run here; deploy/quickstart.sh does without'
+    [ -d /run/systemd/system ] || [ -n "$dry" ] || fail 'systemd is not running; use deploy/quickstart.sh, which does not need it'
     if python=$(find_python); then return 0; fi
     run need_packages python3 python3-venv
-    python=$(find_python) || [ -n "$dry" ] || fail 'Python 3.11 or newer is needed; this system has none to install'
+    python=$(find_python) || [ -n "$dry" ] || fail 'Python 3.11 or newer is required, but this system does not offer it'
 }
 
 make_user() {
@@ -69,7 +69,7 @@ make_user() {
     [ -d "$data" ] || run install -d -m 0700 -o "$user" -g "$user" "$data"
 }
 
-# name_release: sets $name, the version, and with a part of $sum behind it where another tree has that version already.
+# name_release: sets $name to the version; appends a part of $sum if a different release has that version.
 name_release() {
     version=$(sed -n 's/^version = //p' setup.cfg)
     sum=$(find README.rst deploy payments worker wsgi.py setup.cfg setup.py .env.example -type f ! -path '*/__pycache__/*' \
@@ -86,12 +86,12 @@ install_with_pip() {
 
 make_release() {
     new=$home/releases/$name
-    # Written last: a release without it was left half made.
+    # Written last: a release without it is incomplete.
     if [ -e "$new/sum" ]; then
-        say "Release $name is there"
+        say "Release $name exists already"
         return 0
     fi
-    say "Making release $name"
+    say "Creating release $name"
     run rm -rf "$new"
     run install -d -m 0755 "$home" "$home/releases" "$new"
     run cp -R README.rst deploy .env.example "$new/"
@@ -101,11 +101,11 @@ make_release() {
     run cp -R README.rst payments worker wsgi.py setup.cfg setup.py "$new/source/"
     install_with_pip --only-binary :all: --require-hashes --requirement deploy/requirements.txt \
         && install_with_pip --no-deps --no-build-isolation --use-pep517 "$new/source" \
-        || fail "pip could not install Payments; see above. Nothing has changed for what runs"
+        || fail "pip could not install Payments; see above. The running services are unchanged"
     run rm -rf "$new/source"
     run chmod -R u=rwX,go=rX "$new"
     if [ -z "$dry" ]; then
-        # As it is served: through the user that the service is, who must be able to read Python itself too.
+        # Try it as the service's user, who must be able to read Python itself, too.
         as_user "$new/venv/bin/python" -c "import $module" \
             || fail "user $user cannot use $python; install Debian's python3 and python3-venv"
         printf '%s\n' "$sum" >"$new/sum"
@@ -114,13 +114,13 @@ make_release() {
 
 make_config() {
     [ -e "$env" ] && return 0
-    # Both users may be here, so the folder is open and the files are not.
+    # Payments and an edge may share the folder, so anyone may enter it, but not read its files.
     run install -d -m 0755 "$config"
     if [ -n "$edge" ]; then
         run install -m 0640 -o root -g "$user" deploy/ps-gateway.env.example "$env"
         return 0
     fi
-    say "Making $env, with tokens of its own"
+    say "Creating $env with fresh tokens"
     if [ -n "$dry" ]; then
         printf '+ %s\n' "deploy/quickstart.py env $data >$env, 0640 root:payments"
         return 0
@@ -134,14 +134,14 @@ make_config() {
     mv -T "$env.new" "$env"
 }
 
-# put SOURCE TARGET MODE: sets $changed where TARGET was not like that.
+# put SOURCE TARGET MODE: copies SOURCE if TARGET differs, and sets $changed.
 put() {
     cmp -s "$1" "$2" && return 0
     changed=yes
     run install -m "$3" "$1" "$2"
 }
 
-# is_as_before: whether the master may go on: all that it has imported, and its unit, are in both releases the same.
+# is_as_before OLD NEW: whether gunicorn's master may keep running, since its unit and all it has imported are the same.
 is_as_before() {
     [ -z "$changed" ] || return 1
     for each in "$1" "$2"; do
@@ -150,7 +150,7 @@ is_as_before() {
     [ "$(companion "$1")" = "$(companion "$2")" ] && [ "$(libraries "$1")" = "$(libraries "$2")" ]
 }
 
-# companion RELEASE: what goes on beside the master, of an unchanged one too.
+# companion RELEASE: prints the code that runs beside the master and survives a reload.
 companion() (
     cd "$home/releases/$1"
     cat deploy/systemd/alive.py venv/lib/python*/site-packages/payments/notify.py \
@@ -162,7 +162,7 @@ libraries() {
     "$home/releases/$1/venv/bin/python" -m pip --disable-pip-version-check list --format freeze --exclude pixel-streaming-payments
 }
 
-# workers: gunicorn's workers now.
+# workers: prints the pids of gunicorn's workers.
 workers() {
     main=$(systemctl show -P MainPID payments-api)
     tr ' ' '\n' <"/proc/$main/task/$main/children" | while read -r pid; do
@@ -170,7 +170,7 @@ workers() {
     done || true
 }
 
-# reload_api: returns when no worker is left that was there before.
+# reload_api: reloads, and returns when the old workers have ended.
 reload_api() {
     before=$(workers)
     systemctl reload payments-api || return 1
@@ -183,7 +183,7 @@ reload_api() {
         [ -n "$left" ] || [ -z "$now" ] || return 0
         sleep 0.1
     done
-    say 'Some workers of the release before are still busy; they end with the requests that they have'
+    say 'Some workers of the previous release are still busy; they end after their current requests'
 }
 
 is_ready() {
@@ -194,7 +194,7 @@ sys.exit(trouble(sys.argv[1], "/readyz", 15))
 PYTHON
 }
 
-# put_in_place RELEASE: its units, and the link to it; sets $changed where a unit was another.
+# put_in_place RELEASE: installs its units and links it as current; sets $changed if a unit changed.
 put_in_place() {
     changed=''
     from=$home/releases/$1/deploy
@@ -214,11 +214,11 @@ put_in_place() {
         point current "$1"
     fi
     [ -z "$changed" ] || run systemctl daemon-reload
-    # An upgrade and a rollback are starts too, and must not use up how many there may be.
+    # Upgrades and rollbacks must not count towards systemd's limit of starts.
     [ -n "$dry" ] || systemctl reset-failed $units 2>/dev/null || true
 }
 
-# use RELEASE: switch to it and have it run.
+# use RELEASE: switches to it and starts it.
 use() {
     old=$(release current)
     if [ -n "$edge" ]; then
@@ -227,7 +227,7 @@ use() {
     fi
     if [ -z "$dry" ]; then
         as_user "$home/releases/$1/venv/bin/python" -m payments.web.preflight >/dev/null \
-            || fail "release $1 cannot start here; see above. Nothing has changed for what runs"
+            || fail "release $1 cannot start here; see above. The running services are unchanged"
     fi
     put_in_place "$1"
     if [ -z "$dry" ] && ! systemctl is-active --quiet payments-api; then
@@ -237,20 +237,20 @@ use() {
     elif [ -n "$dry" ] && [ -z "$old" ]; then
         run systemctl enable --now payments-api.socket payments-api.service payments-worker.service
     elif [ "$old" != "$1" ] || [ -n "$changed" ]; then
-        # A restart refuses nobody either, for systemd has the socket open; but who calls meanwhile waits for the start.
+        # A restart refuses no connection either, since systemd holds the socket, but clients wait for the start.
         if is_as_before "$old" "$1"; then run reload_api; else run systemctl restart payments-api; fi || give_up "$1"
         run systemctl restart payments-worker || give_up "$1"
     fi
     [ -n "$dry" ] || is_ready || give_up "$1"
 }
 
-# use_edge RELEASE: the same of an edge. Its viewers are let go when it is restarted, and connect again.
+# use_edge RELEASE: the same for an edge. A restart disconnects its viewers; they reconnect.
 use_edge() {
     if [ -z "$dry" ] && ! as_user "$home/releases/$1/venv/bin/ps-gateway" --check; then
         ! systemctl is-active --quiet ps-gateway \
-            || fail "release $1 cannot start here; see above. Nothing has changed for what runs"
+            || fail "release $1 cannot start here; see above. The running services are unchanged"
         put_in_place "$1"
-        say "Not started yet. Set what is named above in $env, then: systemctl enable --now ps-gateway"
+        say "Not started yet. Fix the settings named above in $env, then run: systemctl enable --now ps-gateway"
         return 0
     fi
     put_in_place "$1"
@@ -260,19 +260,19 @@ use_edge() {
     fi
 }
 
-# point LINK RELEASE: at once, there is no moment without a link.
+# point LINK RELEASE: replaces the link atomically.
 point() {
     run ln -sfn "releases/$2" "$home/$1.new"
     run mv -T "$home/$1.new" "$home/$1"
 }
 
 give_up() {
-    say "payments: release $1 does not run; $logs says why"
-    [ -z "$old" ] || [ "$old" = "$1" ] || say "Back to $old with: $rollback_by"
+    say "payments: release $1 does not run; for the reason see: $logs"
+    [ -z "$old" ] || [ "$old" = "$1" ] || say "To go back to $old, run: $rollback_by"
     exit 1
 }
 
-# Two are kept: the one in use, and the one to go back to.
+# Keeps the current release and the previous one.
 remove_old() {
     for each in "$home"/releases/*; do
         case ${each##*/} in
@@ -285,9 +285,9 @@ remove_old() {
 check_machine
 if [ -n "$rollback" ]; then
     name=$(release previous)
-    [ -e "$home/releases/${name:-none}/sum" ] || fail 'there is no release to go back to'
+    [ -e "$home/releases/${name:-none}/sum" ] || fail 'there is no previous release'
     use "$name"
-    say "Release $name runs again. It has the settings and the data as they are now"
+    say "Release $name is running again, with the current settings and data"
     exit 0
 fi
 make_user
@@ -302,9 +302,9 @@ if [ -n "$edge" ]; then
 
 ps-gateway $name is installed.
 
-  settings    $env (a token is in it), then: systemctl restart ps-gateway
-              After an edit of the routes alone, systemctl reload ps-gateway disturbs no viewer.
-  data        $data, the spool: what Payments has not taken yet
+  settings    $env (contains a token); after a change: systemctl restart ps-gateway
+              If only the routes changed, systemctl reload ps-gateway is enough and disconnects no viewer.
+  data        $data, the spool: events not yet delivered to Payments
   log         $logs
   go back     $rollback_by
 NEXT
@@ -312,15 +312,15 @@ NEXT
 fi
 cat <<NEXT
 
-Payments $name runs.
+Payments $name is running.
 
-  settings    $env (tokens are in it), then: systemctl reload payments-api payments-worker
-              Nothing is credited before PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE or the power meter is set.
+  settings    $env (contains tokens); after a change: systemctl reload payments-api payments-worker
+              Nothing is credited until PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE or the power meter is set.
   data        $data
   log         $logs
   command     payments orchestrators add ..., payments ledger balances (as root)
   listens on  $socket, for nginx:
               ln -s ../sites-available/payments.conf /etc/nginx/sites-enabled/ (fix its names and certificate first)
-  backup      payments backup DIR, and back: payments restore DIR (as root)
+  backup      payments backup DIR; to restore: payments restore DIR (as root)
   go back     $rollback_by
 NEXT

@@ -1,9 +1,8 @@
-"""What is easier in Python: for ``quickstart.sh`` ``prepare`` and ``greet PID``, for ``install.sh`` ``env DATA``.
+"""The Python parts of ``quickstart.sh`` (``prepare``, ``greet PID``) and ``install.sh`` (``env DATA``).
 
-``prepare`` makes ``.env`` and ``data/`` where they are missing, fills in what ``.env`` lacks, and fails if the address
-to listen on is taken.
-``greet`` waits until process ``PID``, the API, listens and is ready, and prints what to do next; it fails if that ends
-before. ``env`` prints a server's settings, with its data in ``DATA``.
+``prepare`` creates ``.env`` and ``data/`` if missing, adds missing settings to ``.env``, and fails if the address to
+listen on is taken. ``greet`` waits until the API, process ``PID``, is ready, and prints what to do next; it fails if
+the API ends first. ``env`` prints the settings of a server with its data in ``DATA``.
 """
 
 import json
@@ -24,10 +23,10 @@ from payments.store import engine_of
 EXAMPLE = Path(".env.example")
 BOOTSTRAP = Path("data/example-orchestrators.json")
 
-# The address of the example in the documentation, from the range that is set aside for documentation (RFC 5737).
+# The address in the documentation's example, from the range reserved for documentation (RFC 5737).
 EXAMPLE_HOST = "203.0.113.10"
 
-CHOICES = {
+DEFAULTS = {
     "PAYMENTS_DATA_DIR": "./data",
     "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.00025",
     "PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH": f"./{BOOTSTRAP}",
@@ -35,9 +34,9 @@ CHOICES = {
 TOKENS = ("PAYMENTS_SESSION_REPORTER_TOKEN", "PAYMENTS_API_ADMIN_TOKEN", "PAYMENTS_VIEWER_TOKENS")
 
 GREETING = """
-Payments listens on {url}
+Payments is running at {url}
 
-Report a session event (again with "event":"heartbeat" and "event":"end"):
+Report a session event (repeat it with "event":"heartbeat" and "event":"end"):
 
   curl -sS -X POST \\
     -H "Content-Type: application/json" \\
@@ -45,22 +44,22 @@ Report a session event (again with "event":"heartbeat" and "event":"end"):
     -d '{{"session_id":"test-1","upstream_addr":"{host}","upstream_port":8888,"edge_id":"edge-a","event":"start"}}' \\
     "{url}/api/sessions/events"
 
-List sessions, and see what they earned:
+List sessions and what they earned:
 
   curl -sS -H "X-Admin-Token: {admin}" "{url}/api/sessions?limit=50"
   curl -sS -H "X-Admin-Token: {admin}" "{url}/api/ledger/balances"
 
-The worker runs beside it. To pay for powered-on time, set PAYMENTS_POWER_METER_ENABLED=true and
-PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE in .env, start again, and see what the hosts' /power said:
+The worker is running too. To pay for powered-on time, set PAYMENTS_POWER_METER_ENABLED=true and
+PAYMENTS_POWER_CREDIT_ETH_PER_MINUTE in .env, start again, and list the hosts' last power readings:
 
   curl -sS -H "X-Admin-Token: {admin}" "{url}/api/power"
 
-Settings are in .env, files in {data}. Stop with Ctrl-C.
+Settings are in .env, data is in {data}. Stop with Ctrl-C.
 """
 
 
 def prepare() -> None:
-    """Make ``.env``, with tokens of its own, and ``data/`` with one orchestrator to try things on."""
+    """Create ``.env`` with fresh tokens, and ``data/`` with an example orchestrator."""
     BOOTSTRAP.parent.mkdir(mode=0o700, exist_ok=True)
     if not BOOTSTRAP.exists():
         record = {"orchestrator_id": "orch-example", "host_public_ip": EXAMPLE_HOST, "host_name": "host.example"}
@@ -68,40 +67,40 @@ def prepare() -> None:
     _fill_in()
     bind = Settings.load().bind
     with suppress(OSError):
-        # All addresses are listened on as 0.0.0.0 and [::]; connecting to these reaches this machine too.
+        # If bind is 0.0.0.0 or [::], which means all addresses, connecting to it still reaches this machine.
         connected(bind, timeout_s=5).close()
         sys.exit(
-            f"payments: something listens on {bind} already, another Payments perhaps. End it, or choose another "
-            f"address: put a line such as PAYMENTS_BIND=127.0.0.1:8082 into .env, and run this again"
+            f"payments: {bind} is already in use, perhaps by another Payments. Stop that program, or choose another "
+            f"address: add a line such as PAYMENTS_BIND=127.0.0.1:8082 to .env, and run this again"
         )
 
 
 def _fill_in() -> None:
-    """Add what neither ``.env`` nor the environment sets, and say what was added; what is there stays as it is."""
+    """Add settings that neither ``.env`` nor the environment has, and print their names. Others stay unchanged."""
     found = read_environment()
-    lacking = {name: value for name, value in {**CHOICES, **_fresh_tokens()}.items() if name not in found.values}
-    # Where nobody may look, another user's journal stands, if any.
+    missing = {name: value for name, value in {**DEFAULTS, **_fresh_tokens()}.items() if name not in found.values}
+    # A folder that may not be read is another user's; it is left alone.
     with suppress(PermissionError):
         if engine_of(Settings.load()).exists():
-            # Somebody is owed what that journal says; an empty folder must not take its place.
-            lacking.pop("PAYMENTS_DATA_DIR", None)
-    if not lacking:
+            # Keep using an existing journal: an empty folder must not replace recorded debts.
+            missing.pop("PAYMENTS_DATA_DIR", None)
+    if not missing:
         return
     with os.fdopen(os.open(found.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "r+b") as file:
-        # It is for its owner only from now on: it holds tokens.
+        # It contains tokens, so only its owner may read it.
         os.fchmod(file.fileno(), 0o600)
-        there = file.read()
-        lines = "".join(f"{name}={value}\n" for name, value in lacking.items())
-        begin = "" if there.endswith(b"\n") else "\n"
-        text = f"{begin}# Added by deploy/quickstart.sh.\n{lines}" if there else filled(EXAMPLE.read_text(), lacking)
+        existing = file.read()
+        lines = "".join(f"{name}={value}\n" for name, value in missing.items())
+        begin = "" if existing.endswith(b"\n") else "\n"
+        text = f"{begin}# Added by deploy/quickstart.sh.\n{lines}" if existing else filled(EXAMPLE.read_text(), missing)
         file.write(text.encode())
-    said = (f"{name}={value}" if name in CHOICES else f"{name}, a new token" for name, value in lacking.items())
-    begun = f"{found.file} did not set these; they are added to it" if there else f"{found.file} is made, with these"
-    print(f"payments: {begun}:", *said, sep="\n  ", file=sys.stderr)
+    added = (f"{name}={value}" if name in DEFAULTS else f"{name} (new token)" for name, value in missing.items())
+    what = f"added missing settings to {found.file}" if existing else f"created {found.file} with these settings"
+    print(f"payments: {what}:", *added, sep="\n  ", file=sys.stderr)
 
 
 def env(data: str) -> None:
-    """Print ``.env.example`` with tokens of its own; behind nginx, for nobody else may connect to its socket."""
+    """Print ``.env.example`` with fresh tokens, for a server behind nginx (nobody else may connect to its socket)."""
     values = {"PAYMENTS_DATA_DIR": data, "PAYMENTS_BEHIND_PROXY": "true", **_fresh_tokens()}
     print(filled(EXAMPLE.read_text(), values), end="")
 
@@ -111,7 +110,7 @@ def _fresh_tokens() -> dict[str, str]:
 
 
 def filled(example: str, values: Mapping[str, str]) -> str:
-    """``example`` with ``values`` in place of the lines, commented out or not, that set the same names."""
+    """``example`` with ``values``: they replace the lines that set the same names, commented out or not."""
     lines = []
     for line in example.splitlines():
         name = line.removeprefix("#").strip().partition("=")[0]
@@ -120,13 +119,13 @@ def filled(example: str, values: Mapping[str, str]) -> str:
 
 
 def greet(pid: int) -> None:
-    """Wait for the API and say how to use it."""
+    """Wait until the API, process ``pid``, is ready; print how to use it."""
     settings = Settings.load()
     url = f"http://{settings.bind}"
-    # An answer alone may be another program's, that has the address.
+    # Check the process too: another program may be answering at that address.
     while not _listens(pid) or trouble(settings.bind, "/readyz", timeout_s=5):
         if _has_ended(pid):
-            sys.exit("payments: the API has ended; see above")
+            sys.exit("payments: the API has stopped; see above")
         time.sleep(0.1)
     print(
         GREETING.format(
@@ -141,7 +140,7 @@ def greet(pid: int) -> None:
 
 
 def _has_ended(pid: int) -> bool:
-    """Whether process ``pid`` is gone, or a zombie that the shell has not waited for yet."""
+    """Whether process ``pid`` is gone or a zombie."""
     try:
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -149,12 +148,12 @@ def _has_ended(pid: int) -> bool:
 
 
 def _listens(pid: int) -> bool:
-    """Whether process ``pid`` holds a socket that others may connect to."""
+    """Whether process ``pid`` has a listening socket."""
     try:
         held = {str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()}
     except OSError:
         return False
-    # Columns of the state and of the inode, and what the state is when a socket listens.
+    # Column of the state, column of the inode, and the state of a listening socket.
     tables = {"tcp": (3, 9, "0A"), "tcp6": (3, 9, "0A"), "unix": (3, 6, "00010000")}
     for name, (state, inode, listening) in tables.items():
         with suppress(OSError):

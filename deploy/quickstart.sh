@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets Payments up on this machine and runs it in the foreground, on files in ./data. Run it again as often as you like.
+# Sets up Payments on this machine and runs it in the foreground, with data in ./data. Can be run again at any time.
 # Ctrl-C or SIGTERM stops everything.
 set -eu
 cd "$(dirname "$0")/.."
@@ -27,13 +27,13 @@ worker=$!
     stop
     exit 1
 }
-# Neither is of much use without the other.
+# If one of them ends, stop the other.
 while kill -0 "$api" 2>/dev/null && kill -0 "$worker" 2>/dev/null; do
     sleep 1 &
     wait $! || true
 done
 for process in $api $worker; do
-    kill -0 "$process" 2>/dev/null || wait "$process" || say "payments: process $process has ended with $?; see above"
+    kill -0 "$process" 2>/dev/null || wait "$process" || say "payments: process $process ended with exit code $?; see above"
 done
 stop
 exit 1

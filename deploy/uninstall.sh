@@ -1,6 +1,9 @@
 #!/bin/sh
-# Removes what install.sh has installed, but neither settings nor data; with --purge-data those too, and the user. With
-# --edge: of an edge, ps-gateway; a Payments beside it stays. Asks nothing. --dry-run: says what it would do.
+# Removes what install.sh installed, but keeps settings and data. Does not ask for confirmation.
+#
+#   --purge-data   remove settings, data and the user as well
+#   --edge         remove ps-gateway; a Payments on the same machine stays
+#   --dry-run      print the commands only
 set -eu
 cd "$(dirname "$0")/.."
 . deploy/venv.sh
@@ -22,7 +25,7 @@ run() {
     if [ -n "$dry" ]; then printf '+ %s\n' "$*"; else "$@"; fi
 }
 
-# Nothing of this may depend on the folder that it removes.
+# Leave the folder, since it may be removed.
 cd /
 if [ -n "$edge" ]; then
     user=ps-gateway
@@ -46,12 +49,12 @@ for path in $paths; do
     if [ -e "$path" ] || [ -h "$path" ]; then run rm -rf "$path"; fi
 done
 if [ -z "$purge" ]; then
-    say "Kept: $env, $data and the user $user; --purge-data removes them"
+    say "Kept $env, $data and the user $user; --purge-data removes them"
     exit 0
 fi
 for path in "$env" "$data"; do
     [ ! -e "$path" ] || run rm -rf "$path"
 done
-# What else is there is the other's, or the operator's.
+# Other files there belong to the other service or to the operator.
 [ ! -d /etc/payments ] || run rmdir --ignore-fail-on-non-empty /etc/payments
 if getent passwd "$user" >/dev/null; then run userdel "$user"; fi

@@ -1,4 +1,4 @@
-# Sourced by quickstart.sh and tests/run.sh, from the top of the checkout.
+# Sourced by quickstart.sh, install.sh, uninstall.sh and tests/run.sh, in the top folder of the checkout.
 #
 # make_venv EXTRAS: .venv with Payments and the extras ("[edge]" or "[dev,edge]") installed, made or brought up to date
 # where needed.
@@ -10,7 +10,7 @@ fail() {
     exit 1
 }
 
-# need_packages NAME...: Debian packages, installed as root; otherwise says what to install.
+# need_packages NAME...: installs missing Debian packages if root, otherwise prints the command to run.
 need_packages() {
     missing=''
     for name in "$@"; do
@@ -23,14 +23,14 @@ need_packages() {
         || fail "apt-get could not install$missing"
 }
 
-# unpack_program PACKAGE PATH: the program that Debian's PACKAGE has at PATH, into .venv/bin. Unpacked, not installed: it
-# needs no root, and a package with a server in it would start that.
+# unpack_program PACKAGE PATH: copies the program at PATH of the Debian PACKAGE into .venv/bin. The package is only
+# unpacked: that needs no root, and does not start a server that the package contains.
 unpack_program() (
     folder=$(mktemp -d "$PWD/.venv/unpack.XXXXXX")
     trap 'rm -rf "$folder"' EXIT
     trap 'exit 1' HUP INT TERM
     say "Fetching $1"
-    # Root would only be told that its temporary folders are not open to apt's own user.
+    # Without this, apt warns root that its sandbox user cannot read the temporary folder.
     download() { (cd "$folder" && apt-get download -q -o APT::Sandbox::User=root "$1") >&2; }
     download "$1" || { [ "$(id -u)" = 0 ] && apt-get update -q >&2 && download "$1"; } \
         || fail "apt-get could not download $1; run: sudo apt-get update"
@@ -39,7 +39,7 @@ unpack_program() (
     mv "$folder/$2" .venv/bin/
 )
 
-# A Python that is new enough and can make virtual environments (Debian ships that apart, as python3-venv).
+# find_python: prints a Python of at least 3.11 that can create virtual environments (on Debian: python3-venv).
 find_python() {
     for candidate in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do
         if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
@@ -62,7 +62,7 @@ make_venv() {
     done
     python=$(find_python) || {
         need_packages python3 python3-venv
-        python=$(find_python) || fail 'Python 3.11 or newer is needed; this system has none to install'
+        python=$(find_python) || fail 'Python 3.11 or newer is required, but this system does not offer it'
     }
     say "Installing Payments into .venv"
     [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv

@@ -1,6 +1,6 @@
-"""``healthy.py api`` or ``healthy.py worker``: exits with 0 if it does its work here, else with 1, saying why not.
+"""Health check of a container: ``healthy.py api`` or ``healthy.py worker``.
 
-For the health check of a container, in the folder and with the environment of the process that it asks about.
+Exits with 0 if the process works, else with 1 and the reason. Run it in the folder and environment of that process.
 """
 
 import sys
@@ -15,12 +15,12 @@ from payments.worker_status import read_status
 
 
 def api(settings: Settings) -> str | None:
-    """What keeps the API from recording an event now; ``None``: nothing."""
+    """Why the API cannot record an event now; ``None`` if it can."""
     return trouble(settings.bind, "/readyz", timeout_s=5)
 
 
 def worker(settings: Settings) -> str | None:
-    """What is wrong with the worker on duty; ``None``: nothing."""
+    """What is wrong with the worker on duty; ``None`` if nothing is."""
     status = read_status(engine_of(settings))
     if status is None:
         return "no worker has run yet"

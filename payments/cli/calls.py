@@ -69,7 +69,7 @@ class _LocalCalls:
 
     def __init__(self, settings: Settings, *, may_begin: bool) -> None:
         self._may_begin = may_begin
-        # Who can read the files needs no token: a token of this process alone opens every call.
+        # Anyone who can read the files needs no token, so this process makes one that permits every call.
         self._token = secrets.token_hex()
         self._settings = replace(settings, api_admin_token=self._token)
         self._app: Any = None
@@ -249,7 +249,7 @@ def pages(api: Calls, path: str, name: str, params: Mapping[str, Any], limit: in
 
 def _note_more(limit: int | None) -> None:
     # At the end: nobody would see it above a long table.
-    note = f"payments: Showing {limit}; use --all for the rest"
+    note = f"payments: showing {limit}; use --all for the rest"
     click.get_current_context().call_on_close(lambda: click.echo(note, err=True))
 
 

@@ -81,22 +81,22 @@ def _amount(text: str) -> str:
     return text
 
 
-# Else an amount below zero would be taken for an option.
+# Otherwise click would take a negative amount for an option.
 @group.command("adjust", context_settings={"ignore_unknown_options": True})
 @click.argument("orchestrator_id")
 @click.argument("amount", callback=read_by(_amount))
 @click.option(
     "--reference", required=True,
-    help="Your name for it, of this orchestrator only: under it, it is booked once however often you try.",
+    help="Idempotency key, per orchestrator: a name you choose; retries with the same name book nothing twice.",
 )  # fmt: skip
-@click.option("--note", required=True, help="Why.")
+@click.option("--note", required=True, help="Reason.")
 @json_option
 @pass_target
-def adjust(target: Target, /, as_json: bool, **said: str) -> None:
+def adjust(target: Target, /, as_json: bool, **fields: str) -> None:
     """Correct a balance by AMOUNT in ETH, such as 0.25 or -0.25."""
     with target.connect() as api:
-        answer = api.call("POST", "/api/ledger/adjustments", body=said)
-        show_one(about(answer, "orchestrator_id", said["orchestrator_id"]), as_json)
+        answer = api.call("POST", "/api/ledger/adjustments", body=fields)
+        show_one(about(answer, "orchestrator_id", fields["orchestrator_id"]), as_json)
 
 
 group.add_command(check)

@@ -125,7 +125,7 @@ def _decided(name: str, record: Any, balance_wei: int, least_wei: int) -> _Owed:
     if remark is not None:
         return _Owed(name, balance_wei, address, remark, is_paid=False)
     return _Owed(
-        name, balance_wei, address, None if record["enabled"] else "disabled, and still paid what it is owed",
+        name, balance_wei, address, None if record["enabled"] else "disabled, but still paid what it is owed",
         is_paid=True,
     )  # fmt: skip
 

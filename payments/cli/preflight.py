@@ -58,17 +58,17 @@ def _bootstrap_problems(settings: Settings) -> list[str]:
     path = settings.bootstrap_orchestrators_path
     if path is None:
         return []
-    beginning = f"PAY-C06 PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}"
+    prefix = f"PAY-C06 PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}"
     try:
         wanted = read_records(path.read_bytes(), now_ms())
     except OSError as error:
-        return [f"{beginning} cannot be read ({error.strerror})"]
+        return [f"{prefix} cannot be read ({error.strerror})"]
     except ValueError as error:
-        return [f"{beginning}: {error}"]
+        return [f"{prefix}: {error}"]
     known = _registered(settings.registry_path)
     owners = {record.host_public_ip: record.orchestrator_id for record in known.values()}
     return [
-        f"{beginning}: host_public_ip {record.host_public_ip} belongs to {owners[record.host_public_ip]} already"
+        f"{prefix}: host_public_ip {record.host_public_ip} belongs to {owners[record.host_public_ip]} already"
         for record in wanted.values()
         if record.orchestrator_id not in known and record.host_public_ip is not None and record.host_public_ip in owners
     ]

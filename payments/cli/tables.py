@@ -1,4 +1,4 @@
-"""Tables for people; in them everything is shown whole, as it is."""
+"""Tables for people. Values are never cut."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_NARROWEST, _ENDLESS = 4, 1_000_000
-"""Characters: a column that can still be read, its gap included; and more than any line has."""
+_MIN_COLUMN, _UNLIMITED = 4, 1_000_000
+"""Widths in characters: of the narrowest readable column, with its gap; and more than any line has."""
 
 
 def print_records(records: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """A line for each of ``records``, below the names of ``columns``."""
+    """Print a row for each of ``records``, under the names of ``columns``."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(Text(column.replace("_", " ")), overflow="fold")
@@ -22,7 +22,7 @@ def print_records(records: Iterable[Mapping[str, Any]], columns: Sequence[str]) 
 
 
 def print_fields(record: Mapping[str, Any]) -> None:
-    """A line for each field of ``record``."""
+    """Print a row for each field of ``record``."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
@@ -32,11 +32,11 @@ def print_fields(record: Mapping[str, Any]) -> None:
 
 
 def _print(table: Table) -> None:
-    """Show all of ``table``: a cut amount would be a wrong one. ``Text`` is shown as it is, whatever is in it."""
-    # On a terminal long cells are folded; into a pipe or a file a line is as long as it has to be.
+    """Print ``table`` in full: a truncated amount would be a wrong one. ``Text`` keeps rich from reading markup."""
+    # On a terminal, long cells are folded; in a pipe or file, lines may have any length.
     console = Console(highlight=False, markup=False, emoji=False)
-    least = _NARROWEST * len(table.columns)
-    console.width = max(console.width, least) if console.file.isatty() else _ENDLESS
+    min_width = _MIN_COLUMN * len(table.columns)
+    console.width = max(console.width, min_width) if console.file.isatty() else _UNLIMITED
     console.print(table, crop=False)
 
 

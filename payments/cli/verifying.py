@@ -1,4 +1,4 @@
-"""``payments ledger verify``: is the journal right."""
+"""``payments ledger verify``: checks the whole journal."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,13 +18,14 @@ from payments.store import Verified, engine_of
 @pass_target
 @click.pass_context
 def check(ctx: click.Context, target: Target, as_json: bool) -> None:
-    """Walk through the whole journal here and hold everything in it against everything else.
+    """Check the whole journal on this machine.
 
-    Checksums, the chain, the count; balances against sums; no moment of a session, or of a host's power, in two
-    intervals; the projections against what the entries say. It writes nothing, and may run beside the API. Exit code 3,
-    and the file and line of the first fault, where it finds one.
+    Checks checksums, the hash chain and the number of entries; that balances equal the sums of their entries; that
+    intervals of a session, or of a host's power, do not overlap; and that the projections match the entries. Writes
+    nothing, and may run beside the API. If it finds a fault, it prints the file and line of the first one and exits
+    with 3.
 
-    "owed" is the sum of the balances above zero, "overdrawn" of those below it: nobody's debt pays another.
+    "owed" is the sum of positive balances, "overdrawn" of negative ones; the two are not offset.
     """
     target.require_local("ledger verify")
     try:
@@ -36,7 +37,7 @@ def check(ctx: click.Context, target: Target, as_json: bool) -> None:
 
 
 def summary(found: Verified) -> Mapping[str, Any]:
-    """What was found in a journal that holds together."""
+    """The figures of a verified journal, amounts in ETH."""
     balances_wei = found.balances_wei.values()
     return {
         "entries": found.entries,

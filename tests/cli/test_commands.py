@@ -48,7 +48,7 @@ def test_what_records_says_that_it_begins_a_journal(folder: Path) -> None:
     add = ("orchestrators", "add", "orch-a", "--host-public-ip", HOST_A)
     assert [run(*add).stderr for _ in range(2)] == [
         f"payments: {folder}/audit/ledger-events.log: a new journal begins\npayments: orch-a registered\n",
-        "payments: orch-a: it was registered already; what was given is in its record\n",
+        "payments: orch-a was registered already; the given fields are updated\n",
     ]  # fmt: skip
 
 
@@ -339,7 +339,7 @@ def test_a_list_that_is_cut_off_says_so(server: Server, what: str, form: tuple[s
     command = ("--api-url", server.url, "--token", server.ADMIN, *what.split(), *form)
     count = len(there(server, *what.split()))
     cut = run(*command, "--limit", str(count - 1))
-    assert cut.stderr == f"payments: Showing {count - 1}; use --all for the rest\n"
+    assert cut.stderr == f"payments: showing {count - 1}; use --all for the rest\n"
     assert len(cut.stdout.splitlines()) == count - 1 + (form == ())
     for all_of_it in (("--limit", str(count)), ("--all",), ()):
         assert run(*command, *all_of_it).stderr == ""

@@ -139,7 +139,7 @@ def test_added_record_is_said_to_be_new_or_changed() -> None:
 
 
 def test_help_says_whose_a_reference_is() -> None:
-    assert "of this orchestrator only" in " ".join(done("ledger", "adjust", "--help").split())
+    assert "Idempotency key, per orchestrator" in " ".join(done("ledger", "adjust", "--help").split())
     assert "Traceback" not in refused("sessions", "show", "nobody")
 
 

@@ -83,7 +83,7 @@ def test_everyone_who_is_owed_enough_and_has_an_address_is_paid_all_of_it() -> N
         "orch-dust": (None, "left out: below the minimum of 0.01"),
         "orch-indebted": (None, "left out: it is owed nothing"),
         "orch-nowhere": (None, "left out: its record has no address"),
-        "orch-off": ("pay.csv", "disabled, and still paid what it is owed"),
+        "orch-off": ("pay.csv", "disabled, but still paid what it is owed"),
     }
     assert owed()["orch-a"] == "1.000000000000000001"
 

@@ -70,7 +70,7 @@ def test_https_at_a_port_of_http_is_told() -> None:
     with answering(Plain) as url:
         wrong = url.replace("http:", "https:")
         said = refused("--api-url", wrong, "sessions", "list")
-    assert said == f"payments: {wrong}: http is spoken there; begin --api-url (PAYMENTS_API_URL) with http://\n"
+    assert said == f"payments: PAY-O03 {wrong}: http is spoken there; begin --api-url (PAYMENTS_API_URL) with http://\n"
 
 
 @pytest.mark.parametrize("to_plain", [NGINX, b"", b"\x15\x03\x01\x00\x02\x02\x46"], ids=["nginx", "nothing", "alert"])

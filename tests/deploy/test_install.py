@@ -46,7 +46,7 @@ def test_a_dry_run_changes_nothing(bare: Machine) -> None:
     said = bare.run(f"{INSTALL} --dry-run")
     assert "+ systemctl enable --now payments-api.socket" in said
     assert what_is_there(bare) == before
-    assert "no release to go back to" in bare.tried(f"{INSTALL} --rollback").stderr
+    assert "no previous release" in bare.tried(f"{INSTALL} --rollback").stderr
 
 
 @pytest.fixture(scope="module")

@@ -155,7 +155,7 @@ def test_a_rollback_runs_the_other_release(machine: Machine) -> None:
     machine.run("cd /opt/ps-gateway && cp -a releases/0.1.0 releases/0.0.9 && ln -s releases/0.0.9 previous")
     rollback = "sh /opt/ps-gateway/current/deploy/install.sh --edge --rollback"
     for now, other in (("0.0.9", "0.1.0"), ("0.1.0", "0.0.9")):
-        assert f"Release {now} runs again." in machine.tried(rollback).stderr
+        assert f"Release {now} is running again," in machine.tried(rollback).stderr
         links = machine.run("readlink /opt/ps-gateway/current /opt/ps-gateway/previous").split()
         assert links == [f"releases/{now}", f"releases/{other}"]
         assert (pid(machine) != before, is_ready(machine)) == (True, True)

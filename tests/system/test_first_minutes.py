@@ -48,7 +48,7 @@ def test_a_session_is_reported_explained_and_owed(server: Server, tmp_path: Path
     assert [(each["orchestrator_id"], each["balance"]) for each in owed["balances"]] == [("orch-example", earned)]
 
     first_line = "What became of every millisecond of the session, and who is registered:"
-    shown = pasted(server, tmp_path, first_line, (".venv/bin/", ""), told="payments: orch-eu: a new record\n")
+    shown = pasted(server, tmp_path, first_line, (".venv/bin/", ""), told="payments: orch-eu registered\n")
     assert shown.count("orch-example") == 4
     assert earned in shown.split()
     assert shown.count("orch-eu") == 2
