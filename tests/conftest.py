@@ -10,6 +10,8 @@ from Crypto.Hash import keccak  # noqa: F401 - when it is first imported, it run
 
 from tests.harness import Clock, Server, running_server
 
+NEEDS = ("processes", "browser", "machine")
+
 NEEDED_IN = {
     "bench": "processes",
     "cli": "processes",
@@ -25,7 +27,7 @@ NEEDED_FOR = {"server": "processes", "shared_server": "processes"}
 """What tests with a fixture are marked with."""
 
 _STARTS = ("subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system")
-_running: list[pytest.Item] = []
+_forbidden: list[str] = []
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -47,16 +49,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Let a test start processes only if its marks say so; ``run.sh --fast`` goes by them."""
-    _running[:] = [] if any(item.get_closest_marker(each) for each in ("processes", "browser", "machine")) else [item]
+    _forbidden[:] = [] if any(item.get_closest_marker(each) for each in NEEDS) else [item.nodeid]
     try:
         return (yield)
     finally:
-        _running.clear()
+        _forbidden.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """Nor may a module start one when it is imported."""
+    _forbidden[:] = [collector.nodeid]
+    try:
+        return (yield)
+    finally:
+        _forbidden.clear()
 
 
 def _watch(event: str, _: object) -> None:
-    if _running and event in _STARTS:
-        pytest.fail(f"{_running[0].nodeid} starts a process ({event}): mark it with pytest.mark.processes")
+    if _forbidden and event in _STARTS:
+        pytest.fail(f"{_forbidden[0]} starts a process ({event}): mark it with pytest.mark.processes")
 
 
 # For good: a hook of this kind cannot be taken away.

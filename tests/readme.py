@@ -5,7 +5,6 @@ Never edit one by hand.
 """
 
 import re
-import subprocess
 from collections.abc import Callable
 from textwrap import dedent
 
@@ -33,9 +32,9 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
 
 def documents() -> list[str]:
     """The paths of all documents, from the root of the tree."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.rst"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    return sorted(path for path in listed if (ROOT / path).is_file())
+    folders = [ROOT / name for name in ("payments", "worker", "tests", "deploy", ".github")]
+    found = [*ROOT.glob("*.rst"), *(path for folder in folders for path in folder.rglob("*.rst"))]
+    return sorted(str(path.relative_to(ROOT)) for path in found if "node_modules" not in path.parts)
 
 
 def filled(document: str) -> str:
