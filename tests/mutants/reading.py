@@ -96,7 +96,7 @@ MUTANTS = (
     ),
     Mutant(
         "a-payout-that-was-not-owed-is-accepted-by-verify", TALLY,
-        "said.reason == PAYOUT and self.balance_eth < 0", "said.reason == PAYOUT and self.balance_eth < -1000",
+        "verified.reason == PAYOUT and self.balance_eth < 0", "verified.reason == PAYOUT and self.balance_eth < -1000",
         "tests/store/file/test_verify.py",
     ),
     Mutant(

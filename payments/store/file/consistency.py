@@ -39,9 +39,9 @@ class Inconsistency(ValueError):
         seq: of the line.
     """
 
-    def __init__(self, said: VerifiedLine, what: str) -> None:
+    def __init__(self, verified: VerifiedLine, what: str) -> None:
         super().__init__(what)
-        self.seq = said.seq
+        self.seq = verified.seq
 
 
 @dataclass(slots=True)
@@ -84,13 +84,13 @@ class LedgerAccount:
         """Whether any line changed the balance."""
         return self.seq > 0
 
-    def book(self, key: str, said: VerifiedLine) -> str | None:
+    def book(self, key: str, verified: VerifiedLine) -> str | None:
         """Note the booking under ``key``. Returns what is wrong with it, or ``None``."""
         if key in self.booked:
             return f"{key} is booked by entry {self.booked[key].seq} already"
-        if said.reason == PAYOUT and self.balance_eth < 0:
-            return f"it pays {said.amount}, of which {-self.balance_eth:f} was not owed"
-        self.booked[key] = Booked(said.seq, parse_signed_eth(str(said.delta)))
+        if verified.reason == PAYOUT and self.balance_eth < 0:
+            return f"it pays {verified.amount}, of which {-self.balance_eth:f} was not owed"
+        self.booked[key] = Booked(verified.seq, parse_signed_eth(str(verified.delta)))
         return None
 
     @property
@@ -110,17 +110,17 @@ class ConsistencyCheck:
         self.power: dict[str, Timeline] = {}
         self.accounts: dict[str, LedgerAccount] = {}
 
-    def add(self, lines: Sequence[bytes], said: Sequence[VerifiedLine]) -> None:
+    def add(self, lines: Sequence[bytes], verified: Sequence[VerifiedLine]) -> None:
         """Add ``lines``, given raw and parsed. Raises ``Inconsistency`` for the first that contradicts those before."""
         # Two loops over the chunk: calling two functions per line takes longer than their work.
         with localcontext(_EXACTLY):
-            faults = [fault for fault in (self._add_money(lines, said), self._add_time(lines, said)) if fault]
+            faults = [fault for fault in (self._add_money(lines, verified), self._add_time(lines, verified)) if fault]
         if faults:
             raise min(faults, key=lambda fault: fault.seq)
 
-    def _add_money(self, lines: Sequence[bytes], said: Sequence[VerifiedLine]) -> Inconsistency | None:
+    def _add_money(self, lines: Sequence[bytes], verified: Sequence[VerifiedLine]) -> Inconsistency | None:
         accounts = self.accounts
-        for line, each in zip(lines, said, strict=True):
+        for line, each in zip(lines, verified, strict=True):
             delta, balance, earner = each.delta, each.balance, each.orchestrator_id
             if delta is None and balance is None and each.amount is None and each.event not in _MONEY:
                 continue
@@ -148,9 +148,9 @@ class ConsistencyCheck:
                 return Inconsistency(each, why)
         return None
 
-    def _add_time(self, lines: Sequence[bytes], said: Sequence[VerifiedLine]) -> Inconsistency | None:
+    def _add_time(self, lines: Sequence[bytes], verified: Sequence[VerifiedLine]) -> Inconsistency | None:
         sessions, power = self.sessions, self.power
-        for line, each in zip(lines, said, strict=True):
+        for line, each in zip(lines, verified, strict=True):
             if each.session is not None:
                 subjects, name = sessions, each.session.id
             elif each.power is not None:
@@ -177,13 +177,13 @@ class ConsistencyCheck:
         return None
 
 
-def _misplaced(said: VerifiedLine, begin: str, end: str, until: str) -> str | None:
+def _misplaced(verified: VerifiedLine, begin: str, end: str, until: str) -> str | None:
     """Why an interval from ``begin`` to ``end`` cannot follow those that reach to ``until``; ``None``: it can."""
     if begin > end:
         return f" and ends at {end}"
     if begin < until and begin != end:
         return f"; all is accounted for until {until}"
     # Gaps are allowed between two incarnations of a session, and between two readings of power.
-    if begin > until and until and said.session is not None and said.reason != SESSION_OPENED:
+    if begin > until and until and verified.session is not None and verified.reason != SESSION_OPENED:
         return f"; all is accounted for until {until} only"
     return None

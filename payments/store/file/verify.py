@@ -126,7 +126,7 @@ class _Check:
     def _check_lines(self, file: JournalFile, lines: Sequence[bytes], position: Position) -> Position:
         """Check ``lines``, which begin at ``position``; the position after them."""
         try:
-            said, last_hash = read_chunk(lines, position.seq, position.hash)
+            verified, last_hash = read_chunk(lines, position.seq, position.hash)
         except ValueError as error:
             if len(lines) == 1:
                 raise _refusal(file, lines[0], position, error) from error
@@ -134,10 +134,10 @@ class _Check:
                 position = self._check_lines(file, [line], position)
             return position
         try:
-            self.consistency.add(lines, said)
+            self.consistency.add(lines, verified)
         except Inconsistency as fault:
             index = fault.seq - position.seq - 1
-            at = Position(fault.seq - 1, position.offset + _size(lines[:index]), said[index].prev, position.segment)
+            at = Position(fault.seq - 1, position.offset + _size(lines[:index]), verified[index].prev, position.segment)
             raise _refusal(file, lines[index], at, fault) from fault
         return Position(position.seq + len(lines), position.offset + _size(lines), last_hash, position.segment)
 
