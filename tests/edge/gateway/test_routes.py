@@ -162,6 +162,6 @@ def test_any_list_of_routes_is_read_or_refused_by_the_field(routes: list[Any]) -
         read = read_routes(json.dumps({"routes": routes}).encode(), "x")
     except Misconfigured as error:
         problems = str(error)
-        assert all(line.startswith("PS_GATEWAY_ROUTES_PATH: x: ") for line in problems.splitlines())
+        assert all(line.startswith("PAY-E02 PS_GATEWAY_ROUTES_PATH: x: ") for line in problems.splitlines())
     else:
         assert read.upstreams
