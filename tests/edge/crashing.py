@@ -1,8 +1,8 @@
-"""Lives of an edge that are cut short, and the life after them.
+"""Runs of an edge that are killed, and the run after them.
 
-``python -m tests.edge.crashing`` reads a folder, a seed and a moment per line, and lives a life there in a process of
-its own, which says on standard output what it does: its process id; what is ``told``, after it was synced; what is
-``sent``, before that is settled.
+``python -m tests.edge.crashing`` reads a folder, a seed and a time from each line, and runs an edge there in a process
+of its own. That process prints its id, events as ``told`` once they are synced, and events as ``sent`` before they are
+settled.
 """
 
 import json
@@ -27,23 +27,23 @@ from tests.harness import NOON_MS, Clock, memory_store, state_of
 from tests.store.file.crash.recording import Create, Operation, Remove, Sync, SyncFolder, Truncate, Write
 
 SMALL = 1 << 14
-"""A spool that is soon full, of 45 events."""
+"""Size of a small spool, full after 45 events."""
 
 SECTOR = 512
 
 
 class Lost(NamedTuple):
-    """What was not synced of the file never will be."""
+    """Unsynced data of the file is lost for good."""
 
     file: int
 
 
 Step: TypeAlias = Operation | Lost | bytes
-"""What a process does: to its disk, or say."""
+"""An action of a process: a change on its disk, or a line of output."""
 
 
 class Told(NamedTuple):
-    """An event that was safe in the spool, as far as its edge knew."""
+    """An event that its edge took to be safe in the spool."""
 
     session_id: str
     kind: str
@@ -51,11 +51,11 @@ class Told(NamedTuple):
 
 
 class CrashHistory:
-    """What an edge could rely on, and what Payments has heard.
+    """What an edge took to be safe, and what Payments received.
 
     Attributes:
-        now_ms: the moment up to which it has come; ``pid``: the process that tells it.
-        told: the events that were synced, in their order; ``recorded``: those that counted, by session.
+        now_ms: time of the last action; ``pid``: the process.
+        told: the synced events, in order; ``recorded``: events that counted at Payments, by session.
     """
 
     def __init__(self, lines: Iterable[bytes] = ()) -> None:
@@ -69,7 +69,7 @@ class CrashHistory:
             self.hear(line)
 
     def hear(self, line: bytes) -> None:
-        """What the process says next."""
+        """Read the next line of the process."""
         said = json.loads(line)
         self.pid = said.get("pid", self.pid)
         self.told += [Told(*each) for each in said.get("told", [])]
@@ -77,7 +77,7 @@ class CrashHistory:
         self.take(said.get("sent", []))
 
     def take(self, events: Iterable[dict[str, Any]]) -> None:
-        """Let Payments have ``events``."""
+        """Deliver ``events`` to Payments."""
         self._clock.now_ms = max(self._clock.now_ms, self.now_ms)
         for each in events:
             event = load_event(each, self._clock())
@@ -89,8 +89,8 @@ class CrashHistory:
                 self.recorded.setdefault(event.session_id, []).append(said)
 
     def live_on(self, folder: Path) -> None:
-        """The life after it: everything is delivered."""
-        # What was written last may not have been told of.
+        """Run the edge again and deliver everything."""
+        # The last write may not have been reported.
         self.now_ms += 10_000
         with edge(folder, AWAY, Clock(self.now_ms), max_bytes=SMALL) as life:
             life.write()
@@ -100,7 +100,7 @@ class CrashHistory:
             assert life.spool.pending == 0
 
     def check(self) -> None:
-        """Every session that was told of has its start and its end, once, and all of its time."""
+        """Every reported session has one start, one end, and all of its time."""
         last = {each.session_id: each for each in self.told}
         assert last.keys() <= self.recorded.keys()
         for name, events in self.recorded.items():
@@ -118,7 +118,7 @@ class CrashHistory:
 
 
 class Living(EdgeLife):
-    """An edge that says what it does."""
+    """An edge that prints its actions."""
 
     def write(self) -> None:
         self.sessions.put_due_heartbeats()
@@ -134,7 +134,7 @@ class Living(EdgeLife):
 
 
 def live(folder: Path, seed: int, begun_ms: int) -> None:
-    """A life with all that can happen: deliveries, an absence that fills the spool, ends and starts."""
+    """A run with everything that can happen: deliveries, an outage that fills the spool, ends and starts."""
     life = Living(folder, AWAY, Clock(begun_ms), SMALL, seed)
     life.spool.open()
     sessions = [life.begin() for _ in range(6)]
@@ -156,9 +156,9 @@ def live(folder: Path, seed: int, begun_ms: int) -> None:
 
 
 def recorded(folder: Path, seed: int = 1, begun_ms: int = NOON_MS, faults: Sequence[str] = ()) -> list[Step]:
-    """What a life does to its disk, from what there is in ``folder``, and what it says, in order.
+    """Run an edge in ``folder``; return its changes on disk and its output, in order.
 
-    ``faults``: of system calls, as ``strace -e`` has them.
+    ``faults``: of system calls, in the syntax of ``strace -e``.
     """
     found = {path.name: path.read_bytes() for path in folder.iterdir()}
     report = folder.with_suffix(".trace")
@@ -175,13 +175,13 @@ def recorded(folder: Path, seed: int = 1, begun_ms: int = NOON_MS, faults: Seque
     for line in report.read_text().splitlines():
         if call := _CALL.fullmatch(line):
             made = _operations(call["name"], call["rest"], folder, files)
-            # After a sync that failed, memory shows what the disk may never get.
+            # After a failed sync, the page cache shows data that the disk may never get.
             log += [Lost(each.file) if isinstance(each, Sync) and call["failed"] else each for each in made]
     return log
 
 
 def _operations(name: str, rest: str, folder: Path, files: dict[str, int]) -> list[Step]:
-    """What a call of the system is; ``files`` are the numbers of those that are there."""
+    """Parse a system call; ``files``: descriptors by number."""
     texts = [bytes.fromhex(each.replace("\\x", "")) for each in _TEXT.findall(rest)]
     path = Path(os.fsdecode(texts[1 if name == "openat" else 0])) if texts else Path()
     if name == "write" and rest.startswith("1<"):
@@ -213,9 +213,9 @@ _TEXT = re.compile(r'[<"]((?:\\x[0-9a-f]{2})+)[>"]')
 
 
 def left(log: Sequence[Step], chance: Random | None = None) -> dict[str, bytes]:
-    """The files that there are at the end of ``log``; with ``chance``: when power is lost then.
+    """The files at the end of ``log``; with ``chance``: after a loss of power.
 
-    What is not synced has happened up to some point, and of that any sector is lost; of names all from some point on.
+    Then unsynced writes happened up to some point, without some of their sectors, and so did changes of names.
     """
     named: dict[str, int] = {}
     renamed: list[Create | Remove] = []

@@ -1,4 +1,4 @@
-"""What comes of delivering: what Payments has got, and what the edge has set aside."""
+"""What Payments received, and what the edge set aside."""
 
 import json
 from typing import Any
@@ -10,14 +10,14 @@ from tests.harness import state_of
 
 
 def dead_letters(life: EdgeLife) -> list[dict[str, Any]]:
-    """Those of the edge's spool, oldest first."""
+    """Dead letters of the edge's spool, oldest first."""
     life.write()
     letters, _ = life.spool.contents()
     return [{"reason": each.reason, "event": json.loads(each.event.body())} for each in letters]
 
 
 def all_is_delivered(life: EdgeLife, stand_in: StandIn) -> None:
-    """Sessions that begin and end now come through, each event counted once and in order."""
+    """Check that new sessions are delivered, each event once and in order."""
     sessions = [life.begin() for _ in range(3)]
     life.write()
     life.clock.now_ms += 1000

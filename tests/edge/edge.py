@@ -1,4 +1,4 @@
-"""An edge for tests: settings, and the parts of a reporter without its threads, so that a test says what happens."""
+"""An edge for tests: settings, and the parts of a reporter without its threads, so that tests control each step."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ ROOM = 1 << 20
 
 
 def edge_settings(url: str, spool: Path, **changed: Any) -> EdgeSettings:
-    """Settings of an edge whose spool is ``spool``."""
+    """Settings of an edge with the spool ``spool``."""
     values = {
         "api_url": url,
         "session_token": None,
@@ -43,10 +43,10 @@ def edge_settings(url: str, spool: Path, **changed: Any) -> EdgeSettings:
 
 
 class EdgeLife:
-    """One life of a reporter, in one thread: whoever holds it says when its clock moves and when it writes and sends.
+    """One run of a reporter in one thread: the test moves its clock, and makes it write and send.
 
     Attributes:
-        clock: the system's clock, in milliseconds, by which both clocks of the reporter go.
+        clock: the system's clock, in milliseconds; both clocks of the reporter follow it.
     """
 
     def __init__(
@@ -72,21 +72,21 @@ class EdgeLife:
         return self.sessions.begin(addr, 8888, streamer_id, None)
 
     def write(self) -> None:
-        """What the reporter's writer does at a turn; all that was written may be sent then."""
+        """Do a turn of the reporter's writer; then everything is synced and may be sent."""
         self.sessions.put_due_heartbeats()
         events, self.inbox[:] = list(self.inbox), []
         self.spool.add(events)
         self.spool.sync()
 
     def pass_s(self, seconds: float, step_s: float = 1.0) -> None:
-        """Let time go by, with a turn of the writer at every step."""
+        """Advance time, with a turn of the writer at each step."""
         end_ms = self.clock.now_ms + round(seconds * 1000)
         while self.clock.now_ms < end_ms:
             self.clock.now_ms = min(end_ms, self.clock.now_ms + round(step_s * 1000))
             self.write()
 
     def deliver(self, most_steps: int = 100) -> None:
-        """Send until there is nothing left, however long it has to wait in between."""
+        """Send until nothing is left, and skip the waits."""
         for _ in range(most_steps):
             wait_s = self.delivery.step()
             if wait_s is None:
@@ -99,9 +99,9 @@ _seeds = count()
 
 
 def _minting(seed: int) -> Callable[[], UUID]:
-    """Session ids, and with them the phases of heartbeats, that go by ``seed``.
+    """Session ids, and so phases of heartbeats, from ``seed``.
 
-    A quarter of the interval passes before anybody's first heartbeat, so that what is written at once is starts alone.
+    No first heartbeat comes within a quarter of the interval, so the first write has starts only.
     """
     numbers = Random(seed)
     return lambda: UUID(int=numbers.getrandbits(128) | 0x400, version=4)
@@ -109,7 +109,7 @@ def _minting(seed: int) -> Callable[[], UUID]:
 
 @contextmanager
 def edge(folder: Path, url: str, clock: Clock | None = None, max_bytes: int = ROOM) -> Iterator[EdgeLife]:
-    """An edge whose spool is open, let go of at the end."""
+    """An edge with an open spool, closed at the end."""
     made = EdgeLife(folder, url, clock, max_bytes)
     made.spool.open()
     try:

@@ -1,4 +1,4 @@
-"""Processes that do what lines of JSON on their standard input say, and answer each line with one."""
+"""Processes that read commands as lines of JSON and answer each with a line."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.harness import ROOT
 
 
 class LineProcess:
-    """One such process, which has said that it is ready. Attributes: ``log``, the file of what it logs."""
+    """A process that is ready. Attributes: ``log``: its log file."""
 
     def __init__(self, process: subprocess.Popen[str], log: Path) -> None:
         self.log = log
@@ -22,14 +22,14 @@ class LineProcess:
         assert self._read() == "ready", log.read_text()
 
     def ask(self, **command: Any) -> Any:
-        """Its answer to the one command."""
+        """Send a command; return the answer."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{json.dumps(command)}\n")
         self.process.stdin.flush()
         return self._read()
 
     def kill(self) -> None:
-        """Nothing of it runs any more."""
+        """Kill it with all its children."""
         self.process.kill()
         self.process.wait()
 
@@ -44,7 +44,7 @@ class LineProcess:
 def running_line_process(
     module: str, log: Path, settings: Mapping[str, str], *arguments: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """A process that runs ``module``, with no settings but these; gone at the end, whatever happens."""
+    """A process that runs ``module`` with only these settings; always stopped at the end."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
     with (
         log.open("a") as errors,
@@ -62,12 +62,12 @@ def running_line_process(
 
 
 def say(what: object) -> None:
-    """Answer, as such a process."""
+    """Answer commands, in such a process."""
     sys.stdout.write(f"{json.dumps(what)}\n")
     sys.stdout.flush()
 
 
 def raise_file_limit() -> None:
-    """Let this process, and those that it starts, open as many files as the system allows."""
+    """Let this process and its children open as many files as the system allows."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,9 +1,9 @@
-"""A process with a reporter, led by lines of JSON on its standard input that say what viewers do.
+"""A process with a reporter that simulates viewers by commands in lines of JSON.
 
-It takes settings from the environment, and answers each line with one. ``{"open": N}``: so many viewers come; the
-answer has the moment of each, by session. ``{"end": [ids]}``: they leave. ``{"close": seconds}``: the reporter is
-closed. A moment is two: just before and just after, between which the machine may have been busy with others. They are
-milliseconds since the epoch by the monotonic clock, so that they are true durations.
+Settings come from the environment, and each line is answered with one. ``{"open": N}``: N viewers come; the answer has
+the time of each, by session. ``{"end": [ids]}``: they leave. ``{"close": seconds}``: the reporter is closed. A time is
+two numbers: just before and just after, because the machine may be busy in between. They are milliseconds since the
+epoch by the monotonic clock, so that differences are true durations.
 """
 
 import json

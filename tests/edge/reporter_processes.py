@@ -1,4 +1,4 @@
-"""Processes of ``reporter_process``, as tests see them, and what Payments made of their sessions."""
+"""Controls processes of ``reporter_process``, and compares Payments' sessions with the truth."""
 
 import os
 import signal
@@ -16,14 +16,14 @@ HEARTBEAT_S = 1
 
 
 class Span(NamedTuple):
-    """When something was done: begun and over, in milliseconds since the epoch."""
+    """Start and end of an action, in milliseconds since the epoch."""
 
     before_ms: float
     after_ms: float
 
 
 class Viewing(NamedTuple):
-    """A viewer's stay, as it truly was. ``cut``: ended by the death of its edge."""
+    """The true stay of a viewer. ``cut``: ended by the death of its edge."""
 
     begun: Span
     ended: Span
@@ -34,11 +34,11 @@ class ReporterProcess(LineProcess):
     """A process with a reporter."""
 
     def open(self, count: int) -> dict[str, Span]:
-        """So many viewers come: when, by session."""
+        """Let so many viewers come; return when, by session."""
         return _moments(self.ask(open=count))
 
     def end(self, sessions: list[str]) -> dict[str, Span]:
-        """Those viewers leave: when, by session."""
+        """Let these viewers leave; return when, by session."""
         return _moments(self.ask(end=sessions))
 
     def status(self) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _moments(said: Mapping[str, tuple[float, float]]) -> dict[str, Span]:
 
 @contextmanager
 def running_reporter(folder: Path, url: str, **settings: str) -> Iterator[ReporterProcess]:
-    """A process with a reporter whose spool is in ``folder``; gone at the end, whatever happens."""
+    """A process with a reporter whose spool is in ``folder``; always stopped at the end."""
     settings = {
         "PAYMENTS_API_URL": url,
         "PAYMENTS_SESSION_TOKEN": Server.REPORTER,
@@ -82,7 +82,7 @@ def kill_payments(server: Server) -> None:
 
 
 def settled(one: ReporterProcess, timeout_s: float = 60) -> dict[str, Any]:
-    """Its status once everything that it has is delivered and its viewers are gone."""
+    """Wait until everything is delivered and all viewers are gone; return the status."""
     deadline_s = time.monotonic() + timeout_s
     while (status := one.status())["pending"]:
         assert time.monotonic() < deadline_s, status
@@ -91,7 +91,7 @@ def settled(one: ReporterProcess, timeout_s: float = 60) -> dict[str, Any]:
 
 
 def credited(server: Server) -> dict[str, dict[str, Any]]:
-    """Every session as Payments has it, by id."""
+    """All sessions of Payments, by id."""
     found: dict[str, dict[str, Any]] = {}
     cursor: str | None = None
     while True:
@@ -105,26 +105,26 @@ def credited(server: Server) -> dict[str, dict[str, Any]]:
 
 
 def check_credits(server: Server, stays: Mapping[str, Viewing]) -> None:
-    """Each session ended, once, with its true time: to 50 ms, or one heartbeat less where its edge was killed."""
+    """Check that each session ended once with its true time, to 50 ms, or one heartbeat less if its edge was killed."""
     found = credited(server)
     assert found.keys() == stays.keys()
     for name, stay in stays.items():
         least_ms = stay.ended.before_ms - stay.begun.after_ms
         most_ms = stay.ended.after_ms - stay.begun.before_ms
         check_time(found[name], least_ms, most_ms, cut=stay.cut, heartbeat_s=HEARTBEAT_S)
-    # Nobody was kept waiting, but where the machine was busy with others just then.
+    # No call blocked, except while the machine was busy.
     assert median(stay.begun.after_ms - stay.begun.before_ms for stay in stays.values()) < 10
 
 
 def check_time(
     session: dict[str, Any], least_ms: float, most_ms: float, *, cut: bool, heartbeat_s: float, lag_ms: float = 0
 ) -> None:
-    """It has ended, once, with a time that was at least this and at most that; ``cut``: up to one heartbeat less.
+    """Check that it ended once, with a time within these bounds; ``cut``: up to one heartbeat less.
 
-    ``lag_ms``: how long the machine may have kept its edge from noting a moment.
+    ``lag_ms``: how late its edge may have taken timestamps.
     """
     assert (session["status"], session["incarnation"], session["unbilled_ms"]) == ("ended", 1, {}), session
-    # With heartbeats this short, what an edge allows for noticing that one is due is soon gone on a busy machine.
+    # With heartbeats this short, a busy machine soon exceeds an edge's margin for sending them in time.
     hasty_ms = 500 if heartbeat_s < 5 else 0
     missing_ms = lag_ms + (heartbeat_s * 1000 + hasty_ms if cut else 50)
     about = (least_ms, most_ms, cut, lag_ms, session)

@@ -1,4 +1,4 @@
-"""A stand-in for Payments that speaks HTTP on loopback and can be told to misbehave; beneath, the real rules decide."""
+"""An HTTP stand-in for Payments on loopback that can misbehave; the real rules decide beneath it."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ ONE, MANY = "/api/sessions/events", "/api/sessions/events/batch"
 
 
 class ReceivedCall(NamedTuple):
-    """One request. ``items``: the events in its body, one or a batch."""
+    """A request. ``items``: events in its body, one or a batch."""
 
     path: str
     headers: dict[str, str]
@@ -28,7 +28,7 @@ class ReceivedCall(NamedTuple):
 
 
 class StandInReply(NamedTuple):
-    """What is answered in place of the truth."""
+    """A false answer."""
 
     status: int
     body: bytes = b""
@@ -36,24 +36,24 @@ class StandInReply(NamedTuple):
 
 
 Misbehaviour: TypeAlias = StandInReply | Callable[[ReceivedCall, "Handler"], StandInReply | None]
-"""A reply; or what gives one, or ``None`` for the truth."""
+"""A reply, or a function that returns one; ``None``: the true answer."""
 
 
 class ReceivedEvent(NamedTuple):
-    """An event that came, and what the rules said of it: an outcome, or the ``type`` of a problem."""
+    """A received event, and its outcome or the ``type`` of its problem."""
 
     event: dict[str, Any]
     outcome: str
 
 
 class StandIn:
-    """Payments, as far as an edge can see it.
+    """Payments, as far as an edge sees it.
 
     Attributes:
-        url: where it listens; ``calls``: the requests so far; ``recorded``: the events that came to be decided.
-        script: what the next calls meet; ``always``: what those meet that the script says nothing of.
-        refused: session ids of which every event is refused.
-        clock: by which it receives.
+        url: its address; ``calls``: requests so far; ``recorded``: decided events.
+        script: answers to the next calls; ``always``: answer to all later ones.
+        refused: ids of sessions whose events are all rejected.
+        clock: its clock.
     """
 
     def __init__(self, clock: Clock | None = None, address: str = "127.0.0.1") -> None:
@@ -70,15 +70,15 @@ class StandIn:
         self.url = f"http://{address}:{self._server.server_address[1]}"
 
     def of(self, session_id: str) -> list[ReceivedEvent]:
-        """What came of that session."""
+        """Received events of that session."""
         return [each for each in self.recorded if each.event.get("session_id") == session_id]
 
     def kinds(self, session_id: str) -> list[str]:
-        """The events of that session that counted, in the order in which they came."""
+        """Kinds of that session's events that counted, in order of arrival."""
         return [each.event["event"] for each in self.of(session_id) if each.outcome == "recorded"]
 
     def decide(self, call: ReceivedCall) -> StandInReply:
-        """The truth."""
+        """The true answer."""
         with self._deciding:
             results = [self._result(item) for item in call.items]
         if call.path == MANY:
@@ -124,7 +124,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that give up are what some tests are about."""
+        """Stay quiet: some tests are about clients that give up."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -155,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 CUT = 0
-"""The status of a reply that is none: the connection is closed."""
+"""Status for no reply: the connection is closed."""
 
 
 def refusal(status: int, kind: str = "invalid", **headers: str) -> StandInReply:
@@ -167,19 +167,19 @@ def refusal(status: int, kind: str = "invalid", **headers: str) -> StandInReply:
 
 
 def lost(call: ReceivedCall, handler: Handler) -> StandInReply:
-    """Do as one is told, and let the answer be lost on its way."""
+    """Process the request, but lose the answer."""
     handler.server.stand_in.decide(call)  # type: ignore[attr-defined]
     return StandInReply(CUT)
 
 
 def whole_refusal(status: int, is_bad: Callable[[Sequence[Any]], bool]) -> Misbehaviour:
-    """Refuse a body as a whole where it ``is_bad``."""
+    """Reject a body as a whole if it ``is_bad``."""
     return lambda call, _: refusal(status) if is_bad(call.items) else None
 
 
 @contextmanager
 def standing_in(clock: Clock | None = None, address: str = "127.0.0.1") -> Iterator[StandIn]:
-    """A stand-in that listens until the end, at ``address``, as it is written in an address."""
+    """A running stand-in at ``address``, as written in a URL."""
     stand_in = StandIn(clock, address)
     thread = threading.Thread(target=stand_in.serve)
     thread.start()

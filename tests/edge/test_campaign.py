@@ -1,6 +1,6 @@
-"""Payments is killed and comes back, edges are killed and come back, under 500 viewers who come and go.
+"""Payments and edges are killed and restarted while 500 viewers come and go.
 
-The outage lasts seconds; ``PAYMENTS_TEST_EDGE_OUTAGE_SECONDS=300`` makes five minutes of it.
+The outage lasts seconds, or as long as ``PAYMENTS_TEST_EDGE_OUTAGE_SECONDS`` says.
 """
 
 import os
@@ -28,7 +28,7 @@ VIEWERS = 500
 
 
 class CampaignAudience:
-    """The viewers of one edge. Attributes: ``stays``, those that are over, by session."""
+    """The viewers of one edge. Attributes: ``stays``: finished stays, by session."""
 
     def __init__(self) -> None:
         self.stays: dict[str, Viewing] = {}
@@ -38,7 +38,7 @@ class CampaignAudience:
         self._here |= edge.open(count)
 
     def leave(self, edge: ReporterProcess, count: int) -> None:
-        """Those who have been here for longest."""
+        """Let the viewers leave who have been here longest."""
         for name, moment in edge.end(list(self._here)[:count]).items():
             self.stays[name] = Viewing(self._here.pop(name), moment)
 
@@ -55,7 +55,7 @@ class CampaignAudience:
 
 
 def it_comes_to_rest(server: Server, edge: ReporterProcess, audience: CampaignAudience) -> None:
-    """Payments is back, all viewers leave, and it hears of all of it."""
+    """With Payments back, let all viewers leave, and check that everything is reported."""
     server.start()
     time.sleep(1)
     audience.leave_all(edge)
@@ -101,7 +101,7 @@ def test_an_edge_killed_and_brought_back_while_payments_is_away_costs_no_session
             time.sleep(OUTAGE_S / 2)
             audience.leave(edge, VIEWERS // 5)
             audience.come(edge, VIEWERS // 5)
-            # What a viewer does in the last milliseconds before the kill is not written yet.
+            # Events in the last milliseconds before the kill are not written yet.
             time.sleep(0.3)
             audience.are_cut(edge)
         time.sleep(OUTAGE_S / 2)

@@ -1,4 +1,4 @@
-"""A reporter that is killed, or whose machine loses power, at any moment, in its first life and in the one after."""
+"""A reporter that is killed, or whose machine loses power, at any moment of its first or second run."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ STATES = round(1000 * SIZE)
 
 
 def lay(folder: Path, files: dict[str, bytes]) -> None:
-    """Make ``folder`` hold what is left."""
+    """Write the remaining files to ``folder``."""
     folder.mkdir(mode=0o700)
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -30,7 +30,7 @@ def told(log: list[Step]) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> list[Step]:
-    """A life that nobody ends."""
+    """A run that is not killed."""
     folder = tmp_path_factory.mktemp("recorded") / "spool"
     folder.mkdir(mode=0o700)
     found = recorded(folder)
@@ -52,7 +52,7 @@ def test_ended_anywhere_it_loses_nothing_that_was_synced_and_bills_no_moment_twi
 
 
 def test_what_is_said_to_be_safe_after_a_sync_that_failed_outlives_a_loss_of_power(tmp_path: Path) -> None:
-    """The system forgets what a sync that failed has not written, and shows it all the same."""
+    """After a failed sync, the system shows data that it never writes."""
     for first in range(20, 60, 8):
         folder = tmp_path / f"{first}"
         folder.mkdir(mode=0o700)

@@ -1,4 +1,4 @@
-"""What an edge sends to Payments, and where."""
+"""What an edge sends to Payments, and to which address."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""No answer, or none that says what became of the events: they are kept and sent again, and the log says why."""
+"""Without a final answer, events are kept and sent again, and the log says why."""
 
 import json
 import threading
@@ -180,7 +180,7 @@ def test_the_order_is_kept_over_failures_and_nothing_is_in_flight_twice(life: Ed
 
 
 def trouble_over(answer: Callable[[Handler, threading.Event], object], folder: Path, stand_in: StandIn) -> str | None:
-    """What is said of an ``answer`` that goes on until its event is set; the next one comes in time."""
+    """The error for an ``answer`` that goes on until its event is set; the next answer is in time."""
     stop = threading.Event()
 
     def slowly(call: ReceivedCall, handler: Handler) -> StandInReply:

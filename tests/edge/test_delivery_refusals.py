@@ -1,4 +1,4 @@
-"""Payments refuses an event, or a whole body for the sake of one: that one is set aside, and the others go on."""
+"""Payments rejects an event, or a whole batch because of one: it becomes a dead letter, and the others are sent."""
 
 import json
 
@@ -58,7 +58,7 @@ def test_an_event_for_which_whole_bodies_are_refused_is_found_and_set_aside_and_
 def test_what_refuses_everything_sets_nothing_aside(
     status: int, life: EdgeLife, stand_in: StandIn, said: EdgeLog
 ) -> None:
-    """An address of plain HTTP where TLS is spoken: nginx answers 400 to each event, and none of them is at fault."""
+    """Plain HTTP to a TLS port: nginx answers 400 to each event, though no event is faulty."""
     sessions = [life.begin() for _ in range(5)]
     life.write()
     stand_in.always = refusal(status, "malformed")

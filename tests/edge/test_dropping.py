@@ -1,4 +1,4 @@
-"""Which heartbeats go when there is no room."""
+"""Which heartbeats are dropped when the spool is full."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,7 +18,7 @@ EVERY_S = 15
 def session(
     name: str, beats: int, *, ended: bool = False, begun: bool = True, every_s: int = EVERY_S
 ) -> list[SpooledEvent]:
-    """A session that beat so often."""
+    """A session with so many heartbeats."""
     kinds = [START] * begun + [HEARTBEAT] * beats + [END] * ended
     said = SessionLabels(name, "edge-a", "203.0.113.10", 8888, None)
     return [
@@ -31,7 +31,7 @@ def merged(*sessions: Sequence[SpooledEvent]) -> list[SpooledEvent]:
 
 
 def left(pending: Sequence[SpooledEvent], count: int, before_ms: dict[str, int] | None = None) -> list[str]:
-    """The event ids that are left when ``count`` heartbeats of equal size have to go."""
+    """Ids of the events that are left after dropping ``count`` heartbeats of equal size."""
     gone = set(map(id, heartbeats_to_drop(pending, before_ms or {}, count * pending[-1].size_bytes)))
     return [f"{event.session_id}-{event.seq}" for event in pending if id(event) not in gone]
 
@@ -56,7 +56,7 @@ def test_the_newest_heartbeat_goes_last_and_only_behind_an_end() -> None:
 
 
 def test_what_was_delivered_before_counts_as_the_moment_before() -> None:
-    """Without it the first heartbeat would seem to cost no silence at all."""
+    """Without it, dropping the first heartbeat would seem to leave no silence."""
     pending = session("a", 4, begun=False)
     delivered = {"a": NOON_MS - 5 * EVERY_S * 1000}
     assert left(pending, 1) == ["a-1", "a-2", "a-3"]
@@ -108,7 +108,7 @@ def test_only_heartbeats_with_a_later_event_go_no_more_than_needed_and_evenly(
         for before, after in pairwise(each)
         if after.seq - before.seq > 1 and any(later.kind == HEARTBEAT for later in each[each.index(after) :])
     ]
-    # Nobody was made silent for longer than it would have been elsewhere.
+    # No session became silent for longer than another would have.
     assert max(made, default=0) <= min(spare, default=10**12)
     if sum(event.size_bytes for event in dropped) < needed_bytes:
         assert spare == []

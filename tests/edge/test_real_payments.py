@@ -1,4 +1,4 @@
-"""The reporter and the real API: what is credited, what a wrong token does, and what is left of a sudden death."""
+"""The reporter with the real API: credits, a wrong token, and a kill."""
 
 import json
 import time
@@ -18,7 +18,7 @@ HOUR_MS = 3_600_000
 
 @pytest.fixture
 def open_server(tmp_path: Path, server: Server) -> Server:
-    """A server that has orchestrator ``orch-a`` on ``HOST_A``."""
+    """A server with the orchestrator ``orch-a`` on ``HOST_A``."""
     server.register()
     return server
 
@@ -96,7 +96,7 @@ def test_a_wrong_token_is_named_in_the_log_and_the_events_are_kept_for_the_right
 
 
 def test_a_kill_right_behind_an_open_costs_that_session_only(tmp_path: Path, open_server: Server) -> None:
-    """Either Payments never hears of it, or it hears of its start and its end."""
+    """Payments either never hears of it, or gets its start and its end."""
     told: set[str] = set()
     sure: set[str] = set()
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""The reporter with its threads: what goes when, what a close does, and that a caller waits for nothing."""
+"""The reporter with its threads: when events are sent, what a close does, and that callers never wait."""
 
 import threading
 import time
@@ -22,14 +22,14 @@ from tests.harness import HOST_A, RealClock, state_of, until
 
 @pytest.fixture
 def stand_in() -> Iterator[StandIn]:
-    """A stand-in whose clock is the system's, as the reporter's is."""
+    """A stand-in with the system's clock, like the reporter."""
     with standing_in(RealClock()) as running:
         yield running
 
 
 @contextmanager
 def reporting(folder: Path, url: str, **changed: Any) -> Iterator[Reporter]:
-    """A reporter that was started; its heartbeats are rare unless a test is about them."""
+    """A started reporter; its heartbeats are rare unless a test is about them."""
     reporter = Reporter(edge_settings(url, folder / "spool", **{"heartbeat_s": 3600, **changed}))
     reporter.start()
     try:
@@ -50,7 +50,7 @@ def test_starts_and_ends_leave_within_a_fraction_of_a_second(tmp_path: Path, sta
             until(lambda: kinds(stand_in, session.session_id) == [START])  # noqa: B023
             session.end()
             until(lambda: kinds(stand_in, session.session_id) == [START, END])  # noqa: B023
-            # Two batches, a fifth of a second apart, on a machine that others use too.
+            # Two batches, 200 ms apart, on a shared machine.
             assert time.monotonic() - begun_s < 2
 
 
@@ -67,7 +67,7 @@ def test_viewers_who_come_together_share_a_batch(tmp_path: Path, stand_in: Stand
 
 
 def test_heartbeats_come_by_themselves_and_in_batches(tmp_path: Path, stand_in: StandIn) -> None:
-    """Every half second: a kill must cost no session more than the second that is set."""
+    """Every half second, so that a kill costs at most the second that is set."""
     with reporting(tmp_path, stand_in.url, heartbeat_s=1) as reporter:
         sessions = [reporter.open(HOST_A, 8888) for _ in range(50)]
         time.sleep(2.2)

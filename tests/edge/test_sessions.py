@@ -1,4 +1,4 @@
-"""Ids, numbers, moments and phases of a session's events, whatever the clock does and whatever a gateway says."""
+"""Ids, numbers, times and phases of a session's events, whatever the clock does or a gateway passes."""
 
 import json
 from collections import Counter, defaultdict
@@ -20,7 +20,7 @@ from tests.harness import HOST_A, NOON_MS, Clock, campaign
 
 
 class SessionFixture:
-    """Sessions whose two clocks a test moves, one by one. Attributes: ``events``, what they have put."""
+    """Sessions whose two clocks a test sets separately. Attributes: ``events``: their events."""
 
     def __init__(self, heartbeat_s: float = 15, new_id: Callable[[], UUID] | None = None) -> None:
         self.wall, self.passed = Clock(), Clock(0)
@@ -51,7 +51,7 @@ class SessionFixture:
 
 
 def early() -> Callable[[], UUID]:
-    """Ids of sessions that beat as early as any."""
+    """Ids of sessions whose heartbeats come early."""
     numbers = count()
     return lambda: UUID(int=next(numbers) << 12, version=4)
 

@@ -1,4 +1,4 @@
-"""The settings of an edge: defaults, what each takes, and that all problems are told at once."""
+"""Settings of an edge: defaults, valid values, and all problems reported together."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What may be sent when, what a new life finds of the old one, and how much room that takes."""
+"""When events may be sent, what the next run finds, and how much space it takes."""
 
 from pathlib import Path
 
@@ -117,7 +117,7 @@ def size_bytes(folder: Path) -> int:
 
 
 def test_it_stays_small_while_all_is_delivered_and_is_small_again_after_an_absence(tmp_path: Path) -> None:
-    """Heartbeats of one session, as long as it likes: the last one is all that must be kept."""
+    """However many heartbeats a session has, only the last must be kept."""
     max_bytes = 0
     with edge(tmp_path / "spool", AWAY) as life:
         life.begin()
@@ -172,7 +172,7 @@ def test_starts_and_ends_beyond_the_bound_are_kept_all_the_same(tmp_path: Path, 
 
 
 def refuse(life: EdgeLife, reason: str) -> None:
-    """Let what is to be sent next be refused."""
+    """Reject the next event."""
     events = life.spool.batch(1000)
     life.spool.settle(events, events, [DeadLetter(event, reason) for event in events])
     life.write()

@@ -1,4 +1,4 @@
-"""A disk that is full, read-only, broken, or cleaned up by somebody: nothing is lost, and all is written in the end."""
+"""If the disk is full, read-only, broken or cleaned up, nothing is lost, and all is written in the end."""
 
 import gc
 import os
@@ -27,7 +27,7 @@ def ids(life: EdgeLife) -> list[tuple[str, str]]:
 
 
 def after(folder: Path) -> list[tuple[str, str]]:
-    """What a next life finds to send."""
+    """The events that the next run finds."""
     with edge(folder, AWAY) as life:
         life.write()
         return ids(life)
@@ -245,7 +245,7 @@ def test_memory_is_bounded_while_the_disk_is_away(tmp_path: Path) -> None:
 
 
 def events_in_memory() -> int:
-    """How many there are, those of other tests too."""
+    """Number of open descriptors, those of other tests included."""
     gc.collect()
     return sum(isinstance(each, SpooledEvent) for each in gc.get_objects())
 
@@ -263,21 +263,21 @@ def test_what_is_delivered_while_the_disk_is_away_is_not_kept_in_memory(tmp_path
 
 
 def damaged(path: Path, page: int) -> None:
-    """Write over a page of the database, from 0."""
+    """Overwrite a page of the database, counted from 0."""
     with path.open("r+b") as file:
         file.seek(page * PAGE)
         file.write(b"\xff" * PAGE)
 
 
 def leaf_of(path: Path, position: int) -> int:
-    """The page in which the event at ``position`` is."""
+    """Number of the page with the event at ``position``."""
     with closing(sqlite3.connect(path)) as connection:
         ((event_id,),) = connection.execute("SELECT event_id FROM events WHERE position = ?", (position,))
     return path.read_bytes().index(event_id.encode()) // PAGE
 
 
 def is_set_aside(folder: Path, said: EdgeLog) -> bool:
-    """Whether that is so, and was said."""
+    """Whether a damaged spool was set aside and logged."""
     path = folder / "damaged-1.db"
     lines = [text for level, text in said.lines if level == "ERROR" and text.endswith(f"sqlite3 {path} .recover")]
     return len(lines) == 1 and path.stat().st_size > 10 * PAGE

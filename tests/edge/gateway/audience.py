@@ -1,12 +1,12 @@
 """A process of viewers and of the game hosts that they watch: ``python -m tests.edge.gateway.audience HOST...``.
 
-It listens as a game host at each HOST, an IP address, and answers ``{"ports": null}`` with where.
-``{"come": N, "url": "ws://...", "stay_s": S}``: so many viewers come, each stays for S seconds on average, leaves in
-one of the ways in which viewers leave, and is followed by another, who tries until there is a gateway.
-``{"here": null}``: how many are connected; ``{"failures": null}``: what has kept others out. ``{"leave": null}``: all
-leave and nobody follows; the answer has every stay that there ever was. ``{"lag": null}``: see ``Lag``.
+It listens as a game host at each HOST, an IP address, and answers ``{"ports": null}`` with the ports.
+``{"come": N, "url": "ws://...", "stay_s": S}``: N viewers come. Each stays for S seconds on average, leaves in one of
+several ways, and is followed by another viewer, who tries until a gateway answers.
+``{"here": null}``: number of connected viewers; ``{"failures": null}``: failures to connect. ``{"leave": null}``: all
+leave, nobody follows, and the answer lists every stay. ``{"lag": null}``: see ``Lag``.
 
-Hosts and viewers are in one process: one clock, and little of the processor taken from what is tested.
+Hosts and viewers share a process, to have one clock and to leave the processor to the gateway.
 """
 
 import asyncio
@@ -35,15 +35,15 @@ _TICK_S = 0.02
 
 @dataclass(slots=True)
 class Stay:
-    """One connection through the gateway. Moments are milliseconds since the epoch; ``None``: that did not happen.
+    """One connection through the gateway. Times are milliseconds since the epoch; ``None``: did not happen.
 
     Attributes:
-        name: of the viewer, which is the streamer's as well; ``host`` the address of its game host.
-        reached_ms: the host had the request for an upgrade, and had not answered yet.
+        name: name of the viewer and of the streamer; ``host``: address of the game host.
+        reached_ms: the host had the upgrade request, but had not answered yet.
         opened_ms: the viewer had the answer.
-        left_ms: one side was about to close; ``None`` as well if both were cut off.
-        gone_ms: the other side knew; if they were cut off, both.
-        way: in which it was left, or "cut off".
+        left_ms: one side was about to close; also ``None`` if both were cut off.
+        gone_ms: the other side noticed; if they were cut off, both noticed.
+        way: how it ended, or "cut off".
     """
 
     name: str
@@ -60,7 +60,7 @@ def now_ms() -> float:
 
 
 class Hosts:
-    """Game hosts, which answer every message with itself."""
+    """Game hosts that echo every message."""
 
     def __init__(self) -> None:
         self.stays: dict[str, Stay] = {}
@@ -95,13 +95,13 @@ def _name(request: Request) -> str:
 
 
 class Audience:
-    """The viewers. Attributes: ``failures``, how often a viewer who came was not let in, by what went wrong."""
+    """The viewers. Attributes: ``failures``: number of failed connections, by reason."""
 
     def __init__(self, hosts: Hosts, addresses: list[str]) -> None:
         self._hosts = hosts
         self._addresses = addresses
         self._numbers = count()
-        # What viewers do is the same in every run, as far as a machine's haste allows.
+        # Viewers do the same in every run, as far as the machine's speed allows.
         self._random = random.Random(7)
         self.failures: Counter[str] = Counter()
         self._seats: list[asyncio.Task[None]] = []
@@ -111,7 +111,7 @@ class Audience:
         self._seats += [asyncio.create_task(self._take_turns(url, stay_s)) for _ in range(number)]
 
     async def leave(self) -> list[Stay]:
-        """Every stay of which either side knew, as soon as none is left. They take their time, as they did to come."""
+        """Let all viewers leave, gradually; return every stay that either side knew of."""
         self._is_over.set()
         await asyncio.gather(*self._seats)
         async with asyncio.timeout(60):
@@ -121,11 +121,11 @@ class Audience:
 
     @property
     def _spread_s(self) -> float:
-        """Fifty in a second: the machine shall not be busy with their coming and going."""
+        """Fifty a second, so that arrivals and departures do not load the machine."""
         return len(self._seats) / 50
 
     async def _take_turns(self, url: str, stay_s: float) -> None:
-        """One seat, and those who sit on it one after the other."""
+        """One seat, taken by one viewer after another."""
         await self._pause(self._spread_s * self._random.random())
         while not self._is_over.is_set():
             number = next(self._numbers)
@@ -142,7 +142,7 @@ class Audience:
             await self._pause(AGAIN_S * (1 + self._random.random()))
 
     async def _watch(self, viewer: ClientConnection, stay: Stay, stay_s: float) -> None:
-        # Half of them say nothing but the first word, as viewers do whose picture plays.
+        # Half of the viewers send only the first message, like viewers whose stream plays.
         chat_s = self._random.choice([CHAT_S, float("inf")])
         now_s = time.monotonic()
         until_s, chat_at_s = now_s + stay_s, now_s + chat_s
@@ -163,7 +163,7 @@ class Audience:
             stay.gone_ms = max(stay.gone_ms or 0, now_ms())
 
     async def _part(self, viewer: ClientConnection, stay: Stay) -> None:
-        """In one of the ways in which it happens: by the viewer or by the host, with a close or without."""
+        """End the connection, by the viewer or by the host, with or without a close frame."""
         way = stay.way = self._random.choice(WAYS)
         host = self._hosts.open.get(stay.name)
         stay.left_ms = now_ms()
@@ -177,7 +177,7 @@ class Audience:
             else:
                 await host.close(1001)
             await viewer.wait_closed()
-            # This side is the one that has to learn of it.
+            # This side has to notice it.
             stay.gone_ms = now_ms()
 
     async def _pause(self, seconds: float) -> None:
@@ -186,7 +186,7 @@ class Audience:
 
 
 class Lag:
-    """How late this process was, at most, to do what was due: so late may any other be, on a machine that is busy."""
+    """The longest delay of a due action in this process; on a busy machine any other process may be as late."""
 
     def __init__(self) -> None:
         self.most_ms = 0.0
@@ -199,7 +199,7 @@ class Lag:
 
 
 async def perform(addresses: list[str]) -> None:
-    """Do what standard input says, up to its end."""
+    """Carry out the commands on standard input until it ends."""
     hosts = Hosts()
     audience = Audience(hosts, addresses)
     lag = Lag()

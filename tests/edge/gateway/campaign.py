@@ -1,12 +1,12 @@
-"""Viewers who come and go through a gateway while things break, and what each of them must have been credited.
+"""Viewers come and go through a gateway while things break; what must each stay be credited?
 
-A session's true time is not one number here: the gateway is a process among others, and on a busy machine each learns
-of a moment when it gets a turn. So it lies between two that are sure, by one clock. At least it lasted from when the
-viewer had the answer to its upgrade until one side was about to close; at most from when the game host was asked until
-the other side knew that it was over. All that the gateway does about a viewer lies within those, so whatever it
-credits beyond them it made up or lost, but for the moment from what it does to its noting it: 50 ms, and as long as the
-machine kept the viewers' own process waiting. A gateway that does everything late would stay within, so of each way to
-leave the quicker ones are held against the viewer's time alone.
+A session's true time has a lower and an upper bound, because on a busy machine each process notices an event only when
+it gets a turn. Both are measured by one clock. The lower bound: from the viewer having the answer to its upgrade until
+one side was about to close. The upper bound: from the game host being asked until the other side knew that it was over.
+Everything that the gateway does for a viewer happens within the upper bound, so credits outside of the bounds are
+wrong, except for the time between an event and its timestamp: 50 ms, plus the delay of the viewers' own process. A
+gateway that does everything late would stay within the bounds, so the quicker stays of each way to leave are also
+compared with the viewer's time alone.
 """
 
 import json
@@ -28,14 +28,14 @@ from tests.edge.reporter_processes import check_time, credited
 from tests.harness import Server, journal_path
 
 HOSTS = {"127.0.0.2": "orch-a", "127.0.0.3": "orch-b"}
-"""The game hosts, and who earns by them."""
+"""The game hosts, and the orchestrators that they belong to."""
 
 _NEAR_MS = 50.0
 _UNWRITTEN_MS = 1000.0
-"""What viewers do so shortly before a kill of the gateway may not have been written down."""
+"""Events so shortly before the gateway is killed may not have been written."""
 
 _UNHEARD_OF: dict[str, Any] = {"status": "ended", "incarnation": 1, "unbilled_ms": {}, "billed_ms": 0}
-"""What Payments credits to a stay of which it has never heard."""
+"""The credit of a stay that Payments never heard of."""
 
 
 class Crowd(LineProcess):
@@ -43,25 +43,25 @@ class Crowd(LineProcess):
 
     @property
     def ports(self) -> dict[str, int]:
-        """Of the game hosts, by address."""
+        """Ports of the game hosts, by address."""
         answer: dict[str, int] = self.ask(ports=None)
         return answer
 
     @property
     def here(self) -> int:
-        """How many are connected."""
+        """Number of connected viewers."""
         answer: int = self.ask(here=None)
         return answer
 
     @property
     def failures(self) -> dict[str, int]:
-        """How often a viewer was not let in, by what went wrong."""
+        """Number of failed connections, by reason."""
         answer: dict[str, int] = self.ask(failures=None)
         return answer
 
     @property
     def lag_ms(self) -> float:
-        """How long the machine kept it waiting, at most."""
+        """The longest time that the machine kept it waiting."""
         answer: float = self.ask(lag=None)
         return answer
 
@@ -69,27 +69,27 @@ class Crowd(LineProcess):
         self.ask(come=number, url=url, stay_s=stay_s)
 
     def leave(self) -> list[Stay]:
-        """All of them, and nobody follows; every stay that there ever was."""
+        """Let all viewers leave; return every stay."""
         return [Stay(**each) for each in self.ask(leave=None)]
 
 
 @contextmanager
 def crowd(folder: Path) -> Iterator[Crowd]:
-    """Nobody yet, but hosts that wait for viewers."""
+    """A process of hosts, without viewers yet."""
     log = folder / "audience.log"
     with running_line_process("tests.edge.gateway.audience", log, {}, *HOSTS) as process:
         yield Crowd(process, log)
 
 
 class Findings(NamedTuple):
-    """What came of it. Milliseconds: what was credited less the time from the viewer's opening to its leaving.
+    """Result of a campaign. Errors are credited time less the viewer's own time, in milliseconds.
 
     Attributes:
-        stays: how many there were; ``cut``: of those, the ones that a kill of the gateway may have shortened.
-        off_ms, median_off_ms: of those not cut, the one that is furthest off, and the middle one.
-        quick_off_ms: of each way to leave the first quarter, and of these the worst.
-        missing_ms: what is not credited of a stay that was cut, at most.
-        lag_ms: how long the machine kept the viewers waiting, at most.
+        stays: number of stays; ``cut``: number of those that a kill of the gateway may have shortened.
+        off_ms, median_off_ms: largest and median error of stays that were not cut.
+        quick_off_ms: largest error in the best quarter of each way to leave.
+        missing_ms: most time that is not credited of a stay that was cut.
+        lag_ms: longest time that the machine kept the viewers waiting.
     """
 
     stays: int
@@ -104,9 +104,9 @@ class Findings(NamedTuple):
 def check_stays(
     server: Server, stays: Sequence[Stay], kills_ms: Sequence[float], heartbeat_s: float, lag_ms: float
 ) -> Findings:
-    """Each stay has one session, which has ended with its time; what all earned is in the balances, and nothing else.
+    """Check that each stay has one ended session with its time, and that balances have exactly what sessions earned.
 
-    Payments is stopped. ``kills_ms`` and the rest: see ``judge``.
+    Stops Payments. ``kills_ms`` and the rest: see ``judge``.
     """
     sessions = list(credited(server).values())
     findings = judge(stays, sessions, kills_ms, heartbeat_s, lag_ms)
@@ -121,9 +121,9 @@ def judge(
     heartbeat_s: float,
     lag_ms: float,
 ) -> Findings:
-    """Each stay has one of the ``sessions``, none is left, and each has ended with its time.
+    """Check that stays and ``sessions`` match one to one, and that each session ended with its time.
 
-    ``kills_ms``: when the gateway was about to be killed; ``lag_ms``: how late a process may be on this machine.
+    ``kills_ms``: when the gateway was about to be killed; ``lag_ms``: how late processes on this machine may be.
     """
     by_stay = match(stays, sessions)
     off_ms: dict[str, list[float]] = defaultdict(list)
@@ -148,10 +148,9 @@ def judge(
 
 
 def match(stays: Sequence[Stay], sessions: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The session of each stay that has one, by its name; fails where a session is nobody's, or a second one.
+    """The session of each stay that has one, by name of the stay. Fails unless each session belongs to one stay.
 
-    The viewer's first word names its session. One that died before that was reported is known by its host and by the
-    moment at which it began.
+    A viewer's first message names its session. A session that died before that is matched by its host and start.
     """
     by_stay: dict[str, dict[str, Any]] = {}
     for session in sessions:
@@ -184,16 +183,16 @@ def _begun_ms(session: dict[str, Any]) -> int:
 
 
 def _kill_of(stay: Stay, kills_ms: Sequence[float]) -> float | None:
-    """The kill that may have cost some of it; ``None``: it was over by then, or there was none."""
+    """The kill that may have shortened the stay; ``None``: no kill came before its end."""
     begun_ms = stay.reached_ms or stay.opened_ms or 0
     gone_ms = stay.gone_ms or begun_ms
     return next((at_ms for at_ms in kills_ms if begun_ms - _NEAR_MS <= at_ms <= gone_ms + _UNWRITTEN_MS), None)
 
 
 def _bounds_ms(stay: Stay, kill_ms: float | None) -> tuple[float, float]:
-    """How long it lasted, at least and at most."""
+    """Lower and upper bound of its duration."""
     if stay.opened_ms is None:
-        # The host had said yes, and the viewer has never heard of it.
+        # The host accepted, but the viewer never got the answer.
         return 0.0, 0.0 if stay.gone_ms is None else stay.gone_ms - _reached_ms(stay)
     assert stay.reached_ms, stay
     assert stay.gone_ms, stay
@@ -205,7 +204,7 @@ def _bounds_ms(stay: Stay, kill_ms: float | None) -> tuple[float, float]:
 
 
 def check_money(server: Server, sessions: Sequence[dict[str, Any]]) -> None:
-    """No moment of a session is credited twice; what sessions earned is what balances are, and the journal is whole."""
+    """Check that no time is credited twice, balances are what sessions earned, and the journal is intact."""
     earned: dict[str, Decimal] = defaultdict(Decimal)
     for session in sessions:
         earned[session["orchestrator_id"]] += Decimal(session["billed_eth"])
@@ -232,6 +231,6 @@ def check_money(server: Server, sessions: Sequence[dict[str, Any]]) -> None:
 
 
 def write_routes(path: Path, ports: dict[str, int]) -> None:
-    """A file of routes: by the first part of the path, which is the address of the host."""
+    """Write a file of routes, by the first segment of the path: the address of the host."""
     routes = [{"path": f"/{address}", "upstream": f"{address}:{port}"} for address, port in ports.items()]
     path.write_text(json.dumps({"routes": routes}))

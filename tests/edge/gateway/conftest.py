@@ -1,4 +1,4 @@
-"""Fixtures of the gateway's tests: Payments as far as an edge sees it, by the real clock."""
+"""Fixtures of the gateway's tests: a stand-in for Payments by the real clock."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,6 @@ from tests.harness import RealClock
 
 @pytest.fixture(scope="module")
 def payments() -> Iterator[StandIn]:
-    """A stand-in for Payments, which all tests of a module share: look for the ids of your own sessions."""
+    """A stand-in for Payments, shared by the tests of a module: look for the ids of your own sessions."""
     with standing_in(RealClock()) as running:
         yield running

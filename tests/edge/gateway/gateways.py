@@ -1,4 +1,4 @@
-"""Gateways for tests: real processes on free ports of loopback, with a spool of their own."""
+"""Gateways for tests: real processes on free loopback ports, each with its own spool."""
 
 import json
 import os
@@ -24,7 +24,7 @@ class GatewayProcess:
         url, ws_url: where viewers connect, for pages and for WebSockets; ``admin_url``: health and metrics.
             All of them at ``address``, as it is written in an address.
         spool: its spool; ``log``: the file of what it logs; ``process``: itself.
-        settings: its environment, which holds from the next ``start`` on.
+        settings: its environment; changes apply at the next ``start``.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class GatewayProcess:
         self.process = self._launch()
 
     def start(self) -> None:
-        """Start it again, on the same ports and spool."""
+        """Start again on the same ports and spool."""
         self.process = self._launch()
         self.wait_started()
 
     def wait_started(self, timeout_s: float = 30) -> None:
-        """Returns when it serves viewers, ready or not."""
+        """Wait until it serves viewers, ready or not."""
         deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s and self.process.poll() is None:
             try:
@@ -84,20 +84,20 @@ class GatewayProcess:
         return requests.get(f"{self.admin_url}{path}", timeout=10)
 
     def metrics(self) -> dict[str, float]:
-        """Every sample by its name with labels, such as ``ps_gateway_connections_total{result="accepted"}``."""
+        """All samples by name and labels, such as ``ps_gateway_connections_total{result="accepted"}``."""
         text = self.admin("/metrics").text
         return {name: float(value) for name, value in re.findall(r"^([a-z][^ ]*) ([^ ]+)$", text, re.MULTILINE)}
 
     def logged(self) -> list[dict[str, Any]]:
-        """What it has logged, line by line."""
+        """Its log lines."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def messages(self, level: str = "") -> list[str]:
-        """The texts of that, of that level or of all."""
+        """Texts of its log lines, of one level or of all."""
         return [uncoded(each["message"]) for each in self.logged() if level in ("", each["level"])]
 
     def memory_bytes(self) -> int:
-        """What it holds of physical memory."""
+        """Its resident memory."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
@@ -115,9 +115,9 @@ class GatewayProcess:
 def running_gateway(
     folder: Path, api_url: str, upstream: str | None = None, *, address: str = "127.0.0.1", **settings: str
 ) -> Iterator[GatewayProcess]:
-    """A gateway that serves viewers; gone at the end, whatever happens.
+    """A gateway that serves viewers; always stopped at the end.
 
-    ``upstream``: the one game host, as HOST:PORT; ``settings``: more of its environment, or other.
+    ``upstream``: its only game host, as HOST:PORT; ``settings``: added to or replacing its environment.
     """
     gateway = GatewayProcess(folder, api_url, upstream, address=address, **settings)
     try:

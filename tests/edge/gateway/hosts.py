@@ -1,4 +1,4 @@
-"""Game hosts for tests: independent servers of WebSockets, and raw sockets that do as they are told."""
+"""Game hosts for tests: WebSocket servers, and raw sockets that tests control."""
 
 import socket
 import threading
@@ -16,13 +16,13 @@ Handler = Callable[[ServerConnection], None]
 
 
 def echo(connection: ServerConnection) -> None:
-    """Send back what comes, as it comes."""
+    """Echo every message."""
     for message in connection:
         connection.send(message)
 
 
 class GameHost:
-    """A game host. ``at``: HOST:PORT; ``connections``: the viewers' connections, in the order in which they came."""
+    """A game host. ``at``: HOST:PORT; ``connections``: connections of viewers, oldest first."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -32,7 +32,7 @@ class GameHost:
 
 @contextmanager
 def hosting(handler: Handler = echo, address: str = "127.0.0.1", **options: Any) -> Iterator[GameHost]:
-    """A host made with ``websockets``. It sends no pings of its own unless told to."""
+    """A host made with ``websockets``. It sends no pings unless told to."""
 
     def handle(connection: ServerConnection) -> None:
         host.connections.put(connection)
@@ -61,14 +61,14 @@ class RawHost:
         self.at = f"127.0.0.1:{self.port}"
 
     def accept(self) -> RawPeer:
-        """The next connection, as it is."""
+        """Accept the next connection."""
         connection, _ = self.listening.accept()
         connection.settimeout(20)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return RawPeer(connection, is_viewer=False)
 
     def accept_viewer(self, **headers: str) -> RawPeer:
-        """The next connection, after a WebSocket was asked for and granted."""
+        """Accept the next connection and its request for a WebSocket."""
         peer = self.accept()
         peer.send(accepted(peer.read_head(), **headers))
         return peer
@@ -76,7 +76,7 @@ class RawHost:
 
 @contextmanager
 def raw_hosting(receive_bytes: int | None = None, port: int = 0) -> Iterator[RawHost]:
-    """A host that does nothing by itself. ``receive_bytes``: how much the system takes in for it."""
+    """A host that does nothing by itself. ``receive_bytes``: size of its receive buffer."""
     with socket.socket() as listening:
         if receive_bytes is not None:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
@@ -91,9 +91,9 @@ def raw_hosting(receive_bytes: int | None = None, port: int = 0) -> Iterator[Raw
 def joined(
     port: int, host: RawHost, path: str = "/", receive_bytes: int | None = None
 ) -> Iterator[tuple[RawPeer, RawPeer]]:
-    """A viewer and his connection at ``host``: both ends of what the gateway at ``port`` holds together.
+    """A viewer connected through the gateway at ``port``, and their connection at ``host``.
 
-    ``receive_bytes``: how much the system takes in for the viewer.
+    ``receive_bytes``: size of the viewer's receive buffer.
     """
     with connected(port, receive_bytes) as viewer:
         viewer.send(asking(path))

@@ -1,7 +1,7 @@
-"""A network between the edge and Payments that can be cut, so that what is sent is lost and nobody is told.
+"""A network between the edge and Payments that can be cut, so that packets are lost silently.
 
-Where the system lets us, Payments is in a network namespace at the other end of a cable of its own, as another machine
-would be. Elsewhere a forwarder stands before it, which passes nothing on while the network is cut.
+If the system permits, Payments runs in a network namespace behind a cable of its own, like another machine. Otherwise
+it is behind a forwarder that passes nothing on while the network is cut.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ _NOBODY = "02:00:00:00:00:01"
 
 
 class Network:
-    """Attributes: ``server`` is Payments; ``url`` is where the edge finds it."""
+    """Attributes: ``server``: Payments; ``url``: its address for the edge."""
 
     server: Server
     url: str
 
     def cut(self) -> None:
-        """From now on all that is sent is lost, in both directions."""
+        """Lose all packets from now on, in both directions."""
         raise NotImplementedError
 
     def mend(self) -> None:
@@ -33,16 +33,16 @@ class Network:
 
 
 class Namespace(Network):
-    """A pair of virtual cards, one of them where Payments is.
+    """A pair of virtual network cards, one of them in the namespace of Payments.
 
-    It is cut by making each end believe that the other has another card: what is sent goes nowhere, no connection is
-    refused or reset, and the kernel sends again when it sees fit, as it does over a network that is broken.
+    To cut it, each end gets a wrong hardware address of the other. Packets are lost, no connection is refused or reset,
+    and the kernel retransmits as over a broken network.
     """
 
     def __init__(self, folder: Path) -> None:
         number = os.getpid() % 16_384
         self._name = f"ps{os.getpid()}"
-        # Of the addresses that are set aside for measurements of networks.
+        # From the addresses reserved for benchmarks of networks.
         near, far = (f"198.{18 + number // 8192}.{number // 32 % 256}.{number % 32 * 8 + end}" for end in (1, 2))
         self._ends = ((("-n", self._name), "far", near), ((), f"{self._name}n", far))
         try:
@@ -72,7 +72,7 @@ class Namespace(Network):
 
 
 class Forwarder(Network):
-    """Passes bytes on, from a port of its own, in a thread of its own."""
+    """Forwards bytes from its own port, in its own thread."""
 
     def __init__(self, folder: Path) -> None:
         self.server = Server(folder)
@@ -124,7 +124,7 @@ class Forwarder(Network):
 
 @contextmanager
 def network(folder: Path) -> Iterator[Network]:
-    """A whole network with a Payments that is ready behind it; gone at the end, whatever happens."""
+    """A working network with a running Payments behind it; always removed at the end."""
     made = Namespace(folder) if _may_have_namespaces() else Forwarder(folder)
     try:
         with ended(made.server):

@@ -1,4 +1,4 @@
-"""WebSockets by hand, for what no library says: one end of a connection, whose every byte the test decides."""
+"""Hand-made WebSockets: the test decides every byte, for messages that no library would send."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ class RawFrame(NamedTuple):
 
 
 class RawPeer:
-    """One end."""
+    """One end of a connection."""
 
     def __init__(self, connection: socket.socket, *, is_viewer: bool) -> None:
         self.socket = connection
@@ -42,14 +42,14 @@ class RawPeer:
         self.socket.sendall(data)
 
     def say(self, opcode: int, payload: bytes = b"", *, first: int | None = None) -> None:
-        """One frame, whole unless ``first``, its first byte, says otherwise."""
+        """Send a frame; its first byte ``first`` decides whether it is final."""
         self.send(frame(0x80 | opcode if first is None else first, payload, is_masked=self._is_viewer))
 
     def close(self, code: int | None = None, reason: bytes = b"") -> None:
         self.say(CLOSE, b"" if code is None else struct.pack(">H", code) + reason)
 
     def hear(self) -> RawFrame | None:
-        """The next frame; ``None``: the connection has ended, in order or not."""
+        """The next frame; ``None``: the connection ended, cleanly or not."""
         try:
             first, second = self.take(2)
             length = second & 0x7F
@@ -64,14 +64,14 @@ class RawPeer:
         return RawFrame(first, _masked(payload, mask) if mask else payload)
 
     def hear_of(self, *opcodes: int) -> RawFrame | None:
-        """The next frame with one of them, whatever comes before. Fails when it takes long."""
+        """The next frame with one of these opcodes; skips others. Fails if none comes soon."""
         deadline_s = time.monotonic() + _PATIENCE_S
         while (heard := self.hear()) is not None and heard.opcode not in opcodes:
             assert time.monotonic() < deadline_s, heard
         return heard
 
     def take(self, count: int) -> bytes:
-        """The next ``count`` bytes; ``EOFError`` where there are no more so many."""
+        """The next ``count`` bytes. Raises ``EOFError`` if the connection ends before."""
         while len(self._read) < count:
             piece = self.socket.recv(max(65536, count - len(self._read)))
             if not piece:
@@ -81,7 +81,7 @@ class RawPeer:
         return taken
 
     def read_head(self) -> str:
-        """A head of HTTP."""
+        """The head of an HTTP message."""
         while b"\r\n\r\n" not in self._read:
             piece = self.socket.recv(65536)
             if not piece:
@@ -91,7 +91,7 @@ class RawPeer:
         return head.decode("latin-1") + "\r\n"
 
     def rest(self) -> bytes:
-        """All that still comes."""
+        """Everything up to the end of the connection."""
         try:
             while piece := self.socket.recv(65536):
                 self._read += piece
@@ -101,7 +101,7 @@ class RawPeer:
         return read
 
     def reset(self) -> None:
-        """End the connection by a reset, unless it is closed already."""
+        """Reset the connection, unless it is closed."""
         if self.socket.fileno() < 0:
             return
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -109,7 +109,7 @@ class RawPeer:
 
 
 def connected(port: int, receive_bytes: int | None = None) -> RawPeer:
-    """A connection to ``port``, on which nothing was said yet."""
+    """A new connection to ``port``."""
     connection = socket.socket()
     if receive_bytes is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
@@ -133,7 +133,7 @@ def asking(path: str = "/", **headers: str) -> bytes:
 
 
 def viewing(port: int, path: str = "/", receive_bytes: int | None = None, **headers: str) -> RawPeer:
-    """A viewer who was taken."""
+    """A connected viewer."""
     peer = connected(port, receive_bytes)
     peer.send(asking(path, **headers))
     head = peer.read_head()
@@ -142,7 +142,7 @@ def viewing(port: int, path: str = "/", receive_bytes: int | None = None, **head
 
 
 def accepted(head: str, **headers: str) -> bytes:
-    """What grants the WebSocket that ``head`` asks for."""
+    """The answer that accepts the WebSocket of the request ``head``."""
     key = header(head, "Sec-WebSocket-Key")
     digest = hashlib.sha1(f"{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()
     said = {
@@ -153,14 +153,14 @@ def accepted(head: str, **headers: str) -> bytes:
 
 
 def header(head: str, name: str) -> str | None:
-    """What ``head`` says under ``name``; several lines joined by commas."""
+    """The header ``name`` in ``head``; several lines are joined by commas."""
     lines = [line.partition(":") for line in head.split("\r\n")[1:]]
     said = [value.strip() for key, _, value in lines if key.lower() == name.lower()]
     return ", ".join(said) if said else None
 
 
 def frame(first: int, payload: bytes, *, is_masked: bool) -> bytes:
-    """A frame as it is sent."""
+    """The bytes of a frame."""
     length = len(payload)
     bit = 0x80 if is_masked else 0
     if length < 126:

@@ -1,4 +1,4 @@
-"""What was reported to a stand-in for Payments."""
+"""Events that a stand-in for Payments received."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from tests.harness import until
 
 
 def sessions(payments: StandIn) -> dict[str, list[dict[str, Any]]]:
-    """All events by session, in the order in which they came."""
+    """All events by session, in order of arrival."""
     found: dict[str, list[dict[str, Any]]] = {}
     for each in list(payments.recorded):
         if each.outcome == "recorded":
@@ -24,15 +24,15 @@ class Watch:
 
     @property
     def new(self) -> list[list[dict[str, Any]]]:
-        """The events of each."""
+        """Events of each new session."""
         return [events for name, events in sessions(self._payments).items() if name not in self._known]
 
     def begun(self, count: int = 1) -> list[list[dict[str, Any]]]:
-        """When so many have begun, all of them."""
+        """Wait until so many sessions have begun; return all new ones."""
         until(lambda: len(self.new) >= count, 10)
         return self.new
 
     def ended(self, count: int = 1, timeout_s: float = 10) -> list[list[dict[str, Any]]]:
-        """When so many have ended, and no other one is open, all of them."""
+        """Wait until so many sessions have ended and none is open; return all new ones."""
         until(lambda: len(self.new) >= count and all(each[-1]["event"] == "end" for each in self.new), timeout_s)
         return self.new

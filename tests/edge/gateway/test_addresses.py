@@ -1,4 +1,4 @@
-"""Every form in which an edge takes an address is one that works: pages, WebSockets, and what is reported of them."""
+"""Every accepted form of an address works: for pages, WebSockets and reports."""
 
 import json
 from http import HTTPStatus
@@ -18,12 +18,12 @@ from tests.harness import RealClock
 
 
 def page(connection: ServerConnection, request: Request) -> Response | None:
-    """The host's answer to a request for no WebSocket."""
+    """The host's answer to a plain request."""
     return None if "Upgrade" in request.headers else connection.respond(HTTPStatus.OK, "the player page")
 
 
 def check_serves(url: str) -> None:
-    """A page and a WebSocket pass."""
+    """Check that a page and a WebSocket pass."""
     answer = requests.get(url, timeout=10)
     assert (answer.status_code, answer.text) == (200, "the player page")
     with connect(url.replace("http", "ws"), compression=None) as viewer:

@@ -1,4 +1,4 @@
-"""The alerts for edges, by Prometheus' own judgement and against what a gateway serves."""
+"""Alerts for edges, checked by promtool and against the metrics that a gateway serves."""
 
 import re
 
@@ -11,7 +11,7 @@ ALERTS = alerts("edge_alerts")
 
 
 def scrape() -> str:
-    """Of a gateway that nobody has used yet."""
+    """Metrics of an unused gateway."""
     return GatewayCollector(Meters(), lambda: Status(0, 0, 0, 0, 0, 0, None, 0, None), lambda: True).text().decode()
 
 
@@ -29,7 +29,7 @@ def test_every_alert_has_a_case_that_looks_before_and_when_it_fires() -> None:
 
 
 def test_alerts_and_cases_are_made_of_what_is_served() -> None:
-    """Every series is there from the start, or an alert would miss its first change."""
+    """Every series exists from the start, or an alert would miss its first change."""
     served = {(name, frozenset(labels)) for name, labels in samples(scrape())}
     names = {name for name, _ in served}
     assert {name for rule in ALERTS.rules() for name in re.findall(r"ps_gateway_\w+", rule["expr"])} - names == set()

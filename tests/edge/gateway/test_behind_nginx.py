@@ -1,4 +1,4 @@
-"""The gateway behind nginx, with the lines that payments/edge/README.rst gives for that."""
+"""The gateway behind nginx, with the configuration in payments/edge/README.rst."""
 
 import os
 import re
@@ -26,7 +26,7 @@ from tests.readme import section
 
 @contextmanager
 def in_front(folder: Path, gateway: GatewayProcess) -> Iterator[int]:
-    """nginx with the lines of payments/edge/README.rst; the port where it listens."""
+    """nginx with the configuration in payments/edge/README.rst; its port."""
     said = section("payments/edge/README.rst", "TLS")
     lines = re.search(r"^    location / \{\n(?:        .+\n)+    \}\n", said, re.MULTILINE)
     assert lines is not None
@@ -69,7 +69,7 @@ def test_sockets_pages_and_refusals_come_through(tmp_path: Path, payments: Stand
         assert caught.value.rcvd is not None
         assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (4321, "bye")
         assert watch.ended()[0][0]["upstream_port"] == host.port
-        # What this game host says to one who asks for no WebSocket.
+        # This game host's answer to a plain request.
         assert requests.get(f"http://127.0.0.1:{port}/", timeout=10).status_code == 426
         with pytest.raises(InvalidStatus):
             connect(f"ws://127.0.0.1:{port}/")

@@ -1,6 +1,6 @@
-"""Payments is killed, the gateway is killed, the network is cut, under viewers who come and go; their time is exact.
+"""Payments and the gateway are killed and the network is cut while viewers come and go; their time is exact.
 
-By default some dozens of viewers and some seconds; see ``VIEWERS`` and ``OUTAGE_S`` for more of both.
+By default there are dozens of viewers and seconds of outage; ``VIEWERS`` and ``OUTAGE_S`` raise that.
 """
 
 import os
@@ -26,11 +26,11 @@ VIEWERS = int(os.environ.get("PAYMENTS_TEST_EDGE_VIEWERS") or 40)
 OUTAGE_S = float(os.environ.get("PAYMENTS_TEST_EDGE_OUTAGE_SECONDS") or 4)
 HEARTBEAT_S = int(os.environ.get("PAYMENTS_TEST_EDGE_HEARTBEAT_SECONDS") or 1)
 STAY_S = max(4.0, VIEWERS / 25)
-"""How long a viewer stays on average; so that some ten, up to 25, come and go in a second."""
+"""How long a viewer stays on average: ten to 25 come and go each second."""
 
 
 class Scene:
-    """Viewers and hosts, and a gateway between them that reports to Payments, whatever happens."""
+    """Viewers, hosts, and a gateway between them that reports to Payments."""
 
     def __init__(self, people: Crowd, gateway: GatewayProcess) -> None:
         self.people = people
@@ -46,11 +46,11 @@ class Scene:
         self.all_are_here()
 
     def all_are_here(self) -> None:
-        """Nearly: some are just about to leave, or to come."""
+        """Wait until nearly all viewers are connected: some are just leaving or coming."""
         until(lambda: self.people.here >= VIEWERS * 3 // 4, pause_s=0.05)
 
     def is_told_of_now(self, server: Server) -> None:
-        """Payments knows of somebody who comes only now, and so of all that was before: events keep their order."""
+        """Wait until Payments knows a new viewer, and so everything before: events keep their order."""
         since = format_time(round(time.time() * 1000))
 
         def newest() -> bool:
@@ -60,7 +60,7 @@ class Scene:
         until(newest, timeout_s=120, pause_s=0.1)
 
     def all_leave(self, server: Server) -> Findings:
-        """What Payments makes of all stays."""
+        """Judge all stays by what Payments credited."""
         stays = self.people.leave()
         assert self.gateway.stop(timeout_s=150) == 0
         findings = check_stays(server, stays, self.kills_ms, HEARTBEAT_S, self.people.lag_ms)
@@ -70,7 +70,7 @@ class Scene:
 
 @contextmanager
 def scene(folder: Path, server: Server, api_url: str | None = None) -> Iterator[Scene]:
-    """Two hosts that earn, and nobody there yet."""
+    """Two hosts that earn, without viewers yet."""
     raise_file_limit()
     settings = {
         "PAYMENTS_SESSION_HEARTBEAT_SECONDS": str(HEARTBEAT_S),
@@ -109,12 +109,12 @@ def test_the_gateway_killed_and_brought_back_costs_no_viewer_more_than_a_heartbe
 ) -> None:
     with ended(server), scene(tmp_path, server) as play:
         play.all_come()
-        # More than a heartbeat may not be lost, so there must be more to lose.
+        # At most a heartbeat may be lost, so sessions must be longer than that.
         time.sleep(3 * HEARTBEAT_S)
         play.is_told_of_now(server)
         play.kill_gateway()
         time.sleep(OUTAGE_S / 2)
-        # It dies again as soon as it has taken over what the first one left, and viewers have come back.
+        # Kill it again once it has loaded what the first one left and viewers are back.
         play.gateway.start()
         play.all_are_here()
         play.kill_gateway()

@@ -1,4 +1,4 @@
-"""How a connection ends on one side is how it ends on the other, and the session with it."""
+"""When one side ends the connection, the other side sees the same end, and the session ends."""
 
 import random
 import struct
@@ -17,14 +17,14 @@ from tests.harness import until
 
 
 class Pair(NamedTuple):
-    """Both ends of what the gateway holds together, and the sessions from there on."""
+    """A viewer, their connection at the host, and the sessions that begin from now on."""
 
     viewer: RawPeer
     host: RawPeer
     watch: Watch
 
     def ends(self, by: str) -> tuple[RawPeer, RawPeer]:
-        """The one whom ``by`` names, and the other."""
+        """The side that ``by`` names, then the other."""
         return (self.viewer, self.host) if by == "viewer" else (self.host, self.viewer)
 
 
@@ -89,7 +89,7 @@ def test_what_was_said_before_a_close_arrives_before_it(pair: Pair, by: str) -> 
 @BOTH_WAYS
 @pytest.mark.parametrize("how", ["reset", "fin"])
 def test_an_end_without_a_close_is_one_on_the_other_side(pair: Pair, by: str, how: str) -> None:
-    """1006 there as here."""
+    """Both sides see 1006."""
     one, other = pair.ends(by)
     one.say(BINARY, b"last words")
     assert other.hear() == RawFrame(0x80 | BINARY, b"last words")
@@ -125,11 +125,11 @@ def test_an_end_without_a_close_is_one_on_the_other_side(pair: Pair, by: str, ho
     ],
 )
 def test_what_is_not_allowed_ends_it(pair: Pair, by: str, frames: list[tuple[int, bytes]], code: int) -> None:
-    """Whoever has said it is told why; the other one that he is gone."""
+    """The offender is told why; the other side is told that it is gone."""
     one, other = pair.ends(by)
     for first, payload in frames:
         one.say(0, payload, first=first)
-    # A heartbeat may be due just now, and a ping before it.
+    # A heartbeat, and a ping before it, may be due just now.
     heard, told = (each.hear_of(TEXT, BINARY, CLOSE) for each in (one, other))
     assert heard is not None
     assert told is not None
@@ -146,7 +146,7 @@ def test_the_largest_message_passes(pair: Pair, by: str) -> None:
 
 
 def test_one_who_floods_with_what_is_not_allowed_is_told_so(pair: Pair) -> None:
-    """He does not find his connection reset, with the reason lost."""
+    """The connection is not reset, which would lose the reason."""
     head = struct.pack(">BBQ", 0x82, 0x80 | 127, 1 << 40) + b"mask"
     pair.viewer.send(head)
     heard = pair.viewer.hear()
@@ -156,7 +156,7 @@ def test_one_who_floods_with_what_is_not_allowed_is_told_so(pair: Pair) -> None:
 
 
 def test_nothing_is_asked_of_him_who_was_told_to_go(tmp_path: Path, raw_host: RawHost, payments: StandIn) -> None:
-    """He was sent the end of all that is sent, and may stay for some seconds."""
+    """The gateway has sent its end of the stream, and lingers for some seconds."""
     with running_gateway(tmp_path, payments.url, raw_host.at, PS_GATEWAY_PING_SECONDS="1") as gateway:
         with joined(gateway.port, raw_host) as (viewer, _):
             viewer.say(TEXT, first=0xC0 | TEXT)
@@ -167,7 +167,7 @@ def test_nothing_is_asked_of_him_who_was_told_to_go(tmp_path: Path, raw_host: Ra
 
 
 def test_a_close_that_is_never_answered_is_waited_for_and_no_longer(pair: Pair) -> None:
-    """The session is over at once."""
+    """The session ends at once."""
     pair.viewer.close(1000)
     assert pair.watch.ended()[0][-1]["event"] == "end"
     assert pair.host.hear() == closed(1000)
@@ -207,7 +207,7 @@ def test_ends_are_counted_by_whose_doing_they_were(tmp_path: Path, payments: Sta
 def test_whatever_either_side_says_there_is_no_defect(
     gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
 ) -> None:
-    """Random bytes, and random frames: sooner or later it ends, and is counted and reported as ended."""
+    """After random bytes and frames, the connection ends sooner or later, and is counted and reported as ended."""
     chance = random.Random(11)
     watch = Watch(payments)
     rounds = 40

@@ -1,4 +1,4 @@
-"""A viewer who sends more than anybody takes, and what the others notice of him."""
+"""A viewer who sends more than the host reads does not disturb others."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ MIB = 1 << 20
 
 @contextmanager
 def flooded_and_calm(folder: Path, payments: StandIn, flooded: RawHost, calm: GameHost) -> Iterator[GatewayProcess]:
-    """A gateway to two game hosts, at ``/flooded`` and ``/calm``."""
+    """A gateway with two game hosts, at ``/flooded`` and ``/calm``."""
     routes = folder / "routes.json"
     both = [{"path": "/flooded", "upstream": flooded.at}, {"path": "/calm", "upstream": calm.at}]
     routes.write_text(json.dumps({"routes": both}))
@@ -29,7 +29,7 @@ def flooded_and_calm(folder: Path, payments: StandIn, flooded: RawHost, calm: Ga
 
 
 def pour(peer: RawPeer, block: bytes, over: threading.Event) -> None:
-    """Send ``block`` again and again, as fast as it is taken."""
+    """Send ``block`` again and again, as fast as possible."""
     peer.socket.settimeout(0.2)
     while not over.is_set():
         try:
@@ -39,7 +39,7 @@ def pour(peer: RawPeer, block: bytes, over: threading.Event) -> None:
 
 
 def drain(peer: RawPeer) -> None:
-    """Take what comes, until nothing more can come."""
+    """Read until the connection ends."""
     try:
         while peer.socket.recv(MIB):
             pass
@@ -88,7 +88,7 @@ def test_others_have_their_answers_in_time(tmp_path: Path, payments: StandIn, bl
 
 
 def test_what_nobody_takes_is_not_taken_either(tmp_path: Path, payments: StandIn) -> None:
-    """Ten viewers send, and their host takes nothing: what is on its way is a few megabytes each."""
+    """Ten viewers send and their host reads nothing: buffers hold a few megabytes for each."""
     over = threading.Event()
     block = frame(0x82, bytes(MIB), is_masked=True)
     with raw_hosting(receive_bytes=65536) as host, running_gateway(tmp_path, payments.url, host.at) as gateway:

@@ -1,4 +1,4 @@
-"""Which headers go on to the other side."""
+"""Which headers are passed on."""
 
 import pytest
 from multidict import CIMultiDict
@@ -41,7 +41,7 @@ ASKED = CIMultiDict(
     ],
 )
 def test_what_the_game_host_is_told(is_behind_proxy: bool, forwarded_for: str, proto: str) -> None:
-    """Nothing of one connection, of those that the viewer names as such either; who asks is written anew."""
+    """Headers of one connection are dropped, also those that the viewer names; forwarding headers are replaced."""
     assert list(to_upstream(ASKED, "198.51.100.7", is_behind_proxy=is_behind_proxy).items()) == [
         ("Host", "play.example.org"),
         ("Cookie", "a=1"),

@@ -1,4 +1,4 @@
-"""The judge of the campaign passes what is right, and nothing else."""
+"""The campaign's judge accepts correct credits and nothing else."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ HOST = "127.0.0.2"
 
 
 def stay(name: str = "viewer-1", **changed: Any) -> Stay:
-    """Ten seconds, known to 4 ms."""
+    """A stay of ten seconds, known to 4 ms."""
     moments = {
         "reached_ms": NOON_MS, "opened_ms": NOON_MS + 2, "left_ms": NOON_MS + 10_000, "gone_ms": NOON_MS + 10_002,
         "way": "vanished",
@@ -22,7 +22,7 @@ def stay(name: str = "viewer-1", **changed: Any) -> Stay:
 
 
 def cut_off(name: str = "viewer-1") -> Stay:
-    """By a kill at ten seconds."""
+    """The same, cut by a kill at ten seconds."""
     return stay(name, left_ms=None, way="cut off")
 
 
@@ -35,7 +35,7 @@ def session(streamer_id: str | None = "viewer-1", billed_ms: int = 10_000, **cha
 
 KILL_MS = NOON_MS + 10_000
 EARLY, OF_EARLY = stay("early", left_ms=NOON_MS + 7_999, gone_ms=NOON_MS + 8_000), session("early", 8_000)
-"""One who had left long before the kill."""
+"""A viewer who left long before the kill."""
 
 
 @pytest.mark.parametrize("billed_ms", [9_950, 10_000, 10_050])

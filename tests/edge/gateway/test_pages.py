@@ -1,4 +1,4 @@
-"""Plain HTTP goes through to the game host, any request as it is, and the answer as it comes."""
+"""Plain HTTP requests and responses pass through unchanged."""
 
 import gzip
 import threading
@@ -20,7 +20,7 @@ PAGE = b"<!doctype html><title>player</title>" + bytes(range(256)) * 400
 
 
 class PageHandler(BaseHTTPRequestHandler):
-    """A player page, and what else a game host may serve."""
+    """A player page, and other things that a game host may serve."""
 
     protocol_version = "HTTP/1.1"
 
@@ -113,7 +113,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, player: str, payments: Sta
 
 @pytest.fixture(scope="module", autouse=True)
 def slow_head(gateway: GatewayProcess) -> Iterator[tuple[RawPeer, float]]:
-    """A client who has sent half a head before the first test, and when: what becomes of him, the last one looks at."""
+    """A client that sent half a request before the first test, and when; the last test looks at the outcome."""
     with connected(gateway.port) as client:
         client.socket.settimeout(40)
         client.send(b"GET / HT")
@@ -183,7 +183,7 @@ def test_an_upgrade_to_anything_else_is_none(gateway: GatewayProcess, headers: d
 
 
 def test_an_answer_without_a_type_gets_none(gateway: GatewayProcess) -> None:
-    """A browser would go by it, and offer to save a page instead of showing it."""
+    """A browser would obey it, and save the page instead of showing it."""
     answer = ask(gateway, "GET", "/chunks")
     assert answer.headers.get("Content-Type") is None
 
@@ -202,7 +202,7 @@ def test_a_body_that_waits_to_be_asked_for_is_asked_for(gateway: GatewayProcess)
 
 
 def test_who_leaves_in_the_middle_of_his_request_is_to_blame_for_it(tmp_path: Path, payments: StandIn) -> None:
-    """The game host is let go, and there is no complaint about it."""
+    """The game host's connection is closed, and nothing is logged."""
     with raw_hosting() as host, running_gateway(tmp_path, payments.url, host.at) as gateway:
         with connected(gateway.port) as client:
             client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc")
@@ -221,7 +221,7 @@ def test_an_answer_that_breaks_off_breaks_off(gateway: GatewayProcess) -> None:
 
 
 def test_a_viewer_of_http_1_0_learns_that_an_answer_has_broken_off(gateway: GatewayProcess) -> None:
-    """He knows no lengths of pieces: an end in order would be that of the page."""
+    """HTTP/1.0 has no chunks: an orderly close would mark the end of the page."""
     with connected(gateway.port) as viewer:
         viewer.send(b"GET /half-chunked HTTP/1.0\r\nHost: x\r\n\r\n")
         with pytest.raises(ConnectionResetError):
@@ -256,7 +256,7 @@ def test_pieces_are_passed_on_when_they_come(tmp_path: Path, payments: StandIn) 
                 theirs.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
                 assert client.read_head().startswith("HTTP/1.1 200 ")
                 assert client.take(10) == b"5\r\nfirst\r\n"
-        # And when the client leaves in the middle, the game host learns of it.
+        # When the client leaves midway, the game host notices.
         with connected(gateway.port) as client:
             client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             with host.accept() as theirs:
@@ -344,7 +344,7 @@ def guarding(
 def test_what_two_servers_may_read_in_two_ways_is_read_by_none(
     guarding: GatewayProcess, silent_host: RawHost, name: str
 ) -> None:
-    """Answered with a 400, the connection ended, and the game host not even asked."""
+    """The answer is 400, the connection is closed, and the game host is not asked."""
     with connected(guarding.port) as client:
         client.send(BAD_REQUESTS[name] + b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
         head = client.read_head()
@@ -380,7 +380,7 @@ def test_odd_paths_are_passed_on_or_refused_and_never_a_defect(
 
 
 def test_a_slow_head_is_not_waited_for_long(slow_head: tuple[RawPeer, float]) -> None:
-    """Nobody holds a connection by a byte now and then."""
+    """A byte now and then does not keep a connection open."""
     client, begun_s = slow_head
     assert client.rest() == b""
     assert time.monotonic() - begun_s < 35

@@ -1,4 +1,4 @@
-"""What one side says, the other one hears, to the byte."""
+"""Messages pass unchanged in both directions."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ def host() -> Iterator[GameHost]:
 
 
 def chosen_of(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The game host's preference, whatever the order of the offers."""
+    """The game host chooses, whatever the order of the offers."""
     return next((each for each in (Subprotocol("second"), Subprotocol("first")) if each in offered), None)
 
 
@@ -144,7 +144,7 @@ def test_the_game_host_is_asked_as_the_viewer_has_asked(tmp_path: Path, payments
 
 
 def test_pings_and_pongs_pass_both_ways(tmp_path: Path, payments: StandIn) -> None:
-    """Those of a viewer are answered by the game host, and the other way round; nobody in between answers."""
+    """The game host answers a viewer's pings and the other way round; the gateway answers neither."""
     with (
         raw_hosting() as host,
         running_gateway(tmp_path, payments.url, host.at) as gateway,

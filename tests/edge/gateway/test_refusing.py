@@ -1,4 +1,4 @@
-"""Viewers who are not taken: what they get, and that nothing is reported of them."""
+"""Refused viewers: the answer that they get, and that nothing is reported of them."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ Answer = Callable[[RawPeer], None]
 
 
 def saying(text: bytes) -> Answer:
-    """Answers so, and ends the connection."""
+    """A host that sends this answer and closes the connection."""
 
     def answer(peer: RawPeer) -> None:
         peer.read_head()
@@ -34,7 +34,7 @@ def saying(text: bytes) -> Answer:
 
 
 def granting(**headers: str) -> Answer:
-    """Grants a WebSocket, with other headers than it should."""
+    """A host that accepts a WebSocket with wrong headers."""
 
     def answer(peer: RawPeer) -> None:
         peer.send(accepted(peer.read_head(), **headers))
@@ -73,7 +73,7 @@ def gateway(
 
 
 def refused(gateway: GatewayProcess, path: str, body: str = "", **headers: str) -> str:
-    """The head of the answer to a viewer who is not taken, whatever ``body`` he has yet to send."""
+    """The head of the answer to a refused viewer, whatever ``body`` they have yet to send."""
     with connected(gateway.port) as viewer:
         viewer.send(asking(path, **headers))
         head = viewer.read_head()
@@ -84,7 +84,7 @@ def refused(gateway: GatewayProcess, path: str, body: str = "", **headers: str) 
 
 
 def check_nothing_was_reported(gateway: GatewayProcess, watch: Watch, host: GameHost) -> None:
-    """Events keep their order: what was reported before, Payments knows by the end of a viewer who comes now."""
+    """Events keep their order: once a new viewer's end is known, so is everything before."""
     name = str(uuid4())
     with connect(f"{gateway.ws_url}/host") as viewer:
         viewer.send(json.dumps({"type": "subscribe", "streamerId": name}))

@@ -1,4 +1,4 @@
-"""Which route a request goes by, and that everything wrong with a file of routes is named."""
+"""Which route a request takes, and which problems of a file of routes are named."""
 
 import json
 from typing import Any
@@ -133,7 +133,7 @@ TABLES = st.dictionaries(st.tuples(HOSTS, PATHS), st.booleans(), max_size=8).map
 @campaign(300)
 @given(table=TABLES, host=st.sampled_from(["x", "y", "z"]), path=PATHS, order=st.randoms(use_true_random=False))
 def test_the_route_is_the_closest_whatever_the_order(table: list[Route], host: str, path: str, order: Any) -> None:
-    """By a simple model: cut segments off the path until a route has it, first for this host, then for any."""
+    """A simple model: cut segments off the path until a route matches, first for this host, then for any."""
     asked = path or "/"
     prefixes = [path[: len(path) - cut] for cut in range(len(path) + 1) if not path[len(path) - cut :].strip("/ab")]
     prefixes = [each for each in prefixes if each == path or path[len(each)] == "/"]

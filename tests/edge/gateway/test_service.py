@@ -1,4 +1,4 @@
-"""The life of the process: settings, signals, what it leaves behind, and what it says of itself."""
+"""The process: settings, signals, health, and what a stop leaves behind."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def host() -> Iterator[GameHost]:
 
 
 def viewers(gateway: GatewayProcess, count: int) -> list[ClientConnection]:
-    """So many, who stay until they are let go."""
+    """Connect so many viewers, who stay until they are closed."""
     return [connect(gateway.ws_url, ping_interval=None, compression=None).__enter__() for _ in range(count)]
 
 
@@ -72,7 +72,7 @@ def test_while_it_drains_it_is_not_ready_and_takes_nobody(tmp_path: Path, paymen
         joined(gateway.port, host) as (viewer, theirs),
     ):
         gateway.process.terminate()
-        # The viewer does not answer the close: for as long the gateway is here.
+        # The viewer does not answer the close, so the gateway waits.
         assert viewer.hear_of(CLOSE) is not None
         assert theirs.hear_of(CLOSE) is not None
         assert gateway.admin("/readyz").status_code == 503
@@ -196,7 +196,7 @@ def fill(path: Path) -> None:
 def test_viewers_are_served_though_the_spool_cannot_be_written(
     tmp_path: Path, small_disk: Path, host: GameHost, payments: StandIn, how: str
 ) -> None:
-    """It is not ready then, their sessions are reported all the same, and it is ready again when the disk is."""
+    """Meanwhile it is not ready, but reports sessions; it is ready again once the disk works."""
     watch = Watch(payments)
     if how == "read-only":
         subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
@@ -264,7 +264,7 @@ def test_the_service_manager_hears_of_it(tmp_path: Path, host: GameHost, payment
 
 
 def run(tmp_path: Path, *arguments: str, **settings: str) -> tuple[int, str]:
-    """Exit code and output of a gateway that does not stay."""
+    """Exit code and output of a gateway that exits by itself."""
     others = {name: said for name, said in os.environ.items() if not name.startswith(("PAYMENTS_", "PS_GATEWAY_"))}
     environment = {
         **others, "PAYMENTS_ENV_FILE": os.devnull, "PAYMENTS_API_URL": NOBODY, "PYTHONPATH": str(ROOT), **settings,
@@ -334,7 +334,7 @@ def test_check_says_that_all_is_well_and_what_is_doubtful(tmp_path: Path, host: 
     routes.write_text(json.dumps({"routes": [{"upstream": host.at}, {"path": "/gone", "upstream": gone}]}))
     code, said = run(tmp_path, "--check", PS_GATEWAY_ROUTES_PATH=str(routes))
     assert code == 0
-    # As a streamer port, it takes WebSockets only.
+    # Like a streamer port, it accepts WebSockets only.
     assert f"{host.at}: the game host answers 426 to a page, as the streamer port of a signalling server does" in said
     assert f"{gone}: the game host cannot be reached now: no connection (Connection refused)" in said
 

@@ -1,4 +1,4 @@
-"""Who is gone without a word is found out, and nobody else is taken to be."""
+"""Silent sides are detected, and no others are taken for silent."""
 
 import signal
 import threading
@@ -22,7 +22,7 @@ from tests.harness import until
 pytestmark = pytest.mark.long
 
 SILENT_S = 8 / 3
-"""How long a silence ends a link with a ping a second."""
+"""How long a side must be silent to end a link that is pinged every second."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, raw_host: RawHost, payment
 
 
 def answering(peer: RawPeer) -> threading.Thread:
-    """Answers every ping until the connection ends."""
+    """Answer every ping until the connection ends."""
 
     def answer() -> None:
         with suppress(OSError):
@@ -58,9 +58,9 @@ def moment_s(event: dict[str, Any]) -> float:
 
 
 def found_s(gateway: GatewayProcess, raw_host: RawHost, payments: StandIn, gone: str, is_talked_to: bool) -> float:
-    """After how long a side that says no more is found to be gone, by what the other one is told.
+    """Seconds until the other side is told that a silent side is gone.
 
-    ``is_talked_to``: by the other one, which proves nothing: the kernel takes what is sent to a side that is gone.
+    ``is_talked_to``: the other side sends messages. That proves nothing: the kernel buffers them.
     """
     watch = Watch(payments)
     with joined(gateway.port, raw_host) as (viewer, theirs):
@@ -87,9 +87,9 @@ def found_s(gateway: GatewayProcess, raw_host: RawHost, payments: StandIn, gone:
 def test_who_hangs_is_gone_and_the_session_ends_at_the_last_sign_of_life(
     gateway: GatewayProcess, raw_host: RawHost, payments: StandIn, gone: str, is_talked_to: bool
 ) -> None:
-    """As by a lost network or a frozen process: the connection stays, and nothing comes."""
+    """Like a lost network or a frozen process: the connection stays open, but nothing is received."""
     most_s = SILENT_S * 45 / 40
-    # With a ping a second, a machine so busy that the gateway stands still for a third of one buys everybody time.
+    # With a ping every second, a gateway that stalls for a third of a second resets all silences.
     passed_s = next(
         (each for _ in range(6) if (each := found_s(gateway, raw_host, payments, gone, is_talked_to)) <= most_s),
         most_s + 1,
@@ -100,7 +100,7 @@ def test_who_hangs_is_gone_and_the_session_ends_at_the_last_sign_of_life(
 def test_where_one_leaves_no_time_is_claimed_in_which_the_other_one_was_gone(
     tmp_path: Path, raw_host: RawHost, payments: StandIn
 ) -> None:
-    """A game host that has found it out by a ping of its own, before the gateway has."""
+    """The game host detects it by its own pings, before the gateway does."""
     watch = Watch(payments)
     with (
         running_gateway(tmp_path, payments.url, raw_host.at, PS_GATEWAY_PING_SECONDS="4") as gateway,
@@ -119,7 +119,7 @@ def test_where_one_leaves_no_time_is_claimed_in_which_the_other_one_was_gone(
 def test_who_answers_pings_and_says_nothing_stays(
     gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
 ) -> None:
-    """And heartbeats claim nearly all of the time: the pings come just before them."""
+    """Heartbeats claim nearly all of the time, because pings come just before them."""
     watch = Watch(payments)
     with joined(gateway.port, raw_host) as (viewer, theirs):
         threads = [answering(viewer), answering(theirs)]
@@ -138,7 +138,7 @@ def test_who_answers_pings_and_says_nothing_stays(
 def test_every_heartbeat_of_a_viewer_who_says_nothing_claims_nearly_all_of_the_time(
     tmp_path: Path, raw_host: RawHost, payments: StandIn
 ) -> None:
-    """The first one too, whenever that is due: what a kill costs is never much more than what lies between two."""
+    """This holds for the first heartbeat too, so a kill never costs much more than the interval."""
     settings = {"PAYMENTS_SESSION_HEARTBEAT_SECONDS": "6", "PS_GATEWAY_PING_SECONDS": "4"}
     heartbeat_interval_s, ahead_s = 3.5, 1.4
     watch = Watch(payments)
@@ -148,7 +148,7 @@ def test_every_heartbeat_of_a_viewer_who_says_nothing_claims_nearly_all_of_the_t
             both = opened.enter_context(joined(gateway.port, raw_host))
             threads += [answering(each) for each in both]
         time.sleep(2 * heartbeat_interval_s + 1)
-        # On a busy machine the last is still on its way; the next one, which could stand in for it, is not due by then.
+        # On a busy machine the last may still be on its way; the next, which could replace it, is not due yet.
         until(lambda: all(len(events) > 2 for events in watch.begun(8)), timeout_s=2)
         found = watch.begun(8)
         assert gateway.stop() == 0
@@ -165,7 +165,7 @@ def test_every_heartbeat_of_a_viewer_who_says_nothing_claims_nearly_all_of_the_t
 def test_nobody_is_gone_because_the_gateway_has_slept(
     gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
 ) -> None:
-    """It has asked nobody meanwhile, so nobody has answered."""
+    """It sent no pings meanwhile, so nobody answered."""
     watch = Watch(payments)
     with joined(gateway.port, raw_host) as (viewer, theirs):
         threads = [answering(viewer), answering(theirs)]
@@ -198,7 +198,7 @@ def test_who_talks_and_never_answers_a_ping_stays(gateway: GatewayProcess, raw_h
 def test_a_slow_reader_is_not_taken_to_be_gone_nor_is_who_waits_for_him(
     gateway: GatewayProcess, raw_host: RawHost
 ) -> None:
-    """Pings and their answers are behind what is on its way, and so is his next message, for longer than a silence."""
+    """Pings, pongs and the viewer's next message are stuck behind earlier data for longer than a silence."""
     much = frame(0x82, bytes(4 << 20), is_masked=True) * 10
     with joined(gateway.port, raw_host) as (viewer, theirs):
         viewer.socket.settimeout(2.5 * SILENT_S)
@@ -211,7 +211,7 @@ def test_a_slow_reader_is_not_taken_to_be_gone_nor_is_who_waits_for_him(
 
 
 def with_patience(peer: RawPeer, data: bytes) -> None:
-    """Send as much of ``data`` as can be sent in time."""
+    """Send as much of ``data`` as possible in time."""
     with pytest.raises(TimeoutError):
         peer.send(data)
 
@@ -219,7 +219,7 @@ def with_patience(peer: RawPeer, data: bytes) -> None:
 def test_a_game_host_that_takes_nothing_more_is_gone(
     gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
 ) -> None:
-    """And the viewer, who is held up by it, learns that from the close."""
+    """The viewer, who is blocked by it, learns that from the close."""
     watch = Watch(payments)
     with joined(gateway.port, raw_host) as (viewer, _):
         viewer.socket.settimeout(0.2)
@@ -234,7 +234,7 @@ def test_a_game_host_that_takes_nothing_more_is_gone(
 def test_two_who_both_send_and_take_nothing_are_not_waited_for_for_ever(
     gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
 ) -> None:
-    """Each could be excused by the other one: what he says waits until that one takes something."""
+    """Each side could excuse the other: its messages wait until the other reads something."""
     watch = Watch(payments)
     much = frame(0x82, bytes(1 << 20), is_masked=True) * 20
     with joined(gateway.port, raw_host, receive_bytes=65536) as (viewer, theirs):

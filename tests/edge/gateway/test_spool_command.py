@@ -1,4 +1,4 @@
-"""``ps-gateway spool``, while the gateway runs and while it is stopped."""
+"""``ps-gateway spool``, with a running gateway and without."""
 
 import json
 import os
@@ -39,13 +39,13 @@ def host() -> Iterator[GameHost]:
 
 @pytest.fixture(scope="module")
 def away(tmp_path_factory: pytest.TempPathFactory, host: GameHost) -> Iterator[GatewayProcess]:
-    """A gateway whose Payments is away; it listens on all addresses."""
+    """A gateway without Payments; it listens on all addresses."""
     with running_gateway(tmp_path_factory.mktemp("away"), NOBODY, host.at, address="0.0.0.0") as gateway:
         yield gateway
 
 
 def spool(settings: dict[str, str], *words: str) -> tuple[int, str, str]:
-    """The exit code of ``ps-gateway spool``, what it prints, and its errors."""
+    """Exit code, output and errors of ``ps-gateway spool``."""
     words = (sys.executable, "-m", "payments.edge.gateway", "spool", *words)
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings}
     run = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=60)
@@ -53,7 +53,7 @@ def spool(settings: dict[str, str], *words: str) -> tuple[int, str, str]:
 
 
 def exported(settings: dict[str, str]) -> list[tuple[str, int | None, str]]:
-    """State, number and kind of all that is in the spool."""
+    """State, number and kind of all events in the spool."""
     code, out, _ = spool(settings, "export")
     assert code == 0
     entries: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
@@ -61,7 +61,7 @@ def exported(settings: dict[str, str]) -> list[tuple[str, int | None, str]]:
 
 
 def stopped(folder: Path, letters: int = 0) -> dict[str, str]:
-    """The settings of a gateway that is stopped, with so many dead letters in its spool."""
+    """Settings of a stopped gateway with so many dead letters in its spool."""
     if letters:
         database = Database(folder, letters)
         database.open()
@@ -80,7 +80,7 @@ def stopped(folder: Path, letters: int = 0) -> dict[str, str]:
 def test_refused_events_are_shown_and_count_once_when_they_are_resent(
     tmp_path: Path, host: GameHost, payments: StandIn
 ) -> None:
-    """One while the gateway is stopped, whose next start makes up no end of the session; one while it runs."""
+    """One while the gateway is stopped, whose next start invents no end of the session; one while it runs."""
     payments.refused = Everyone()
     with running_gateway(tmp_path, payments.url, host.at, PAYMENTS_SESSION_HEARTBEAT_SECONDS="3600") as gateway:
         with connect(gateway.ws_url) as viewer:
@@ -154,7 +154,7 @@ def test_a_bad_call_is_refused_with_a_sentence(away: GatewayProcess, body: bytes
 
 
 def test_only_this_machine_is_answered(away: GatewayProcess) -> None:
-    """Who asks loopback from another address might as well be elsewhere."""
+    """A request to loopback from another address could come from another machine."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         try:
             asking.connect(("192.0.2.1", 9))

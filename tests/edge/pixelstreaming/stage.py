@@ -1,4 +1,4 @@
-"""What a stream needs: the signalling server, a browser, streamers in it, and players as a test sees them."""
+"""A signalling server, a browser, and streamers and players in it."""
 
 import json
 import shutil
@@ -18,12 +18,12 @@ HERE = Path(__file__).parent
 HOST = "127.0.0.2"
 PATIENCE_S = 30
 FLAGS = (
-    # ICE candidates with addresses instead of names that nobody here would resolve, and those of loopback as well.
+    # Use ICE candidates with addresses instead of names that nobody here resolves, loopback included.
     "--disable-features=WebRtcHideLocalIpsWithMdns",
     "--allow-loopback-in-peer-connection",
-    # A page may play before anybody has clicked on it.
+    # Let pages play before anybody has clicked on them.
     "--autoplay-policy=no-user-gesture-required",
-    # Chromium refuses root its sandbox.
+    # Chromium's sandbox does not work for root.
     "--no-sandbox",
 )
 
@@ -32,7 +32,7 @@ Told = dict[str, Any]
 
 
 class Streamer(NamedTuple):
-    """A streamer, by its id and the colours of the two halves of its picture."""
+    """A streamer: its id, and the colours of the two halves of its picture."""
 
     id: str
     left: Colour
@@ -44,7 +44,7 @@ PORTO = Streamer("porto", (40, 160, 60), (220, 200, 40))
 
 
 class Signalling:
-    """The signalling server. Attributes: ``players`` and ``streamers``, the addresses where it takes them."""
+    """The signalling server. Attributes: ``players`` and ``streamers``: its addresses for them."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._told: Queue[Told | None] = Queue()
@@ -55,7 +55,7 @@ class Signalling:
         self.players, self.streamers = (f"{HOST}:{ports[each]}" for each in ("player", "streamer"))
 
     def saw(self, event: str, **fields: str) -> Told:
-        """The first event of the kind with these fields that nobody has been given yet; waited for."""
+        """Wait for the next event of the kind with these fields, and return it."""
         wanted = {"event": event, **fields}
         deadline_s = time.monotonic() + PATIENCE_S
         while True:
@@ -66,7 +66,7 @@ class Signalling:
             self._hear(wanted, deadline_s)
 
     def messages(self, player: str) -> list[str]:
-        """The types of the messages that came from ``player``; Epic's library must have taken every one."""
+        """Types of the messages of ``player``; Epic's library must have accepted all."""
         mine = [each for each in self._past if each["event"] == "message" and each["from"] == player]
         assert all(each["sound"] for each in mine), mine
         return [each["type"] for each in mine]
@@ -88,7 +88,7 @@ class Signalling:
 
 @contextmanager
 def signalling_server() -> Iterator[Signalling]:
-    """A signalling server that runs; it ends with its input."""
+    """A running signalling server; it exits when its input ends."""
     node = shutil.which("node")
     assert node, "node is not installed; tests/run.sh installs it"
     assert (HERE / "node_modules").is_dir(), "the packages from npm are not installed; tests/run.sh installs them"
@@ -113,7 +113,7 @@ def browsing() -> Iterator[Browser]:
 
 
 def stream(browser: Browser, signalling: Signalling, streamer: Streamer) -> Page:
-    """The page of ``streamer``, once the signalling server knows it."""
+    """Open the page of ``streamer``; wait until the signalling server knows it."""
     page = browser.new_page()
     left, right = (f"rgb({red},{green},{blue})" for red, green, blue in (streamer.left, streamer.right))
     page.goto(f"http://{signalling.streamers}/?id={streamer.id}&left={left}&right={right}")
@@ -134,7 +134,7 @@ class Player:
         self.wait_for_connection()
 
     def wait_for_connection(self) -> None:
-        """It is connected for the first time, or anew."""
+        """Wait until it is connected or reconnected."""
         self.id: str = self._signalling.saw("player")["id"]
 
     def do(self, call: str) -> None:
@@ -142,28 +142,28 @@ class Player:
         self.page.evaluate(f"() => void pixelStreaming.{call}")
 
     def crash(self) -> None:
-        """Its tab has no chance to say anything."""
+        """Kill its tab, so that it cannot send anything."""
         with self.page.expect_event("crash"), suppress(Error):
             self.page.goto("chrome://crash")
 
     def closings(self, count: int) -> list[int]:
-        """The codes by which its sockets were closed, once there are so many."""
+        """Wait until so many of its sockets are closed; return the codes."""
         codes: list[int] = self.page.wait_for_function(
             "count => closings.length === count && closings", arg=count
         ).json_value()
         return codes
 
     def check_plays(self, streamer: Streamer) -> None:
-        """It shows the picture of ``streamer``, and goes on to new frames of it."""
+        """Wait until it shows new frames of ``streamer``."""
         shown = self.page.evaluate("wanted => goesOn(wanted)", {"left": streamer.left, "right": streamer.right})
         assert shown["size"] == [320, 240]
 
 
 @contextmanager
 def player(browser: Browser, signalling: Signalling, base: str, **config: str) -> Iterator[Player]:
-    """A player at the page ``base``, with these settings of the frontend, until its tab closes."""
+    """A player at the page ``base`` with these settings of the frontend; its tab is closed at the end."""
     page = browser.new_page()
-    # A tab that a failed test leaves would connect again and again.
+    # A tab left by a failed test would reconnect again and again.
     with closing(page):
         page.goto(f"{base}?{urlencode(config)}")
         yield Player(page, signalling)

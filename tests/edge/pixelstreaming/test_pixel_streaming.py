@@ -1,4 +1,4 @@
-"""Pixel Streaming through ``ps-gateway`` and without: what Epic's frontend plays, and what Payments makes of it."""
+"""Pixel Streaming with and without ``ps-gateway``: Epic's frontend plays, and Payments records sessions."""
 
 import json
 import time
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def edge(shared_server: Server, signalling: Signalling, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a gateway listens that sends everything to the signalling server, also what is below ``/stage``."""
+    """Address of a gateway that sends everything to the signalling server, also below ``/stage``."""
     folder = tmp_path_factory.mktemp("edge")
     routes = [{"upstream": signalling.players}, {"path": "/stage", "upstream": signalling.players, "strip_path": True}]
     (folder / "routes.json").write_text(json.dumps({"routes": routes}))
@@ -28,14 +28,14 @@ def edge(shared_server: Server, signalling: Signalling, tmp_path_factory: pytest
 
 
 class HeardSessions:
-    """The sessions that Payments has heard of in this test, oldest first."""
+    """Sessions that Payments knows from this test, oldest first."""
 
     def __init__(self, payments: Server) -> None:
         self._payments = payments
         self._before = {each["session_id"] for each in self._list()}
 
     def wait(self, *statuses: str, **last: str) -> list[JSON]:
-        """They have these statuses, and the last one these fields: waited for."""
+        """Wait until the sessions have these statuses, and the last one these fields."""
         deadline_s = time.monotonic() + 20
         while True:
             found = [each for each in self._list() if each["session_id"] not in self._before]
@@ -56,7 +56,7 @@ def sessions(shared_server: Server) -> HeardSessions:
 
 
 def check_wire(signalling: Signalling, one: Player) -> None:
-    """What it said, in the protocol's own words, up to its connection to the streamer."""
+    """Types of the player's messages up to its connection to the streamer."""
     said = signalling.messages(one.id)
     assert said[:2] == ["listStreamers", "subscribe"]
     assert {"answer", "iceCandidate"} < set(said)
@@ -152,7 +152,7 @@ def test_a_session_ends_when_its_streamer_goes_and_the_frontend_comes_back_by_it
 def test_a_restart_of_the_gateway_ends_the_session_and_the_frontend_comes_back_by_itself(
     browser: Browser, signalling: Signalling, shared_server: Server, sessions: HeardSessions, tmp_path: Path
 ) -> None:
-    """By default it tries three times in six seconds; here more often, for a start on a busy machine takes its time."""
+    """By default it tries three times in six seconds; here more often, because starts may be slow."""
     with (
         running_gateway(tmp_path, shared_server.url, signalling.players) as gateway,
         player(browser, signalling, gateway.url, StreamerId=LISBON.id, MaxReconnectAttempts="15") as one,
@@ -182,7 +182,7 @@ def test_a_viewer_who_turns_to_another_streamer_stays_in_one_session(
 def test_below_a_path_the_frontend_must_be_told_where_its_signalling_is(
     browser: Browser, signalling: Signalling, edge: str, sessions: HeardSessions
 ) -> None:
-    """By itself it asks for ``/`` at the host of the page, whatever the path of that."""
+    """By default it connects to ``/`` at the page's host, whatever the page's path."""
     with closing(browser.new_page()) as page:
         page.goto(f"http://{edge}/stage/?AutoConnect=false")
         assert page.evaluate("pixelStreaming.config.getTextSettingValue('ss')") == f"ws://{edge}"
