@@ -1,4 +1,4 @@
-"""How settings are declared, read from the environment and ``.env``, and spelled: what all of them have in common.
+"""Declares settings, reads them from the environment and ``.env``, and writes them back as text.
 
 A frozen dataclass whose fields are made by ``setting`` and whose base is ``Configuration`` is the only list of its
 settings. A bad value stops the start (rule 2.1). Not here: which settings there are.
@@ -18,7 +18,7 @@ _MOST = 10**12
 
 
 class SettingKind(NamedTuple):
-    """A kind of value: ``parse`` reads one from text; ``takes`` says in words what it reads.
+    """A kind of value: ``parse`` reads it from text; ``takes`` describes valid text in words.
 
     ``parse`` raises ``ValueError``, which says what is wrong and holds no token. ``spell`` gives what ``parse`` reads
     back as the same value; a token has no spelling.
@@ -82,7 +82,7 @@ TOKEN = SettingKind(_read_token, "one token", None)
 
 
 def setting(name: str, kind: SettingKind, default: str, meaning: str) -> Any:
-    """A field read from ``name``; from ``default`` where that is not set, or set to nothing."""
+    """A field read from the setting ``name``, or from ``default`` if it is unset or empty."""
     details = {"name": name, "default": default, "meaning": meaning, **kind._asdict()}
     return field(metadata=details, repr=kind.spell is not None)
 
@@ -93,11 +93,11 @@ class Configuration:
     __slots__ = ()
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     prefixes: ClassVar[tuple[str, ...]] = (PREFIX,)
-    """What the names of its settings begin with, and no name that means something else."""
+    """Prefixes of its setting names. Other names with such a prefix are warned of."""
 
     @classmethod
     def load(cls, given: Path | None = None) -> Self:
-        """The settings of the process's environment, and where that is silent of ``given``, or else of ``.env``.
+        """Read the settings from the process's environment, then from ``given``, or else from ``.env``.
 
         Raises ``Misconfigured`` with one line per bad value; a token is never quoted.
         """
@@ -105,7 +105,7 @@ class Configuration:
 
     @classmethod
     def load_pinned(cls, given: Path | None = None) -> tuple[Self, dict[str, str]]:
-        """As ``load``; and an environment in which ``load`` finds the same, whatever becomes of the file."""
+        """As ``load``, and an environment in which ``load`` finds the same even if the file changes."""
         said = read_environment(given).values
         pinned = {name: said.get(name, "") for name in cls.names()}
         values, problems = {}, []
@@ -121,16 +121,16 @@ class Configuration:
 
     @classmethod
     def names(cls) -> list[str]:
-        """What each setting is called in the environment."""
+        """The name of each setting in the environment."""
         return [each.metadata["name"] for each in fields(cls)]
 
     @classmethod
     def name_warnings(cls, given: Path | None = None) -> list[str]:
-        """What is hardly meant among the names in the environment and in the file that ``load`` reads."""
+        """Names in the environment, or in the file that ``load`` reads, that are probably mistakes."""
         return read_environment(given).warnings(cls.names(), cls.prefixes)
 
     def spelled(self) -> dict[str, str | None]:
-        """Each value by its setting's name, as the setting takes it; ``None``: a token, or several."""
+        """Each value as text, by the name of its setting; ``None`` in place of tokens."""
         return {
             each.metadata["name"]: None
             if (spell := each.metadata["spell"]) is None

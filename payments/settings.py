@@ -16,7 +16,7 @@ from payments.endpoints import read_endpoint
 from payments.errors import Misconfigured, quoted
 
 _DAY_S = 86_400
-# Each is replaced as a whole, or written to, by this very program.
+# This program replaces or writes each of these files.
 _WRITTEN = ("ledger_journal_path", "registry_path", "sessions_path", "balances_path", "power_meter_path")
 
 
@@ -53,7 +53,7 @@ def _setting(name: str, kind: SettingKind, default: str, meaning: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Configuration):
-    """What the operator decided. Rates are wei per minute, durations seconds; ``None`` or empty: not set."""
+    """The settings of the API and the worker. Rates are wei per minute, durations seconds; ``None`` or empty: unset."""
 
     data_dir: Path = _setting("DATA_DIR", PATH, "/app/data", "where the files live, unless set one by one below")
     sessions_path: Path = _setting("SESSIONS_PATH", PATH, "<data>/sessions.json", "session records")
@@ -136,7 +136,7 @@ class Settings(Configuration):
 
     @property
     def session_keep_s(self) -> int:
-        """How long an ended session is known after its last event."""
+        """How many seconds an ended session is kept after its last event."""
         return max(self.session_retention_hours * 3600, self.session_max_event_age_s)
 
     def __post_init__(self) -> None:
@@ -194,7 +194,7 @@ class Settings(Configuration):
 
     @property
     def _is_open(self) -> bool:
-        """Whether other machines may reach what is served."""
+        """Whether other machines can reach the API."""
         host = self.bind.rpartition(":")[0].strip("[]")
         if self.bind.startswith("unix:") or host == "localhost":
             return False

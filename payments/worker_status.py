@@ -31,7 +31,7 @@ class SweepStatus(NamedTuple):
 
 
 class WorkerStatus(NamedTuple):
-    """How the worker on duty fares.
+    """The status of the active worker.
 
     Attributes:
         at_ms: when it said so; ``due_ms``: when at the latest it will again, if it is well.
@@ -44,17 +44,17 @@ class WorkerStatus(NamedTuple):
     sweep: SweepStatus | None
 
     def as_json(self) -> Mapping[str, JSON]:
-        """What ``read_status`` reads."""
+        """The JSON that ``read_status`` reads."""
         return {**self._asdict(), "sweep": self.sweep and self.sweep._asdict()}
 
 
 def worker_lease(engine: Engine) -> Lease:
-    """The claim to be the one worker on duty (rule 6.8). Two on duty would only ask every host twice."""
+    """The lease of the one active worker (rule 6.8). Two would only ask every host twice."""
     return engine.lease(_LEASE)
 
 
 def read_status(engine: Engine) -> WorkerStatus | None:
-    """What the worker on duty last published; ``None`` where none ever did, or nothing that can be read."""
+    """The status that the active worker last published; ``None`` if there is none that can be read."""
     document = engine.published(_LEASE)
     try:
         sweep = document["sweep"]

@@ -1,4 +1,4 @@
-"""What orchestrators, units and metadata are called in plain-text accounting.
+"""Names of orchestrators, units and metadata in plain-text accounting.
 
 An account's part may hold ASCII letters, digits and dashes, and begins with a capital: what beancount asks, hledger
 takes as well, and so an orchestrator has one name in both.
@@ -12,13 +12,13 @@ ETH = "ETH"
 
 _UNIT = re.compile(r"[A-Z][A-Z0-9]{0,14}[A-Z0-9]")
 _NO_UNITS = ("TRUE", "FALSE", "NULL")
-# A dash stands for itself before a letter or digit only; so two in a row always begin an escape.
+# A dash is literal only before a letter or digit, so two in a row always begin an escape.
 _ESCAPED = re.compile(r"-(?![A-Za-z0-9])|[^A-Za-z0-9-]")
 
 
 @lru_cache(maxsize=65_536)
 def account_part(name: str) -> str:
-    """The part that only ``name`` has: ``orch-eu`` is ``Orch-eu``, ``orch_eu`` is ``Orch--5f-eu``.
+    """A unique account part for ``name``: ``orch-eu`` is ``Orch-eu``, ``orch_eu`` is ``Orch--5f-eu``.
 
     A character that may not stand there becomes its code point in hex, in dashes: ``--5f-``. Only a small letter at the
     beginning becomes a capital; before any other beginning goes ``X---``, which no escape begins with: ``Orch-eu`` is
@@ -30,7 +30,7 @@ def account_part(name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def commodity(credit_unit: object) -> str:
-    """``credit_unit`` in capitals where both programs take that for a currency, else ``ETH``, which it always is."""
+    """``credit_unit`` in capitals if both programs accept it as a currency, else ``ETH``."""
     unit = credit_unit.upper() if isinstance(credit_unit, str) and credit_unit.isascii() else ""
     return unit if _UNIT.fullmatch(unit) and unit not in _NO_UNITS else ETH
 
@@ -47,5 +47,5 @@ def plain(text: str, forbidden: str = "\n") -> str:
 
 
 def negated(delta: str) -> str:
-    """The amount that cancels ``delta`` out, exact because nothing is computed."""
+    """The amount with the opposite sign; exact, since only text is changed."""
     return delta[1:] if delta.startswith("-") else f"-{delta}"

@@ -20,7 +20,7 @@ from payments.domain.money import format_eth, parse_eth
 from payments.strictjson import read_strictly
 
 MOST_ROWS = 500
-"""What the app takes in one file."""
+"""The most rows that the app accepts in one file."""
 
 HEADER = ("token_type", "token_address", "receiver", "amount", "id")
 NATIVE = "native"
@@ -28,14 +28,14 @@ _FORMAT = 1
 
 
 class AirdropRow(NamedTuple):
-    """A row of the file; the receiver in small letters."""
+    """A row of the file, with the receiver in lower case."""
 
     receiver: str
     amount_wei: int
 
 
 class Payment(NamedTuple):
-    """What one orchestrator is paid, above zero, at its Ethereum address."""
+    """A payment above zero to the Ethereum address of one orchestrator."""
 
     orchestrator_id: str
     receiver: str
@@ -43,7 +43,7 @@ class Payment(NamedTuple):
 
     @property
     def row(self) -> AirdropRow:
-        """How the file has it."""
+        """The row of this payment in the file."""
         return AirdropRow(self.receiver.lower(), self.amount_wei)
 
 
@@ -61,7 +61,7 @@ class Slip(NamedTuple):
 
 
 def airdrop_text(payments: Iterable[Payment]) -> str:
-    """The file; amounts in ETH, as the app wants them."""
+    """The CSV text; amounts in ETH, as the app expects."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)

@@ -19,24 +19,24 @@ AGAINST = {
     PAYOUT: "Assets:Payouts",
 }
 OTHER = "Expenses:Other"
-"""Against which a reason is booked that this version does not know."""
+"""The account for reasons that this version does not know."""
 
 _TOLD_OF_ENTRY = ("seq", "timestamp", "reason", "balance")
 _TOLD = (
     "session_id", "incarnation", "edge_id", "streamer_id", "interval_start", "interval_end", "delta_ms",
     "rate_eth_per_minute", "credit_unit", "reference", "tx_hash", "note",
 )  # fmt: skip
-# A clock that steps back dates an entry before the one that its account was opened for.
+# After a clock steps back, an entry may be dated before the one that opened its account.
 _EVER = "1970-01-01"
 
 
 def hledger_text(records: Iterable[Record]) -> Iterator[str]:
-    """An hledger journal; what explains a transaction stands in its tags. It passes ``hledger check --strict``."""
+    """An hledger journal, with explanations in tags. It passes ``hledger check --strict``."""
     yield "; The ledger of Payments; times are UTC.\ndecimal-mark .\n\n"
     known: set[str] = set()
     for record in records:
         owed, against, unit = _names(record)
-        # With a digit in it, a unit has to be quoted.
+        # A unit with a digit must be quoted.
         shown = unit if unit.isalpha() else f'"{unit}"'
         yield from (f"commodity 1000.{'0' * 18} {shown}\n\n" for _ in _unseen(known, unit))
         yield from (f"account {account}\n\n" for account in _unseen(known, owed, against))
@@ -49,7 +49,7 @@ def hledger_text(records: Iterable[Record]) -> Iterator[str]:
 
 
 def beancount_text(records: Iterable[Record]) -> Iterator[str]:
-    """A beancount file; what explains a transaction is its metadata. It passes ``bean-check``."""
+    """A beancount file, with explanations as metadata. It passes ``bean-check``."""
     yield 'option "title" "The ledger of Payments (times are UTC)"\n\n'
     known: set[str] = set()
     for record in records:
@@ -70,7 +70,7 @@ def beancount_text(records: Iterable[Record]) -> Iterator[str]:
 
 
 def _unseen(known: set[str], *names: str) -> Iterator[str]:
-    """Those of ``names`` that were not ``known``; now they are."""
+    """The ``names`` that are new; adds them to ``known``."""
     for name in names:
         if name not in known:
             known.add(name)
@@ -78,7 +78,7 @@ def _unseen(known: set[str], *names: str) -> Iterator[str]:
 
 
 def _names(record: Record) -> tuple[str, str, str]:
-    """What ``record`` is booked on and against, and in which unit."""
+    """The two accounts of ``record``, and its unit."""
     owed = f"{OWED}:{account_part(str(record['orchestrator_id']))}"
     return owed, AGAINST.get(record["reason"], OTHER), commodity(record["metadata"].get("credit_unit"))
 
@@ -89,7 +89,7 @@ def _narration(record: Record) -> str:
 
 
 def _told(record: Record, quoted: Callable[[str], str]) -> Iterator[tuple[str, str | int]]:
-    """What explains ``record``, by name; a text from outside as ``quoted`` writes it."""
+    """The explanations of ``record`` by name; text from outside is written by ``quoted``."""
     for name in _TOLD_OF_ENTRY:
         yield name, record[name]
     yield "orchestrator_id", quoted(str(record["orchestrator_id"]))
@@ -109,6 +109,6 @@ def _beancount_value(text: str) -> str:
 
 
 def _all_decimals(amount: str) -> str:
-    """``amount`` with 18 decimals: bean-query rounds what it shows to the digits that most amounts have."""
+    """``amount`` with 18 decimals: bean-query rounds to the number of digits that most amounts have."""
     integer, _, decimals = amount.partition(".")
     return f"{integer}.{decimals:0<18}"

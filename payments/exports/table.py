@@ -20,7 +20,7 @@ Record: TypeAlias = Mapping[str, Any]
 """An entry as ``payments.domain.records.entry_record`` shows it."""
 
 TEXTS = frozenset({"orchestrator_id", "credit_unit", "session_id", "edge_id", "streamer_id", "reference", "note"})
-"""The columns whose text comes from outside."""
+"""Columns with text from outside."""
 
 _OF_ENTRY = ("seq", "timestamp", "event", "reason", "orchestrator_id", "amount", "delta", "balance")
 _OF_METADATA = (
@@ -30,12 +30,12 @@ _OF_METADATA = (
 COLUMNS = (*_OF_ENTRY, *_OF_METADATA)
 _GUARDED = tuple(index for index, column in enumerate(COLUMNS) if column in TEXTS)
 
-# Also as East Asian keyboards type them; white space, because some spreadsheets trim it; the apostrophe for itself.
+# Includes East Asian forms, white space (some spreadsheets trim it), and the apostrophe that escapes.
 _RISKY = frozenset("=+-@＝＋－＠' \t\r\n\v\f\N{NO-BREAK SPACE}")  # noqa: RUF001
 
 
 def csv_text(records: Iterable[Record]) -> Iterator[str]:
-    """A header, then one row per entry, which moves money; RFC 4180 with a newline behind each row."""
+    """A header, then one row per entry that moves money; RFC 4180, with a newline after each row."""
     writer = csv.writer(_Line())
     entry_cells = itemgetter(*_OF_ENTRY)
     yield writer.writerow(COLUMNS)
@@ -48,7 +48,7 @@ def csv_text(records: Iterable[Record]) -> Iterator[str]:
 
 
 class _Line:
-    """A file that keeps nothing: what is written to it comes back from ``writerow``."""
+    """A file that returns what is written, so that ``writerow`` does."""
 
     def write(self, text: str) -> str:
         # Told to end rows so, the writer would not quote a carriage return inside one.

@@ -1,4 +1,4 @@
-"""Decimals of any length -> wei, and what is left below one; moments to the microsecond. Exact, or refused.
+"""Decimals of any length -> wei and the rest below one wei; moments to the microsecond. Exact, or refused.
 
 livepeer-ops reckons in decimals of 28 significant digits, so that most of its amounts go on far behind the eighteenth
 decimal, and writes small ones with an exponent (``2.056666666666666666666666667E-6``).
@@ -15,13 +15,13 @@ _MOST_DECIMALS = 60
 _MOST_ETH = MAX_WEI // WEI_PER_ETH
 _AMOUNT = re.compile(r"-?[0-9]{1,80}(?:\.[0-9]{1,80})?(?:[eE][+-]?[0-9]{1,3})?")
 _BELOW_A_MILLISECOND = re.compile(r"\.[0-9]{3}[0-9]*[1-9]")
-# More digits than amounts within these bounds can add up to; should they ever, it is an error and not a rounding. Every
-# operation goes through it: even abs() rounds to the 28 digits of the default context.
+# More digits than sums within these bounds can have; more would raise, not round. Every operation uses this context:
+# even abs() rounds to the 28 digits of the default one.
 _EXACT = Context(prec=120, traps=[Inexact])
 
 
 def read_amount(value: Any) -> Decimal:
-    """The amount of ETH in a JSON value, a string or a number; ``ValueError`` where it is none."""
+    """The amount of ETH in a JSON string or number; ``ValueError`` for anything else."""
     text = str(value) if type(value) in (str, int, Decimal) else ""
     if not _AMOUNT.fullmatch(text):
         raise ValueError(f"{str(value)[:80]!a} is not an amount of ETH")
@@ -34,23 +34,23 @@ def read_amount(value: Any) -> Decimal:
 
 
 def total(one: Decimal, other: Decimal) -> Decimal:
-    """Their sum, exactly."""
+    """The exact sum."""
     return _EXACT.add(one, other)
 
 
 def difference(one: Decimal, other: Decimal) -> Decimal:
-    """``one`` less ``other``, exactly."""
+    """The exact difference."""
     return _EXACT.subtract(one, other)
 
 
 def whole_wei(amount: Decimal) -> tuple[int, Decimal]:
-    """The wei in ``amount`` ETH, rounded down, and what that leaves: 0 or more ETH, less than one wei."""
+    """``amount`` ETH in wei, rounded down, and the rest: 0 or more ETH, below one wei."""
     wei = int(_EXACT.multiply(amount, Decimal(WEI_PER_ETH)).to_integral_value(ROUND_FLOOR))
     return wei, difference(amount, _EXACT.divide(Decimal(wei), Decimal(WEI_PER_ETH)))
 
 
 def plain(amount: Decimal) -> str:
-    """``amount`` without an exponent and without trailing zeros."""
+    """``amount`` as text, without exponent and trailing zeros."""
     text = f"{amount:f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text) if amount else "0"
 

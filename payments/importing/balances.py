@@ -1,4 +1,4 @@
-"""Which balances are taken over: what ``balances.json`` says, which is what livepeer-ops pays by.
+"""Which balances are taken over: those of ``balances.json``, which livepeer-ops pays by.
 
 One adjustment for each orchestrator, under one reference: it is booked once however often it is tried. Below one wei
 nothing can be owed here; that much is left behind, and said.
@@ -23,7 +23,7 @@ _WEI = Decimal("1E-18")
 
 
 class Balances(NamedTuple):
-    """What is booked, what is said of it, and what stops the import."""
+    """Commands to book, items to show, and problems that stop the import."""
 
     commands: list[Adjustment]
     items: list[Item]
@@ -31,7 +31,7 @@ class Balances(NamedTuple):
 
 
 def plan_balances(found: LivepeerOps, registered: Collection[str], store: Store) -> Balances:
-    """What is to be booked for the balances of ``found``.
+    """Plan the bookings for the balances of ``found``.
 
     ``registered`` are the ids that have a record after the import, ``store`` has what is booked here before it.
     """
@@ -50,7 +50,7 @@ def plan_balances(found: LivepeerOps, registered: Collection[str], store: Store)
 def _plan_one(
     planned: Balances, found: LivepeerOps, registered: Collection[str], store: Store, orchestrator_id: str
 ) -> None:
-    """Raises ``ValueError`` where another balance was taken over before."""
+    """Raises ``ValueError`` if another balance was taken over before."""
     amount = found.balances.get(orchestrator_id, Decimal(0))
     wei, below = whole_wei(amount)
     note = f"balance taken over from livepeer-ops, {plain(amount)} there"
@@ -82,7 +82,7 @@ def _plan_one(
 
 
 def _compare(found: LivepeerOps, orchestrator_id: str, amount: Decimal, facts: dict[str, JSON]) -> list[str]:
-    """What the journal there makes of it. Less than one wei apart is how livepeer-ops rounds."""
+    """How the journal there compares. livepeer-ops rounds, so less than one wei is no difference."""
     if found.sums is None:
         return []
     added_up = found.sums.by_id.get(orchestrator_id, Decimal(0))

@@ -17,7 +17,7 @@ _EVENTS = ("credit", "set_balance")
 
 
 class Sums(NamedTuple):
-    """What the journal adds up to.
+    """Sums over the journal.
 
     Attributes:
         by_id: the sum of all ``delta`` in ETH, by ``orchestrator_id``.
@@ -65,7 +65,7 @@ def _not_empty(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _entry(line: bytes) -> tuple[str, Decimal, str | None]:
-    """Whose balance the entry in ``line`` changes, by how much, and the unit that it names."""
+    """The orchestrator, the change of its balance, and the unit of the entry in ``line``."""
     entry = read_exactly(line)
     if not isinstance(entry, dict):
         raise ValueError("not a JSON object")

@@ -1,4 +1,4 @@
-"""The files of a livepeer-ops backend, as it writes them, and nothing of what is made of them here.
+"""Reads the files of a livepeer-ops backend; others decide what is taken over.
 
 Below its data folder, ``registry.json``, ``balances.json``, ``sessions.json``, ``power_meter.json`` and
 ``payouts.json`` are objects with one item per orchestrator or session, replaced as a whole;
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class OpenSession(NamedTuple):
-    """A session that has not ended there.
+    """A session that was still active there.
 
     Attributes:
         billed_until_ms: up to here it is billed there, or was found to earn nothing.
@@ -53,14 +53,14 @@ class OpenSession(NamedTuple):
 
 
 class LastReading(NamedTuple):
-    """The last reading of an orchestrator's power there; all time before it is settled there."""
+    """The last power reading of an orchestrator there; time before it was settled there."""
 
     state: str
     read_at_ms: int
 
 
 class LivepeerOps(NamedTuple):
-    """What is in the folder.
+    """The contents of the folder.
 
     Attributes:
         records: registry records as they are written, by id; ``balances`` in ETH and ``power`` by the same.
@@ -114,13 +114,13 @@ class _ReadingSchema(Schema):
 
 
 def read_folder(folder: Path, settings: Settings) -> LivepeerOps:
-    """All that is in ``folder``, whose files must not be those of ``settings``. Raises ``ImportRefused``."""
+    """Read ``folder``, whose files must not be those of ``settings``. Raises ``ImportRefused``."""
     _forbid_own(folder, settings)
     before = _signatures(folder)
     if not (folder / BALANCES).exists():
         raise ImportRefused([f"{folder / BALANCES}: is missing; is that the data folder of a livepeer-ops backend?"])
     try:
-        # Of payouts there is a file only while one is under way.
+        # This file exists only while a payout is under way.
         found = _read(folder, [name for name, each in before.items() if each is None and name != PAYOUTS])
     except OSError as error:
         raise ImportRefused([f"{error.filename or folder}: cannot be read ({error.strerror})"]) from None
@@ -133,7 +133,7 @@ def read_folder(folder: Path, settings: Settings) -> LivepeerOps:
 
 
 def printable(name: str) -> str:
-    """``name`` as it is, or escaped where a line of text could not carry it."""
+    """``name``, escaped if it does not fit on a line of text."""
     return name if name.isprintable() else ascii(name)
 
 
@@ -189,7 +189,7 @@ def _read(folder: Path, missing: list[str]) -> LivepeerOps:
 
 
 def _each(path: Path, problems: list[str], read: Callable[[str, Any], T]) -> Iterator[tuple[str, T]]:
-    """The items of the object in ``path`` that ``read`` reads; what it cannot becomes one of ``problems``."""
+    """The items of the object in ``path``, by ``read``; those that it cannot read are added to ``problems``."""
     try:
         document = read_exactly(path.read_bytes())
         if not isinstance(document, dict):
@@ -230,7 +230,7 @@ def _record(orchestrator_id: str, item: Any) -> dict[str, Any]:
 
 
 def _session(session_id: str, item: Any) -> OpenSession | None:
-    """``None``: it has ended."""
+    """The session; ``None`` if it has ended."""
     ended_at = _object(item).get("ended_at")
     if ended_at is not None:
         moment_after(ended_at)

@@ -20,7 +20,7 @@ _COMPARED = ("address", "host_public_ip", "host_name")
 
 
 class Orchestrators(NamedTuple):
-    """What is taken over, and what the registry is after it.
+    """The records to take over, and the registry after that.
 
     Attributes:
         added: what ``Registry.register`` is to be told.
@@ -50,7 +50,7 @@ _LIKE = RecordSchema(only=_COMPARED)
 
 
 def plan_orchestrators(found: LivepeerOps, known: Mapping[str, Record], now_ms: int) -> Orchestrators:
-    """What is to be done with the records of ``found``, where ``known`` are here."""
+    """Plan what to do with the records of ``found``, given the ``known`` ones here."""
     records = dict(known)
     owners = {each.host_public_ip: each.orchestrator_id for each in known.values() if each.host_public_ip is not None}
     items: list[Item] = []
@@ -90,7 +90,7 @@ def plan_orchestrators(found: LivepeerOps, known: Mapping[str, Record], now_ms: 
 
 
 def check_id(orchestrator_id: str) -> None:
-    """Raises ``ValueError`` where no record here could have that id."""
+    """Raises ``ValueError`` if a record here cannot have that id."""
     try:
         _SCHEMA.load({"orchestrator_id": orchestrator_id})
     except ValidationError as error:
@@ -153,7 +153,7 @@ def _compared(record: Record, fields: Mapping[str, Any]) -> Item:
 
 
 def _spelled(name: str, value: Any) -> Any:
-    """``value`` as a record here would have it, where it could."""
+    """``value`` as a record here has it; unchanged if it cannot have it."""
     try:
         return _LIKE.load({name: value}, partial=True)[name]
     except ValidationError:

@@ -1,4 +1,4 @@
-"""All that is to be done, as one plan, and carrying it out."""
+"""The import as one plan, and carrying it out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _BATCH_SIZE = 1000
 
 
 class ExistingState(NamedTuple):
-    """What is here before the import."""
+    """The registry and the store before the import."""
 
     records: Mapping[str, Record]
     store: Store
@@ -27,7 +27,7 @@ class ExistingState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """What an import does.
+    """The plan of an import.
 
     Attributes:
         records: what ``Registry.register`` is told, first of all: attribution rests on it.
@@ -43,7 +43,7 @@ class ImportPlan:
 
 
 def make_plan(found: LivepeerOps, here: ExistingState, settings: Settings, now_ms: int) -> ImportPlan:
-    """The plan of taking over ``found``. Touches nothing."""
+    """Plan the import of ``found``, without changing anything."""
     orchestrators = plan_orchestrators(found, here.records, now_ms)
     balances = plan_balances(found, orchestrators.registered, here.store)
     sessions = plan_sessions(found, orchestrators, here.store, settings, now_ms)
@@ -58,7 +58,7 @@ def make_plan(found: LivepeerOps, here: ExistingState, settings: Settings, now_m
 
 
 def carry_out(plan: ImportPlan, registry: Registry, store: Store) -> None:
-    """Do what is not done yet. Raises ``ImportRefused``, ``Rejected``, ``Unavailable``; may then be called again."""
+    """Carry out what is not done yet. Raises ``ImportRefused``, ``Rejected``, ``Unavailable``; then call it again."""
     if plan.problems:
         raise ImportRefused(plan.problems)
     for values in plan.records:
@@ -71,7 +71,7 @@ def carry_out(plan: ImportPlan, registry: Registry, store: Store) -> None:
 
 
 def _notes(found: LivepeerOps, settings: Settings) -> list[Item]:
-    """What is to be said of the files."""
+    """Items about the files."""
     notes = [(name, f"{found.folder / name} is not there; nothing is taken from it") for name in found.missing]
     notes.append(
         (BALANCES, f"what livepeer-ops pays by, and so what is taken over; {JOURNAL} is only compared with it")

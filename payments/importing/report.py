@@ -1,4 +1,4 @@
-"""What is said of each thing that was found."""
+"""Items and refusals that an import shows."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ TAKEN, HERE, LEFT, CONFLICT, NOTE = "take over", "is here", "leave", "conflict",
 
 
 class Item(NamedTuple):
-    """What becomes of one thing.
+    """What happens to one thing that was found.
 
     Attributes:
         what: ``orchestrator``, ``balance``, ``session``, ``power``, or a file's name.
@@ -27,12 +27,12 @@ class Item(NamedTuple):
     facts: Mapping[str, JSON] = {}
 
     def as_json(self) -> dict[str, JSON]:
-        """The item as one object."""
+        """The item as a JSON object."""
         return {"what": self.what, "id": self.id, "action": self.action, "detail": self.detail, **self.facts}
 
 
 class ImportRefused(PaymentsError):
-    """Nothing was written: what was found cannot be taken over as it is. A line per problem."""
+    """The files cannot be taken over as they are; nothing was written. One line per problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(["PAY-O11 nothing is imported until this is fixed:", *problems]))

@@ -1,4 +1,4 @@
-"""Which sessions and power states go on here.
+"""Which sessions and power states continue here.
 
 A session goes on from the moment up to which it is billed there: it is opened as by a start that happened then, which
 bills nothing (rule 4.5), so that its next event here bills from there, and no moment twice. An ended session is
@@ -21,7 +21,7 @@ EVENT_ID = "livepeer-ops:open-session"
 
 
 class Continuation(NamedTuple):
-    """What goes on, what is said of it, and what stops the import."""
+    """Commands to record, items to show, and problems that stop the import."""
 
     commands: list[Command]
     items: list[Item]
@@ -31,7 +31,7 @@ class Continuation(NamedTuple):
 def plan_sessions(
     found: LivepeerOps, orchestrators: Orchestrators, store: Store, settings: Settings, now_ms: int
 ) -> Continuation:
-    """What is to be done with the sessions of ``found``."""
+    """Plan what to do with the sessions of ``found``."""
     planned = Continuation([], [], [])
     for session in found.open_sessions.values():
         last_ms = max(session.billed_until_ms, session.seen_at_ms)
@@ -58,7 +58,7 @@ def plan_sessions(
 def plan_power(
     found: LivepeerOps, orchestrators: Orchestrators, store: Store, settings: Settings, now_ms: int
 ) -> Continuation:
-    """What is to be done with the power states of ``found``.
+    """Plan what to do with the power states of ``found``.
 
     The last reading there becomes the first reading here, which earns nothing; what comes after it is metered here.
     """
