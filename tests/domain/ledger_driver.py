@@ -1,4 +1,4 @@
-"""The pure core with nothing around it, and words to tell it stories with."""
+"""Drives the pure core by short commands, for stories."""
 
 from typing import Any, NamedTuple
 
@@ -14,11 +14,11 @@ from tests.harness import NOON_MS, TERMS, event
 
 MINUTE_MS = 60_000
 MINUTE_WEI = parse_eth("0.001")
-"""What a minute earns under ``TERMS``."""
+"""Earnings of a minute under ``TERMS``."""
 
 
 def at(second: int) -> int:
-    """Milliseconds of ``second`` in the story; it begins at noon."""
+    """``second`` of the story in milliseconds; the story begins at noon."""
     return NOON_MS + second * 1000
 
 
@@ -31,10 +31,10 @@ class TimeUse(NamedTuple):
 
 
 class LedgerDriver:
-    """Decides commands against a state and folds what they become.
+    """Decides commands against a state and folds the resulting entries.
 
     Attributes:
-        terms: in force for the next command; ``entries`` all that was recorded, oldest first.
+        terms: terms of the next command; ``entries``: all recorded entries, oldest first.
     """
 
     def __init__(self, terms: Terms = TERMS) -> None:
@@ -51,11 +51,11 @@ class LedgerDriver:
         return outcome
 
     def tell(self, said: SessionEvent) -> Outcome:
-        """Decide and record ``said`` at the time of its receipt."""
+        """Decide and record the event ``said`` at the time of its receipt."""
         return self.execute(said, said.received_at_ms)
 
     def report(self, kind: str, second: int, occurred: int | None = None, **fields: Any) -> str:
-        """An event received at ``second``, which says that it occurred at ``occurred``; returns the outcome's kind."""
+        """Report an event received at ``second`` that claims ``occurred``; return the outcome's kind."""
         occurred_at_ms = None if occurred is None else at(occurred)
         return self.tell(event(kind=kind, at_ms=at(second), occurred_at_ms=occurred_at_ms, **fields)).kind
 
@@ -72,33 +72,33 @@ class LedgerDriver:
     def read(
         self, second: int, state: str = AWAKE, *, orchestrator_id: str = "orch-a", detail: str | None = None
     ) -> str:
-        """A reading made and recorded at ``second``; returns the outcome's kind."""
+        """Record a reading made at ``second``; return the outcome's kind."""
         return self.execute(Reading(orchestrator_id, state, at(second), detail), at(second)).kind
 
     def power(self, orchestrator_id: str = "orch-a") -> PowerState:
-        """The power of the orchestrator as its readings have made it."""
+        """The orchestrator's power state."""
         return self.state.power[orchestrator_id]
 
     def metered(self, orchestrator_id: str = "orch-a") -> TimeUse:
-        """How its time has been metered so far; every account that is asked for has to add up."""
+        """Its metered time so far, checked to add up."""
         power = self.power(orchestrator_id)
         assert power.billed_ms + sum(power.unbilled_ms.values()) == power.metered_to_ms - power.metered_from_ms
         return TimeUse(power.metered_to_ms - power.metered_from_ms, power.billed_ms, dict(power.unbilled_ms))
 
     def session(self, session_id: str = "s-1") -> Session:
-        """The session as its events have made it."""
+        """The session's current state."""
         return self.state.sessions[session_id]
 
     def account(self, session_id: str = "s-1") -> TimeUse:
-        """Its time so far; every account that is asked for has to add up (rule 4.9)."""
+        """Its time so far, checked to add up (rule 4.9)."""
         session = self.session(session_id)
         assert session.billed_ms + sum(session.unbilled_ms.values()) == session.elapsed_ms
         return TimeUse(session.elapsed_ms, session.billed_ms, dict(session.unbilled_ms))
 
     def credits_wei(self) -> list[int]:
-        """The credits, oldest first."""
+        """All credits, oldest first."""
         return [entry.delta_wei for entry in self.entries if entry.event == CREDIT and entry.delta_wei is not None]
 
     def earned_wei(self) -> dict[str, int]:
-        """What every orchestrator has earned."""
+        """Earnings by orchestrator."""
         return {balance.orchestrator_id: balance.balance_wei for balance in self.state.balances.values()}

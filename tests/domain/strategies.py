@@ -1,4 +1,4 @@
-"""Any record at all, for property tests: more than the rules would ever make."""
+"""Any record, for property tests, including records that the rules would never make."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args, get_origin
@@ -20,7 +20,7 @@ MONEY = st.integers(-(10**40), 10**40)
 
 
 def values_of(kind: Any) -> st.SearchStrategy[Any]:
-    """What a field of type ``kind`` may hold."""
+    """Values of a field of type ``kind``."""
     if (held := without_none(kind)) is not None:
         return st.none() | values_of(held)
     if kind in PLAIN:
@@ -34,7 +34,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
 
 
 def any_of(kind: type[T]) -> st.SearchStrategy[T]:
-    """Records of ``kind``, of whatever its fields may hold."""
+    """Records of ``kind`` with any values."""
     return st.builds(kind, **{each.name: values_of(each.kind) for each in record_fields(kind)})
 
 
@@ -45,7 +45,7 @@ METADATA = st.dictionaries(TEXT, st.none() | COUNTS | TEXT | st.dictionaries(TEX
 
 @st.composite
 def entries(draw: st.DrawFn) -> Entry:
-    """An entry, of money or not, about a session, an orchestrator's power, or neither."""
+    """Entries with or without money, about a session, an orchestrator's power, or neither."""
     moves_money = draw(st.booleans())
     return Entry(
         seq=draw(COUNTS),

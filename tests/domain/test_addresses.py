@@ -1,4 +1,4 @@
-"""One address, one spelling: attribution compares strings."""
+"""Each address has one spelling, because attribution compares strings."""
 
 from ipaddress import IPv4Address, IPv6Address
 

@@ -1,4 +1,4 @@
-"""Session time under ``PAYMENTS_SESSION_REQUIRE_AWAKE``: it earns only where an awake reading covers it."""
+"""Under ``PAYMENTS_SESSION_REQUIRE_AWAKE``, session time earns only while an awake reading covers it."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ HOUR_MS = HOUR * 1000
 
 @pytest.fixture
 def ledger() -> LedgerDriver:
-    """An empty ledger, under ``GATED``: a reading is good for three minutes, and power itself earns nothing."""
+    """An empty ledger under ``GATED``: a reading covers three minutes, and power itself earns nothing."""
     return LedgerDriver(GATED)
 
 
@@ -57,7 +57,7 @@ def test_only_what_a_reading_covers_earns(ledger: LedgerDriver) -> None:
 
 
 def test_last_reading_is_good_for_the_maximum_gap_and_no_longer(ledger: LedgerDriver) -> None:
-    """The worker dies after its first reading; edges go on."""
+    """The worker dies after its first reading; edges keep reporting."""
     ledger.read(0)
     ledger.report(START, 0)
     for second in range(15, 601, 15):
@@ -108,7 +108,7 @@ def test_long_run_of_awake_readings_covers_a_long_interval(ledger: LedgerDriver)
 
 
 def test_of_a_long_interval_the_last_run_of_awake_readings_earns(ledger: LedgerDriver) -> None:
-    """The state knows one run: an interval with several runs in it earns from the last one on."""
+    """The state keeps one run of readings, so an interval with several runs earns from the last one on."""
     ledger.report(START, 0)
     for second, state in ((0, "awake"), (60, "awake"), (120, "unknown"), (180, "awake"), (240, "awake")):
         ledger.read(second, state)
@@ -134,7 +134,7 @@ def test_reading_counts_for_the_sessions_of_its_own_orchestrator(ledger: LedgerD
 
 
 def test_interval_goes_by_the_readings_of_whom_it_belongs_to(ledger: LedgerDriver) -> None:
-    """A changed address bills up to now to the old one (rule 4.4)."""
+    """Time before a change of address is billed to the old one (rule 4.4)."""
     ledger.read(0, orchestrator_id="orch-b")
     ledger.report(START, 0, upstream_addr=HOST_A)
     ledger.report(HEARTBEAT, 60, upstream_addr=HOST_B)
@@ -178,7 +178,7 @@ def test_another_cause_comes_before_asleep(
 
 
 def test_expired_time_is_not_asleep_too(ledger: LedgerDriver) -> None:
-    """Of two hours claimed one has expired, three minutes are covered, and the rest is asleep."""
+    """Two hours are claimed: one has expired, three minutes are covered, and the rest is asleep."""
     ledger.terms = GATED._replace(max_event_age_ms=HOUR_MS)
     ledger.read(-600)
     ledger.report(START, 0, occurred=-2 * HOUR)
@@ -219,7 +219,7 @@ STORIES = st.lists(
 
 
 def covered(readings: list[tuple[int, str]], now: int) -> set[int]:
-    """The seconds before ``now`` that ``readings`` cover: each its own, until the next and for the gap at most."""
+    """Seconds before ``now`` that ``readings`` cover: each until the next one, or for the maximum gap."""
     ends = [second for second, _ in readings[1:]] + [now] * bool(readings)
     runs = [
         range(begin, min(begin + GAP, end, now))
@@ -246,7 +246,7 @@ def test_a_session_earns_what_is_covered_and_nothing_else(story: list[tuple[int,
         due = covered(readings, now) & set(range(last, now))
         holes = [second for second in due if second + 1 not in due and second + 1 < now]
         assert earned <= len(due)
-        # The state knows the last run only: with a hole between two of them, it may be less.
+        # The state keeps the last run only, so a hole between two runs may reduce it.
         assert earned == len(due) or holes
         last = now
     assert set(ledger.account().unbilled_ms) <= {"asleep"}

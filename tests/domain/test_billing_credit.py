@@ -1,4 +1,4 @@
-"""What an event bills, and to whom: rules 4.1 to 4.4."""
+"""What an event bills, and to which orchestrator: rules 4.1 to 4.4."""
 
 import pytest
 
@@ -7,14 +7,14 @@ from tests.domain.ledger_driver import MINUTE_MS, MINUTE_WEI, LedgerDriver, Time
 from tests.harness import HOST_A, HOST_B, TERMS
 
 HOST_C = "198.51.100.30"
-"""Nobody's, unless a test registers it."""
+"""Belongs to nobody unless a test registers it."""
 
 WITH_C = TERMS._replace(attribution={**TERMS.attribution, HOST_C: "orch-c"})
 
 
 @pytest.fixture
 def ledger() -> LedgerDriver:
-    """An empty ledger: 0.001 ETH a minute, no maximum gap, events believed for a day."""
+    """An empty ledger: 0.001 ETH a minute, no maximum gap, events accepted for a day."""
     return LedgerDriver()
 
 

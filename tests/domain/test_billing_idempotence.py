@@ -1,4 +1,4 @@
-"""What a repeated or a late event does, which is nothing: rule 4.10."""
+"""Repeated and late events change nothing: rule 4.10."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def test_last_event_id_again_is_a_duplicate_though_an_event_without_one_came_bet
 
 
 def test_last_event_id_again_is_a_duplicate_though_a_start_without_one_came_between(ledger: LedgerDriver) -> None:
-    """Else the retry of an old ``end`` would close the new incarnation."""
+    """Otherwise the retry of an old ``end`` would close the new incarnation."""
     ledger.report(END, 90, event_id="e-2")
     ledger.report(START, 120)
     assert ledger.report(END, 150, event_id="e-2") == "duplicate"
@@ -89,7 +89,7 @@ def test_event_id_of_another_session_is_no_conflict(ledger: LedgerDriver) -> Non
 
 
 def test_event_id_is_compared_with_the_last_event_that_counted(ledger: LedgerDriver) -> None:
-    """A late event is not one of those: the retry of the event before it is still known."""
+    """A late event does not replace the last id: a retry of the event before it is still recognised."""
     assert ledger.report(HEARTBEAT, 70, event_id="e-0", seq=4) == "late"
     assert ledger.report(HEARTBEAT, 80, event_id="e-1", seq=5) == "duplicate"
 
@@ -128,7 +128,7 @@ def test_seq_of_zero_is_remembered() -> None:
 
 
 def test_seq_goes_on_over_incarnations(ledger: LedgerDriver) -> None:
-    """So a ``start`` that was held up in the network cannot reopen the session."""
+    """So a ``start`` that the network delayed cannot reopen the session."""
     ledger.report(END, 120, seq=6)
     assert ledger.report(START, 180, seq=1) == "late"
     assert ledger.session().status == "ended"
@@ -162,7 +162,7 @@ def test_edge_that_sends_neither_cannot_bill_a_moment_twice() -> None:
 
 
 def test_older_event_with_an_id_bills_no_moment_twice(ledger: LedgerDriver) -> None:
-    """Only the last id is remembered; an older event comes through, and finds nothing left to bill."""
+    """Only the last id is remembered; an older event is accepted, but finds nothing left to bill."""
     ledger.report(HEARTBEAT, 120, event_id="e-2", occurred=120)
     ledger.report(HEARTBEAT, 130, event_id="e-1", occurred=60)
     assert ledger.earned_wei() == {"orch-a": 2 * MINUTE_WEI}

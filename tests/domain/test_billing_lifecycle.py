@@ -1,6 +1,6 @@
-"""How a session begins, goes on, ends, and begins again: rules 4.5 to 4.7, 4.14 and 4.15.
+"""How a session starts, continues, ends and restarts: rules 4.5 to 4.7, 4.14 and 4.15.
 
-Among them everything that the public alternative gets wrong: an ``end`` that comes twice, a heartbeat after the
+These include all cases that the public alternative gets wrong: a repeated ``end``, a heartbeat after the
 ``end``, a ``start`` after the ``end``, an address that changes before the last event.
 """
 
@@ -18,13 +18,13 @@ OTHER_ADDRESS = [pytest.param(HOST_A, id="same-address"), pytest.param(HOST_B, i
 
 @pytest.fixture
 def ledger() -> LedgerDriver:
-    """An empty ledger: 0.001 ETH a minute, no maximum gap, events believed for a day."""
+    """An empty ledger: 0.001 ETH a minute, no maximum gap, events accepted for a day."""
     return LedgerDriver()
 
 
 @pytest.fixture
 def ended(ledger: LedgerDriver) -> LedgerDriver:
-    """A session of one minute that has ended, with its credit."""
+    """An ended session of one minute, with its credit."""
     ledger.report(START, 0)
     ledger.report(END, 60)
     return ledger
@@ -32,7 +32,7 @@ def ended(ledger: LedgerDriver) -> LedgerDriver:
 
 @pytest.fixture
 def reaped(ledger: LedgerDriver) -> LedgerDriver:
-    """A session of one minute that the reaper has closed."""
+    """A session of one minute, closed by the reaper."""
     ledger.report(START, 0)
     ledger.report(HEARTBEAT, 60)
     ledger.reap()
@@ -184,7 +184,7 @@ def test_sessions_do_not_touch_each_other(ended: LedgerDriver) -> None:
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5])
 def test_any_events_a_minute_apart_earn_what_counting_minutes_says(length: int) -> None:
-    """All sequences of ``length`` events, each on either host: every combination of the claims above."""
+    """All sequences of ``length`` events, each on either host."""
     for story in product(product(EVENTS, (HOST_A, HOST_B)), repeat=length):
         ledger = LedgerDriver()
         outcomes = [ledger.report(kind, 60 * minute, upstream_addr=host) for minute, (kind, host) in enumerate(story)]
@@ -193,7 +193,7 @@ def test_any_events_a_minute_apart_earn_what_counting_minutes_says(length: int) 
 
 
 def tally(story: tuple[tuple[str, str], ...]) -> tuple[list[str], dict[str, int]]:
-    """Outcomes and earnings by the rules in the plainest words: whose minute is it that ends with this event?"""
+    """Outcomes and earnings by a simple model of the rules: who earns the minute that ends with this event?"""
     earners = {HOST_A: "orch-a", HOST_B: "orch-b"}
     outcomes: list[str] = []
     earned: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Which time is believed: evidence, gaps and the horizon: rules 4.1, 4.8 and 4.11."""
+"""Which time is accepted: evidence, gaps and the horizon (rules 4.1, 4.8 and 4.11)."""
 
 import pytest
 from hypothesis import given
@@ -114,7 +114,7 @@ def test_event_that_occurred(received: int, account: TimeUse) -> None:
 
 
 def test_start_that_claims_long_ago_is_believed_back_to_the_horizon_only() -> None:
-    """The interval is split there: what lies behind has expired, the rest is credited."""
+    """The interval is split at the horizon: the older part has expired, the rest is credited."""
     ledger = LedgerDriver(AGE_HOUR)
     ledger.report(START, 0, occurred=-10 * HOUR)
     ledger.report(HEARTBEAT, 60)

@@ -1,4 +1,4 @@
-"""Adjustments and payouts: booked once, for what they say, and a payout never of more than is owed."""
+"""Adjustments and payouts are booked once, for their amount; a payout never exceeds what is owed."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ BONUS = Adjustment("orch-a", 5, "bonus-1", "for patience")
 
 
 def execute(state: State, command: Booking, now_ms: int = NOON_MS) -> Decision:
-    """Decide ``command`` and fold what it becomes."""
+    """Decide ``command`` and fold its entries."""
     decision = decide_booking(command, state, TERMS, now_ms)
     for entry in decision.entries:
         evolve(state, entry)
@@ -25,7 +25,7 @@ def execute(state: State, command: Booking, now_ms: int = NOON_MS) -> Decision:
 
 
 def owing(amount_wei: int) -> State:
-    """A state that owes ``orch-a`` so much."""
+    """A state that owes ``orch-a`` this amount."""
     state = State()
     execute(state, Adjustment("orch-a", amount_wei, "opening", "as agreed"))
     return state

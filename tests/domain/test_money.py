@@ -1,4 +1,4 @@
-"""Amounts in and out of text, and rule 4.2: what an interval earns, to the wei."""
+"""Amounts from and to text, and the earnings of an interval to the wei (rule 4.2)."""
 
 from decimal import Context, Decimal
 
@@ -13,7 +13,7 @@ from tests.harness import NOON_MS, TERMS, campaign, event
 
 AMOUNTS_WEI = st.integers(min_value=0, max_value=10**45)
 RATES_WEI = st.one_of(st.integers(1, 10**6), st.integers(1, 10**24))
-"""Per minute: from fractions of a wei per interval to a million ETH, all of up to 18 decimals."""
+"""Rates per minute, from fractions of a wei per interval to a million ETH, with up to 18 decimals."""
 INTERVALS_MS = st.lists(st.one_of(st.integers(0, 100), st.integers(0, 86_400_000)), min_size=1, max_size=30)
 
 
@@ -111,7 +111,7 @@ def test_reading_and_writing_an_amount_loses_zeros_only(whole: str, decimals: st
 
 
 def test_highest_rate_earns_an_amount_that_reads_back_for_a_thousand_years() -> None:
-    """Else the journal would hold an acknowledged credit that no start can read."""
+    """Otherwise the journal would have an acknowledged credit that no start can read."""
     amount_wei, _ = accrue(parse_rate("999999999999.999999999999999999"), 1000 * 366 * 86_400_000, 0)
     assert parse_eth(format_eth(amount_wei)) == amount_wei
 

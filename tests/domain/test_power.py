@@ -1,4 +1,4 @@
-"""What a reading of an orchestrator's power earns: rules 6.1 to 6.3."""
+"""What readings of an orchestrator's power earn: rules 6.1 to 6.3."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from tests.domain.ledger_driver import MINUTE_MS, MINUTE_WEI, LedgerDriver, Time
 from tests.harness import TERMS
 
 POWERED = TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI)
-"""A minute of power earns what a minute of a session does; readings may be three minutes apart."""
+"""A minute of power earns as much as a minute of a session; readings may be three minutes apart."""
 
 ASLEEP_MINUTE = TimeUse(MINUTE_MS, 0, {"asleep": MINUTE_MS})
 
 
 @pytest.fixture
 def ledger() -> LedgerDriver:
-    """An empty ledger, under ``POWERED``."""
+    """An empty ledger under ``POWERED``."""
     return LedgerDriver(POWERED)
 
 
@@ -147,7 +147,7 @@ def test_other_state_at_the_same_moment_is_recorded_and_ends_the_interval(ledger
 
 
 def test_earlier_reading_of_a_second_worker_pays_nothing_and_costs_nothing(ledger: LedgerDriver) -> None:
-    """It asked a second before the first worker did, and was slower in recording what it heard."""
+    """It asked a second before the first worker, but recorded the answer later."""
     for second in (0, 60, 59, 120, 119, 180):
         assert ledger.read(second) == "recorded"
     assert ledger.metered() == TimeUse(3 * MINUTE_MS, 3 * MINUTE_MS, {})
@@ -183,7 +183,7 @@ def test_session_rate_does_not_price_power() -> None:
 
 
 def test_wei_that_do_not_fill_up_are_kept_over_readings_that_earn_nothing() -> None:
-    """At one wei a minute, three intervals of 20 s earn one wei, with an hour of sleep among them."""
+    """At one wei a minute, three intervals of 20 s earn one wei, with an hour of sleep in between."""
     ledger = LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1))
     for second, state in (
         (0, "awake"),

@@ -1,4 +1,4 @@
-"""Whatever is read, at whatever times: time is accounted for once, and paid only between two awake readings."""
+"""For any readings at any times, time is accounted for once, and paid only between two awake readings."""
 
 from itertools import pairwise
 
@@ -15,14 +15,14 @@ GAP_MS = 180_000
 STATES = st.sampled_from(["awake", "awake", "awake", "awake", "asleep", "unknown"])
 STEPS_MS = st.integers(1, GAP_MS) | st.integers(GAP_MS - 1, GAP_MS + 1) | st.integers(-10 * MINUTE_MS, 10 * MINUTE_MS)
 SKEWS_MS = st.sampled_from([0, 0, -1, -1_000, -MINUTE_MS, MINUTE_MS])
-"""How far a second worker's clock is off, or how long it takes to record what it read."""
+"""Offset of a second worker's clock, or its delay until it records a reading."""
 
 READINGS = st.lists(st.tuples(STEPS_MS, SKEWS_MS, STATES), min_size=2, max_size=25)
 RATES_WEI = st.sampled_from([1, 59_999, 10**15 + 1])
 
 
 def read_all(ledger: LedgerDriver, readings: list[tuple[int, int, str]]) -> list[Reading]:
-    """Let ``ledger`` record ``readings``, checking the account after each; those that were recorded."""
+    """Let ``ledger`` record ``readings``, checking the account after each; return the recorded ones."""
     clock_ms, recorded = NOON_MS, []
     for step_ms, skew_ms, state in readings:
         clock_ms += step_ms
@@ -96,7 +96,7 @@ def test_awake_readings_in_time_earn_all_of_it(steps_ms: list[int], rate_wei: in
 @given(READINGS, st.integers(2, 3))
 @campaign(100)
 def test_readings_said_again_at_once_change_nothing(readings: list[tuple[int, int, str]], times: int) -> None:
-    """A worker that was not answered says it again."""
+    """A worker without an answer repeats its command."""
     once, again = (LedgerDriver(TERMS._replace(power_rate_wei_per_minute=1)) for _ in range(2))
     for reading in read_all(once, readings):
         kinds = [again.execute(reading, reading.read_at_ms).kind for _ in range(times)]

@@ -1,4 +1,4 @@
-"""Records as JSON and back: what the journal and its projections hold is what was recorded."""
+"""Records survive the way to JSON and back, so the journal and its projections have what was recorded."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ from tests.harness import TERMS, campaign
 
 
 def through_json(record: Any) -> Any:
-    """``record`` as it comes back from a file."""
+    """``record`` after writing and reading it."""
     return orjson.loads(orjson.dumps(record))
 
 

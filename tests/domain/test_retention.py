@@ -1,4 +1,4 @@
-"""Sessions that nobody reports any more: when they are closed and dropped, and what that changes (rule 4.14)."""
+"""When silent sessions are closed and purged, and what that changes (rule 4.14)."""
 
 from itertools import pairwise
 
@@ -78,7 +78,7 @@ def test_forgotten_session_is_gone_from_the_state_and_stays_in_the_entries(ledge
 def test_event_of_a_forgotten_session_that_was_kept_back_bills_no_moment_again(
     kind: str, occurred: int, ledger: LedgerDriver
 ) -> None:
-    """By an edge with an old spool, or a clock that was set back: nobody knows of the one that was forgotten."""
+    """From an edge with an old spool, or whose clock was set back: the purged session is unknown."""
     keep = TERMS.keep_ms // 1000
     ledger.report(END, 120)
     (forget,) = due(ledger, 121 + keep, keep=keep)
@@ -218,7 +218,7 @@ def test_session_whose_end_is_told_late_is_kept_from_then_on(ledger: LedgerDrive
 
 
 def test_session_billed_beyond_its_last_event_is_kept_until_that_is_as_old() -> None:
-    """The clock has stepped back ten hours: forgotten too early, it would bill those moments again."""
+    """The clock stepped back ten hours; purged too early, the session would be billed for that time again."""
     ledger = LedgerDriver()
     ledger.report(START, 9 * HOUR)
     ledger.report(HEARTBEAT, 10 * HOUR)
@@ -261,7 +261,7 @@ def test_no_moment_is_billed_twice_however_sessions_are_reaped_and_forgotten(
 
 
 def paid(entries: list[Entry], session_id: str) -> list[tuple[int, int]]:
-    """The intervals that the session was credited with; of one that expired in part, the later part."""
+    """Credited intervals of the session; if one expired in part, its later part."""
     found = []
     for entry in entries:
         if entry.reason == "session_time" and entry.metadata["session_id"] == session_id:

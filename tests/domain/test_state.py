@@ -1,4 +1,4 @@
-"""The fold: what entries make of a state, once or twice."""
+"""Folding entries into a state, once or twice."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,7 +53,7 @@ def folded(entries: list[Entry], state: State | None = None) -> State:
 def test_totals_are_what_counting_everything_comes_to(
     story: list[tuple[str, str, str]], silent_s: int, by_draft: bool
 ) -> None:
-    """However the state came about: folded, as a draft that was adopted, or surveyed as a whole."""
+    """The same state results from folding, from an adopted draft, and from a survey."""
     entries = told(story).entries
     state = State()
     state.build_overview()
@@ -97,7 +97,7 @@ def test_sessions_stand_in_the_order_of_their_opening(story: list[tuple[str, str
 def test_folding_entries_again_with_all_that_follow_changes_nothing(
     story: list[tuple[str, str, str]], data: st.DataObject
 ) -> None:
-    """A start may begin with sessions of one moment and balances of an earlier one."""
+    """A start may load sessions of one moment and balances of an earlier one."""
     ledger = told(story)
     entries = ledger.entries
     shown = folded(entries[: data.draw(st.integers(0, len(entries)), label="entries in the projection")])
@@ -168,7 +168,7 @@ def test_session_that_a_draft_forgot_may_begin_again_in_it() -> None:
 
 
 def test_draft_goes_by_the_readings_decided_on_it() -> None:
-    """A reading and a heartbeat in one commit: the first covers the time that the second bills."""
+    """A reading and a heartbeat in one commit: the reading covers the time that the heartbeat bills."""
     gated = TERMS._replace(require_awake=True)
     ledger = told([("s-1", START, HOST_A)])
     draft = ledger.state.draft()
@@ -204,7 +204,7 @@ def stale_after_two_minutes(session: Session, second: int) -> str:
 
 
 def decided(draft: State, session_id: str, second: int) -> Outcome:
-    """Decide a heartbeat on ``draft`` and fold it into that."""
+    """Decide a heartbeat on ``draft`` and fold it in."""
     outcome, entries = decide(event(session_id, HEARTBEAT, at(second)), draft, TERMS, at(second))
     folded(list(entries), draft)
     return outcome

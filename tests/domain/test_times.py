@@ -1,4 +1,4 @@
-"""RFC 3339 text and milliseconds."""
+"""Conversion between RFC 3339 text and milliseconds."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone

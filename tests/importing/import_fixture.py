@@ -1,4 +1,4 @@
-"""A folder of livepeer-ops and a Payments to take it over."""
+"""A folder of livepeer-ops, and a Payments to import it."""
 
 import json
 import os
@@ -24,14 +24,14 @@ RATE = "0.0001"
 
 
 def copy_data(folder: Path) -> Path:
-    """The folder of livepeer-ops, to be changed."""
+    """A copy of livepeer-ops' folder that tests may change."""
     theirs = folder / "livepeer-ops"
     shutil.copytree(DATA, theirs)
     return theirs
 
 
 def edit(theirs: Path, name: str, change: Callable[[Any], Any]) -> None:
-    """Let ``change`` change the document ``name``, or return another."""
+    """Apply ``change`` to the document ``name``; it may change it or return another."""
     document = json.loads((theirs / name).read_text())
     changed = change(document)
     (theirs / name).write_text(json.dumps(document if changed is None else changed))
@@ -50,10 +50,10 @@ def load_settings(folder: Path, **values: object) -> Settings:
 
 
 class ImportFixture:
-    """Payments on ``folder``, at a time that stands still.
+    """Payments on ``folder``, with a stopped clock.
 
     Attributes:
-        clock: at ``NOW_MS``; ``store`` is the reference engine.
+        clock: stopped at ``NOW_MS``; ``store``: the reference engine.
     """
 
     def __init__(self, folder: Path, **values: object) -> None:
@@ -80,10 +80,10 @@ class ImportFixture:
 
 
 def actions(plan: ImportPlan, what: str) -> dict[str, str]:
-    """What becomes of each thing of a kind, by id."""
+    """Action of each item of a kind, by id."""
     return {item.id: item.action for item in plan.items if item.what == what}
 
 
 def details(plan: ImportPlan, what: str) -> dict[str, str]:
-    """What is said of each thing of a kind, by id."""
+    """Detail of each item of a kind, by id."""
     return {item.id: item.detail for item in plan.items if item.what == what}

@@ -24,7 +24,7 @@ SEGMENT_S = 2400
 
 
 class StoryClock(datetime):
-    """A clock that stands where the story is."""
+    """A clock at the current time of the story."""
 
     at: datetime = END
 
@@ -45,7 +45,7 @@ def their(name: str) -> Any:
 
 
 def tell(folder: Path) -> None:
-    """The story."""
+    """Tell the story."""
     for name, stub in {"web3": {"Web3": object}, "payments.config": {"PaymentSettings": object}}.items():
         sys.modules[name] = ModuleType(name)
         vars(sys.modules[name]).update(stub)
@@ -65,7 +65,7 @@ def tell(folder: Path) -> None:
 
 
 def register(registry: Any) -> None:
-    """One of each kind: in order, not among the top, cooling down, without a host."""
+    """One orchestrator of each kind: normal, not among the top, cooling down, without a host."""
     for orchestrator_id, digit, metadata in (
         ("orch-a", "1", {"host_public_ip": "203.0.113.10", "host_name": "a.example", "capability": "vtuber"}),
         ("orch-b", "2", {"host_public_ip": "203.0.113.20", "is_top_100": False}),
@@ -92,7 +92,7 @@ def earn_by_hand(ledger: Any) -> None:
 
 
 def watch(store: Any, ledger: Any) -> None:
-    """An ended session, one that goes on, one that fell silent, and one that is nobody's."""
+    """Sessions: ended, open, silent, and without an orchestrator."""
     for session_id, orchestrator_id, addr, begun, seen, ended in (
         ("s-ended", "orch-a", "203.0.113.10", 180, 100.5, 100.123),
         ("s-silent", "orch-a", "203.0.113.10", 170, 160, None),
@@ -109,7 +109,7 @@ def watch(store: Any, ledger: Any) -> None:
 
 
 def meter(store: Any, ledger: Any) -> None:
-    """One host awake, one asleep, one that nobody read for long."""
+    """Hosts: awake, asleep, and not read for long."""
     for orchestrator_id, state, minutes in (
         ("orch-b", "awake", 500), ("orch-a", "awake", 2.5), ("orch-c", "sleeping", 1.5), ("orch-a", "awake", 1.49),
     ):  # fmt: skip

@@ -1,4 +1,4 @@
-"""Amounts and moments of livepeer-ops are read to the last digit."""
+"""Amounts and times of livepeer-ops are read exactly."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -16,7 +16,7 @@ AMOUNTS = st.builds(
     st.one_of(st.integers(-(10**28) + 1, 10**28 - 1), st.integers(-(10**60), 10**60)),
     st.integers(49, 60),
 ) | st.builds(lambda digits: Decimal(f"{digits}E-18"), st.integers(-(10**29), 10**29))
-"""Amounts with up to 61 digits, more than the 28 that livepeer-ops reckons with."""
+"""Amounts with up to 61 digits, more than the 28 of livepeer-ops' arithmetic."""
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_is_no_amount_is_refused(value: Any) -> None:
 @given(AMOUNTS)
 @campaign(300)
 def test_nothing_is_lost_between_decimals_and_wei(amount: Decimal) -> None:
-    """The wei and the rest are the amount, to the last digit; the rest is less than one wei and never negative."""
+    """Wei and remainder add up to the exact amount; the remainder is at least 0 and less than one wei."""
     read = read_amount(str(amount))
     wei, below = whole_wei(read)
     assert Fraction(read) == Fraction(amount) == Fraction(wei, 10**18) + Fraction(below)

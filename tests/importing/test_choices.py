@@ -1,4 +1,4 @@
-"""What is not taken over, and what is said of it."""
+"""What is not imported, and what the plan says about it."""
 
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ def test_session_that_is_here_is_left_as_it_is(env: ImportFixture) -> None:
     ids=["default", "reaped", "not-reaped", "forgotten-before-reaped"],
 )
 def test_session_goes_on_only_while_it_would_be_kept_here(tmp_path: Path, values: Any, silence_s: int) -> None:
-    """Longer, and the worker could have closed and forgotten it after an earlier import."""
+    """After that, the worker could have closed and purged it after an earlier import."""
     env = ImportFixture(tmp_path, **values)
     seen_ms = NOW_MS - 15_000 - 15_000 + 1  # 11:59:45.123456, in whole milliseconds
     env.clock.now_ms = seen_ms + silence_s * 1000

@@ -1,4 +1,4 @@
-"""A session that goes on here is billed from where it was billed there, and no moment twice."""
+"""An imported session is billed from its last billed moment on, and no moment twice."""
 
 import json
 from pathlib import Path
@@ -19,12 +19,12 @@ MINUTE_MS = 60_000
 
 
 class Case(NamedTuple):
-    """A session there, and when it speaks here.
+    """A session of livepeer-ops, and its events here.
 
     Attributes:
-        unbilled_us: how long before ``NOW_MS`` it was last billed, and ``silent_us``, last seen; by a clock that was
+        unbilled_us, silent_us: time from its last billing, and from its last event, to ``NOW_MS``. After a clock was
             set back, it may seem to have been seen before it was billed.
-        pauses_ms: between the import and its events here.
+        pauses_ms: times between the import and its events here.
     """
 
     unbilled_us: int
@@ -52,7 +52,7 @@ def _text(ago_us: int) -> str:
 @given(CASES)
 @campaign(60)
 def test_every_moment_since_the_last_billed_one_is_billed_once(case: Case) -> None:
-    """However long ago it was billed there, whatever age of events is believed here, and however often it speaks."""
+    """Whenever it was last billed there, whatever age of events is accepted here, and however many events come."""
     with TemporaryDirectory() as folder:
         env = ImportFixture(Path(folder), SESSION_MAX_EVENT_AGE_SECONDS=case.max_event_age_s)
         theirs = copy_data(Path(folder))
@@ -75,7 +75,7 @@ def test_every_moment_since_the_last_billed_one_is_billed_once(case: Case) -> No
 
 
 def test_session_shows_when_it_was_last_seen_there(tmp_path: Path) -> None:
-    """So that it is neither stale nor reaped for having been billed long ago."""
+    """So it is neither stale nor reaped because it was last billed long ago."""
     env = ImportFixture(tmp_path)
     env.take_over()
     session = state_of(env.store).sessions["s-open"]
@@ -85,7 +85,7 @@ def test_session_shows_when_it_was_last_seen_there(tmp_path: Path) -> None:
 
 
 def test_gap_longer_than_the_maximum_is_not_credited_and_was_announced(tmp_path: Path) -> None:
-    """livepeer-ops tells only the last heartbeat, not that there was none too late: nothing is guessed."""
+    """livepeer-ops only knows the last heartbeat, not the gaps before it, and nothing is guessed."""
     env = ImportFixture(tmp_path, SESSION_MAX_GAP_SECONDS=60)
     plan = env.take_over()
     env.store.execute([SessionEvent("s-open", HEARTBEAT, NOW_MS)])

@@ -1,4 +1,4 @@
-"""What is malformed is named, with its file and line or record, and nothing is written."""
+"""Malformed input is named with its file and line or record, and nothing is written."""
 
 import os
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def _line(text: str) -> bytes:
 
 
 def _problems(tmp_path: Path, change: Callable[[Path], None]) -> list[str]:
-    """What stops the import; asserts that it does, before anything is written."""
+    """The problems that stop the import; checks that nothing is written."""
     env, theirs = ImportFixture(tmp_path / "ours"), copy_data(tmp_path)
     change(theirs)
     with pytest.raises(ImportRefused) as refused:
@@ -100,7 +100,7 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
 
 
 def test_payout_under_way_stops_the_import(tmp_path: Path) -> None:
-    """Its balance is debited only once the transaction is confirmed: it would be owed, and paid, again."""
+    """Its balance is debited only once the transaction is confirmed, so it would be owed and paid again."""
     pending = '{"orch-d": {"amount_eth": "0.6", "tx_hash": "0xab", "recipient": "0x4"}}'
     [said] = _problems(tmp_path, lambda theirs: edit(theirs, "payouts.json", _set_text(theirs, pending)))
     assert said.startswith("payouts.json: a payout of 0.6 ETH to orch-d (transaction 0xab) is under way")
@@ -120,7 +120,7 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_folder_that_is_still_written_to_is_refused(tmp_path: Path) -> None:
-    """While ``sessions.json`` is read (here, for as long as a pipe holds it up), a balance changes."""
+    """A balance changes while ``sessions.json`` is read, which a pipe delays here."""
     theirs = copy_data(tmp_path)
     (theirs / "sessions.json").unlink()
     os.mkfifo(theirs / "sessions.json")
@@ -146,7 +146,7 @@ def test_folder_of_something_else_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("values", [{}, {"SESSIONS_PATH": "sessions.json"}], ids=["all", "one"])
 def test_folder_that_is_our_own_is_refused(tmp_path: Path, values: dict[str, str]) -> None:
-    """Starting here would replace its files by projections of our journal."""
+    """Starting here would replace its files with projections of our journal."""
     theirs = copy_data(tmp_path)
     values = {name: str(theirs / value) for name, value in values.items()}
     settings = load_settings(tmp_path / "ours" if values else tmp_path / "ours" / ".." / "livepeer-ops", **values)

@@ -1,4 +1,4 @@
-"""The folder that livepeer-ops itself has written, taken over."""
+"""Importing a folder that livepeer-ops itself wrote."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -135,7 +135,7 @@ def test_second_run_changes_nothing(env: ImportFixture) -> None:
 
 
 def test_same_commands_again_change_nothing(env: ImportFixture) -> None:
-    """Two imports at once: each made its plan before the other wrote."""
+    """Two imports at once: each plans before the other writes."""
     first, second = env.plan(), env.plan()
     carry_out(first, env.registry, env.store)
     entries = state_of(env.store).seq
@@ -160,7 +160,7 @@ def test_balance_that_was_taken_over_otherwise_after_the_plan_was_made_is_an_err
 
 @pytest.mark.parametrize("done", range(11))
 def test_import_after_a_crash_half_way_ends_where_one_without_does(tmp_path: Path, done: int) -> None:
-    """Four records are registered and then six commands recorded; the crash comes after ``done`` of them."""
+    """Four records are registered, then six commands recorded; the crash comes after ``done`` of these steps."""
     whole, broken = ImportFixture(tmp_path / "whole"), ImportFixture(tmp_path / "broken")
     whole.take_over()
     plan = broken.plan()

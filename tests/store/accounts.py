@@ -1,4 +1,4 @@
-"""What always holds of entries and of the state made from them, whatever was reported; worked out from the entries."""
+"""Invariants of entries and of their state, for any reports; computed from the entries."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
@@ -14,7 +14,7 @@ from tests.harness import TERMS
 
 
 def check_accounts(entries: Sequence[Entry], state: State) -> None:
-    """Hold ``entries``, oldest first, against each other and against ``state``. Raises ``AssertionError``."""
+    """Check ``entries``, oldest first, against each other and against ``state``. Raises ``AssertionError``."""
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
     check_fold(entries, state)
     check_balances(entries, state)
@@ -34,7 +34,7 @@ def check_accounts(entries: Sequence[Entry], state: State) -> None:
 
 
 def check_fold(entries: Iterable[Entry], state: State) -> None:
-    """``state`` is what the entries fold into, its sessions in the order of their opening."""
+    """The entries fold into ``state``, with its sessions in the order of opening."""
     folded = State()
     for entry in entries:
         evolve(folded, entry)
@@ -43,7 +43,7 @@ def check_fold(entries: Iterable[Entry], state: State) -> None:
 
 
 def check_balances(entries: Iterable[Entry], state: State) -> None:
-    """Each balance is the sum of the deltas of its entries, and each of those said so at its time."""
+    """Each balance is the sum of its entries' deltas, and each entry has the sum up to itself."""
     owed_wei: dict[str, int] = {}
     for entry in entries:
         if entry.orchestrator_id is not None and entry.delta_wei is not None:
@@ -53,7 +53,7 @@ def check_balances(entries: Iterable[Entry], state: State) -> None:
 
 
 def check_paid(history: Sequence[Entry]) -> None:
-    """No moment of one session is paid twice, though it was forgotten in between and begun again."""
+    """No moment of a session is paid twice, even if it was purged and restarted in between."""
     paid = sorted(
         (_interval(entry)[0] + _causes(entry).get("expired", 0), _interval(entry)[1])
         for entry in history
@@ -64,7 +64,7 @@ def check_paid(history: Sequence[Entry]) -> None:
 
 
 def check_intervals(history: Sequence[Entry]) -> None:
-    """The intervals of a session until it is forgotten, over all its incarnations, follow each other."""
+    """The intervals of a session, over all incarnations until it is purged, are contiguous."""
     for (_, end_ms), (start_ms, _) in pairwise(_interval(entry) for entry in history):
         assert end_ms <= start_ms, history
     for before, after in pairwise(history):
@@ -73,7 +73,7 @@ def check_intervals(history: Sequence[Entry]) -> None:
 
 
 def check_incarnation(lived: Sequence[Entry]) -> None:
-    """Its credits are its rates times its time, rounded down once; its record is the sum of its entries."""
+    """A session's credits are rate times time, rounded down once; its record is the sum of its entries."""
     session = lived[-1].session
     assert session is not None
     paid = [entry for entry in lived if entry.event == CREDIT]
@@ -124,10 +124,10 @@ def check_answer(
     keep_ms: int,
     covered_ms: int | None = None,
 ) -> None:
-    """``session`` is what the recorded event ``said`` makes of ``before``: time moves on to its evidence, not back.
+    """``session`` follows from ``before`` and the recorded event ``said``: time moves up to its evidence, never back.
 
-    ``keep_ms``: how long a session is known, at least; one that is unknown may have been forgotten, and begins later.
-    ``covered_ms``: how much of that time awake readings cover; ``None`` where it does not matter.
+    ``keep_ms``: how long a session is kept at least; an unknown one may have been purged, and then begins later.
+    ``covered_ms``: how much of that time awake readings cover; ``None``: does not matter.
     """
     evidence_ms = said.received_at_ms
     if said.occurred_at_ms is not None and said.occurred_at_ms < evidence_ms:
@@ -150,7 +150,7 @@ def check_answer(
 
 
 def expected_kind(before: Session | None, said: SessionEvent) -> str:
-    """What the answer to ``said`` must be in a word, by rules 4.5 to 4.7 and 4.10."""
+    """Kind of the answer to ``said`` by rules 4.5 to 4.7 and 4.10."""
     if before is None:
         return "recorded" if said.upstream_addr is not None else "invalid"
     if said.event_id is not None and said.event_id == before.event_id:
@@ -165,7 +165,7 @@ def expected_kind(before: Session | None, said: SessionEvent) -> str:
 
 
 def _lives(history: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """The entries of one session, cut behind those that forget it."""
+    """The entries of one session, split after each purge."""
     life: list[Entry] = []
     for entry in history:
         life.append(entry)

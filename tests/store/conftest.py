@@ -14,7 +14,7 @@ from tests.store.store_fixture import MINUTE_MS, StoreFixture
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """Of each test its own, as everywhere, but in memory; servers and their like, in other folders, have a disk."""
+    """A folder for each test, but in memory; tests of servers, in other folders, use the disk."""
     with folder_in_memory() as folder:
         yield folder
 
@@ -55,7 +55,7 @@ def minutes(env: StoreFixture) -> StoreFixture:
 
 @pytest.fixture
 def eager_threads() -> Iterator[None]:
-    """Threads that interrupt each other a thousand times as often as usual, so that what needs a lock shows it."""
+    """Let threads interrupt each other a thousand times as often as usual, so that missing locks show."""
     usual_s = sys.getswitchinterval()
     sys.setswitchinterval(usual_s / 1000)
     yield

@@ -1,4 +1,4 @@
-"""The machine that tells any story that edges can tell, and holds every answer and the accounts against the rules."""
+"""A state machine that tells any story of edges, and checks every answer and the accounts against the rules."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -19,7 +19,7 @@ from tests.store.store_fixture import MINUTE_MS
 
 HOUR_MS = 60 * MINUTE_MS
 HOST_C = "198.51.100.30"
-"""Registered and unregistered as the story goes."""
+"""Registered and unregistered during the story."""
 
 NUMBERS = st.integers(1, 3)
 ORDINARY_KINDS = st.sampled_from([HEARTBEAT, HEARTBEAT, HEARTBEAT, START, END])
@@ -28,11 +28,11 @@ STEPS_MS = st.integers(0, 5 * MINUTE_MS) | st.integers(-HOUR_MS // 2, HOUR_MS)
 OFFSETS_MS = st.integers(-MINUTE_MS, MINUTE_MS) | st.integers(-2 * HOUR_MS, 0) | st.just(12 * HOUR_MS)
 
 once_begun = precondition(lambda machine: bool(machine.sent))
-"""For rules that report nothing: without it, many a story would have no events at all."""
+"""Limits rules that report nothing; otherwise many stories would have no events."""
 
 
 class World(Protocol):
-    """What a machine drives, and what it can see of it."""
+    """What a machine drives and can see."""
 
     def report(self, said: SessionEvent) -> Result: ...
     def attribute(self, attribution: Mapping[str, str]) -> None: ...
@@ -44,10 +44,10 @@ class Lifecycle(RuleBasedStateMachine):
     """Events of a few sessions on a few hosts.
 
     Attributes:
-        now_ms: by the clock of the story.
-        sent: every event so far, to be sent again.
-        known: each session of the story as the last answer about it said.
-        count: how many entries there must be.
+        now_ms: the time of the story.
+        sent: all events so far, for repeats.
+        known: each session as in the last answer about it.
+        count: expected number of entries.
         keep_ms: how long an ended session is known.
     """
 
@@ -68,7 +68,7 @@ class Lifecycle(RuleBasedStateMachine):
         reports=st.lists(st.tuples(ORDINARY_KINDS, HOSTS, st.integers(1, 10 * MINUTE_MS)), min_size=1, max_size=5),
     )
     def go_on(self, *, number: int, reports: list[tuple[str, str | None, int]]) -> None:
-        """Events of a session as an edge that works sends them, each a while after the one before."""
+        """Events of a session as a healthy edge sends them, at intervals."""
         for kind, host, later_ms in reports:
             self.now_ms += later_ms
             said = SessionEvent(f"s-{number}", kind, self.now_ms, host)
@@ -92,7 +92,7 @@ class Lifecycle(RuleBasedStateMachine):
         event_id: str | None,
         seq_step: int | None,
     ) -> None:
-        """An event that was kept back or overtaken, or is from an edge whose clock or counter is wrong."""
+        """An event that was delayed or overtaken, or is from an edge with a wrong clock or counter."""
         said = SessionEvent(f"s-{number}", kind, self.now_ms, host, event_id=event_id)
         known = self.known.get(said.session_id)
         last_seq = (known and known.seq) or 0
@@ -129,22 +129,22 @@ class Lifecycle(RuleBasedStateMachine):
         return None if offset_ms is None else max(0, self.now_ms + offset_ms)
 
     def covered_ms(self, before: Session | None, after: Session) -> int | None:
-        """How much of what ``after`` is billed beyond ``before`` awake readings cover; ``None``: it does not matter."""
+        """How much of the time billed between ``before`` and ``after`` readings cover; ``None``: does not matter."""
         return None
 
     def tell(self, said: SessionEvent) -> None:
-        """Report ``said``, and hold the answer against what was known."""
+        """Report ``said``, and check the answer against what is known."""
         self.sent.append(said)
         self.judge(said, self.world.report(said))
 
     def judge(self, said: SessionEvent, result: Result) -> None:
-        """Whether ``result`` may be the answer to ``said``; takes over what it says."""
+        """Check that ``result`` may be the answer to ``said``, and remember it."""
         before = self.known.get(said.session_id)
         assert result.kind == expected_kind(before, said)
         if isinstance(result, Rejected):
             return
         if result.kind == RECORDED:
-            # A server dates the receipt by its own clock, and says so.
+            # A server timestamps the receipt by its own clock, and returns that.
             heard = replace(said, received_at_ms=result.session.last_seen_at_ms)
             covered_ms = self.covered_ms(before, result.session)
             check_answer(before, heard, result.session, self.attribution, keep_ms=self.keep_ms, covered_ms=covered_ms)

@@ -1,4 +1,4 @@
-"""The machine against a store that is called directly: with power readings, retention, terms and files that change."""
+"""The machine on a store that is called directly, with power readings, retention, and changing terms and files."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -50,10 +50,10 @@ class HouseWorld:
 
 
 class MemoryLifecycle(Lifecycle):
-    """The reference store, with terms that change, power readings, and retention of sessions.
+    """The reference store, with changing terms, power readings and retention.
 
     Attributes:
-        power: each orchestrator as the last answer about it said.
+        power: each orchestrator as in the last answer about it.
     """
 
     world: HouseWorld
@@ -83,7 +83,7 @@ class MemoryLifecycle(Lifecycle):
         ),
     )
     def read_power(self, *, orchestrator_id: str, readings: list[tuple[str, int]]) -> None:
-        """Sweeps of a worker that works, each a while after the one before."""
+        """Sweeps of a healthy worker, at intervals."""
         for state, later_ms in readings:
             self.now_ms += later_ms
             self.take_reading(Reading(orchestrator_id, state, self.now_ms))
@@ -91,7 +91,7 @@ class MemoryLifecycle(Lifecycle):
     @once_begun
     @rule(orchestrator_id=ORCHESTRATORS, state=st.sampled_from([AWAKE, UNKNOWN]), late_ms=st.integers(0, 4 * MINUTE_MS))
     def read_power_late(self, *, orchestrator_id: str, state: str, late_ms: int) -> None:
-        """A second worker's reading, or one that is said again."""
+        """A second worker's reading, or a repeated one."""
         reading = Reading(orchestrator_id, state, self.now_ms - late_ms)
         self.take_reading(reading)
         self.take_reading(reading)
@@ -99,7 +99,7 @@ class MemoryLifecycle(Lifecycle):
     @once_begun
     @rule(later_ms=st.sampled_from([0, HOUR_MS, 2 * DAY_MS]))
     def look_after_sessions(self, later_ms: int) -> None:
-        """The worker's retention: what was silent for half an hour is closed, and what ended a day ago forgotten."""
+        """The worker's retention: close sessions silent for half an hour, purge those that ended a day ago."""
         self.now_ms += later_ms
         keep_ms = self.world.env.terms.keep_ms
         for command in self.world.env.store.due(self.now_ms, HOUR_MS // 2, keep_ms, limit=10**6):
@@ -134,7 +134,7 @@ class MemoryLifecycle(Lifecycle):
         assert self.world.state().power == self.power
 
     def take_reading(self, reading: Reading) -> None:
-        """Record ``reading``, and hold the answer against what was known."""
+        """Record ``reading``, and check the answer against what is known."""
         known = self.power.get(reading.orchestrator_id)
         is_known = known is not None and (known.read_at_ms, known.state) == (reading.read_at_ms, reading.state)
         result = self.world.execute(reading, self.now_ms)
@@ -163,7 +163,7 @@ class MemoryLifecycle(Lifecycle):
 
 
 class FileLifecycle(MemoryLifecycle):
-    """The file engine: stops and starts, shared files, segments, compressed or not, projections gone or stale."""
+    """The file engine: stops and starts, shared files, plain and compressed segments, missing or stale projections."""
 
     def __init__(self) -> None:
         self.resources = ExitStack()

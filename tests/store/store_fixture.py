@@ -1,4 +1,4 @@
-"""A store of either engine with what it is handed, all of which a test may change."""
+"""A store of either engine, with a clock and terms that tests may change."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +17,12 @@ MINUTE_MS = 60_000
 
 
 class StoreFixture:
-    """Where a store lives.
+    """Stores on one folder, or one in memory.
 
     Attributes:
-        folder: of the file engine's files; ``None`` is the memory engine. ``segment_bytes``: its journal's segments.
-        clock, terms: what every store of it goes by.
-        store: the one that was opened first, or last anew.
+        folder: folder of the file engine; ``None``: the memory engine. ``segment_bytes``: segment size of its journal.
+        clock, terms: those of all its stores.
+        store: the current store.
     """
 
     def __init__(self, folder: Path | None, segment_bytes: int = 1 << 28) -> None:
@@ -34,7 +34,7 @@ class StoreFixture:
         self.store = self.another()
 
     def another(self) -> Store:
-        """A store of its own, on the same files: what another process would have."""
+        """Open another store on the same files, as another process would."""
         store: Store
         if self.folder is None:
             assert not self._open, "nobody shares a memory store"
@@ -48,29 +48,29 @@ class StoreFixture:
         return store
 
     def switch(self) -> None:
-        """Go on with another store on the same files, the first one still open; then back."""
+        """Switch between two open stores on the same files."""
         if len(self._open) == 1:
             self.another()
         self.store = next(store for store in self._open if store is not self.store)
 
     def reopen(self) -> None:
-        """A clean stop of all stores, and a start."""
+        """Close all stores and open a new one."""
         self.close()
         self.store = self.another()
 
     def close(self) -> None:
-        """Close every store that was opened."""
+        """Close all stores."""
         while self._open:
             self._open.pop().close()
 
 
 def all_entries(store: Store, query: EntryQuery | None = None, limit: int = 200) -> list[Entry]:
-    """Every entry that matches, newest first, page by page."""
+    """All matching entries, newest first, read page by page."""
     return [entry for page in pages(store, query or EntryQuery(), limit) for entry in page]
 
 
 def pages(store: Store, query: EntryQuery, limit: int) -> Iterator[list[Entry]]:
-    """The pages that a reader who follows ``before`` gets to see."""
+    """The pages that a reader gets by following ``before``."""
     before = None
     while True:
         page = store.entries(query, before=before, limit=limit)
@@ -82,12 +82,12 @@ def pages(store: Store, query: EntryQuery, limit: int) -> Iterator[list[Entry]]:
 
 
 def kinds(results: Any) -> list[str]:
-    """Each result in a word."""
+    """The kind of each result."""
     return [result.kind for result in results]
 
 
 def audited(store: Store) -> State:
-    """The state of ``store``, after its accounts have been checked from the entries up."""
+    """The state of ``store``, after checking its accounts against the entries."""
     state = state_of(store)
     check_accounts(all_entries(store)[::-1], state)
     return state

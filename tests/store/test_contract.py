@@ -1,4 +1,4 @@
-"""What every engine promises (``payments.store.protocol``): one suite, run against each."""
+"""The contract of ``payments.store.protocol``, run against every engine."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -190,7 +190,7 @@ def test_store_that_is_opened_again_is_as_it_was(file_env: StoreFixture) -> None
 
 
 def test_sessions_keep_their_order_over_a_crash_between_two_projections(file_env: StoreFixture) -> None:
-    """``sessions.json`` then shows a later moment than ``balances.json``, and the entries between are folded again."""
+    """``sessions.json`` is then newer than ``balances.json``, and the entries between are folded again."""
     assert file_env.folder is not None
     balances_path = file_env.folder / "balances.json"
     file_env.store.execute([event("s-1", START)])
@@ -203,7 +203,7 @@ def test_sessions_keep_their_order_over_a_crash_between_two_projections(file_env
 
 
 def test_upkeep_changes_nothing_that_anyone_sees(env: StoreFixture) -> None:
-    """Before and after are compared for a store that did it, another one, and one that starts."""
+    """Compares before and after in the store that did it, in another one, and in a new one."""
     stores = [env.store, env.store if env.folder is None else env.another()]
     for number in range(24):
         stores[number % 2].execute([event(f"s-{number % 3}", at_ms=NOON_MS + number * 1000)])
@@ -217,7 +217,7 @@ def test_upkeep_changes_nothing_that_anyone_sees(env: StoreFixture) -> None:
 
 
 def in_threads(env: StoreFixture, stores: list[Store]) -> list[Result]:
-    """A thread for each of ``stores``: 25 groups of a heartbeat for a session that all share and one for its own."""
+    """A thread for each of ``stores`` commits 25 groups: a heartbeat of a shared session, and one of its own."""
 
     def report(number: int, store: Store) -> list[Result]:
         results: list[Result] = []

@@ -1,4 +1,4 @@
-"""What every engine promises of ``entries``: who follows ``before`` finds exactly what matches, whatever the pages."""
+"""The contract of ``entries``: following ``before`` finds exactly the matching entries, whatever the pages."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +51,7 @@ def test_page_begins_below_before(minutes: StoreFixture, before: int) -> None:
 
 
 def test_reader_finds_rare_entries_among_thousands_of_others(store: Store) -> None:
-    """A page may end early, or empty, on the way; whoever follows ``before`` misses nothing."""
+    """A page may be short or empty before the end; following ``before`` misses nothing."""
     store.execute([event("rare", START)])
     for _ in range(6):
         store.execute([event("common", HEARTBEAT) for _ in range(1000)])
@@ -68,7 +68,7 @@ def test_entries_added_meanwhile_do_not_disturb_a_reader(minutes: StoreFixture) 
 
 
 def test_entries_are_found_by_their_seq_however_long_their_lines(store: Store) -> None:
-    """The file engine finds a page's beginning by halving the file."""
+    """The file engine finds the start of a page by bisection."""
     store.execute(
         [event("s" * (1 + seq * 37 % 128), HEARTBEAT, edge_id="\N{SNOWMAN}" * (seq % 64)) for seq in range(300)]
     )

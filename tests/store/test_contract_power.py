@@ -1,4 +1,4 @@
-"""What every engine promises of power readings and of upkeep: durable, and the same however often it is opened."""
+"""The contract of power readings and retention: they are durable, and the same after every reopening."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,12 +21,12 @@ GATED = POWERED._replace(require_awake=True)
 
 
 def at(minute: int) -> int:
-    """Milliseconds of ``minute`` in the story."""
+    """``minute`` of the story in milliseconds."""
     return NOON_MS + minute * MINUTE_MS
 
 
 def story() -> list[Command]:
-    """Two hosts, one lost for a minute; a session reaped, one resumed after that, one forgotten, one begun anew."""
+    """Two hosts, one lost for a minute; a session reaped, one resumed after that, one purged, one restarted."""
     return [
         Reading("orch-a", AWAKE, at(0)),
         Reading("orch-b", AWAKE, at(0)),
@@ -83,7 +83,7 @@ def test_readings_and_upkeep_become_what_the_rules_say(told: StoreFixture) -> No
 
 
 def test_a_group_of_them_does_what_they_do_one_by_one(told: StoreFixture, tmp_path: Path) -> None:
-    """So a command sees what those before it in the group have read, closed and forgotten."""
+    """A command sees what earlier ones in its group have read, closed and purged."""
     grouped = StoreFixture(None if told.folder is None else tmp_path / "grouped")
     grouped.terms = GATED
     assert kinds(grouped.store.execute(story())) == KINDS
@@ -129,7 +129,7 @@ def test_stores_that_share_files_see_each_others_readings_and_retention(file_env
 @pytest.mark.usefixtures("eager_threads")
 @pytest.mark.parametrize("skew_ms", [0, 1, 7_000], ids=["same-readings", "a-moment-apart", "seconds-apart"])
 def test_workers_that_read_at_the_same_time_pay_no_interval_twice(skew_ms: int, file_env: StoreFixture) -> None:
-    """Four meters, two on each of two stores, sweep two hosts a minute apart, and none waits for another."""
+    """Four meters, two on each of two stores, sweep two hosts a minute apart without waiting for each other."""
     file_env.terms = POWERED
     stores = [file_env.store, file_env.another()] * 2
     sweeps = 20

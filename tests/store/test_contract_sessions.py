@@ -1,4 +1,4 @@
-"""Sessions are listed newest first, by the page, each of them once; whatever a search has to look through."""
+"""Sessions are listed in pages, newest first, each once, however many a search must look through."""
 
 from collections.abc import Iterator
 
@@ -26,7 +26,7 @@ QUERIES = {
 
 @pytest.fixture
 def sessions(env: StoreFixture) -> list[Session]:
-    """Forty, newest first: on two hosts and three edges, of every status; some opened again after others."""
+    """Forty sessions, newest first, on two hosts and three edges, of every status; some were reopened after others."""
     for number in range(40):
         at_ms = NOON_MS + 1000 * number * 2
         place = {"upstream_addr": HOST_B if number % 4 else HOST_A, "edge_id": f"edge-{number % 3}"}

@@ -1,4 +1,4 @@
-"""Any story that edges can tell, in any order and at any time: the accounts add up after each of its steps.
+"""After each step of any story of edges, in any order and at any time, the accounts add up.
 
 The same machine drives every engine, and a live server with two workers.
 """
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.long
 
 
 class ServerWorld:
-    """A server, asked over HTTP; its entries are read from the journal file, and must be those that the API shows."""
+    """A server, called over HTTP; its entries are read from the journal file and must equal those of the API."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -57,7 +57,7 @@ class ServerWorld:
         return entries
 
     def shown_entries(self) -> list[Any]:
-        """The entries as the API shows them, newest first."""
+        """The API's entries, newest first."""
         shown: list[Any] = []
         cursor: dict[str, str] = {}
         while True:
@@ -78,7 +78,7 @@ class ServerWorld:
 
 
 class ServerLifecycle(Lifecycle):
-    """A live server: its clock cannot be set, so the story is told some hours late, with ``occurred_at`` on all."""
+    """A live server. Its clock cannot be set, so events are told some hours late, all with ``occurred_at``."""
 
     SETTINGS = {  # noqa: RUF012 - never changed
         "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.000123456789012345",
@@ -121,12 +121,12 @@ def test_accounts_add_up_in_files() -> None:
 
 
 def test_accounts_add_up_on_a_live_server() -> None:
-    """Every story has a server of its own, so a story that fails is told as it came, not made shorter."""
+    """Each story has its own server, so a failing story is reported unshrunk."""
     tell_stories(ServerLifecycle, examples=3, steps=70, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 
 
 def tell_stories(machine: type[RuleBasedStateMachine], examples: int, steps: int, **options: Any) -> None:
-    """Run ``machine`` on ``examples`` stories, or as many more as were asked for, of up to ``steps`` steps each."""
+    """Run ``machine`` on ``examples`` stories, or more if asked for, of up to ``steps`` steps each."""
     suppressed = list(HealthCheck)
     size = campaign(examples, stateful_step_count=steps, suppress_health_check=suppressed, **options)
     run_state_machine_as_test(machine, settings=size)

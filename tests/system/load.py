@@ -1,4 +1,4 @@
-"""Edges that report to a server whatever happens to it, each event until it is acknowledged."""
+"""Edges that report to a server whatever happens to it, and repeat each event until it is acknowledged."""
 
 import http.client
 import json
@@ -22,18 +22,18 @@ _PATIENCE_S = 60
 
 
 def faults(number: int) -> int:
-    """How many times to do it: ``number``, times ``PAYMENTS_TEST_FAULTS``."""
+    """``number`` times ``PAYMENTS_TEST_FAULTS``."""
     return max(1, round(number * float(os.environ.get("PAYMENTS_TEST_FAULTS", "1"))))
 
 
 class EdgeLoad:
-    """What ``EDGES`` edges have been told so far.
+    """Answers that ``EDGES`` edges got so far.
 
     Attributes:
-        ports: where they report, any of them; set it anew as servers come and go.
-        acknowledged: session and event id of each event that was answered with 200.
-        refused: the ``detail`` of each 503, counted.
-        broken: how many requests ended without an answer.
+        ports: ports of the servers; a test changes them as servers come and go.
+        acknowledged: session and event id of each event answered with 200.
+        refused: number of 503s by ``detail``.
+        broken: number of requests without an answer.
     """
 
     def __init__(self, port: int) -> None:
@@ -44,17 +44,17 @@ class EdgeLoad:
         self._ending = threading.Event()
 
     def goes_on(self, events: int = 20) -> None:
-        """Returns when so many more events have been acknowledged."""
+        """Wait until so many more events are acknowledged."""
         wanted = len(self.acknowledged) + events
         until(lambda: len(self.acknowledged) >= wanted, timeout_s=_PATIENCE_S)
 
     def is_refused(self, why: str, times: int = EDGES) -> None:
-        """Returns when so many more events have been refused with ``why`` in the answer."""
+        """Wait until so many more events are refused with ``why`` in the answer."""
         wanted = self._times(why) + times
         until(lambda: self._times(why) >= wanted, timeout_s=_PATIENCE_S)
 
     def end(self) -> None:
-        """Let each edge see its event acknowledged, and leave."""
+        """Stop each edge once its current event is acknowledged."""
         self._ending.set()
 
     def run_edge(self, edge: int) -> None:
@@ -77,7 +77,7 @@ class EdgeLoad:
                     return
             except (OSError, http.client.HTTPException):
                 self.broken += 1
-            time.sleep(0.02)  # as an edge would, and so that others get the processor
+            time.sleep(0.02)  # like a real edge, and so that others get the processor
 
     def _is_taken(self, event: dict[str, str], port: int) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=7)
@@ -99,8 +99,8 @@ class EdgeLoad:
 
 @contextmanager
 def load(server: Server) -> Iterator[EdgeLoad]:
-    """Edges at work on ``server``; at the end all that they sent is acknowledged."""
-    # A worker that opens its store later would verify the journal in the middle of the test, and so end a halt.
+    """Edges that report to ``server``; at the end all their events are acknowledged."""
+    # A worker that opens its store later would verify the journal during the test, and so end a halt.
     until(lambda: all(_has_a_store(pid) for pid in server.workers()))
     running = EdgeLoad(server.port)
     with ThreadPoolExecutor(EDGES) as threads:
@@ -115,7 +115,7 @@ def load(server: Server) -> Iterator[EdgeLoad]:
 
 
 def check(server: Server, sent: EdgeLoad) -> None:
-    """Everything that was acknowledged is in the journal, once; nothing else is; and the server's balances are its."""
+    """Check that the journal has exactly the acknowledged events, once each, and the server's balances match it."""
     entries, balances = audit(journal_path(server.data))
     recorded = [(entry["session"]["session_id"], entry["session"]["event_id"]) for entry in entries]
     assert sorted(recorded) == sorted(sent.acknowledged)
@@ -125,12 +125,12 @@ def check(server: Server, sent: EdgeLoad) -> None:
 
 
 def torn_tails(data: Path) -> list[Path]:
-    """What has been set aside of the journal in data folder ``data``."""
+    """Parts of the journal in ``data`` that were set aside."""
     return sorted(journal_path(data).parent.glob("*.torn-*"))
 
 
 def _has_a_store(worker: int) -> bool:
-    """The store's own thread is the first that a worker starts."""
+    """The store's thread: the first that a worker starts."""
     try:
         return len(os.listdir(f"/proc/{worker}/task")) > 1
     except FileNotFoundError:

@@ -1,10 +1,10 @@
 """A process with a store: ``python -m tests.system.recorder_process FOLDER SEGMENT_BYTES MAX_GAP_S``.
 
-It says ``loaded``, and opens the store when it is sent a line. Then it says ``ready``, or why it cannot start. Each
-further line of its input is JSON: the time that its clock is set to, and the fields of an event received then. It
-answers each with a line: the outcome, or why it was refused.
+It prints ``loaded``, and opens the store after reading a line. Then it prints ``ready``, or why it cannot start. Each
+further line of input is JSON: a time to set its clock to, and the fields of an event received then. It answers each
+with a line: the outcome, or why it was refused.
 
-It imports little: some tests start it a hundred times.
+It imports little, because some tests start it a hundred times.
 """
 
 import json
@@ -21,7 +21,7 @@ HOST, EARNER, RATE_WEI_PER_MINUTE = "203.0.113.10", "orch-a", 10**15
 
 
 class _Told:
-    """A clock that shows what the last line said."""
+    """A clock that the last line set."""
 
     now_ms = 1_800_000_000_000
 

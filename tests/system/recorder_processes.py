@@ -1,4 +1,4 @@
-"""Processes of ``recorder_process``, as the tests that tell them what to record see them."""
+"""Processes of ``recorder_process``, as tests control them."""
 
 import json
 import resource
@@ -17,7 +17,7 @@ STEP_MS = 15_000
 
 
 class PlannedFault(NamedTuple):
-    """What goes wrong in a process from the moment that it opens its store: see ``failing``."""
+    """A fault in a process from the opening of its store on: see ``failing``."""
 
     calls: str
     how: str
@@ -28,7 +28,7 @@ class RecorderProcess:
     """A process with a store.
 
     Attributes:
-        said: when it had opened its store: ``ready`` if all is well; empty if it died.
+        said: its line after opening the store: ``ready`` if that worked; empty if it died.
     """
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -39,14 +39,14 @@ class RecorderProcess:
 
     @property
     def has_died(self) -> bool:
-        """Whether a signal ended it; to be asked when it has ended."""
+        """Whether a signal killed it, once it has ended."""
         return self._process.returncode == -signal.SIGKILL
 
     def open_store(self) -> None:
         self.said = self._answer_to("")
 
     def tell(self, number: int, now_ms: int | None = None, **fields: Any) -> str:
-        """What it says to event ``number``, by default a heartbeat ``STEP_MS`` after the one before; empty: it died."""
+        """Send event ``number``, by default a heartbeat ``STEP_MS`` after the last. Its answer; empty: it died."""
         event = {"session_id": "s-1", "event": "heartbeat", "event_id": str(number), **fields}
         return self._answer_to(json.dumps([NOON_MS + number * STEP_MS if now_ms is None else now_ms, event]))
 
@@ -55,7 +55,7 @@ class RecorderProcess:
         limit_files(self.pid, file_bytes)
 
     def end(self) -> None:
-        """Let it close its store and leave, if it is still there."""
+        """Let it close its store and exit, unless it has died."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -82,7 +82,7 @@ def limit_files(pid: int, file_bytes: int = resource.RLIM_INFINITY) -> None:
 def running_recorder(
     folder: Path, *, segment_bytes: int = 1 << 28, max_gap_s: int = 0, fault: PlannedFault | None = None
 ) -> Iterator[RecorderProcess]:
-    """A process with a store on ``folder``, ended at the end; where it has a ``fault``, that may have killed it."""
+    """A process with a store on ``folder``, stopped at the end; its ``fault`` may have killed it before."""
     command = [sys.executable, "-m", "tests.system.recorder_process", str(folder), str(segment_bytes), str(max_gap_s)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:

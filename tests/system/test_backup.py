@@ -1,4 +1,4 @@
-"""What deploy/README.rst says of backup and restore, done with the very commands that stand there."""
+"""Backup and restore by the exact commands in deploy/README.rst."""
 
 import signal
 import subprocess
@@ -24,10 +24,10 @@ SEALING = {"PAYMENTS_JOURNAL_SEGMENT_BYTES": "8192"}
 
 
 class BackupFixture:
-    """A server's data folder, and what an operator does with it.
+    """A server's data folder, and an operator's actions on it.
 
     Attributes:
-        data: the folder; ``copy``: where the next copy goes.
+        data: the folder; ``copy``: path of the next copy.
     """
 
     def __init__(self, server: Server, folder: Path, settings: Mapping[str, str] | None = None) -> None:
@@ -39,7 +39,7 @@ class BackupFixture:
         self._count = 1
 
     def take_copy(self) -> Path:
-        """A new copy, by the guide."""
+        """Make a copy as the guide says."""
         taken = self.copy
         self.follow("copy")
         self._count += 1
@@ -47,13 +47,13 @@ class BackupFixture:
         return taken
 
     def follow(self, name: str, copy: Path | None = None) -> str:
-        """What the commands called ``name`` print; they must succeed."""
+        """Output of the commands called ``name``, which must succeed."""
         run = self.try_to(name, copy)
         assert run.returncode == 0, run.stderr
         return run.stdout
 
     def try_to(self, name: str, copy: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """What became of the commands called ``name``."""
+        """Run the commands called ``name``."""
         clean = {each: value for each, value in self._environment.items() if not each.startswith("PAYMENTS_")}
         return subprocess.run(
             ["sh", "-c", script("deploy/README.rst", "Backup and restore", name)],
@@ -62,14 +62,14 @@ class BackupFixture:
         )  # fmt: skip
 
     def entries_checked(self, copy: Path) -> int:
-        """How many entries ``payments ledger verify`` finds in ``copy``."""
+        """Number of entries that ``payments ledger verify`` finds in ``copy``."""
         said = dict(line.split(maxsplit=1) for line in self.follow("check", copy).splitlines())
         return int(said["entries"])
 
 
 @contextmanager
 def compressing(folder: Path) -> Iterator[None]:
-    """A worker that compresses what is sealed, again and again: it does so whenever it is told to read its settings."""
+    """A worker that compresses sealed segments again and again, because each reload of its settings starts that."""
     worker = WorkerProcess(folder, {})
     ending = threading.Event()
 
@@ -89,14 +89,14 @@ def compressing(folder: Path) -> Iterator[None]:
 
 
 def events_in(data: Path) -> list[tuple[str, str]]:
-    """Session and event id of every entry in the journal of ``data``, which is audited."""
+    """Session and event id of every entry in the audited journal of ``data``."""
     return [
         (entry["session"]["session_id"], entry["session"]["event_id"]) for entry in audit(journal_path(data)).entries
     ]
 
 
 def check_restored(env: BackupFixture, server: Server, copy: Path, before: list[tuple[str, str]]) -> None:
-    """Restore ``copy`` and start: all of ``before`` is there, everybody's balance too, and it goes on from there."""
+    """Restore ``copy`` and start: check that ``before`` and all balances are there, and that recording continues."""
     original = read_journal(journal_path(env.data))
     env.follow("restore", copy)
     server.start()
@@ -182,7 +182,7 @@ def test_a_journal_elsewhere_is_copied_and_restored_there(tmp_path: Path) -> Non
 
 
 def _spread(edges: EdgeLoad, times: int) -> Iterator[int]:
-    """``times`` moments, some events apart."""
+    """``times`` moments, each some events later."""
     for number in range(times):
         edges.goes_on(25)
         yield number

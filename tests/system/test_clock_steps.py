@@ -1,4 +1,4 @@
-"""The clock of running processes steps an hour back and a day forward; processes may also disagree about the time."""
+"""The clock of running processes steps an hour back and a day forward; their clocks may also differ."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -72,13 +72,13 @@ def test_a_restart_after_a_step_back_goes_on_where_the_billing_stood(tmp_path: P
 
 
 def tell_at(process: RecorderProcess, *minutes: int, first: int = 0, **fields: Any) -> None:
-    """Record an event at each of these minutes of its clock; ``first`` is the number of the first of them."""
+    """Record an event at each of these minutes of its clock; ``first``: number of the first event."""
     for number, minute in enumerate(minutes, start=first):
         assert process.tell(number, NOON_MS + minute * MINUTE_MS, **fields) == "recorded"
 
 
 def told(folder: Path) -> list[dict[str, Any]]:
-    """The entries of the journal, once it has been audited and its accounts, by two ways, add up."""
+    """Audit the journal, check its accounts in two ways, and return its entries."""
     entries, balances = audit(journal_path(folder))
     store = file_store(folder)
     try:
@@ -92,7 +92,7 @@ def told(folder: Path) -> list[dict[str, Any]]:
 
 
 def billed_minutes(folder: Path) -> list[int]:
-    """What each event has billed; none of it negative, backwards, or before the end of what was billed before."""
+    """Check that each event bills a later interval, never negative or overlapping; return the minutes billed."""
     entries = told(folder)
     intervals = [
         (read_time(entry["metadata"]["interval_start"]), read_time(entry["metadata"]["interval_end"]))

@@ -1,7 +1,7 @@
 """Processes that are killed, stopped or replaced, and a disk that fails, while edges report.
 
-``PAYMENTS_TEST_FAULTS=20`` makes it twenty times as many faults. So this is the campaign of two hundred kills, and it
-prints what came of it::
+``PAYMENTS_TEST_FAULTS=20`` makes twenty times as many faults. This is the campaign of two hundred kills, which prints
+its result::
 
     PAYMENTS_TEST_FAULTS=20 pytest tests/system/test_faults.py -rP -k kills_of_workers
 """
@@ -38,7 +38,7 @@ SMALL_SEGMENTS = {"PAYMENTS_JOURNAL_SEGMENT_BYTES": "65536"}
 
 @pytest.fixture
 def rotating_server(tmp_path: Path) -> Iterator[Server]:
-    """A server whose journal has about fifty entries a file."""
+    """A server whose journal has about fifty entries in each file."""
     with running_server(tmp_path, SMALL_SEGMENTS) as running:
         running.register()
         yield running
@@ -124,7 +124,7 @@ def test_calls_that_fail_lose_nothing_and_service_resumes(rotating_server: Serve
 
 @pytest.mark.parametrize(("call", "name"), [("fdatasync", "audit/ledger-events.log"), ("fsync", "audit")])
 def test_after_a_failed_sync_everybody_refuses_until_a_restart(rotating_server: Server, call: str, name: str) -> None:
-    """Of the journal, or of its folder when it is sealed."""
+    """Syncs of the journal, or of its folder when it is sealed."""
     server = rotating_server
     with load(server) as sent:
         with failing(server.workers()[0], call, "error=EIO:when=1", [server.data / name]):
@@ -161,7 +161,7 @@ def stopped_holder(server: Server) -> Iterator[None]:
     caught = 0
 
     def holder() -> int:
-        # Lines of those that wait have an arrow in them.
+        # The lines of waiting processes contain an arrow.
         line = rf"^\d+: FLOCK +ADVISORY +WRITE (\d+) \S+:{inode} "
         found = re.search(line, Path("/proc/locks").read_text(), re.MULTILINE)
         return int(found[1]) if found else 0
@@ -171,7 +171,7 @@ def stopped_holder(server: Server) -> Iterator[None]:
         if (victim := holder()) not in workers:
             return False
         os.kill(victim, signal.SIGSTOP)
-        # A thread that runs on another core goes on for a moment, and may let go of the lock.
+        # A thread on another core runs on for a moment, and may release the lock.
         until(lambda: all("\nState:\tT" in path.read_text() for path in Path(f"/proc/{victim}/task").glob("*/status")))
         caught = victim if holder() == victim else 0
         if not caught:

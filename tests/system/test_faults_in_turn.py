@@ -1,4 +1,4 @@
-"""A process is killed in the first of its calls that change a file, the next in the second, and so on to the last."""
+"""One process is killed in its first call that changes a file, the next in its second, and so on to the last."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.system.recorder_processes import PlannedFault, running_recorder
 from tests.system.tracing import RENAME
 
 SEGMENT_BYTES = 2_000
-"""Two entries, so that every third event finds a file to seal."""
+"""Two entries, so that every third event seals a file."""
 
 JOURNAL, PROJECTIONS = ["audit/ledger-events.log"], ["sessions.json.new", "balances.json.new"]
 DEADLY = {
@@ -31,7 +31,7 @@ DEADLY = {
 def test_a_process_that_dies_in_any_of_its_calls_takes_nothing_along(
     tmp_path: Path, calls: str, names: list[str], events: int
 ) -> None:
-    """Each process records some events, and each event is told until it is acknowledged."""
+    """Each process records some events; each event is repeated until it is acknowledged."""
     acknowledged = deaths = 0
     while True:
         fault = PlannedFault(calls, f"signal=KILL:when={deaths + 1}", [tmp_path / name for name in names])

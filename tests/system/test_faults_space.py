@@ -1,4 +1,4 @@
-"""Space that runs out: on the disk of a server, and at every place in a line; and cuts that fail or kill then."""
+"""A disk runs full under a server, and at every byte of a line; truncation then fails or kills the process."""
 
 import os
 import subprocess
@@ -15,10 +15,10 @@ from tests.system.recorder_processes import PlannedFault, RecorderProcess, limit
 from tests.system.tracing import failing, is_dead
 
 ROOM_BYTES = 128 << 10
-"""What the server has left when it is under way: enough for some hundred events."""
+"""Free space once the server runs: enough for some hundred events."""
 
 STEP_BYTES = 4
-"""Of the lengths that are slow to try, every fourth; every one where ``PAYMENTS_TEST_FAULTS`` is 4 or more."""
+"""Try every fourth of the slow lengths, or each if ``PAYMENTS_TEST_FAULTS`` is 4 or more."""
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def test_a_line_that_is_cut_short_anywhere_leaves_nothing(tmp_path: Path) -> Non
 
 
 def test_a_line_that_is_cut_short_anywhere_and_cannot_be_cut_back_is_set_aside(tmp_path: Path) -> None:
-    """Of two cuts the first fails: what was written of the line is left to the next turn, which makes the other."""
+    """The first of two truncations fails, so the rest of the line stays until the next turn, which does the second."""
     with running_recorder(tmp_path, fault=PlannedFault("ftruncate", "error=EIO:when=1+2")) as process:
         longest = cut_short_everywhere(tmp_path, process, remains=True, step=max(1, STEP_BYTES // faults(1)))
-    # The clock stands, so that all were set aside under one name.
+    # The clock is stopped, so all were set aside under one name.
     assert [len(path.read_bytes()) for path in torn_tails(tmp_path)] == [longest]
 
 
@@ -109,7 +109,7 @@ def test_workers_that_fail_or_die_at_cutting_back_lose_nothing_under_load(
     server.register()
     with load(server) as sent:
         for number in range(faults(2)):
-            # The one that died before may not be replaced yet.
+            # The worker that died before may not be replaced yet.
             until(lambda: len(server.workers()) == 2)
             run_short(server, server.workers()[number % 2], how)
             sent.goes_on()
@@ -117,13 +117,13 @@ def test_workers_that_fail_or_die_at_cutting_back_lose_nothing_under_load(
 
 
 def cut_short_everywhere(folder: Path, process: RecorderProcess, *, remains: bool, step: int = 1) -> int:
-    """Let event 1 find room for ``step`` bytes more each time, until it fits; returns the room that it had before.
+    """Give event 1 ``step`` bytes more space each time, until it fits; return the space that it had before.
 
-    ``remains``: whether what was written of the line is still there when the refusal comes.
+    ``remains``: whether the written part of the line is still there when the event is refused.
     """
     journal = journal_path(folder)
     assert process.tell(0) == "recorded"
-    # Whoever writes the projections has a turn of its own, which would set aside what is left.
+    # Writing the projections takes its own turn, which would set the rest aside.
     until(lambda: shown_seq(folder) == 1)
     before = journal.read_bytes()
     for room in count(step, step):
@@ -142,13 +142,13 @@ def cut_short_everywhere(folder: Path, process: RecorderProcess, *, remains: boo
 
 
 def check_numbers(folder: Path, recorded: int) -> None:
-    """The journal has the events 0, 1, 2 … in this order, ``recorded`` in all."""
+    """Check that the journal has exactly the events 0, 1, 2 …, ``recorded`` in all."""
     entries, _ = audit(journal_path(folder))
     assert [entry["session"]["event_id"] for entry in entries] == [str(number) for number in range(recorded)]
 
 
 def run_short(server: Server, worker: int, how: str) -> None:
-    """Leave ``worker`` room for some lines, whichever of the workers uses it up, until a cut of its has gone wrong."""
+    """Leave space for some lines, which any worker may use, until a truncation of ``worker`` has failed."""
     with failing(worker, "ftruncate", how) as failed:
         limit_files(worker, journal_path(server.data).stat().st_size + 5_000)
         until(lambda: is_dead(worker) or failed() > 0)
@@ -158,7 +158,7 @@ def run_short(server: Server, worker: int, how: str) -> None:
 
 
 def fill(ballast: Path) -> None:
-    """Leave ``ROOM_BYTES`` on the disk."""
+    """Leave ``ROOM_BYTES`` free on the disk."""
     disk = os.statvfs(ballast.parent)
     with ballast.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, disk.f_bavail * disk.f_frsize - ROOM_BYTES)

@@ -1,4 +1,4 @@
-"""What README.rst tells a new user to paste works as it stands there."""
+"""The commands in README.rst for new users work as pasted."""
 
 import json
 import re
@@ -14,7 +14,7 @@ TITLE = "The first ten minutes"
 
 
 def pasted(server: Server, folder: Path, first_line: str, *changes: tuple[str, str], told: str = "") -> str:
-    """What the commands under ``first_line`` print, run as they stand but for ``changes``; on stderr ``told``."""
+    """Output of the commands under ``first_line``, run with ``changes``; ``told`` is on stderr."""
     commands = script("README.rst", TITLE, first_line)
     for old, new in (("http://127.0.0.1:8081", server.url), ("sleep 2", "sleep 0.2"), *changes):
         commands = commands.replace(old, new)
@@ -28,7 +28,7 @@ def pasted(server: Server, folder: Path, first_line: str, *changes: tuple[str, s
 
 
 def answers(text: str) -> list[Any]:
-    """The JSON objects that stand in ``text`` one behind the other."""
+    """Consecutive JSON objects in ``text``."""
     decoder, found = json.JSONDecoder(), []
     while text := text.lstrip():
         answer, end = decoder.raw_decode(text)
@@ -55,7 +55,7 @@ def test_a_session_is_reported_explained_and_owed(server: Server, tmp_path: Path
 
 
 def test_shown_answers_have_the_shape_of_real_ones(server: Server, tmp_path: Path) -> None:
-    """Headings of tables and names of members: what a newcomer compares."""
+    """Table headings and JSON member names, which a newcomer compares."""
     server.register("orch-example", HOST_A)
     reported = answers(pasted(server, tmp_path, "A viewer connects to that host, stays, and leaves:"))
     [owed] = answers(pasted(server, tmp_path, "What is owed:"))

@@ -1,4 +1,4 @@
-"""``sh deploy/quickstart.sh`` as a new user runs it: from nothing to a credit, stopped, and run again."""
+"""``sh deploy/quickstart.sh`` as a new user runs it: from nothing to a credit, then stopped and run again."""
 
 import json
 import os
@@ -31,7 +31,7 @@ READY = "Stop with Ctrl-C."
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tracked files, in a folder of their own, without ``.venv``, ``.env`` and ``data``."""
+    """A copy of the tracked files, without ``.venv``, ``.env`` and ``data``."""
     folder = tmp_path_factory.mktemp("quickstart") / "checkout"
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     for name in tracked:
@@ -43,7 +43,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def awake_host() -> Iterator[int]:
-    """A game host on 127.0.0.1 that is awake, and says so to ``/readyz`` too; the port of its ``/power``."""
+    """An awake game host on 127.0.0.1, for ``/readyz`` too; the port of its ``/power``."""
     with answering(_Awake) as url:
         yield int(url.rpartition(":")[2])
 
@@ -56,7 +56,7 @@ class _Awake(Answering):
 
 @contextmanager
 def quickstart(checkout: Path, port: int, **settings: str) -> Iterator[str]:
-    """A running quickstart; what it printed until it was ready. It must stop by itself when it is told to.
+    """A running quickstart; yields its output until it was ready. It must stop when told to.
 
     ``settings`` are given without ``PAYMENTS_``.
     """
@@ -90,7 +90,7 @@ def quickstart(checkout: Path, port: int, **settings: str) -> Iterator[str]:
 
 
 def pasted(said: str, *changes: tuple[str, str]) -> list[Any]:
-    """Answers to the ``curl`` commands in ``said``, run by a shell as they stand but for ``changes``."""
+    """Answers to the ``curl`` commands in ``said``, run by a shell with ``changes``."""
     commands = re.findall(r"^  curl (?:.*\\\n)*.*$", said, re.MULTILINE)
     answers = []
     for command in commands:
@@ -169,7 +169,7 @@ def test_a_journal_that_is_kept_elsewhere_stays_in_use(tmp_path: Path) -> None:
 
 
 def test_address_that_is_taken_is_told_before_anything_runs(checkout: Path) -> None:
-    """Otherwise it would greet as soon as the other one, another Payments perhaps, answers."""
+    """Otherwise it would report ready as soon as the other program, perhaps another Payments, answers."""
     with awake_host() as port:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
         run = subprocess.run(
@@ -184,7 +184,7 @@ def test_address_that_is_taken_is_told_before_anything_runs(checkout: Path) -> N
 
 @pytest.mark.parametrize("is_ended", [True, False], ids=["ended", "runs"])
 def test_answer_of_another_program_is_not_greeted(checkout: Path, tmp_path: Path, is_ended: bool) -> None:
-    """It may have taken the address in the moment before."""
+    """Another program may have taken the address a moment before."""
     with awake_host() as port:
         other = subprocess.Popen(["sleep", "0" if is_ended else "1.5"])
         started_s = time.monotonic()
@@ -220,6 +220,6 @@ def test_powered_on_time_is_paid_at_the_cadence(checkout: Path, tmp_path: Path) 
             assert power()["state"] == "awake"
     entries, balances = audit(journal_path(tmp_path))
     paid_ms = [each["metadata"]["delta_ms"] for each in entries if each["reason"] == "power_time"]
-    # The median: a busy machine may be late once, and makes up for it with the next.
+    # Use the median: a busy machine may be late once and catch up with the next.
     assert 800 < median(paid_ms) < 1500
     assert balances == {"orch-local": Decimal(sum(paid_ms)) / 1_000_000}

@@ -51,7 +51,7 @@ def test_a_worker_that_dies_takes_nothing_acknowledged_with_it(server: Server) -
 
 
 def _report(server: Server, client: int) -> set[tuple[str, str]]:
-    """Send this client's share of the events over one connection; returns what was acknowledged as recorded."""
+    """Send this client's share of events over one connection; return those acknowledged as recorded."""
     chance = random.Random(client)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     headers = {"Content-Type": "application/json", "X-Session-Token": server.REPORTER}

@@ -1,7 +1,7 @@
-"""Workers that die at any moment, work two at a time, or live through a step of the clock, and what they pay.
+"""What workers pay when they die at any moment, two work at once, or the clock steps.
 
-``PAYMENTS_TEST_FAULTS=40`` makes it forty times as many deaths. So this is the campaign of two hundred, and it
-prints what came of it::
+``PAYMENTS_TEST_FAULTS=40`` makes forty times as many deaths. This is the campaign of two hundred, which
+prints its result::
 
     PAYMENTS_TEST_FAULTS=40 pytest tests/system/test_worker_faults.py -rP -k worker_that_dies
 """
@@ -39,7 +39,7 @@ ORCHESTRATORS = 5
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """Some orchestrators whose hosts are awake, one whose host sleeps every third time, and a clock that is right."""
+    """Orchestrators with awake hosts, one with a host that sleeps every third time, and a correct clock."""
     turns = iter(range(10**9))
 
     def dozes(peer: HostConnection) -> None:
@@ -62,7 +62,7 @@ def launcher(folder: Path, *dies_after_s: float) -> tuple[str, ...]:
 
 
 def die(folder: Path, seed: int, deaths: int, name: str) -> None:
-    """Let one worker after the other begin, and die somewhere within its first moments."""
+    """Start one worker after another; each dies within its first moments."""
     chance = random.Random(seed)
     for _ in range(deaths):
         dies_after_s = chance.choice([chance.uniform(0, 0.06), chance.uniform(0, 0.06), chance.uniform(0, 1.3)])
@@ -81,7 +81,7 @@ def paid_ms(folder: Path, orchestrator_id: str) -> int:
 
 
 def awake_ms(folder: Path, orchestrator_id: str) -> int:
-    """What lies between two awake readings in a row that are near enough."""
+    """Time between two consecutive awake readings within the maximum gap."""
     said = [
         (read_time(each["metadata"]["read_at"]), each["metadata"]["state"])
         for each in readings(folder, orchestrator_id)
@@ -105,7 +105,7 @@ def test_a_worker_that_dies_at_any_moment_is_paid_for_neither_twice_nor_never(fo
 
 
 def test_two_workers_that_die_pay_no_moment_twice(folder: Path) -> None:
-    """At random moments the lock of whoever is on duty is unlinked, so that both are."""
+    """The active worker's lock file is unlinked at random moments, so both workers are active."""
     deaths = max(2, faults(DEATHS) // 2)
     ending = threading.Event()
 
@@ -142,7 +142,7 @@ def test_two_workers_on_duty_pay_what_one_would(folder: Path) -> None:
 
 
 def test_steps_of_the_clock_pay_no_moment_twice_and_stop_nothing(folder: Path) -> None:
-    """Back an hour, right again, forward a day, right again."""
+    """The clock steps back an hour, returns, steps forward a day, returns."""
     with running_worker(folder, SETTINGS, module=launcher(folder), name="stepped") as worker:
         worker.says("sweep", 2)
         for off_s, sweeps in [(-HOUR_S, 1), (0, 2), (DAY_S, 1), (0, 1)] * faults(STEPS):
@@ -155,7 +155,7 @@ def test_steps_of_the_clock_pay_no_moment_twice_and_stop_nothing(folder: Path) -
     said = readings(folder, "o-0")
     causes = {entry["metadata"].get("no_credit") for entry in said}
     assert causes == {None, "first_reading", "clock", "gap"}
-    # The day that was skipped is accounted for, so nothing is paid until it has passed.
+    # The skipped day counts as accounted for, so nothing is paid until it has passed.
     assert paid_ms(folder, "o-0") < 20_000
 
 

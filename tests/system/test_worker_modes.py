@@ -1,4 +1,4 @@
-"""The API and a worker side by side: what is paid in each mode, and what the worker does for the API's files."""
+"""The API and a worker together: what each mode pays, and how the worker maintains the API's files."""
 
 import os
 import shutil
@@ -48,7 +48,7 @@ def report(server: Server, session_id: str = "s-1", event: str = "heartbeat") ->
 
 
 def earned(folder: Path) -> dict[str, Decimal]:
-    """What was credited for each reason."""
+    """Credits by reason."""
     sums: dict[str, Decimal] = {}
     for entry in audit(journal_path(folder / "data")).entries:
         if "amount" in entry:
@@ -86,7 +86,7 @@ def test_sessions_alone_are_paid_and_reaped_and_nobody_is_asked(tmp_path: Path, 
         assert worker.says("sessions closed or purged")["closed"] == 1
         assert server.get("/api/power")["power"] == []
         assert server.get("/readyz")["worker"]["problem"] is None
-        # A heartbeat that is late after all resumes it; what lies between is a session's time too.
+        # A late heartbeat resumes it; the time between counts for the session too.
         resumed = report(server, "lost")
         assert (resumed["status"], resumed["outcome"]) == ("active", "recorded")
     assert host.asked == 0
@@ -185,7 +185,7 @@ def test_a_running_worker_compresses_what_the_journal_has_sealed(tmp_path: Path)
 
 
 def test_projections_that_an_api_worker_died_over_are_brought_up_to_date(tmp_path: Path) -> None:
-    """Although nobody reports any more."""
+    """Even though no more events come."""
     names = ("sessions.json", "balances.json", "power_meter.json")
     settings = {"PAYMENTS_POWER_METER_ENABLED": "false", "PAYMENTS_SESSION_REAP_SECONDS": "1000"}
     quick = {**settings, "PAYMENTS_SESSION_REAP_SECONDS": "1"}

@@ -10,14 +10,14 @@ from tempfile import NamedTemporaryFile
 from tests.harness import until
 
 RENAME = "?rename,?renameat,renameat2"
-"""By all its names: not every machine has each."""
+"""All names of the call, because no machine has them all."""
 
 
 @contextmanager
 def failing(pid: int, calls: str, how: str, only: Sequence[Path] = ()) -> Iterator[Callable[[], int]]:
-    """Let system calls of process ``pid``, as it runs, go by ``inject=CALLS:HOW``, counted thread by thread.
+    """Inject ``inject=CALLS:HOW`` into system calls of the running process ``pid``, counted by thread.
 
-    ``only``: those on these files. Yields how often one has failed.
+    ``only``: calls on these files. Yields a function that counts failures.
     """
     paths = [word for path in only for word in ("-P", str(path))]
     with NamedTemporaryFile("r") as report:
@@ -35,7 +35,7 @@ def failing(pid: int, calls: str, how: str, only: Sequence[Path] = ()) -> Iterat
 
 
 def is_dead(pid: int) -> bool:
-    """Whether process ``pid`` has ended, waited for by its parent or not yet."""
+    """Whether process ``pid`` has ended, even if its parent has not waited for it yet."""
     try:
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -47,7 +47,7 @@ def _end(tracer: subprocess.Popen[bytes], pid: int) -> None:
     try:
         tracer.wait(timeout=0.2)
     except subprocess.TimeoutExpired:
-        # Where a process of several threads was killed, strace 6.1 now and then waits for one of them for ever.
+        # After a process with several threads is killed, strace 6.1 sometimes waits for a thread for ever.
         if is_dead(pid):
             tracer.kill()
 
