@@ -17,13 +17,13 @@ _FORMATS = {"date-time": "time", "date": "date", "uri": "URL"}
 
 def calls() -> str:
     """Every call as a definition: method, path and role; then summary, body, query, answer and problems."""
-    said = []
+    definitions = []
     for path, methods in document()["paths"].items():
         for method, operation in methods.items():
             text = " ".join(_sentences(operation))
             lines = wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
-            said.append("\n".join([f"``{method.upper()} {path}`` ({operation['tags'][0]})", *lines]))
-    return "\n\n".join(said)
+            definitions.append("\n".join([f"``{method.upper()} {path}`` ({operation['tags'][0]})", *lines]))
+    return "\n\n".join(definitions)
 
 
 def requests() -> str:
@@ -38,17 +38,9 @@ def requests() -> str:
 
 
 def answers() -> str:
-    """A table of the members of each answer."""
-    schemas, parts, shown = _schemas(), [], dict[str, Shape]()
-    for name, shape in schemas.items():
-        if name in _bodies():
-            continue
-        base = next((each for each in shown if shown[each].items() < shape["properties"].items()), None)
-        rest = {key: value for key, value in shape["properties"].items() if base is None or key not in shown[base]}
-        begin = f"All of {base}_, and:\n\n" if base else ""
-        parts.append(_titled(name, begin + _fields({**shape, "properties": rest}, is_answer=True)))
-        shown[name] = shape["properties"]
-    return "\n\n".join(parts)
+    """A table of the answers, a line each. Their members are in ``/openapi.json`` and ``/docs``."""
+    rows = [(f"``{name}``", _text(each["description"])) for name, each in _schemas().items() if name not in _bodies()]
+    return table(("answer", "what it is"), rows)
 
 
 def problems() -> str:
@@ -91,33 +83,21 @@ def _titled(title: str, text: str) -> str:
     return f"{title}\n{'~' * len(title)}\n\n{text}"
 
 
-def _fields(shape: Shape, *, is_answer: bool = False) -> str:
-    rows = list(_rows(shape, "", is_answer))
-    if len(rows) == 1:
-        [(name, meaning)] = rows
-        return f"{name}: {meaning}"
-    return table(("member" if is_answer else "field", "meaning (values)"), rows)
-
-
-def _rows(shape: Shape, prefix: str, is_answer: bool) -> Iterator[tuple[str, str]]:
+def _fields(shape: Shape) -> str:
     required = shape.get("required", ())
+    rows = []
     for name, each in shape["properties"].items():
-        inner = each.get("items", each)
-        takes = _takes(each)
-        if is_answer:
-            takes += "" if name in required else "; may be missing"
-        else:
-            takes += "; required" if name in required else ""
-        said = _text(each.get("description", "")).removesuffix("In ETH, exact.").strip()
-        yield f"``{prefix}{name}``", f"{said} ({takes})" if said else takes
-        if "properties" in inner:
-            yield from _rows(inner, f"{prefix}{name}{'[]' if inner is not each else ''}.", is_answer)
+        takes = f"{_takes(each)}{'; required' if name in required else ''}"
+        meaning = _text(each.get("description", ""))
+        rows.append((f"``{name}``", f"{meaning} ({takes})" if meaning else takes))
+    return table(("field", "meaning (values)"), rows)
 
 
 def _takes(shape: Shape) -> str:
     """What values it has, in a few words."""
     if "$ref" in shape:
-        return f"{shape['$ref'].rsplit('/', 1)[-1]}_"
+        name = shape["$ref"].rsplit("/", 1)[-1]
+        return f"{name}_" if name in _bodies() else f"``{name}``"
     kinds = [shape["type"]] if isinstance(shape.get("type"), str) else list(shape.get("type", ()))
     null = "; or null" if "null" in kinds else ""
     if shape.get("type") == "array":
@@ -149,6 +129,6 @@ def _default(shape: Shape) -> str:
     return f"; default ``{shape['default']}``" if shape.get("default") is not None else ""
 
 
-def _text(said: str) -> str:
-    """Markdown's code as reStructuredText's."""
-    return re.sub(r"`([^`]+)`", r"``\1``", said.strip())
+def _text(markdown: str) -> str:
+    """Convert code spans from Markdown to reStructuredText."""
+    return re.sub(r"`([^`]+)`", r"``\1``", markdown.strip())

@@ -37,15 +37,15 @@ def _named(schema: str) -> Shape:
     return {"$ref": f"#/components/schemas/{schema}"}
 
 
-def _page(name: str, schema: str) -> Shape:
-    return _record({name: _list(_named(schema)), "next_cursor": _CURSOR})
+def _page(name: str, schema: str, about: str) -> Shape:
+    return _record({name: _list(_named(schema)), "next_cursor": _CURSOR}, about=about)
 
 
 def _some(members: Mapping[str, Shape], *names: str) -> dict[str, Shape]:
     return {name: members[name] for name in names}
 
 
-def _problem(kinds: Iterable[str], **more: Shape) -> Shape:
+def _problem(kinds: Iterable[str], about: str, **more: Shape) -> Shape:
     members = {
         "type": _word(*(f"urn:payments:problem:{kind}" for kind in kinds), about="Stable: safe to compare."),
         "title": str,
@@ -54,7 +54,7 @@ def _problem(kinds: Iterable[str], **more: Shape) -> Shape:
         "errors": _list(_record({"field": str, "detail": str})),
         **more,
     }
-    return _record(members, optional=("errors",), about="RFC 9457 problem details.")
+    return _record(members, optional=("errors",), about=about)
 
 
 _CURSOR = shape_of(
@@ -105,6 +105,7 @@ _ENTRY = _record(
         ),
     },
     optional=("amount", "delta", "balance"),
+    about="An entry of the journal.",
 )
 _DAY_SUM = _record(
     {
@@ -141,39 +142,53 @@ _READY = {
 }
 
 SCHEMAS: Mapping[str, Shape] = {
-    "Session": _record(_SESSION),
-    "SessionWithOutcome": _record({**_SESSION, "outcome": _OUTCOME}),
-    "SessionWithAccount": _record({**_SESSION, "account": _ACCOUNT}),
+    "Session": _record(_SESSION, about="A session: its state, times and billing."),
+    "SessionWithOutcome": _record({**_SESSION, "outcome": _OUTCOME}, about="A session, and the outcome of the event."),
+    "SessionWithAccount": _record({**_SESSION, "account": _ACCOUNT}, about="A session, and how its time adds up."),
     "BatchResult": _record(
         {
             **_some(_SESSION, "session_id", "incarnation", "orchestrator_id"),
             **_some(_SESSION, "billed_ms", "billed_eth", "last_credited_eth"),
             "outcome": _OUTCOME,
             "status": _word(ACTIVE, ENDED),
-        }
+        },
+        about="The session after an event of a batch, in short, and the event's outcome.",
     ),
-    "BatchRefusal": _record({"session_id": str | None, "problem": _named("ItemProblem")}),
-    "BatchResults": _record({"results": _list({"anyOf": [_named("BatchResult"), _named("BatchRefusal")]})}),
-    "Sessions": _page("sessions", "Session"),
+    "BatchRefusal": _record(
+        {"session_id": str | None, "problem": _named("ItemProblem")}, about="Why an event of a batch was refused."
+    ),
+    "BatchResults": _record(
+        {"results": _list({"anyOf": [_named("BatchResult"), _named("BatchRefusal")]})},
+        about="A result for each event, in their order.",
+    ),
+    "Sessions": _page("sessions", "Session", "A page of sessions, newest first."),
     "Entry": _ENTRY,
-    "Entries": _page("events", "Entry"),
-    "Balance": _record(_BALANCE),
-    "Balances": _record({"balances": _list(_named("Balance"))}),
+    "Entries": _page("events", "Entry", "A page of entries, newest first."),
+    "Balance": _record(_BALANCE, about="What an orchestrator is owed."),
+    "Balances": _record({"balances": _list(_named("Balance"))}, about="All balances."),
     "Booking": _record(
         {
             **_BALANCE,
             "outcome": _word(RECORDED, DUPLICATE),
             "delta": shape_of(SignedWei, "Change of the balance."),
             "booked_by": shape_of(Ordinal, "`seq` of its entry; for a duplicate, of the original."),
-        }
+        },
+        about="The balance after an adjustment or payout, and the entry that recorded it.",
     ),
-    "Orchestrator": _record(members_of(Record)),
-    "Orchestrators": _record({"orchestrators": _list(_named("Orchestrator"))}),
-    "Stats": _record(_STATS),
-    "Power": _record({**_POWER, "is_fresh": shape_of(bool, "Whether it is recent enough to count.")}),
-    "PowerStates": _record({"power": _list(_named("Power"))}),
-    "Alive": _record({"status": _word("ok")}),
-    "Ready": _record(_READY),
-    "Problem": _problem(KINDS, request_id=shape_of(str, "As in the log and the X-Request-ID header.", maxLength=64)),
-    "ItemProblem": _problem(("invalid", "conflict")),
+    "Orchestrator": _record(members_of(Record), about="An orchestrator's record."),
+    "Orchestrators": _record({"orchestrators": _list(_named("Orchestrator"))}, about="All records."),
+    "Stats": _record(_STATS, about="Sums of an orchestrator's entries, by day and reason."),
+    "Power": _record(
+        {**_POWER, "is_fresh": shape_of(bool, "Whether it is recent enough to count.")},
+        about="The last power reading of an orchestrator, and what its power earned.",
+    ),
+    "PowerStates": _record({"power": _list(_named("Power"))}, about="The last power reading of each orchestrator."),
+    "Alive": _record({"status": _word("ok")}, about="The process is up."),
+    "Ready": _record(_READY, about="The state of the store, the registry and the worker."),
+    "Problem": _problem(
+        KINDS,
+        "RFC 9457 problem details.",
+        request_id=shape_of(str, "As in the log and the X-Request-ID header.", maxLength=64),
+    ),
+    "ItemProblem": _problem(("invalid", "conflict"), "RFC 9457 problem details of an event of a batch."),
 }
