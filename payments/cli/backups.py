@@ -39,7 +39,7 @@ def back_up(target: Target, folder: Path, as_json: bool) -> None:
 @json_option
 @pass_target
 def put_back(target: Target, folder: Path, as_json: bool) -> None:
-    """Replace the journal and the registry by the backup DIR. The API and all workers must be stopped.
+    """Replace the journal and the registry with the backup DIR. The API and all workers must be stopped.
 
     Everything is copied and verified before anything changes. The files that were there move into a folder
     before-<time> beside them. If root runs this, the files belong to the owner of the data folder.

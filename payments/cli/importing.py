@@ -1,4 +1,4 @@
-"""``payments import``: moving in from another backend."""
+"""``payments import``: takes over the data of another backend."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ COLUMNS = ("what", "id", "action", "detail")
 
 @click.group("import")
 def group() -> None:
-    """Move in from another backend."""
+    """Import the data of another backend."""
 
 
 @group.command("livepeer-ops")

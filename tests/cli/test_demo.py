@@ -123,7 +123,7 @@ def test_it_shows_sessions_power_and_balances_until_its_time_is_over(
     rows = [list(map(Decimal, each)) for each in re.findall(r"^orch-\w+.* (\S+) +(\S+) +(\S+) *$", final, re.MULTILINE)]
     assert [session + power for session, power, _ in rows] == [balance for _, _, balance in rows]
     assert any(power > 0 for _, power, _ in rows)
-    owed = re.search(r"ledger verify: \d+ entries, \d+ sessions, (\S+) ETH owed.*everything holds", final)
+    owed = re.search(r"ledger verify: \d+ entries, \d+ sessions, (\S+) ETH owed.*no problems found", final)
     assert owed is not None
     assert sum(balance for _, _, balance in rows) == Decimal(owed[1]) > 0
 
@@ -167,7 +167,7 @@ def test_its_own_sum_is_held_against_the_ledger(tmp_path: Path, monkeypatch: pyt
     owed_wei = sum(parse_eth(each["balance"]) for each in final)
     assert shown.process.returncode == 1
     assert complaint == (
-        f"payments: the entries that were told add up to {format_eth(owed_wei)} ETH, "
+        f"payments: PAY-M05 the entries that were told add up to {format_eth(owed_wei)} ETH, "
         f"and ledger verify finds {format_eth(owed_wei + 1)}\n"
     )
 
@@ -176,7 +176,7 @@ def test_sigterm_ends_it_before_it_has_begun(tmp_path: Path, monkeypatch: pytest
     with demo(tmp_path, monkeypatch) as shown:
         shown.pid("gateway")
         shown.process.terminate()
-        assert shown.rest()[-1].endswith("told to end before all of them were ready")
+        assert shown.rest()[-1].endswith("stopped before all processes were ready")
         assert (shown.process.returncode, shown.complaint()) == (0, "")
         assert shown.leaves_nothing()
 
@@ -191,7 +191,7 @@ def test_a_part_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path, monke
         assert shown.leaves_nothing()
         complaint = shown.complaint()
     assert complaint.startswith(
-        "payments: the demo's worker has ended (killed by SIGKILL); the last of its log:\n    {"
+        "payments: PAY-M02 the demo's worker has ended (killed by SIGKILL); the last of its log:\n    {"
     )
     assert '"logger": "worker.' in complaint
     assert "in the end" not in said

@@ -1,7 +1,7 @@
 """What ``payments demo`` makes of entries, in words and in sums; the entries are what the rules make of each story."""
 
 from payments.cli.demo.stage import Place
-from payments.cli.demo.story import Narrative
+from payments.cli.demo.story import EntryReader
 from payments.domain.ledger import Adjustment
 from payments.domain.records import entry_record
 from payments.domain.sessions import END, HEARTBEAT, START
@@ -12,10 +12,10 @@ PLACES = (Place("a", HOST_A, 8888), Place("b", HOST_B, 8889))
 POWERED = TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI // 10)
 
 
-def told(ledger: LedgerDriver) -> tuple[Narrative, list[str]]:
+def told(ledger: LedgerDriver) -> tuple[EntryReader, list[str]]:
     """The story that has heard every entry of ``ledger``, and what it has said of them."""
-    story = Narrative(PLACES)
-    return story, [beat.text for entry in ledger.entries for beat in story.hear(entry_record(entry))]
+    story = EntryReader(PLACES)
+    return story, [beat.text for entry in ledger.entries for beat in story.add(entry_record(entry))]
 
 
 def test_a_session_is_told_of_twice_and_with_all_that_it_has_earned() -> None:

@@ -1,6 +1,6 @@
-"""Game hosts as far as Payments and a gateway see of them: ``/power``, signalling over a WebSocket, and a page.
+"""Simulated game hosts: ``/power``, signalling over a WebSocket, and a page.
 
-No game runs and no video plays: a viewer is greeted, told which streamer there is, and gets back whatever else it says.
+No game runs and no video plays. A viewer gets a greeting and a list of streamers; other messages are echoed.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ _ALL_AWAKE_S = (2.0, 5.0)
 
 
 class DemoHost:
-    """One of them.
+    """One simulated host.
 
     Attributes:
-        place: where it listens; ``is_awake``: whether it lets viewers in.
+        place: where it listens; ``is_awake``: whether it accepts viewers.
     """
 
     def __init__(self, name: str, listener: socket.socket) -> None:
@@ -43,7 +43,7 @@ class DemoHost:
 
     @classmethod
     async def open(cls, name: str, address: str) -> "DemoHost":
-        """Let one listen on a free port of ``address``. Raises ``Unavailable`` where it cannot."""
+        """Start a host on a free port of ``address``. Raises ``Unavailable`` if that fails."""
         try:
             host = cls(name, socket.create_server((address, 0)))
         except OSError as error:
@@ -57,7 +57,7 @@ class DemoHost:
         await self._runner.cleanup()
 
     async def sleep(self, seconds: float) -> None:
-        """Send everybody away, and let nobody in for ``seconds``."""
+        """Disconnect all viewers, and accept none for ``seconds``."""
         self.is_awake = False
         await self.send_away()
         await asyncio.sleep(seconds)
@@ -71,7 +71,7 @@ class DemoHost:
         return web.json_response({"state": AWAKE if self.is_awake else SLEEPING})
 
     async def _welcome(self, request: web.Request) -> web.StreamResponse:
-        """The page, or what a viewer's WebSocket says, to and fro."""
+        """Serve the page, or a viewer's WebSocket."""
         if not self.is_awake:
             raise web.HTTPServiceUnavailable(text="asleep\n")
         channel = web.WebSocketResponse(timeout=2)
@@ -96,16 +96,16 @@ class DemoHost:
 
     def _answer(self, text: str) -> str:
         try:
-            said = json.loads(text)
+            message = json.loads(text)
         except ValueError:
             return text
-        if isinstance(said, dict) and said.get("type") == "listStreamers":
+        if isinstance(message, dict) and message.get("type") == "listStreamers":
             return json.dumps({"type": "streamerList", "ids": [self.place.streamer_id]})
         return text
 
 
 async def sleep_in_turn(hosts: Sequence[DemoHost], chance: random.Random) -> None:
-    """One host after the other goes to sleep for a while, until this is cancelled."""
+    """Put one host after the other to sleep for a while, until cancelled."""
     await asyncio.sleep(_FIRST_SLEEP_S)
     while True:
         for host in hosts:

@@ -1,9 +1,8 @@
-"""The processes of a demo, and that none of them outlives it, however it ends.
+"""The processes of a demo. None of them outlives it, however it ends.
 
-All are in one process group, which belongs to a guardian: a shell that waits for the end of its standard input. That is
-a pipe that this process alone can write to, so it ends when this process does, kill -9 included; then the guardian
-stops the group, and removes the folder. A Ctrl-C at the terminal goes to this process's own group and so to none of
-them: they are stopped here, one after the other.
+All are in the process group of a guardian: a shell that reads its standard input until the end. Only this process holds
+the other end of that pipe, so it closes when this process ends, even by kill -9. The guardian then stops the group and
+removes the folder. Ctrl-C at the terminal does not reach the group; the demo stops the processes one by one.
 """
 
 import asyncio
@@ -25,19 +24,19 @@ sleep 3
 rm -rf -- "$@"
 kill -KILL 0
 """
-_LOOK_S = 0.05
+_POLL_S = 0.05
 _LAST_LINES = 12
 
 
 class Part(NamedTuple):
-    """One process: what it is called, and where its log is."""
+    """One process of the demo, with its name and the path of its log."""
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
 
     def check(self) -> None:
-        """Raises ``Unavailable``, with the end of its log, if it has ended."""
+        """Raises ``Unavailable``, with the end of the log, if the process has ended."""
         code = self.process.poll()
         if code is not None:
             raise Unavailable(
@@ -55,19 +54,19 @@ def _meaning(code: int) -> str:
 
 
 class Parts:
-    """All processes of one demo, whose logs are in ``folder``; ``belongings``: what the guardian removes."""
+    """All processes of one demo. Logs are in ``folder``; the guardian removes ``belongings`` at the end."""
 
     def __init__(self, folder: Path, belongings: Sequence[Path]) -> None:
         self._folder = folder
         self._parts: list[Part] = []
-        # Its descriptor is not inherited by the others: they would keep it open.
+        # Other processes do not inherit the pipe: they would keep it open.
         self._guardian = subprocess.Popen(  # noqa: S603
             ["/bin/sh", "-c", _GUARDIAN, "guardian", *map(str, belongings)], stdin=subprocess.PIPE, process_group=0,
             cwd="/",
         )  # fmt: skip
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Part:
-        """Run ``command``."""
+        """Start ``command`` in the background."""
         log = self._log(name)
         with log.open("ab") as file:
             process = subprocess.Popen(  # noqa: S603
@@ -79,7 +78,7 @@ class Parts:
         return part
 
     async def run(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> bytes:
-        """What ``command`` prints. Raises ``Unavailable``, with the end of its log, where it fails."""
+        """Run ``command`` and return its output. Raises ``Unavailable``, with its log, if it fails."""
         log = self._log(name)
         with log.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
@@ -88,8 +87,8 @@ class Parts:
             )  # fmt: skip
         printed, _ = await process.communicate()
         if process.returncode:
-            said = log.read_text(errors="replace")
-            raise Unavailable(f"PAY-M05 the demo's {name} says ({_meaning(process.returncode)}):\n{said}")
+            text = log.read_text(errors="replace")
+            raise Unavailable(f"PAY-M05 the demo's {name} says ({_meaning(process.returncode)}):\n{text}")
         return printed
 
     def _log(self, name: str) -> Path:
@@ -101,7 +100,7 @@ class Parts:
             part.check()
 
     async def stop(self, part: Part, patience_s: float) -> None:
-        """Stop ``part`` cleanly. Raises ``Unavailable`` where it had ended before, or ends with a failure, or hangs."""
+        """Stop ``part`` cleanly. Raises ``Unavailable`` if it has already ended, fails, or hangs."""
         part.check()
         self._parts.remove(part)
         part.process.terminate()
@@ -111,7 +110,7 @@ class Parts:
             part.check()
 
     async def close(self, patience_s: float = 5) -> None:
-        """Stop whatever still runs: cleanly, or else for good."""
+        """Stop all running processes: by SIGTERM, and by SIGKILL after ``patience_s``."""
         for part in self._parts:
             part.process.terminate()
         await _ended(self._parts, patience_s)
@@ -124,10 +123,10 @@ class Parts:
 
 
 async def _ended(parts: Sequence[Part], patience_s: float) -> bool:
-    """Whether all of them have ended within ``patience_s``."""
+    """Wait up to ``patience_s`` for all of ``parts`` to end; return whether they did."""
     with suppress(TimeoutError):
         async with asyncio.timeout(patience_s):
             while any(part.process.poll() is None for part in parts):
-                await asyncio.sleep(_LOOK_S)
+                await asyncio.sleep(_POLL_S)
             return True
     return False

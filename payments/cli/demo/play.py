@@ -1,4 +1,4 @@
-"""One performance, from its beginning to its end."""
+"""One run of the demo, from start to end."""
 
 import asyncio
 import json
@@ -17,8 +17,8 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from payments.cli.demo.hosts import NAMES, DemoHost, sleep_in_turn
 from payments.cli.demo.parts import Part, Parts
 from payments.cli.demo.stage import DRAIN_S, POWER_RATE, SESSION_RATE, Stage, set_stage
-from payments.cli.demo.story import Happening, Narrative
-from payments.cli.demo.telling import Narrator
+from payments.cli.demo.story import DemoEvent, EntryReader
+from payments.cli.demo.telling import DemoOutput
 from payments.cli.demo.viewers import come_and_go
 from payments.cli.service import api_command, worker_command
 from payments.clock import now_ms
@@ -26,19 +26,19 @@ from payments.domain.money import format_eth, parse_eth
 from payments.errors import Corrupt, Unavailable
 
 _START_S = 60
-_LOOK_S = 0.25
+_POLL_S = 0.25
 _TABLE_EVERY_S = 5
 _PAGE = 500
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Play(NamedTuple):
-    """What is to be shown.
+class DemoOptions(NamedTuple):
+    """Options of a demo.
 
     Attributes:
-        seconds: how long, once all is ready; ``None``: until a signal comes.
-        viewers: at most so many at the same time.
-        keep: the folder to leave files in; ``None``: in a temporary one.
+        seconds: how long to run once all is ready; ``None``: until a signal comes.
+        viewers: maximum number at the same time.
+        keep: folder to keep files in; ``None``: a temporary one.
     """
 
     seconds: int | None
@@ -47,30 +47,32 @@ class Play(NamedTuple):
     as_json: bool
 
 
-def perform(play: Play) -> None:
-    """Show it. Raises ``PaymentsError`` where something fails; nothing runs any more when this is left."""
-    asyncio.run(_perform(play))
+def run_demo(options: DemoOptions) -> None:
+    """Run the demo. Raises ``PaymentsError`` if something fails. Stops all its processes before it returns."""
+    asyncio.run(_run(options))
 
 
-async def _perform(play: Play) -> None:
-    with _folder(play.keep) as folder:
+async def _run(options: DemoOptions) -> None:
+    with _folder(options.keep) as folder:
         async with AsyncExitStack() as opened:
-            parts = Parts(folder, [] if play.keep else [folder])
+            parts = Parts(folder, [] if options.keep else [folder])
             opened.push_async_callback(parts.close)
             hosts = []
             for last, name in enumerate(NAMES, start=2):
                 hosts.append(await DemoHost.open(name, f"127.0.0.{last}"))
                 opened.push_async_callback(hosts[-1].close)
-            # A connection that is kept open would keep the API from stopping at once.
+            # Kept-alive connections would delay the stop of the API.
             session = ClientSession(timeout=ClientTimeout(total=5), connector=TCPConnector(force_close=True, limit=0))
             http = await opened.enter_async_context(session)
             stage = set_stage(folder, tuple(host.place for host in hosts))
-            performance = _Performance(play, stage, parts, hosts, http)
-            if await performance.begin():
-                await performance.go_on()
-                await performance.end()
-    if play.keep is not None and not play.as_json:
-        click.echo(f"Kept in {play.keep}. Look at it again: PAYMENTS_DATA_DIR={stage.data} payments sessions list")
+            run = _Run(options, stage, parts, hosts, http)
+            if await run.start():
+                await run.show()
+                await run.finish()
+    if options.keep is not None and not options.as_json:
+        click.echo(
+            f"Kept in {options.keep}. To look at it again: PAYMENTS_DATA_DIR={stage.data} payments sessions list"
+        )
 
 
 @contextmanager
@@ -86,23 +88,25 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     yield keep.absolute()
 
 
-class _Performance:
-    """What goes on: who plays, and how much of it has been told."""
+class _Run:
+    """A running demo: its processes, hosts and viewers, and the entries shown so far."""
 
-    def __init__(self, play: Play, stage: Stage, parts: Parts, hosts: list[DemoHost], http: ClientSession) -> None:
-        self._play = play
+    def __init__(
+        self, options: DemoOptions, stage: Stage, parts: Parts, hosts: list[DemoHost], http: ClientSession
+    ) -> None:
+        self._options = options
         self._stage = stage
         self._parts = parts
         self._hosts = hosts
         self._http = http
         self._stopping = asyncio.Event()
-        self._story = Narrative(stage.places)
-        self._teller = Narrator(play.as_json, now_ms)
+        self._story = EntryReader(stage.places)
+        self._output = DemoOutput(options.as_json, now_ms)
 
-    async def begin(self) -> bool:
-        """Start the processes. Whether all of them are ready, and nobody wants it to end already."""
+    async def start(self) -> bool:
+        """Start the processes. Returns whether all are ready; false if a signal came first."""
         for number in _SIGNALS:
-            # Who runs it by nohup wants it to go on without a terminal.
+            # nohup ignores SIGHUP, so that the demo goes on without a terminal.
             if not (number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN):
                 asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
         stage, ours = self._stage, self._stage.payments_environment()
@@ -113,11 +117,11 @@ class _Performance:
         for part, url in ((self._api, f"http://{stage.api}/readyz"), (self._gateway, f"http://{stage.admin}/readyz")):
             await self._wait_for(part, url)
         if self._stopping.is_set():
-            self._say("stopping", "told to end before all of them were ready")
+            self._print("stopping", "stopped before all processes were ready")
             return False
         api, page = f"http://{stage.api}", f"http://{stage.gateway}/{stage.places[0].name}/"
-        self._say("ready", f"ready: look at {api}/docs, and be a viewer yourself at {page}", api=api, page=page)
-        self._say(
+        self._print("ready", f"ready: see {api}/docs, and become a viewer at {page}", api=api, page=page)
+        self._print(
             "rates",
             f"a minute of session earns {SESSION_RATE} ETH, a minute awake {POWER_RATE} ETH; Ctrl-C ends the demo",
             session_eth_per_minute=SESSION_RATE,
@@ -125,36 +129,40 @@ class _Performance:
         )
         return True
 
-    async def go_on(self) -> None:
-        """Let viewers come and go, and tell of it, until it is time to end. At the end all viewers leave."""
+    async def show(self) -> None:
+        """Let viewers come and go, and print what happens, until it is time to stop. Then all viewers leave."""
         loop, chance = asyncio.get_running_loop(), random.Random()  # noqa: S311
-        playing = [
-            asyncio.create_task(come_and_go(self._http, self._stage.gateway, self._hosts, self._play.viewers, chance)),
+        tasks = [
+            asyncio.create_task(
+                come_and_go(self._http, self._stage.gateway, self._hosts, self._options.viewers, chance)
+            ),
             asyncio.create_task(sleep_in_turn(self._hosts, chance)),
         ]
-        begun_s = told_s = loop.time()
+        started_s = printed_s = loop.time()
         try:
-            while not self._stopping.is_set() and not any(each.done() for each in playing):
-                await self._tell_news()
+            while not self._stopping.is_set() and not any(each.done() for each in tasks):
+                await self._print_news()
                 now_s = loop.time()
-                if now_s - told_s >= _TABLE_EVERY_S:
-                    told_s = now_s
-                    self._teller.tell_balances("balances", "what each orchestrator has earned:", self._story.balances())
-                if self._play.seconds is not None and now_s - begun_s >= self._play.seconds:
+                if now_s - printed_s >= _TABLE_EVERY_S:
+                    printed_s = now_s
+                    self._output.print_balances(
+                        "balances", "what each orchestrator has earned:", self._story.balances()
+                    )
+                if self._options.seconds is not None and now_s - started_s >= self._options.seconds:
                     return
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), _LOOK_S)
+                    await asyncio.wait_for(self._stopping.wait(), _POLL_S)
         finally:
-            await _end(playing)
+            await _end(tasks)
 
-    async def end(self) -> None:
-        """Drain the gateway, tell the rest of the story, and hold it against the ledger."""
-        self._say("stopping", "the viewers have left; the gateway reports every end, and stops")
+    async def finish(self) -> None:
+        """Drain the gateway, print the remaining events, and compare the sums with the ledger."""
+        self._print("stopping", "the viewers have left; the gateway reports the end of each session and stops")
         await self._parts.stop(self._gateway, DRAIN_S + 5)
         await self._parts.stop(self._worker, 10)
         await self._catch_up()
         await self._parts.stop(self._api, 20)
-        self._teller.tell_balances("final", "what each orchestrator has earned in the end:", self._story.balances())
+        self._output.print_balances("final", "what each orchestrator has earned in the end:", self._story.balances())
         await self._verify()
 
     async def _verify(self) -> None:
@@ -165,22 +173,22 @@ class _Performance:
         if in_all != owed:
             raise Corrupt(f"PAY-M05 the entries that were told add up to {owed} ETH, and ledger verify finds {in_all}")
         text = (
-            f"ledger verify: {found['entries']} entries, {found['sessions']} sessions, {owed} ETH owed, as the entries "
-            f"that were told add up; everything holds"
+            f"ledger verify: {found['entries']} entries, {found['sessions']} sessions, {owed} ETH owed, equal to the "
+            f"sum of the entries shown; no problems found"
         )
-        self._teller.tell(Happening("verified", text, {**found, "compared": sorted(found["compared"])}))
+        self._output.print_event(DemoEvent("verified", text, {**found, "compared": sorted(found["compared"])}))
 
     def _start(self, name: str, command: list[str], environment: dict[str, str]) -> Part:
         part = self._parts.start(name, command, environment)
         pid = part.process.pid
-        self._say("started", f"starting the {name} (process {pid})", part=name, pid=pid)
+        self._print("started", f"starting the {name} (process {pid})", part=name, pid=pid)
         return part
 
-    def _say(self, what: str, text: str, **fields: Any) -> None:
-        self._teller.tell(Happening(what, text, fields))
+    def _print(self, what: str, text: str, **fields: Any) -> None:
+        self._output.print_event(DemoEvent(what, text, fields))
 
     async def _wait_for(self, part: Part, url: str) -> None:
-        """Returns when ``url`` answers 200, or the demo is to end. Raises ``Unavailable`` where it takes too long."""
+        """Wait until ``url`` answers 200 or a signal stops the demo. Raises ``Unavailable`` after 60 s."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_START_S):
                 while not self._stopping.is_set():
@@ -189,13 +197,13 @@ class _Performance:
                         async with self._http.get(url) as answer:
                             if answer.status == 200:
                                 return
-                    await asyncio.sleep(_LOOK_S / 5)
+                    await asyncio.sleep(_POLL_S / 5)
                 return
         part.check()
         raise Unavailable(f"PAY-M03 the demo's {part.name} is not ready after {_START_S} s")
 
-    async def _tell_news(self) -> None:
-        """Tell what is new; while the API gives no answer, only that its process is there counts."""
+    async def _print_news(self) -> None:
+        """Print new events. The API may be slow to answer, but its process must be running."""
         with suppress(ClientError, TimeoutError):
             await self._catch_up()
         self._parts.check()
@@ -211,12 +219,12 @@ class _Performance:
             entries += page["events"]
         for entry in reversed(entries):
             if entry["seq"] > self._story.last_seq:
-                for beat in self._story.hear(entry):
-                    self._teller.tell(beat)
+                for event in self._story.add(entry):
+                    self._output.print_event(event)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel ``tasks``. Raises what one of them failed with, if one did."""
+    """Cancel ``tasks``. Raises the error of a task that failed."""
     for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):

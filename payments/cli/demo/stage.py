@@ -1,4 +1,4 @@
-"""Where everybody stands: addresses, files and settings of all that takes part."""
+"""Addresses, files and settings of the demo's processes and hosts."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 SESSION_RATE, POWER_RATE = "0.06", "0.006"
-"""ETH a minute: a thousandth a second, and a tenth of that. Far more than anybody pays, so that it can be watched."""
+"""ETH per minute: 0.001 a second, and a tenth of that. Far above real rates, so that earnings are visible at once."""
 
 POLL_S = 1
 HEARTBEAT_S = 2
@@ -23,7 +23,7 @@ _CODE = Path(str(files("payments"))).parent
 
 
 class Place(NamedTuple):
-    """A game host: its ``name`` is the path that viewers find it at, ``address`` and ``port`` where it is."""
+    """A game host: its ``name``, which is also its path at the gateway, its ``address`` and ``port``."""
 
     name: str
     address: str
@@ -43,8 +43,8 @@ class Stage:
     """One demo's addresses and files.
 
     Attributes:
-        folder: holds all its files; ``api``, ``gateway``, ``admin``: where these listen, HOST:PORT.
-        token: what the gateway shows to the API.
+        folder: holds all files; ``api``, ``gateway``, ``admin``: addresses to listen on, HOST:PORT.
+        token: the gateway's token for the API.
     """
 
     folder: Path
@@ -59,7 +59,7 @@ class Stage:
         return self.folder / "data"
 
     def payments_environment(self) -> dict[str, str]:
-        """For the API, the worker and the commands. Viewer calls are open, so that one may look at it by a browser."""
+        """Environment of the API, the worker and the commands. Viewer calls are open, for use in a browser."""
         return {
             **_clean_environment(),
             "PAYMENTS_DATA_DIR": str(self.data),
@@ -75,7 +75,7 @@ class Stage:
         }
 
     def gateway_environment(self) -> dict[str, str]:
-        """For the gateway."""
+        """Environment of the gateway."""
         return {
             **_clean_environment(),
             "PAYMENTS_API_URL": f"http://{self.api}",
@@ -91,7 +91,7 @@ class Stage:
 
 
 def set_stage(folder: Path, places: tuple[Place, ...]) -> Stage:
-    """Choose free ports, and write what the API and the gateway are to know of the hosts."""
+    """Choose free ports, and write the orchestrators' records and the gateway's routes into ``folder``."""
     api, gateway, admin = _free_addresses(3)
     stage = Stage(
         folder=folder, places=places, api=api, gateway=gateway, admin=admin, token=secrets.token_urlsafe(24)
@@ -114,9 +114,9 @@ def set_stage(folder: Path, places: tuple[Place, ...]) -> Stage:
 
 
 def _free_addresses(count: int) -> list[str]:
-    """Where nobody listens now; whoever takes one in the next moment stops the start, and the demo says so."""
+    """Free loopback addresses. If another program takes one before the demo does, the start fails with an error."""
     with ExitStack() as opened:
-        # All at once, so that no two are the same.
+        # Bound at the same time, so that all differ.
         probes = [opened.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
@@ -124,9 +124,9 @@ def _free_addresses(count: int) -> list[str]:
 
 
 def _clean_environment() -> dict[str, str]:
-    """This process's, but for the settings of an installation that may be here, and what a service manager has said.
+    """This process's environment, without settings of Payments and variables of a service manager.
 
-    The code is found as it was found here, whether it is installed or run from a checkout.
+    PYTHONPATH leads to the same code, whether it is installed or run from a checkout.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS) and name not in _OTHERS}
     found = [str(_CODE), *([kept["PYTHONPATH"]] if kept.get("PYTHONPATH") else [])]

@@ -1,4 +1,4 @@
-"""Entries of the journal, as the API shows them -> what happened, in words, and who has earned what. Pure."""
+"""Journal entries, as the API shows them -> events in words, and earnings per orchestrator. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from payments.domain.readings import AWAKE
 from payments.domain.sessions import END
 
 _SHOWN_ID = 8
-"""Characters of a session's id in a line; ``--json`` has all of it."""
+"""Characters of a session's id in a line; ``--json`` shows it in full."""
 
 
-class Happening(NamedTuple):
-    """Something that happened: ``what`` in one word, in a sentence, and for programs."""
+class DemoEvent(NamedTuple):
+    """An event: ``what`` in one word, ``text`` for people, ``fields`` for programs."""
 
     what: str
     text: str
@@ -24,7 +24,7 @@ class Happening(NamedTuple):
 
 @dataclass(slots=True)
 class _Account:
-    """What Payments has recorded of one host. Amounts are in wei."""
+    """What Payments has recorded for one host. Amounts are in wei."""
 
     place: Place
     power: str = "unknown"
@@ -34,8 +34,8 @@ class _Account:
 
 
 @dataclass(slots=True)
-class _Open:
-    """A session that is connected: what it has earned so far, and for how long."""
+class _OpenSession:
+    """A connected session, its earnings so far in wei, and its billed time in milliseconds."""
 
     orchestrator_id: str
     earned_wei: int = 0
@@ -43,23 +43,23 @@ class _Open:
     streamer_id: str | None = None
 
 
-class Narrative:
-    """What the entries tell, one after the other."""
+class EntryReader:
+    """Turns entries, added in journal order, into events and earnings."""
 
     def __init__(self, places: Sequence[Place]) -> None:
         self._accounts = {place.orchestrator_id: _Account(place) for place in places}
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, _OpenSession] = {}
         self._owed_wei = 0
         self.last_seq = 0
 
-    def hear(self, entry: Mapping[str, Any]) -> Iterator[Happening]:
-        """What ``entry``, the one that follows in the journal, says that is worth telling."""
+    def add(self, entry: Mapping[str, Any]) -> Iterator[DemoEvent]:
+        """Add ``entry``, the next one of the journal, and yield the events to show."""
         self.last_seq = entry["seq"]
         wei = parse_signed_eth(entry.get("delta", "0"))
         self._owed_wei += wei
         account = self._accounts.get(entry["orchestrator_id"])
         if account is None:
-            # Somebody has reported a session on another host.
+            # A session on a host outside the demo was reported.
             return
         if "balance" in entry:
             account.balance_wei = parse_signed_eth(entry["balance"])
@@ -67,15 +67,15 @@ class Narrative:
             account.power_wei += wei
         if entry["reason"] == SESSION_TIME:
             account.session_wei += wei
-        said = entry["metadata"]
-        if "session_id" in said:
-            yield from self._hear_of_session(entry["reason"], account, said, wei)
-        elif said.get("state", account.power) != account.power:
-            account.power = said["state"]
+        details = entry["metadata"]
+        if "session_id" in details:
+            yield from self._add_session_entry(entry["reason"], account, details, wei)
+        elif details.get("state", account.power) != account.power:
+            account.power = details["state"]
             yield _power(account)
 
     def balances(self) -> list[dict[str, Any]]:
-        """What each orchestrator has earned, and is owed."""
+        """Earnings and balance of each orchestrator, amounts in ETH."""
         watching = [each.orchestrator_id for each in self._open.values()]
         return [
             {
@@ -91,41 +91,41 @@ class Narrative:
         ]
 
     def owed_wei(self) -> int:
-        """What is owed in all, added up entry by entry, whatever it is owed for."""
+        """Total owed, in wei: the sum over all entries of any reason."""
         return self._owed_wei
 
-    def _hear_of_session(
-        self, reason: str, account: _Account, said: Mapping[str, Any], wei: int
-    ) -> Iterator[Happening]:
-        session_id, place = said["session_id"], account.place
+    def _add_session_entry(
+        self, reason: str, account: _Account, details: Mapping[str, Any], wei: int
+    ) -> Iterator[DemoEvent]:
+        session_id, place = details["session_id"], account.place
         if reason == SESSION_OPENED:
-            self._open[session_id] = _Open(place.orchestrator_id)
-            yield Happening(
+            self._open[session_id] = _OpenSession(place.orchestrator_id)
+            yield DemoEvent(
                 "connected",
                 f"a viewer is connected to {place.name} ({place.address}): session {session_id[:_SHOWN_ID]}",
                 {"session_id": session_id, "orchestrator_id": place.orchestrator_id, "host": place.address},
             )
         session = self._open.get(session_id)
         if session is None:
-            # Closed by the worker as silent for too long, and heard of again.
+            # The worker closed it as silent, and now another event arrived.
             return
         session.earned_wei += wei
-        session.billed_ms += said["delta_ms"]
-        session.streamer_id = said["streamer_id"] or session.streamer_id
-        if said["event"] == END:
+        session.billed_ms += details["delta_ms"]
+        session.streamer_id = details["streamer_id"] or session.streamer_id
+        if details["event"] == END:
             del self._open[session_id]
             yield _ended(session_id, session, place)
 
 
 def seconds(milliseconds: int) -> str:
-    """``1.050 s``."""
+    """Format milliseconds as seconds: ``1.050 s``."""
     return f"{milliseconds // 1000}.{milliseconds % 1000:03d} s"
 
 
-def _ended(session_id: str, session: _Open, place: Place) -> Happening:
+def _ended(session_id: str, session: _OpenSession, place: Place) -> DemoEvent:
     earned = format_eth(session.earned_wei)
     streamer = f" (streamer {session.streamer_id})" if session.streamer_id else ""
-    return Happening(
+    return DemoEvent(
         "ended",
         f"session {session_id[:_SHOWN_ID]} on {place.name}{streamer} has ended: "
         f"{seconds(session.billed_ms)} earned {earned} ETH",
@@ -139,10 +139,10 @@ def _ended(session_id: str, session: _Open, place: Place) -> Happening:
     )
 
 
-def _power(account: _Account) -> Happening:
+def _power(account: _Account) -> DemoEvent:
     place = account.place
     meaning = "powered-on time earns" if account.power == AWAKE else "powered-on time earns nothing until it is awake"
-    return Happening(
+    return DemoEvent(
         "power",
         f"{place.name} is {account.power}: {meaning}",
         {"orchestrator_id": place.orchestrator_id, "state": account.power},

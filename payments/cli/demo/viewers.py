@@ -1,4 +1,4 @@
-"""Viewers who come, subscribe to the streamer there, stay a while and leave, by Pixel Streaming's messages."""
+"""Simulated viewers: they connect, subscribe to a streamer, stay a while and leave, with Pixel Streaming's messages."""
 
 import asyncio
 import random
@@ -14,13 +14,13 @@ _FIRST_EVERY_S = 0.4
 _STAY_S = (1.5, 8.0)
 _AWAY_S = (0.5, 4.0)
 _CLOSINGS = (WSCloseCode.OK, WSCloseCode.GOING_AWAY)
-"""As the frontend's ``disconnect()`` does, and as a closed tab."""
+"""Close codes of the frontend's ``disconnect()`` and of a closed tab."""
 
 
 async def come_and_go(
     http: ClientSession, gateway: str, hosts: Sequence[DemoHost], count: int, chance: random.Random
 ) -> None:
-    """``count`` viewers at most, one after the other at first, until this is cancelled; then all leave."""
+    """Run up to ``count`` viewers, who first arrive one by one. When cancelled, all leave."""
     async with asyncio.TaskGroup() as viewers:
         for number in range(count):
             viewers.create_task(_live(http, gateway, hosts, number * _FIRST_EVERY_S, chance))
@@ -33,14 +33,14 @@ async def _live(
     while True:
         awake = [host for host in hosts if host.is_awake]
         if awake:
-            # A host may fall asleep in this moment: the gateway then answers 502, and nothing is reported.
+            # If the host falls asleep at this moment, the gateway answers 502 and reports nothing.
             with suppress(ClientError, ConnectionError):
                 await _visit(http, f"http://{gateway}/{chance.choice(awake).place.name}", chance)
         await asyncio.sleep(chance.uniform(*_AWAY_S))
 
 
 async def _visit(http: ClientSession, url: str, chance: random.Random) -> None:
-    """One session, ended by whoever has enough of it first."""
+    """One session, ended by the viewer or by the host."""
     closing = chance.choice(_CLOSINGS)
     async with http.ws_connect(url, timeout=_PATIENCE) as channel:
         try:
@@ -49,15 +49,15 @@ async def _visit(http: ClientSession, url: str, chance: random.Random) -> None:
                 async with asyncio.timeout(chance.uniform(*_STAY_S)):
                     await _watch(channel)
         finally:
-            # While all leave, a gateway that has died must keep nobody.
+            # A dead gateway must not keep viewers from leaving.
             with suppress(ClientError, ConnectionError):
                 await channel.close(code=closing)
 
 
 async def _watch(channel: ClientWebSocketResponse) -> None:
-    """Subscribe to the first streamer that there is; returns when the host ends it."""
+    """Subscribe to the first streamer; return when the host ends the session."""
     async for message in channel:
         if message.type is WSMsgType.TEXT:
-            said = message.json()
-            if said["type"] == "streamerList":
-                await channel.send_json({"type": "subscribe", "streamerId": said["ids"][0]})
+            answer = message.json()
+            if answer["type"] == "streamerList":
+                await channel.send_json({"type": "subscribe", "streamerId": answer["ids"][0]})
