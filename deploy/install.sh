@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs Payments on this machine (as root), upgrades it to the version of this checkout, or rolls back to the previous
-# version. Can be run again at any time.
+# Installs Payments on this machine (Debian or Ubuntu; as root), upgrades it to the version of this checkout, or rolls
+# back to the previous version. Can be run again at any time.
 #
 #   install.sh [--dry-run]               install or upgrade
 #   install.sh [--dry-run] --rollback    switch to the previous release (run it again to switch back)
@@ -21,6 +21,10 @@ for argument in "$@"; do
         --dry-run) dry=yes ;;
         --rollback) rollback=yes ;;
         --edge) edge=yes ;;
+        -h | --help)
+            sed -n '2,/^set -eu/s/^# \{0,1\}//p' deploy/install.sh
+            exit 0
+            ;;
         *) fail "usage: install.sh [--edge] [--dry-run] [--rollback]" ;;
     esac
 done

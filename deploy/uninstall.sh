@@ -16,6 +16,10 @@ for argument in "$@"; do
         --dry-run) dry=yes ;;
         --purge-data) purge=yes ;;
         --edge) edge=yes ;;
+        -h | --help)
+            sed -n '2,/^set -eu/s/^# \{0,1\}//p' deploy/uninstall.sh
+            exit 0
+            ;;
         *) fail "usage: uninstall.sh [--edge] [--dry-run] [--purge-data]" ;;
     esac
 done
