@@ -100,7 +100,7 @@ make_release() {
     run install -d -m 0755 "$home" "$home/releases" "$new"
     run cp -R README.rst deploy .env.example "$new/"
     run "$python" -m venv "$new/venv"
-    # From a copy: pip leaves its traces where it builds.
+    # Built from a copy, since pip leaves files in the source folder.
     run mkdir "$new/source"
     run cp -R README.rst payments worker wsgi.py setup.cfg setup.py "$new/source/"
     install_with_pip --only-binary :all: --require-hashes --requirement deploy/requirements.txt \

@@ -1,7 +1,6 @@
 # Sourced by quickstart.sh, install.sh, uninstall.sh and tests/run.sh, in the top folder of the checkout.
 #
-# make_venv EXTRAS: .venv with Payments and the extras ("[edge]" or "[dev,edge]") installed, made or brought up to date
-# where needed.
+# make_venv EXTRAS: creates or updates .venv, with Payments and the extras ("[edge]" or "[dev,edge]") installed.
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -51,10 +50,10 @@ find_python() {
 }
 
 make_venv() {
-    # The folder is part of it because an editable install points there, and a checkout may be moved.
+    # Includes the folder, since an editable install points to it and a checkout may be moved.
     wanted="$(cksum <setup.cfg) $PWD"
     installed=$(cat .venv/payments-installed 2>/dev/null) || installed=''
-    # What has the tests' tools has all that the product needs.
+    # A .venv with the development tools has everything else, too.
     for enough in "$1 $wanted" "[dev,edge] $wanted"; do
         if [ "$installed" = "$enough" ] && .venv/bin/python -c 'import payments' 2>/dev/null; then
             return 0

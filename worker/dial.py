@@ -19,7 +19,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from worker.addresses import refusal
 
-MOST_BYTES = 16_384
+MAX_BYTES = 16_384
 """Limit for an answer's headers and body together."""
 
 
@@ -44,7 +44,7 @@ class _Bounded(socket.socket):
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
         """``http.client`` reads through this alone."""
         if self.left_bytes <= 0:
-            raise NotUsable(f"more than {MOST_BYTES} bytes")
+            raise NotUsable(f"more than {MAX_BYTES} bytes")
         try:
             self.settimeout(_left_s(self.deadline_s))
             count = super().recv_into(buffer, nbytes or 0, flags)
@@ -75,7 +75,7 @@ class _TLSConnection(HTTPSConnection):
         deadline_s = time.monotonic() + _timeout_s(self)
         super().connect()
         assert isinstance(self.sock, _BoundedTLS)
-        self.sock.deadline_s, self.sock.left_bytes = deadline_s, MOST_BYTES
+        self.sock.deadline_s, self.sock.left_bytes = deadline_s, MAX_BYTES
 
 
 class _Pool(HTTPConnectionPool):
@@ -138,7 +138,7 @@ def _connect(host: str, port: int, timeout_s: float) -> socket.socket:
         bounded = _Bounded(family, kind, protocol)
         try:
             # Bounds what the system buffers; it doubles this value.
-            bounded.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_BYTES)
+            bounded.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MAX_BYTES)
             bounded.settimeout(_left_s(deadline_s))
             bounded.connect(address)
             # For the TLS handshake, before the first read.
@@ -148,7 +148,7 @@ def _connect(host: str, port: int, timeout_s: float) -> socket.socket:
         except OSError as error:
             why = f"no connection: {error.strerror or 'refused'}"
         else:
-            bounded.deadline_s, bounded.left_bytes = deadline_s, MOST_BYTES
+            bounded.deadline_s, bounded.left_bytes = deadline_s, MAX_BYTES
             return bounded
         bounded.close()
     raise NotUsable(why)

@@ -13,8 +13,8 @@ from payments.registry import Record
 from payments.strictjson import read_strictly
 from worker.dial import BoundedAdapter, NotUsable
 
-MOST_BODY_BYTES = 4096
-_LONGEST_STATE = 32
+MAX_BODY_BYTES = 4096
+_MAX_STATE_LENGTH = 32
 _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
@@ -62,9 +62,9 @@ def _get(adapter: BoundedAdapter, request: PreparedRequest, timeout_s: float) ->
         if response.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             raise NotUsable("an encoding that was not asked for")
         # One byte more than allowed, to know whether there is more.
-        body: bytes = response.raw.read(MOST_BODY_BYTES + 1, decode_content=False)
-        if len(body) > MOST_BODY_BYTES:
-            raise NotUsable(f"more than {MOST_BODY_BYTES} bytes")
+        body: bytes = response.raw.read(MAX_BODY_BYTES + 1, decode_content=False)
+        if len(body) > MAX_BODY_BYTES:
+            raise NotUsable(f"more than {MAX_BODY_BYTES} bytes")
         if response.raw.length_remaining:
             raise NotUsable("an answer that was cut short")
         return body
@@ -80,7 +80,7 @@ def _state(body: bytes) -> str:
     state = answer.get("state") if isinstance(answer, dict) else None
     if not isinstance(state, str):
         raise NotUsable('no "state" that is text')
-    if not 0 < len(state) <= _LONGEST_STATE or not state.isprintable():
+    if not 0 < len(state) <= _MAX_STATE_LENGTH or not state.isprintable():
         raise NotUsable('a "state" that is not a word')
     if state == UNKNOWN:
         raise NotUsable("the host itself says unknown")

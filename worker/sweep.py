@@ -23,7 +23,7 @@ from worker.power import PowerAnswer, ask, power_url
 log = logging.getLogger(__name__)
 
 
-_LOOK_UP_S = 0.5
+_POLL_S = 0.5
 """How often a waiting sweep checks whether to stop."""
 
 
@@ -155,7 +155,7 @@ class Sweeper:
         late = {self._threads.submit(self._ask_next, adapter, turns, begun_s) for _ in targets}
         asked: set[Future[Reading | None]] = set()
         while late and not self._stopping.is_set() and time.monotonic() - begun_s < self.longest_s:
-            done, late = wait(late, timeout=_LOOK_UP_S)
+            done, late = wait(late, timeout=_POLL_S)
             asked |= done
         for unasked in late:
             unasked.cancel()

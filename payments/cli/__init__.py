@@ -36,7 +36,7 @@ import sys
 def main() -> None:
     """Run the command line, and exit."""
     try:
-        # Imported here because it takes most of a start: Ctrl-C meanwhile is answered as later.
+        # Imported here, since importing takes most of the start-up time: Ctrl-C during it must be handled, too.
         from payments.cli.app import main as command
 
         command(prog_name="payments")

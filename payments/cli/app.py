@@ -36,8 +36,8 @@ class _Commands(click.Group):
             return super().main(*arguments, **options)
         except OSError as error:
             # Files are opened by name, so an error without a name is about the output. click handles a closed pipe.
-            where = "cannot write the output" if error.filename is None else f"{error.filename}: cannot be used"
-            click.echo(f"payments: {where} ({error.strerror})", err=True)
+            problem = "cannot write the output" if error.filename is None else f"{error.filename}: cannot be used"
+            click.echo(f"payments: {problem} ({error.strerror})", err=True)
             _discard_output()
             sys.exit(FAILED)
 

@@ -18,7 +18,7 @@ from payments.settings import Settings
 from payments.store import engine_of
 
 TIMEOUT_S = 60.0
-_LOOK_S = 5.0
+_PROBE_TIMEOUT_S = 5.0
 _BAD_REQUEST, _NOT_FOUND, _INVALID = 400, 404, 422
 
 
@@ -179,11 +179,11 @@ def _other_scheme(url: str) -> str | None:
     parts = urlsplit(url)
     try:
         if parts.scheme == "http":
-            ssl.get_server_certificate((str(parts.hostname), parts.port or 80), timeout=_LOOK_S)
+            ssl.get_server_certificate((str(parts.hostname), parts.port or 80), timeout=_PROBE_TIMEOUT_S)
             return "https"
         plain = f"http://{parts.netloc}{'' if parts.port else ':443'}/healthz"
         # Without credentials of ~/.netrc. A port of https may answer too, with 400.
-        answer = requests.get(plain, auth=lambda request: request, allow_redirects=False, timeout=_LOOK_S)
+        answer = requests.get(plain, auth=lambda request: request, allow_redirects=False, timeout=_PROBE_TIMEOUT_S)
         return "http" if answer.status_code != _BAD_REQUEST else None
     except (OSError, ValueError):
         return None

@@ -218,7 +218,7 @@ def test_what_the_image_has_is_enough_and_its_health_checks_tell(laid: Laid) -> 
 def test_a_setting_that_is_bad_is_named_by_a_health_check(laid: Laid) -> None:
     code, said = laid.ask("api", PAYMENTS_POWER_PORT="x")
     assert code == 1
-    assert said == 'PAYMENTS_POWER_PORT: "x" is not a whole number\n'
+    assert said == 'PAY-C01 PAYMENTS_POWER_PORT: "x" is not a whole number\n'
 
 
 def test_a_worker_that_is_silent_is_not_healthy(laid: Laid, tmp_path: Path) -> None:

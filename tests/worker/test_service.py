@@ -142,7 +142,7 @@ def test_a_second_worker_stands_by_and_takes_over_when_the_first_dies(folder: Pa
 
 @pytest.mark.parametrize(
     ("argument", "code", "said"),
-    [("--help", 0, "On SIGHUP it reads the settings"), ("nonsense", 2, "unrecognized arguments: nonsense")],
+    [("--help", 0, "On SIGHUP it reads"), ("nonsense", 2, "unrecognized arguments: nonsense")],
 )
 def test_arguments_start_nothing(tmp_path: Path, argument: str, code: int, said: str) -> None:
     with running_worker(tmp_path, module=("worker", argument)) as worker:

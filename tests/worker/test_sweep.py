@@ -38,7 +38,7 @@ def test_what_hosts_say_is_recorded_as_one_group(tmp_path: Path) -> None:
         "up": "awake", "down": "sleeping", "dead": "unknown", "odd": "unknown",
     }  # fmt: skip
     assert (power["up"].detail, power["dead"].detail, power["odd"].detail) == (
-        None, "no answer in time", 'no "state" that is a word',
+        None, "no answer in time", 'no "state" that is text',
     )  # fmt: skip
     assert (report.asked, report.awake, report.asleep, report.unknown, report.left_out) == (4, 1, 1, 2, 0)
     assert report.credited_eth == "0"

@@ -17,17 +17,17 @@ blueprint = Blueprint("openapi", __name__, template_folder=".")
 
 @blueprint.get("/openapi.json")
 def get_document() -> dict[str, Any]:
-    here = services()
-    here.gate.admit_viewer(request)
+    app = services()
+    app.gate.admit_viewer(request)
     return document()
 
 
 @blueprint.get("/docs")
 def get_page() -> Response:
     """The description as a page. A browser without a token gets a form to enter one."""
-    here = services()
+    app = services()
     try:
-        here.gate.admit_viewer(request)
+        app.gate.admit_viewer(request)
     except Unauthenticated:
         if "text/html" not in request.headers.get("Accept", ""):
             raise
