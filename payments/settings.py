@@ -142,7 +142,7 @@ class Settings(Configuration):
     def __post_init__(self) -> None:
         """Put the data folder where a default path says ``<data>``.
 
-        Raises ``Misconfigured`` where two files are one: whoever shows balances would write them over the journal.
+        Raises ``Misconfigured`` where two files are one: the projections would overwrite the journal.
         """
         problems, taken = [], dict[str, str]()
         for field in _WRITTEN:

@@ -105,7 +105,8 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
             default = f" ({each.default} unless given)" if each.show_default else ""
             said = re.sub(r"(?<!\.)\.$", "", each.help or "")
             name = _option(each, context).replace(" ", _FIXED_SPACE)
-            yield f"``{name}``: {said[0].lower()}{said[1:]}{default}."
+            first = said if re.match(r"[A-Z]{2}|Ethereum", said) else f"{said[0].lower()}{said[1:]}"
+            yield f"``{name}``: {first}{default}."
 
 
 def _option(option: click.Parameter, context: click.Context) -> str:

@@ -216,8 +216,8 @@ def test_every_bad_value_is_named_at_once_one_line_each(load: Loader) -> None:
         'PAYMENTS_POWER_METER_ENABLED: "maybe" is neither true nor false',
         'PAYMENTS_POWER_POLL_SECONDS: "abc" is not a whole number of seconds',
         'PAYMENTS_POWER_PORT: "0" is not between 1 and 65535',
-        'PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE: "1e-3" is not an amount of ETH: '
-        "digits, and at most 18 decimals behind a point, per minute",
+        'PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE: "1e-3" is not an amount of ETH such as 0.25, '
+        "with at most 18 decimals, per minute",
     ]
 
 

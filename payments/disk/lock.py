@@ -1,7 +1,5 @@
 """Locks between processes, all ``flock``: on lock files beside what they guard, or on its folder.
 
-The only importer of filelock.
-
 A lock file is never unlinked: a process waiting on the old file and one that makes a new file would both get the lock.
 A process that dies releases its locks, even by kill -9. One that is stopped keeps them, so code that must answer a
 request waits with a timeout.

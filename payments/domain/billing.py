@@ -165,8 +165,8 @@ def _unbilled_by_cause(
 ) -> dict[str, int]:
     """How much of the interval earns nothing, by cause: the first that applies (rules 4.3, 4.8 and 4.11).
 
-    An ``occurred_at`` may lie at most ``max_event_age_ms`` before its receipt. That limits the end of the interval, and
-    also its beginning: that is the ``occurred_at`` of the event before, received at ``last_seen_at_ms``.
+    The age limit applies to both ends of the interval. Its beginning is the previous event's ``occurred_at``, so that
+    is compared with ``last_seen_at_ms``, when the previous event was received.
     """
     if not length_ms:
         return {}

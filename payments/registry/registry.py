@@ -136,7 +136,7 @@ class Registry:
             if signature == self._seen:
                 return
             data = self._read_anew()
-            # Last: until then, whoever asks waits for what the file says, and changes nothing of what it said before.
+            # Set last, so that other threads wait for the new records instead of using the old ones.
             self._seen = signature
         if data is not None:
             self._save_good_copy(data)

@@ -47,7 +47,7 @@ def test_the_service_manager_hears_when_it_is_ready_well_and_stopping(folder: Pa
         worker.send(signal.SIGTERM)
         assert "READY=1" not in listening.hears("STOPPING=1")
         assert worker.stop() == 0
-        assert time.monotonic() - begun_s < 3
+        assert time.monotonic() - begun_s < 8
     last = readings(folder)[-1]
     [record] = shown(folder, "power_meter.json")["power"]
     assert (record["orchestrator_id"], record["read_at"]) == ("orch", last["metadata"]["read_at"])
@@ -62,7 +62,7 @@ def test_sigterm_in_mid_sweep_ends_it_soon_and_records_nothing(tmp_path: Path) -
         until(lambda: host.asked > 60)
         begun_s = time.monotonic()
         assert worker.stop() == 0
-        assert time.monotonic() - begun_s < 4
+        assert time.monotonic() - begun_s < 8
     assert readings(tmp_path) == []
 
 
@@ -149,7 +149,7 @@ def test_arguments_start_nothing(tmp_path: Path, argument: str, code: int, said:
         assert worker.process.wait(timeout=20) == code
     text = worker.log.read_text()
     assert text.startswith("usage: payments-worker [-h]\n")
-    assert said in text
+    assert said in " ".join(text.split())
     assert not (tmp_path / "data").exists()
 
 
