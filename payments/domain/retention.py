@@ -52,8 +52,8 @@ def retention_due(state: State, now_ms: int, close_after_ms: int, purge_after_ms
     for session in longest_silent(state.overview.ended, state.sessions, now_ms):
         if len(due) >= limit or now_ms - session.last_seen_at_ms <= purge_after_ms:
             break
-        # If time is billed beyond the last event, the clock stepped back. Keep the session, or that time could be billed
-        # twice.
+        # Time billed beyond the last event means that the clock stepped back. Keep the session, or that time could be
+        # billed twice.
         if now_ms - session.last_billed_at_ms > purge_after_ms:
             due.append(PurgeEnded(session.session_id, session.last_seen_at_ms))
     return due
