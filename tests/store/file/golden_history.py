@@ -1,6 +1,6 @@
-"""How the golden files of format version 1 came about: ``python -m tests.store.file.golden_history``.
+"""Makes the golden files of format version 1: ``python -m tests.store.file.golden_history``.
 
-Files like them are in data folders, so they are written once and kept: anew only while version 1 is not released.
+Data folders have files like these, so make them again only while version 1 is not released.
 """
 
 import shutil
@@ -30,17 +30,17 @@ TERMS = Terms(
 
 
 def at(after_ms: int) -> int:
-    """The moment ``after_ms`` in the story."""
+    """Time ``after_ms`` of the story."""
     return BEGIN_MS + after_ms
 
 
 def said(after_ms: int, session_id: str, kind: str, **fields: Any) -> tuple[int, Command]:
-    """An event, received when it is decided."""
+    """An event that is received when it is decided."""
     return after_ms, event(session_id, kind, at(after_ms), **fields)
 
 
 def read(after_ms: int, orchestrator_id: str, state: str, detail: str | None = None) -> tuple[int, Command]:
-    """A reading, recorded when it was made."""
+    """A reading that is recorded when it is made."""
     return after_ms, Reading(orchestrator_id, state, at(after_ms), detail)
 
 
@@ -71,7 +71,7 @@ STEPS: tuple[tuple[int, Command], ...] = (
 
 
 def write(folder: Path) -> None:
-    """Let a store on ``folder`` live through ``STEPS``."""
+    """Let a store on ``folder`` execute ``STEPS``."""
     clock = Clock()
 
     def terms() -> Terms:
@@ -85,7 +85,7 @@ def write(folder: Path) -> None:
 
 
 def path_of(folder: Path, name: str) -> Path:
-    """Where a store on ``folder`` has the file that is ``name`` among the golden ones."""
+    """Path, for a store on ``folder``, of the golden file ``name``."""
     return journal_path(folder) if name == journal_path(folder).name else folder / name
 
 

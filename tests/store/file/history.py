@@ -1,4 +1,4 @@
-"""A journal of sixteen entries, kept with everything that it meant along the way, to be laid out and damaged."""
+"""A journal of sixteen entries, with the files and facts after each, to be written and damaged by tests."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.harness import HOST_A, HOST_B, TERMS, Clock, event, file_store, journ
 
 NOBODYS_HOST = "198.51.100.1"
 AWKWARD = "J* @Ê"
-"""One flipped bit makes of each of these bytes a newline, a NUL or broken UTF-8."""
+"""Bytes that one flipped bit turns into a newline, a NUL or broken UTF-8."""
 
 STEP_MS = 15_000
 
@@ -34,7 +34,7 @@ Facts: TypeAlias = tuple[int, list[Session], dict[str, Balance], dict[str, Power
 
 
 class ProjectionContents(NamedTuple):
-    """What the projections hold; ``None``: there is none."""
+    """Contents of the projections; ``None``: no file."""
 
     sessions: bytes | None = None
     balances: bytes | None = None
@@ -45,10 +45,10 @@ NOTHING = ProjectionContents()
 
 
 class History(NamedTuple):
-    """What was on disk and known after each of the entries; at index 0 before the first.
+    """Files and facts after each entry; at index 0, before the first.
 
     Attributes:
-        lines: of the journal; ``facts`` and ``shown`` have one more.
+        lines: lines of the journal; ``facts`` and ``shown`` have one item more.
     """
 
     lines: list[bytes]
@@ -61,7 +61,7 @@ class History(NamedTuple):
 
 
 def commands(clock: Clock, steps: Steps = SIXTEEN) -> list[Command]:
-    """The commands of ``steps``, one every ``STEP_MS`` from the time of ``clock`` on."""
+    """Commands of ``steps``, one every ``STEP_MS``, starting at the time of ``clock``."""
     told: list[Command] = []
     for number, (subject, kind, place) in enumerate(steps):
         at_ms = clock.now_ms + number * STEP_MS
@@ -73,7 +73,7 @@ def commands(clock: Clock, steps: Steps = SIXTEEN) -> list[Command]:
 
 
 def live(folder: Path, steps: Steps = SIXTEEN) -> History:
-    """Let a store on ``folder`` execute ``steps`` one by one, and write down what it leaves each time."""
+    """Let a store on ``folder`` execute ``steps`` one by one, and keep files and facts after each."""
     clock = Clock()
     store = file_store(folder, TERMS._replace(power_rate_wei_per_minute=10**15), clock, HastyDisk())
     show_all(store, folder)
@@ -91,12 +91,12 @@ def live(folder: Path, steps: Steps = SIXTEEN) -> History:
 
 
 def shown(folder: Path) -> ProjectionContents:
-    """The projections in ``folder``, all of which must be there."""
+    """The projections in ``folder``; all must exist."""
     return ProjectionContents._make(path.read_bytes() for path in projections(folder))
 
 
 def lay(folder: Path, journal: bytes, documents: ProjectionContents = NOTHING) -> None:
-    """Put files into ``folder`` for a store to open, and see to it that there is no torn tail."""
+    """Write files for a store into ``folder``, and remove parts set aside before."""
     journal_path(folder).parent.mkdir(parents=True, exist_ok=True)
     for torn in torn_tails(folder):
         torn.unlink()
@@ -106,14 +106,14 @@ def lay(folder: Path, journal: bytes, documents: ProjectionContents = NOTHING) -
 
 
 def put(path: Path, data: bytes | None) -> None:
-    """Make a new file of ``data``, or see to it that there is none. Overwriting would make ext4 write to the disk."""
+    """Replace the file with ``data``, or remove it. Overwriting would make ext4 write to the disk."""
     path.unlink(missing_ok=True)
     if data is not None:
         path.write_bytes(data)
 
 
 def opened(folder: Path) -> Facts:
-    """What a store that starts on ``folder`` knows."""
+    """Facts of a store that starts on ``folder``."""
     store = file_store(folder, disk=HastyDisk())
     try:
         return facts(store)
@@ -122,11 +122,11 @@ def opened(folder: Path) -> Facts:
 
 
 def facts(store: FileStore) -> Facts:
-    """Everything that the store's state holds, in order, as it is now."""
+    """Everything in the store's current state, in order."""
     state: State = state_of(store)
     return state.seq, list(state.sessions.values()), dict(state.balances), dict(state.power)
 
 
 def torn_tails(folder: Path) -> list[Path]:
-    """The files with what was set aside."""
+    """Files with parts that were set aside."""
     return sorted(journal_path(folder).parent.glob("*.torn-*"))

@@ -1,7 +1,7 @@
 """One of several processes on the same files: ``python -m tests.store.file.store_process FOLDER NAME COMMANDS``.
 
-Reports to sessions of its own and to one that all share, and prints a line for each answer: event and outcome. Now and
-then it reads the power of an orchestrator that all read.
+Reports events of its own sessions and of a shared one, and prints a line for each answer: event and outcome. Sometimes
+it reads the power of a shared orchestrator.
 """
 
 import sys
@@ -17,7 +17,7 @@ from tests.harness import HOST_A, HOST_B, TERMS, event, journal_path, projection
 
 SHARED, METERED = "shared", "orch-p"
 POWERED = TERMS._replace(power_rate_wei_per_minute=60_000)
-"""A wei for each millisecond of power."""
+"""One wei for each millisecond of power."""
 
 
 def main(folder: Path, name: str, commands: int) -> None:

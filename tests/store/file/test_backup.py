@@ -1,4 +1,4 @@
-"""A backup is whole, holds regular files of the journal only, and takes the journal's place whole or is refused."""
+"""A backup is complete, has only regular files of the journal, and is restored completely or refused."""
 
 import errno
 import json
@@ -57,7 +57,7 @@ def restore(copy: Path, data: Path, disk: Disk | None = None) -> Restored:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What is in ``folder``, but for locks."""
+    """Contents of ``folder``, without locks."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -108,7 +108,7 @@ def test_what_is_sealed_while_the_files_are_opened_is_in_the_backup_once(data: P
 
     class Sealing(HastyDisk):
         def read(self, descriptor: int, length: int, offset: int) -> bytes:
-            # When the active file is open, and its first line is looked at.
+            # The active file is open, and its first line is read.
             if length == 64 and read_journal(journal_path(data)) == before:
                 live(data)
             return super().read(descriptor, length, offset)
@@ -205,7 +205,7 @@ def test_a_restore_that_is_cut_short_is_completed_by_the_next_and_no_start_goes_
 
 
 class CutShort(HastyDisk):
-    """Lets ``count`` files get their names, and fails at the next."""
+    """Renames ``count`` files, then fails."""
 
     def __init__(self, count: int) -> None:
         self._left = count

@@ -1,4 +1,4 @@
-"""Blocked gzip: any gzip reads it, any part of it can be read alone, and damage is never read as data."""
+"""Blocked gzip: any gzip program reads it, any part can be read alone, and damage is never read as data."""
 
 import gzip
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def opened_by(read: Read, size: int) -> Blocks:
 
 
 def packed(plain: bytes, block_bytes: int) -> bytes:
-    """``plain`` in blocks of that many bytes, as another writer may cut them."""
+    """``plain`` in blocks of that many bytes, as another writer may choose."""
     cut = [plain[offset : offset + block_bytes] for offset in range(0, len(plain), block_bytes)]
     return b"".join(member for part in cut for member in list(compress([part]))[:-1]) + END
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_compressed_fits_its_block() -> None:
 
 
 def test_what_was_written_once_stays_readable() -> None:
-    """To the byte, as version 1 of the format has it."""
+    """Exactly the bytes of format version 1."""
     written = bytes.fromhex("1f8b08040000000000ff0600424302002300cbcf4be52a29cfe70200e60bba1208000000") + END
     assert opened(written).read(100, 0) == b"one\ntwo\n"
     assert END.hex() == "1f8b08040000000000ff0600424302001b0003000000000000000000"
@@ -99,7 +99,7 @@ def test_a_block_is_unpacked_once_for_reads_that_follow_each_other(monkeypatch: 
 
 @pytest.mark.parametrize("block_bytes", [200, 5000], ids=["several blocks", "one block"])
 def test_a_flipped_bit_is_refused_or_changes_nothing(block_bytes: int) -> None:
-    """Nothing: the last byte of deflated data may have bits that mean nothing."""
+    """No error: the last byte of deflated data may have unused bits."""
     data = packed(TEXT, block_bytes)
     unnoticed = []
     for bit in range(8 * len(data)):
@@ -115,7 +115,7 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(block_bytes: int) -> None:
 
 
 def test_any_read_of_damaged_data_is_right_lines_or_refused() -> None:
-    """What says how long a block is may be wrong, and all behind it then has other offsets, but no other content."""
+    """A wrong block length shifts the offsets of later blocks, but not their content."""
     data = packed(TEXT, 200)
     lines = set(TEXT.splitlines())
     for bit in range(8 * len(data)):
@@ -136,7 +136,7 @@ def test_a_file_that_was_cut_is_refused(kept_bytes: int) -> None:
 
 
 def test_a_block_that_was_taken_out_of_the_middle_cannot_be_noticed_here() -> None:
-    """The chain of the lines is what tells."""
+    """Only the chain of lines shows it."""
     first, second = packed(b"a" * 100, 100)[: -len(END)], packed(b"b" * 100, 100)
     assert opened(first + second).read(200, 0) == b"a" * 100 + b"b" * 100
     assert opened(second).read(200, 0) == b"b" * 100
@@ -152,7 +152,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused() -> None:
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused() -> None:
-    """What it is now is sound, too, and as long."""
+    """The new content is valid too, and as long."""
     data, other = (b"".join(compress([b"a" * length])) for length in (50, 51))
     assert len(data) == len(other)
     kept = bytearray(data)

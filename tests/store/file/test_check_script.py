@@ -1,4 +1,4 @@
-"""The verifier that the format's specification holds for third parties, run as it stands there."""
+"""The verifier for third parties in the format's specification works as printed."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ MINUTE_MS = 60_000
 
 @pytest.fixture
 def script(tmp_path: Path) -> Path:
-    """The script in the specification, in a file."""
+    """The specification's script, in a file."""
     said = (ROOT / "payments" / "store" / "file" / "FORMAT.rst").read_text()
     body = said[said.index("    import gzip") :]
     assert len(body.strip().splitlines()) < 25
@@ -26,7 +26,7 @@ def script(tmp_path: Path) -> Path:
 
 
 def live(folder: Path) -> FileStore:
-    """A store that has sealed some segments, some of which are compressed."""
+    """A store with sealed segments, some of them compressed."""
     store = file_store(folder, segment_bytes=4096)
     for minute in range(30):
         store.execute([event(f"s-{minute % 3}", at_ms=NOON_MS + minute * MINUTE_MS)])

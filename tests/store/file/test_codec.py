@@ -1,4 +1,4 @@
-"""A line says exactly what its entry said, and no other line passes for it."""
+"""A line has exactly the content of its entry, and no other line is accepted in its place."""
 
 import json
 import zlib
@@ -58,7 +58,7 @@ AWAKE = replace(
 )  # fmt: skip
 
 POWER_ROW: list[Any] = [str(value) if isinstance(value, int) and value > 2**63 else value for value in astuple(AWAKE)]
-"""``AWAKE`` as it stands in a line."""
+"""``AWAKE`` as written in a line."""
 
 ENTRIES = [
     pytest.param(Entry(1, NOON_MS, SESSION, "session_opened", None, None, None, {}, OPEN), id="a session opens"),
@@ -79,7 +79,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 def line_of(record: dict[str, Any]) -> bytes:
-    """``record`` as a line with a checksum that fits, made without the codec."""
+    """``record`` as a line with a valid checksum, made without the codec."""
     body = json.dumps(record, separators=(",", ":")).encode()[:-1]
     return body + f',"crc":"{zlib.crc32(body):08x}"}}\n'.encode()
 
@@ -153,7 +153,7 @@ def test_lines_are_read_up_to_the_first_that_is_wrong(history: History) -> None:
 
 
 def test_a_flipped_bit_ends_what_is_read_at_its_own_line(history: History) -> None:
-    """Though a line that others follow is known by its hash, not by its checksum."""
+    """A line followed by others is verified by its hash instead of its checksum."""
     first, second, third = history.lines[:3]
     for bit in range(8 * len(second)):
         flipped = bytearray(second)

@@ -1,4 +1,4 @@
-"""The queue and its thread: groups form by themselves, nobody who gave up is served, and errors reach who waits."""
+"""The commit queue and its thread: groups form, expired tickets are not served, and errors reach their waiters."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ CALLERS = 8
 
 
 class NamedTicket(Ticket):
-    """A ticket that one can tell from others."""
+    """A ticket with a name."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ Take = Callable[[], list[NamedTicket]]
 
 
 def served(committer: Committer[NamedTicket], name: str, timeout_s: float = LONG_S) -> NamedTicket:
-    """A ticket of that name when it was served. Raises its error, and ``TimedOut``."""
+    """Submit a ticket with that name and wait until it is served. Raises its error, and ``TimedOut``."""
     ticket = NamedTicket(name)
     committer.submit(ticket)
     ticket.wait(timeout_s)
@@ -34,11 +34,11 @@ def served(committer: Committer[NamedTicket], name: str, timeout_s: float = LONG
 
 
 class Desk:
-    """Serves a committer's tickets, one group for each time that it is let.
+    """Serves a committer's tickets, one group for each permission.
 
     Attributes:
-        groups: the names in each group that was taken, in order; ``threads`` that served.
-        busy: set when a group waits to be let; ``late``: tickets are taken only then.
+        groups: names in each group taken, in order; ``threads``: threads that served.
+        busy: set while a group waits for permission; ``late``: take tickets only after that.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Desk:
         self.committer = Committer[NamedTicket](self._serve)
 
     def let(self, outcome: Exception | None = None, times: int = 1) -> None:
-        """Let as many groups be served, or fail."""
+        """Permit so many groups to be served, or to fail."""
         for _ in range(times):
             self._outcomes.put(outcome)
 
@@ -58,7 +58,7 @@ class Desk:
         return served(self.committer, name, timeout_s)
 
     def queued(self, count: int) -> None:
-        """Returns when so many wait behind those that are served."""
+        """Wait until so many tickets are queued behind the current group."""
         until(lambda: self.committer._queue.qsize() == count)
 
     def _serve(self, take: Take) -> None:
@@ -79,7 +79,7 @@ class Desk:
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    """A desk that serves nobody before it is let; in the end everybody."""
+    """A desk that serves only with permission, and everyone at the end."""
     desk = Desk()
     yield desk
     desk.let(times=100)
@@ -206,7 +206,7 @@ def test_an_error_of_one_ticket_is_its_own() -> None:
 
 
 def test_closing_ends_the_thread_and_serves_nobody_else(desk: Desk) -> None:
-    """It may hang where another process keeps the lock, so nothing is served for the sake of closing."""
+    """Serving may hang while another process has the lock, so closing serves nothing."""
     assert desk.committer.close(LONG_S)
     assert not desk.committer._thread.is_alive()
     assert desk.threads == set()

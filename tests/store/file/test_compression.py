@@ -1,4 +1,4 @@
-"""Sealed segments, compressed: the same journal to every reader, and no moment at which a line is in neither form."""
+"""Compressed segments are the same journal for every reader, and each line always exists in one form or the other."""
 
 import gzip
 import stat
@@ -31,7 +31,7 @@ def opened(folder: Path, disk: HastyDisk | None = None) -> FileStore:
 
 
 def beat(store: FileStore, numbers: range) -> None:
-    """The events that become the entries ``numbers`` + 1."""
+    """Events that become the entries ``numbers`` + 1."""
     for number in numbers:
         store.execute([event("s-1", HEARTBEAT if number else START, NOON_MS + 1000 * number)])
 
@@ -47,7 +47,7 @@ def rotated(tmp_path: Path) -> Iterator[FileStore]:
 
 @pytest.fixture(params=[100, 1500, blocks.PLAIN_BYTES], ids=["small blocks", "large blocks", "one block"])
 def block_bytes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How much a block holds: less than a line, more than one, and all of a segment."""
+    """Size of a block: less than a line, more than a line, a whole segment."""
     monkeypatch.setattr(blocks, "PLAIN_BYTES", request.param)
     return int(request.param)
 
@@ -57,7 +57,7 @@ def sealed(folder: Path) -> list[Path]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """The journal's files by name, but for the locks."""
+    """The journal's files by name, without locks."""
     found = journal_path(folder).parent.iterdir()
     return {path.name: path.read_bytes() for path in found if path.suffix != ".lock"}
 
@@ -115,7 +115,7 @@ def in_pages(store: FileStore, limit: int, before: str | None) -> list[Entry]:
 
 
 def test_readers_see_the_same_in_every_mixture_of_forms(block_bytes: int, tmp_path: Path) -> None:
-    """Some compressed, some sealed since, and the active one; from wherever they begin."""
+    """Reads from any position across compressed, sealed and active segments."""
     store = opened(tmp_path)
     beat(store, range(EVENTS))
     want = all_entries(store)
@@ -135,7 +135,7 @@ def test_readers_see_the_same_in_every_mixture_of_forms(block_bytes: int, tmp_pa
 def test_a_start_finds_the_same_state_and_goes_on(
     block_bytes: int, rotated: FileStore, tmp_path: Path, kept: str
 ) -> None:
-    """Half-way: they show the journal up to the middle of what is compressed by now."""
+    """Projections that end in the middle of a segment that is compressed by now."""
     folder = tmp_path / "other"
     store = opened(folder)
     beat(store, range(7))
@@ -203,7 +203,7 @@ def test_a_compressed_segment_that_was_cut_is_refused_by_name(rotated: FileStore
 
 
 def is_refused_by_name(store: FileStore, path: Path, folder: Path) -> None:
-    """By a start, and by a page that has to look into it."""
+    """Refused by a start, and by a page that must read it."""
     for attempt in (lambda: opened(folder), lambda: store.entries(EntryQuery(), limit=2 * EVENTS)):
         before = open_files("audit")
         with pytest.raises(Corrupt) as refusal:
@@ -216,7 +216,7 @@ def is_refused_by_name(store: FileStore, path: Path, folder: Path) -> None:
 def test_blocks_in_another_order_are_refused_by_the_chain(
     rotated: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each of them is sound."""
+    """Each of the two is valid."""
     monkeypatch.setattr(blocks, "PLAIN_BYTES", len(journal_line(tmp_path)))
     rotated.maintain()
     forget_projections(tmp_path)
@@ -232,7 +232,7 @@ def journal_line(folder: Path) -> bytes:
 
 
 def test_of_both_forms_the_plain_one_is_read(rotated: FileStore, tmp_path: Path) -> None:
-    """A crash came between the two names."""
+    """A crash came between creating one name and removing the other."""
     known = facts(rotated)
     plain = sealed(tmp_path)
     for path in plain:
@@ -259,7 +259,7 @@ def test_of_both_forms_the_plain_one_goes_when_they_hold_the_same(rotated: FileS
 
 @pytest.mark.parametrize("other", ["damaged", "one line less"])
 def test_of_two_forms_that_differ_neither_goes(rotated: FileStore, tmp_path: Path, other: str) -> None:
-    """A plain one that somebody restored may have less in it than the compressed one, and each line in it be sound."""
+    """A restored plain segment may be shorter than the compressed one, with each line valid."""
     path = sealed(tmp_path)[1]
     lines = path.read_bytes().splitlines(keepends=True)
     wrong = b"damaged" if other == "damaged" else b"".join(blocks.compress(lines[:-1]))
@@ -313,7 +313,7 @@ def test_a_segment_that_does_not_continue_the_one_before_stays(rotated: FileStor
 def test_the_listing_finds_a_segment_that_changes_its_form_while_it_is_made(
     rotated: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder is read piece by piece: the new name may be in a piece that was read, the old one in one to come."""
+    """A folder is listed in pieces: the new name may fall into one already read, the old name into a later one."""
     plain = sealed(tmp_path)
     names = sorted(path.name for path in journal_path(tmp_path).parent.iterdir())
     passed = [name for name in names if name != plain[1].name]

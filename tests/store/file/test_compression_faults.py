@@ -1,4 +1,4 @@
-"""Compressing while disks fail, processes die and others go on: never a line less, never in anybody's way."""
+"""Compression while disks fail and processes die loses no line and blocks nobody."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ def opened(folder: Path, disk: HastyDisk | ScriptedDisk | None = None) -> FileSt
 
 
 def beat(store: FileStore, numbers: range) -> None:
-    """The events that become the entries ``numbers`` + 1."""
+    """Events that become the entries ``numbers`` + 1."""
     for number in numbers:
         store.execute([event("s-1", HEARTBEAT if number else START, NOON_MS + 1000 * number)])
 
@@ -52,14 +52,14 @@ def forget_projections(folder: Path) -> None:
 
 
 class Died(BaseException):
-    """The process is no more: nothing that catches errors catches this."""
+    """Simulates a dead process: no error handler catches it."""
 
 
 class Doomed(HastyDisk):
-    """Does ``left`` more of the operations that leave something behind, and then only what ``fate`` says.
+    """A disk that does ``left`` more changing operations, then does ``fate``.
 
     Attributes:
-        left: ``None``: all.
+        left: operations left; ``None``: no limit.
     """
 
     def __init__(self, fate: Callable[[], BaseException]) -> None:
@@ -143,7 +143,7 @@ def test_whatever_operation_is_the_last_one_the_next_run_goes_on(
 
 
 def check_they_go_on(one: FileStore, other: FileStore, folder: Path) -> None:
-    """Assert that both show all ``EVENTS`` entries, and what ``one`` then adds; close them."""
+    """Check that both stores have all ``EVENTS`` entries and a new one of ``one``; close them."""
     assert facts(one) == facts(other)
     beat(one, range(EVENTS, EVENTS + 1))
     assert facts(one) == facts(other)
@@ -191,7 +191,7 @@ def test_a_full_disk_leaves_the_plain_one_and_gives_back_what_was_taken(
 
 
 class Lying(HastyDisk):
-    """What is on it of a compressed segment differs in the byte at ``where`` from what was written."""
+    """A disk that corrupts the byte at ``where`` of a compressed segment."""
 
     def __init__(self, where: int) -> None:
         self.where = where
@@ -253,7 +253,7 @@ def test_after_a_failed_sync_nothing_is_thrown_away_before_a_restart(tmp_path: P
 
 
 class Interrupted(HastyDisk):
-    """Lets something happen, once, when ``path`` is about to be opened, or just was."""
+    """A disk that runs an action once, just before or after ``path`` is opened."""
 
     def __init__(self, name: str, happening: Callable[[], object], *, after: bool = False) -> None:
         self.name = name
@@ -328,13 +328,13 @@ def test_who_was_left_behind_takes_up_what_was_sealed_and_compressed_since(read:
 
 
 def test_writers_readers_starts_and_compression_go_on_together(tmp_path: Path) -> None:
-    """Each has a store of its own, as processes have; a reader sees every entry up to the newest that it sees."""
+    """Each thread has its own store, like a process; a reader sees all entries up to the newest it sees."""
     opened(tmp_path).close()
     is_written = threading.Event()
     turns = [0] * 4
 
     def write(name: str) -> int:
-        """Until each of the others has had its turns, which a busy machine may be slow to give."""
+        """Write until each of the others has had its turns, which may take long on a busy machine."""
         store, number = opened(tmp_path), 0
         while number < 60 or min(turns) < 2:
             store.execute([event(name, HEARTBEAT if number else START, NOON_MS + 1000 * number)])
@@ -360,7 +360,7 @@ def test_writers_readers_starts_and_compression_go_on_together(tmp_path: Path) -
         steps = ((FileStore.maintain, False), (FileStore.maintain, True), (read, False), (read, True))
         others = [threads.submit(repeat, index, step, anew=anew) for index, (step, anew) in enumerate(steps)]
         for other in others:
-            # One that fails has no more turns, for which the writers would wait.
+            # A failed thread takes no more turns; writers must not wait for it.
             other.add_done_callback(lambda done: turns.__setitem__(slice(None), [2] * 4) if done.exception() else None)
         writers = [threads.submit(write, name) for name in ("one", "two")]
         try:

@@ -1,6 +1,6 @@
-"""Every bit of a sixteen-entry journal flipped, one at a time: never a wrong balance.
+"""Flipping any single bit of a sixteen-entry journal never gives a wrong balance.
 
-``PAYMENTS_TEST_FLIP_STRIDE`` is how many bits apart the flips are that a whole store is opened on; 1 takes minutes.
+A store is opened for every ``PAYMENTS_TEST_FLIP_STRIDE``-th bit; 1 takes minutes.
 """
 
 import os
@@ -21,7 +21,7 @@ ENTRIES = 16
 
 
 def flips(path: Path, begin: int, end: int) -> Iterator[int]:
-    """Flip one bit after the other of the bytes from ``begin`` to ``end``, each back in place before the next."""
+    """Flip each bit of the bytes from ``begin`` to ``end`` in turn, and restore it before the next."""
     with path.open("r+b", buffering=0) as file:
         for bit in range(8 * begin, 8 * end, STRIDE):
             offset, mask = bit // 8, 1 << bit % 8
@@ -32,13 +32,13 @@ def flips(path: Path, begin: int, end: int) -> Iterator[int]:
 
 
 def line_at(history: History, offset: int) -> int:
-    """The number of the line that the byte at ``offset`` belongs to."""
+    """Number of the line with the byte at ``offset``."""
     return history.journal[:offset].count(b"\n") + 1
 
 
 @pytest.mark.parametrize("number", range(1, ENTRIES + 1))
 def test_no_flipped_bit_passes_for_a_line_or_for_a_torn_tail(number: int, history: History) -> None:
-    """Every bit of a line, as recovery sees it that has come to that line: all that follows it is behind it."""
+    """Each bit of a line, as recovery sees it on reaching that line."""
     position = decode_lines(history.lines[: number - 1], Position()).position
     tail = bytearray(history.journal[position.offset :])
     passed = []
@@ -51,7 +51,7 @@ def test_no_flipped_bit_passes_for_a_line_or_for_a_torn_tail(number: int, histor
 
 
 def is_line(data: bytearray, position: Position) -> bool:
-    """Whether ``data`` is a line that may stand at ``position``."""
+    """Whether ``data`` is a valid line at ``position``."""
     return decode_lines([bytes(data)], position).error is None
 
 
@@ -66,7 +66,7 @@ def test_a_store_refuses_a_flipped_bit_naming_file_and_line(history: History, tm
 
 
 def test_with_projections_a_flipped_bit_is_refused_too(history: History, tmp_path: Path) -> None:
-    """The start holds the projections against the last lines, which here are in one block with all others."""
+    """A start compares projections with the last lines, which here share a block with all others."""
     lay(tmp_path, history.journal, history.shown[-1])
     path = journal_path(tmp_path)
     last_line = len(history.journal) - len(history.lines[-1]) - 1  # the newline before it marks where it begins

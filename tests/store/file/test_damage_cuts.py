@@ -1,4 +1,4 @@
-"""A journal that ends too early: what no projection confirms is set aside, and anything else is refused."""
+"""In a journal that ends too early, a tail that no projection confirms is set aside; other damage is refused."""
 
 from pathlib import Path
 
@@ -15,12 +15,12 @@ THREE = (("s-1", START, HOST_A), ("s-1", HEARTBEAT, HOST_A), ("s-1", END, HOST_A
 
 @pytest.fixture(scope="module")
 def short(tmp_path_factory: pytest.TempPathFactory) -> History:
-    """Three entries, so that every byte can have its turn."""
+    """Three entries, few enough to cut at every byte."""
     return live(tmp_path_factory.mktemp("short"), THREE)
 
 
 def test_without_projections_the_whole_lines_are_kept_and_the_rest_set_aside(short: History, tmp_path: Path) -> None:
-    """Cut at every byte of a line of money, and here and there in the one before it."""
+    """Cut at every byte of a line with money, and at some bytes of the line before it."""
     first, second = (len(line) for line in short.lines[:2])
     for cut in (*range(0, first, 7), *range(first, first + second + 1)):
         lay(tmp_path, short.journal[:cut])
@@ -98,7 +98,7 @@ def test_a_repeated_line_is_refused(history: History, tmp_path: Path) -> None:
 
 
 def test_a_running_store_sets_a_dead_writers_torn_tail_aside(short: History, tmp_path: Path) -> None:
-    """Another process was killed within its write; this one deals with what it left, and goes on."""
+    """Another process was killed while writing; this one sets its rest aside and continues."""
     lay(tmp_path, b"".join(short.lines[:2]))
     store = file_store(tmp_path, disk=HastyDisk())
     with journal_path(tmp_path).open("ab") as journal:

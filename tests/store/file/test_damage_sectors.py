@@ -1,4 +1,4 @@
-"""Sectors that never reached the disk read as zeros: set aside where nothing was acknowledged, refused elsewhere."""
+"""Lost sectors read as zeros: they are set aside if nothing in them was acknowledged, and refused otherwise."""
 
 import random
 from pathlib import Path
@@ -19,7 +19,7 @@ RANDOM_SETS = 150
 
 @pytest.fixture(scope="module")
 def grouped(history: History, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, int, list[Facts]]:
-    """A journal of four entries and of eight more in one commit, where those begin, and the facts after each entry."""
+    """A journal of four entries and eight more in one commit, the offset of those, and the facts after each entry."""
     folder = tmp_path_factory.mktemp("grouped")
     lay(folder, b"".join(history.lines[:SYNCED]))
     clock = Clock()
@@ -36,7 +36,7 @@ def grouped(history: History, tmp_path_factory: pytest.TempPathFactory) -> tuple
 
 
 def without(journal: bytes, sectors: set[int], begin: int = 0) -> bytes:
-    """``journal`` with zeros in ``sectors``, as far as they lie behind byte ``begin``."""
+    """``journal`` with zeros in ``sectors``, from byte ``begin`` on."""
     data = bytearray(journal)
     for sector in sectors:
         low, high = max(begin, sector * SECTOR), min(len(data), (sector + 1) * SECTOR)
@@ -45,7 +45,7 @@ def without(journal: bytes, sectors: set[int], begin: int = 0) -> bytes:
 
 
 def sets_of_sectors(begin: int, end: int) -> list[set[int]]:
-    """Each sector alone, all from each one on, and sets by chance, of those that the bytes lie in."""
+    """Of the sectors of these bytes: each alone, all from each one on, and random sets."""
     sectors = range(begin // SECTOR, (end - 1) // SECTOR + 1)
     chance = random.Random(1)
     by_chance = [set(chance.sample(sectors, chance.randint(2, len(sectors)))) for _ in range(RANDOM_SETS)]
@@ -76,7 +76,7 @@ def test_room_that_was_made_and_never_written_is_set_aside(length: int, history:
 
 
 def test_zeros_in_what_a_later_line_confirms_are_refused(history: History, tmp_path: Path) -> None:
-    """One commit a line: each line says of the one before it that it is on disk."""
+    """With one commit for each line, each line confirms that the one before it is on disk."""
     path = journal_path(tmp_path)
     confirmed = history.journal.rindex(b"\n", 0, -1)
     for sector in range(confirmed // SECTOR):
@@ -94,7 +94,7 @@ def test_zeros_in_what_a_later_line_confirms_are_refused(history: History, tmp_p
 def test_zeros_in_what_a_projection_confirms_are_refused(
     older: str, history: History, grouped: tuple[bytes, int, list[Facts]], tmp_path: Path
 ) -> None:
-    """The newer ones show all of the commit, so they were written after the sync; the start reads on from the older."""
+    """The newer projections show the whole commit, so they were written after its sync; the start uses the older."""
     journal, begin, known = grouped
     lay(tmp_path, journal)
     assert opened(tmp_path) == known[-1]

@@ -1,4 +1,4 @@
-"""The whole journal, oldest entry first, from its files: every segment in either form, beside whoever writes."""
+"""An export has the whole journal, oldest entry first, from segments in either form, while others write."""
 
 import json
 import os
@@ -27,7 +27,7 @@ TX = "0x" + "a" * 64
 
 
 def lived(folder: Path, rounds: int = 12) -> FileStore:
-    """A store with sealed segments, two of them compressed, and an active one; with sessions, power and bookings."""
+    """A store with sealed segments, two of them compressed, an active one, and sessions, power and bookings."""
     clock = Clock()
     store = file_store(folder, clock=clock, disk=HastyDisk(), segment_bytes=SEGMENT_BYTES)
     for number in range(rounds):
@@ -78,7 +78,7 @@ def test_export_of_a_part_has_what_the_api_finds(tmp_path: Path, query: EntryQue
 
 
 def test_export_takes_a_session_of_another_orchestrator_for_none(tmp_path: Path) -> None:
-    """The interval before a change of host is orch-a's, though the session in the same line is orch-b's by then."""
+    """The interval before a change of host belongs to orch-a, though the session in that line belongs to orch-b."""
     clock = Clock()
     store = file_store(tmp_path, clock=clock, disk=HastyDisk())
     for number, host in enumerate((HOST_A, HOST_B)):
@@ -143,7 +143,7 @@ def test_missing_segment_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("change", [Path.unlink, lambda path: os.truncate(path, 0)], ids=["removed", "emptied"])
 def test_active_file_that_is_cut_short_is_named(tmp_path: Path, change: Callable[[Path], None]) -> None:
-    """The projections know of more than is there: an account for somebody must not be silently short."""
+    """Projections show more than the journal has; an export must not be silently incomplete."""
     lived(tmp_path).close()
     change(journal_path(tmp_path))
     with pytest.raises(Corrupt, match=r"sessions.json shows entry \d+, which the journal does not have"):
@@ -163,7 +163,7 @@ def test_nothing_is_exported_after_a_failed_sync(tmp_path: Path) -> None:
 
 
 def test_group_that_is_cut_off_again_is_never_seen(tmp_path: Path) -> None:
-    """Whoever has the lock may have written a part of it, and the rest may fail."""
+    """The lock's holder may have written part of it, and the rest may fail."""
     lived(tmp_path).close()
     path = journal_path(tmp_path)
     whole = path.read_bytes()

@@ -1,4 +1,4 @@
-"""A disk that cannot be read or used: an error that says so, and nothing worse."""
+"""A disk that cannot be read causes a clear error and nothing worse."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ REMEDY = "let the user that runs Payments read and write it, or set PAYMENTS_DAT
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("operation", ["read", "size"])
 def test_an_unreadable_journal_is_unavailable_until_it_can_be_read(name: str, operation: str, tmp_path: Path) -> None:
-    """Another process has written something, so every call has something to read."""
+    """Another process has written, so every call must read."""
     disk = ScriptedDisk()
     store, other = file_store(tmp_path, disk=disk), file_store(tmp_path, disk=HastyDisk())
     other.execute([event("s-1", START)])
@@ -85,7 +85,7 @@ def test_a_journal_that_cannot_be_made_is_the_operators(number: int, tmp_path: P
 
 
 def test_a_refused_start_leaves_no_file_open(history: History, tmp_path: Path) -> None:
-    """Whoever starts a store in a process that goes on, such as a retry loop, would run out of descriptors."""
+    """Otherwise a process that retries to start a store would run out of descriptors."""
     lay(tmp_path, history.journal[:-1] + b"x")
     before = open_files("audit")
     with pytest.raises(Corrupt):

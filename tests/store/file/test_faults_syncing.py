@@ -1,4 +1,4 @@
-"""A sync that fails is never tried again: every writer stops until a start has verified the journal from disk."""
+"""A failed sync is never retried: all writers stop until a start has verified the journal from disk."""
 
 import errno
 from collections.abc import Callable
@@ -32,7 +32,7 @@ CALLS: dict[str, Callable[[FileStore], object]] = {
 
 @pytest.fixture
 def halted(tmp_path: Path) -> tuple[FileStore, ScriptedDisk]:
-    """A store with one acknowledged entry, and one whose sync has failed; the disk works again."""
+    """A store with an acknowledged entry and one whose sync failed; the disk works again."""
     disk = ScriptedDisk()
     store = file_store(tmp_path, disk=disk)
     store.execute(FIRST)
@@ -122,7 +122,7 @@ def test_a_verified_start_knows_all(history: History, tmp_path: Path) -> None:
 def test_lines_that_never_reached_the_disk_are_set_aside_by_the_start(
     halted: tuple[FileStore, ScriptedDisk], tmp_path: Path
 ) -> None:
-    """What the disk really has is shorter than what the cache showed."""
+    """The disk has less than the page cache showed."""
     store, _ = halted
     store.close()
     lines = journal_path(tmp_path).read_bytes().splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""A disk that takes part of a write, or none: 503, the journal as it was, and on with it when there is space."""
+"""After a short or failed write, the answer is 503, the journal is unchanged, and recording resumes with space."""
 
 import errno
 from pathlib import Path
@@ -84,7 +84,7 @@ def test_a_command_that_records_nothing_needs_no_space(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("steps", SHORT_WRITES[1:])
 def test_what_could_not_be_cut_back_is_dealt_with_at_the_next_turn(steps: list[Step], tmp_path: Path) -> None:
-    """Whole lines of it may stay, as if their answer had been lost; the torn rest is set aside."""
+    """Complete lines may stay, as if their answers were lost; the torn rest is set aside."""
     disk = ScriptedDisk()
     store = file_store(tmp_path, disk=disk)
     store.execute(FIRST)
@@ -108,7 +108,7 @@ def test_what_could_not_be_cut_back_is_dealt_with_at_the_next_turn(steps: list[S
 
 
 def test_what_was_cut_off_is_gone_from_the_disk_before_anything_is_written_behind_it(tmp_path: Path) -> None:
-    """Else a crash could bring it back, in front of what was acknowledged since."""
+    """Otherwise a crash could bring it back, before entries acknowledged since."""
     disk = ScriptedDisk()
     store = file_store(tmp_path, disk=disk)
     disk.log.clear()
@@ -158,7 +158,7 @@ def test_a_torn_tail_stays_until_its_copy_is_safe(operation: str, tmp_path: Path
 
 @pytest.mark.parametrize("operation", ["write", "sync", "truncate"])
 def test_a_tail_that_cannot_be_set_aside_leaves_no_copies(operation: str, tmp_path: Path) -> None:
-    """Every request comes to it again, and on a full disk every copy makes things worse."""
+    """Every request meets it again, and on a full disk each copy makes things worse."""
     file_store(tmp_path, disk=HastyDisk()).close()
     disk, clock = ScriptedDisk(), Clock()
     store = file_store(tmp_path, clock=clock, disk=disk)

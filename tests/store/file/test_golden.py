@@ -1,4 +1,4 @@
-"""Files of format version 1, as they are in data folders: read and written as ever, and version 2 is not guessed at."""
+"""Files of format version 1 are read and written unchanged, and version 2 is refused."""
 
 import json
 import shutil
@@ -72,7 +72,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def of_version_2(folder: Path) -> bytes:
-    """A line that continues the journal in ``folder`` and is whole, but of version 2."""
+    """A complete line of version 2 that continues the journal in ``folder``."""
     last = journal_path(folder).read_bytes().splitlines(keepends=True)[-1]
     record = {**json.loads(last), "seq": SEQ + 1, "v": 2, "prev": sha256(last).hexdigest()}
     del record["crc"]

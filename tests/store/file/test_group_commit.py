@@ -1,4 +1,4 @@
-"""Threads share syncs, and no answer leaves before a sync that covers what it rests on."""
+"""Threads share syncs, and no call returns before a sync that covers everything it relies on."""
 
 import errno
 import os
@@ -27,10 +27,10 @@ SYNC_TAKES_S = 0.01
 
 
 class Return(NamedTuple):
-    """What was known when an ``execute`` returned.
+    """State at the return of an ``execute``.
 
     Attributes:
-        session_id: of the session that it began; ``covered``: how many bytes of the journal a sync had covered then.
+        session_id: id of the session that it started; ``covered``: bytes of the journal synced by then.
     """
 
     session_id: str
@@ -38,10 +38,10 @@ class Return(NamedTuple):
 
 
 class LedgerOfSyncs(Disk):
-    """Slow syncs, and how much of the journal they cover: what was written before they began.
+    """A disk with slow syncs that records how much of the journal they cover: what was written before they began.
 
     Attributes:
-        covered: bytes of the journal on disk; ``syncs`` counts the syncs of it.
+        covered: synced bytes of the journal; ``syncs``: number of its syncs.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,7 +87,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def journal_calls(disk: GatedDisk) -> list[str]:
-    """What happened to the journal since the log was cleared."""
+    """Operations on the journal since the log was cleared."""
     return [operation for operation, name in disk.log if name == JOURNAL]
 
 
@@ -96,7 +96,7 @@ def kinds(*answers: Sequence[Result]) -> list[str]:
 
 
 def begin_sessions(store: FileStore, disk: LedgerOfSyncs, thread: int) -> list[Return]:
-    """Begin ``COMMANDS`` sessions one by one."""
+    """Start ``COMMANDS`` sessions one by one."""
     returns = []
     for number in range(COMMANDS):
         session_id = f"{thread}-{number}"
@@ -129,7 +129,7 @@ def test_threads_share_syncs_and_every_answer_is_on_disk(tmp_path: Path) -> None
 
 
 def queued(store: FileStore, count: int) -> None:
-    """Returns when so many callers wait behind the commit that is under way."""
+    """Wait until so many callers are queued behind the current commit."""
     until(lambda: store._committer._queue.qsize() == count)
 
 
@@ -139,7 +139,7 @@ def line_count(folder: Path) -> int:
 
 @contextmanager
 def busy(store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor) -> Iterator[Future[Sequence[Result]]]:
-    """The first command, as long as its sync is held; then it must be answered."""
+    """Run the first command and hold its sync until the block ends; then it must be answered."""
     with held_sync(disk):
         first = threads.submit(store.execute, [event("first", START)])
         assert disk.waiting.wait(30)
@@ -173,7 +173,7 @@ def test_no_answer_leaves_before_its_sync_has_returned(
 def test_a_sync_covers_nothing_that_was_written_after_it_began(
     store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
 ) -> None:
-    """The late command, which came during a sync, is written behind that and needs one of its own."""
+    """A late command, sent during a sync, is written after it and needs its own sync."""
     with busy(store, disk, threads):
         disk.log.clear()
         late = threads.submit(store.execute, [event("late", START)])
@@ -240,7 +240,7 @@ def test_a_duplicate_is_not_answered_before_what_it_repeats_is_on_disk(
 def test_a_duplicate_of_what_another_process_wrote_needs_a_sync(
     store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
 ) -> None:
-    """Whoever wrote it may not have synced it."""
+    """Its writer may not have synced it."""
     said = event("s-1", START, event_id="e-1")
     other = file_store(tmp_path, disk=HastyDisk())
     other.execute([said])
@@ -261,7 +261,7 @@ def test_a_duplicate_of_what_another_process_wrote_needs_a_sync(
 def test_a_group_that_fails_fails_each_of_its_callers(
     store: FileStore, disk: GatedDisk, threads: ThreadPoolExecutor, tmp_path: Path
 ) -> None:
-    """All of it or nothing is written, so whoever was in it is told."""
+    """A group is written completely or not at all, so all its callers get the error."""
     with busy(store, disk, threads):
         disk.script("write", JOURNAL, Fail(errno.ENOSPC))
         group = [threads.submit(store.execute, [event(f"s-{number}", START)]) for number in range(1, THREADS)]

@@ -1,4 +1,4 @@
-"""A journal that is moved, replaced or cut under a running store: it says so, writes nowhere, and loses nothing."""
+"""If the journal is moved, replaced or truncated under a running store, it reports that and writes nothing."""
 
 import shutil
 from collections.abc import Callable, Iterator

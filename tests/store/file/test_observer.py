@@ -1,4 +1,4 @@
-"""What the store tells of its commits."""
+"""What a store tells its observer about commits."""
 
 from pathlib import Path
 

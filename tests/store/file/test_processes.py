@@ -1,4 +1,4 @@
-"""Several processes on the same files: one journal, whole, and everything in it that was answered."""
+"""Several processes on the same files write one intact journal with everything that was answered."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ Process: TypeAlias = subprocess.Popen[str]
 
 @contextmanager
 def running_processes(folder: Path) -> Iterator[list[Process]]:
-    """A process for each of ``NAMES``, let go together; killed at the end whatever happens."""
+    """A process for each of ``NAMES``, started together; always killed at the end."""
     with ExitStack() as ending:
         processes = []
         for name in NAMES:
@@ -48,7 +48,7 @@ def running_processes(folder: Path) -> Iterator[list[Process]]:
 
 
 def answers(process: Process) -> list[str]:
-    """The events that ``process`` was told are recorded, until it ended."""
+    """Events reported as recorded to ``process`` until it ended."""
     assert process.stdout is not None
     told = [line.split() for line in process.stdout.read().splitlines()]
     assert {outcome for _, outcome in told} <= {"recorded"}
@@ -56,7 +56,7 @@ def answers(process: Process) -> list[str]:
 
 
 def check(folder: Path) -> Audit:
-    """The journal in ``folder`` holds together, and a store says of it what an auditor does."""
+    """Check that the journal in ``folder`` is intact, and that a store agrees with the auditor."""
     found = audit(journal_path(folder))
     seq, sessions, balances, power = opened(folder)
     assert seq == len(found.entries)
@@ -69,7 +69,7 @@ def check(folder: Path) -> Audit:
 
 
 def about_sessions(found: Audit) -> list[dict[str, Any]]:
-    """The session of each entry that is about one."""
+    """The session of each entry that has one."""
     return [entry["session"] for entry in found.entries if "session" in entry]
 
 
@@ -114,7 +114,7 @@ def test_each_process_sees_what_another_has_acknowledged(tmp_path: Path) -> None
 def test_a_view_waits_for_what_another_thread_is_still_taking_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The line is read and not yet folded: a view now must not do without what another process has acknowledged."""
+    """The line is read but not folded yet: a view must not miss what another process acknowledged."""
     reading, go_on = threading.Event(), threading.Event()
 
     def slowly(state: State, entry: Entry) -> None:
@@ -138,7 +138,7 @@ def test_a_view_waits_for_what_another_thread_is_still_taking_over(
 
 
 def test_a_process_that_is_asked_nothing_keeps_up_with_the_others(tmp_path: Path) -> None:
-    """Else its next request would read a night's entries at once, while everybody waits for the lock."""
+    """Otherwise its next request would read a night's entries at once, while all wait for the lock."""
     one, idle = file_store(tmp_path, disk=HastyDisk()), file_store(tmp_path, disk=HastyDisk())
     for number in range(3):
         one.execute([event(f"s-{number}")])

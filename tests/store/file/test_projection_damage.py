@@ -1,4 +1,4 @@
-"""Delete or damage any projection, and the next start makes it again from the journal; nothing is lost."""
+"""If any projection is deleted or damaged, the next start rebuilds it from the journal; nothing is lost."""
 
 from itertools import combinations, permutations, product
 from pathlib import Path
@@ -14,12 +14,12 @@ DIGEST_STRIDE, BODY_STRIDE, AGE_STRIDE = 17, 101, 2
 
 
 def lay_all(folder: Path, history: History) -> None:
-    """All files as they are after the last entry."""
+    """All files after the last entry."""
     lay(folder, history.journal, history.shown[-1])
 
 
 def check_restored(folder: Path, history: History) -> None:
-    """A start on ``folder`` knows all, and leaves the projections as they were when they were last written."""
+    """Check that a start on ``folder`` knows everything, and leaves the projections as last written."""
     assert opened(folder) == history.facts[-1]
     assert shown(folder) == history.shown[-1]
 
@@ -93,7 +93,7 @@ def test_the_projections_in_each_others_place_are_made_again(history: History, t
 
 @pytest.mark.parametrize("older", ProjectionContents._fields)
 def test_projections_of_any_two_ages_give_the_same_state(older: str, history: History, tmp_path: Path) -> None:
-    """A crash between two of them leaves one older; one that could not be written for long is older by far."""
+    """A crash between two writes leaves one projection older; one that could not be written for long is much older."""
     for age, others in product(range(0, len(history.facts), AGE_STRIDE), repeat=2):
         documents = history.shown[others]._replace(**{older: getattr(history.shown[age], older)})
         lay(tmp_path, history.journal, documents)

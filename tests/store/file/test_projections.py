@@ -1,4 +1,4 @@
-"""The projections show the journal soon, or when they can be written again, and nobody waits for that."""
+"""Projections follow the journal soon, or once they can be written again, and nobody waits for them."""
 
 import errno
 import json
@@ -46,7 +46,7 @@ def projection(path: Path) -> dict[str, Any]:
 
 
 def check_shown(store: FileStore, folder: Path) -> None:
-    """The projections soon show exactly the state of ``store``."""
+    """Wait until the projections show exactly the state of ``store``."""
     state = state_of(store)
     show_all(store, folder)
     sessions, balances, power = map(projection, projections(folder))
@@ -60,27 +60,27 @@ def check_shown(store: FileStore, folder: Path) -> None:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Paths:
-    """Projections in a folder of their own, so that one can take it away from under a store."""
+    """Projections in their own folder, so that a test can remove it under a store."""
     (tmp_path / "shown").mkdir()
     return projections(tmp_path / "shown")
 
 
 @pytest.fixture
 def apart(tmp_path: Path, elsewhere: Paths) -> Iterator[FileStore]:
-    """A store whose projections are ``elsewhere``."""
+    """A store with its projections ``elsewhere``."""
     store = FileStore(journal_path(tmp_path), elsewhere, lambda: TERMS, Clock(), disk=HastyDisk())
     yield store
     store.close()
 
 
 def recorded(store: FileStore, *session_ids: str, kind: str = START, at_ms: int = NOON_MS) -> None:
-    """Let ``store`` execute one event for each session; each must be recorded."""
+    """Let ``store`` record one event for each session."""
     results = store.execute([event(session_id, kind, at_ms) for session_id in session_ids])
     assert [result.kind for result in results if isinstance(result, Outcome)] == [RECORDED] * len(session_ids)
 
 
 def many() -> list[str]:
-    """Ids of more sessions than a request waits to see written."""
+    """Ids of so many sessions that a request would not wait for writing them."""
     return [f"s-{number}" for number in range(MANY)]
 
 
@@ -91,7 +91,7 @@ def test_an_empty_store_shows_that_it_is_empty(tmp_path: Path) -> None:
 
 
 def test_an_event_shows_within_a_fifth_of_a_second(tmp_path: Path) -> None:
-    """Most of the time: on a busy machine any one may be late."""
+    """This holds most of the time: on a busy machine any single one may be late."""
     store = file_store(tmp_path, disk=HastyDisk())
     took_s = []
     for number in range(20):
@@ -191,7 +191,7 @@ def test_after_a_clean_stop_they_show_everything(disk: HastyDisk | None, tmp_pat
 
 
 def test_they_show_nothing_that_is_not_on_disk(tmp_path: Path) -> None:
-    """A projection confirms its lines: one that came before the sync would make a torn tail look like a damaged one."""
+    """A projection confirms its lines, so one written before the sync would make a torn tail look like damage."""
     disk = ScriptedDisk()
     store = file_store(tmp_path, disk=disk)
     disk.log.clear()

@@ -1,4 +1,4 @@
-"""A start believes a projection only as far as the journal's last lines say the same."""
+"""A start trusts a projection only as far as the journal's last lines agree."""
 
 import logging
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def opened(folder: Path, segment_bytes: int = 4096) -> FileStore:
 
 @pytest.fixture
 def known(tmp_path: Path) -> Facts:
-    """What a journal of several segments says: sessions that go on, one that ended, readings, a payout."""
+    """A journal of several segments: open sessions, an ended one, readings, a payout."""
     store = opened(tmp_path)
     for minute in range(4):
         at_ms = NOON_MS + 60_000 * minute
@@ -64,7 +64,7 @@ def without_the_line(text: bytes) -> Callable[[bytes], bytes]:
 def test_an_edited_projection_is_made_again(
     known: Facts, tmp_path: Path, name: str, edit: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its checksum is that of what it says."""
+    """Its checksum matches its content."""
     rewrite(tmp_path / name, edit if name != "sessions.json" else lambda data: _again(edit, data))
     edited = (tmp_path / name).read_bytes()
     with caplog.at_level(logging.WARNING):
@@ -74,7 +74,7 @@ def test_an_edited_projection_is_made_again(
 
 
 def _again(edit: Callable[[bytes], bytes], data: bytes) -> bytes:
-    """Without a comma before the end, which the last line may leave there."""
+    """Remove the comma that the last line may leave before the end."""
     return edit(data).removesuffix(b",")
 
 

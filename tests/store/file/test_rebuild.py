@@ -1,4 +1,4 @@
-"""A rebuild comes to the state that folding every entry comes to, and refuses what that refuses."""
+"""A rebuild gives the same state as folding every entry, and refuses the same journals."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ STEPS = st.lists(
 
 
 def history(steps: Sequence[tuple[str, str, str, int, bool]]) -> list[Entry]:
-    """Entries of sessions whose hosts come and go and that retention closes, of readings, and adjustments."""
+    """Entries of sessions with changing hosts, closed by retention, of readings, and of adjustments."""
     state, entries, now_ms = State(), list[Entry](), NOON_MS
     for session_id, kind, host, passed_ms, is_corrected in steps:
         now_ms += passed_ms
@@ -52,7 +52,7 @@ def history(steps: Sequence[tuple[str, str, str, int, bool]]) -> list[Entry]:
 
 
 def command_of(session_id: str, kind: str, host: str, state: State, now_ms: int) -> Command | None:
-    """The command of a step: an orchestrator may be called as a session is; retention is whatever there is to do."""
+    """The command of a step. An orchestrator may have a session's name; retention does whatever is due."""
     if kind == READING:
         return Reading(POWERED.attribution.get(host, session_id), AWAKE, now_ms, session_id)
     if kind != RETENTION:
@@ -75,7 +75,7 @@ def lines_of(entries: Sequence[Entry]) -> list[bytes]:
 
 
 def rebuilt(lines: Sequence[bytes], state: State | None = None) -> State:
-    """What a rebuild makes of ``lines``, on top of ``state``."""
+    """Rebuild from ``lines``, starting with ``state``."""
     state = state or State()
     rebuild, position = Rebuild(state), Position()
     for line in lines:
@@ -85,7 +85,7 @@ def rebuilt(lines: Sequence[bytes], state: State | None = None) -> State:
 
 
 def folded(entries: Sequence[Entry]) -> State:
-    """Every entry folded, one after the other."""
+    """Fold all entries one by one."""
     state = State()
     for entry in entries:
         evolve(state, entry)
@@ -112,7 +112,7 @@ def test_a_rebuild_is_the_fold(standing: int, monkeypatch: pytest.MonkeyPatch) -
 def test_entries_that_a_projection_shows_already_change_nothing(
     steps: list[tuple[str, str, str, int, bool]], shown: int
 ) -> None:
-    """A crash between two projections leaves one of them newer than where reading begins."""
+    """A crash between two projections leaves one of them newer than the start of reading."""
     entries = history(steps)
     newer = folded(entries[:shown])
     assert rebuilt(lines_of(entries), State(0, newer.sessions, {}, {})) == folded(entries)
@@ -136,7 +136,7 @@ def test_what_is_wrong_with_a_line_is_said_as_ever() -> None:
 
 
 def test_of_the_readings_of_one_orchestrator_the_last_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A meter writes a line a minute for years; of each orchestrator one decides."""
+    """A meter writes a line each minute for years; only the last of each orchestrator counts."""
 
     def noted(line: bytes) -> Entry:
         decoded.append(line)

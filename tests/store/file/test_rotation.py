@@ -1,4 +1,4 @@
-"""The journal past its segment size: sealed, continued, and read as one."""
+"""A journal beyond its segment size is sealed, continued, and read as one."""
 
 import errno
 import stat
@@ -79,7 +79,7 @@ def test_a_start_with_projections_reads_only_what_they_do_not_show(rotated: File
 def test_a_sealed_segment_that_is_missing_is_noticed(
     rotated: FileStore, tmp_path: Path, place: int, compressed: bool
 ) -> None:
-    """By a start, though the projections show what it held; and by a page, which would otherwise be short."""
+    """Refused by a start, though projections show its content, and by a page, which would be incomplete."""
     if compressed:
         rotated.maintain()
     _, path = sealed_segments(journal_path(tmp_path))[place]
@@ -92,7 +92,7 @@ def test_a_sealed_segment_that_is_missing_is_noticed(
 
 
 def test_a_damaged_line_is_noticed_by_a_search_for_another_one(rotated: FileStore, tmp_path: Path) -> None:
-    """It might have been one of those that are looked for."""
+    """It might be an entry that the search wants."""
     _, oldest = sealed_segments(journal_path(tmp_path))[0]
     data = oldest.read_bytes()
     oldest.chmod(0o600)
@@ -136,7 +136,7 @@ def test_a_reader_sees_what_came_after_another_sealed(tmp_path: Path) -> None:
 
 
 def test_a_writer_that_died_between_two_names_is_no_harm(rotated: FileStore, tmp_path: Path) -> None:
-    """It had sealed the file and not yet made the next one."""
+    """It had sealed the file but not created the next one."""
     active = journal_path(tmp_path)
     first_seq = sealed_segments(active)[-1][0]
     entries_before = int(active.read_bytes().split(b",", 1)[0].removeprefix(b'{"seq":'))
@@ -148,7 +148,7 @@ def test_a_writer_that_died_between_two_names_is_no_harm(rotated: FileStore, tmp
 
 
 def test_a_sealed_file_its_name_and_the_next_file_are_on_disk_before_the_next_line(tmp_path: Path) -> None:
-    """Another process wrote what is sealed, and may not have synced it yet."""
+    """Another process wrote the sealed file, and may not have synced it."""
     disk = ScriptedDisk()
     one, other = opened(tmp_path), file_store(tmp_path, disk=disk, segment_bytes=1)
     beat(one, 0)
@@ -187,7 +187,7 @@ def test_a_sealed_segment_that_was_cut_refuses_to_start(rotated: FileStore, tmp_
 
 
 class Stubborn(HastyDisk):
-    """Will not let a file be renamed while ``stubborn``."""
+    """A disk that refuses to rename files while ``stubborn``."""
 
     stubborn = True
 
@@ -211,7 +211,7 @@ def test_a_segment_that_cannot_be_sealed_is_unavailable_until_it_can(tmp_path: P
 
 
 def test_a_folder_that_cannot_be_synced_stops_every_writer_until_a_restart(tmp_path: Path) -> None:
-    """The sealed file's new name may be lost: what a second sync says would prove nothing."""
+    """The sealed file's new name may be lost; the result of a second sync would prove nothing."""
     disk = ScriptedDisk()
     store = file_store(tmp_path, disk=disk, segment_bytes=1)
     beat(store, 0)

@@ -1,4 +1,4 @@
-"""``ledger verify``: everything in the journal, held against everything else, and the first fault named."""
+"""``ledger verify`` checks everything in the journal against everything else, and names the first fault."""
 
 import json
 import zlib
@@ -44,7 +44,7 @@ REMEDY = "Keep a copy of the file, and compare it with a backup"
 
 
 def live(folder: Path, segment_bytes: int = 1 << 28) -> None:
-    """A journal with an entry of every kind, one every quarter of a minute."""
+    """A journal with entries of all kinds, one every 15 s."""
     clock = Clock()
     store = file_store(folder, METERED, clock, segment_bytes=segment_bytes)
     for command in (
@@ -61,14 +61,14 @@ def live(folder: Path, segment_bytes: int = 1 << 28) -> None:
 
 
 def fault(folder: Path) -> str:
-    """What the verification complains of."""
+    """The fault that verification reports."""
     with pytest.raises(Corrupt) as refusal:
         verified(folder)
     return uncoded(refusal.value)
 
 
 def forge(folder: Path, number: int, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change line ``number`` and write it, and all that follow it, as if they had been written like that."""
+    """Change line ``number``, and rewrite it and all later lines with valid checksums and chain."""
     path = journal_path(folder)
     lines, prev = [], "0" * 64
     for count, line in enumerate(path.read_bytes().splitlines(), start=1):
@@ -216,7 +216,7 @@ def without(*names: str) -> Callable[[dict[str, Any]], None]:
 def test_an_entry_that_says_what_none_does_is_named(
     folder: Path, number: int, change: Callable[[dict[str, Any]], None], complaint: str
 ) -> None:
-    """With checksums and chain as they must be: by whoever could write all of it anew."""
+    """Forgeries with valid checksums and chain, by somebody who can rewrite everything."""
     forge(folder, number, change)
     said = fault(folder)
     assert f"line {number} (byte " in said
@@ -275,7 +275,7 @@ def test_a_balance_below_a_millionth_is_not_spelled_with_an_exponent(folder: Pat
 
 
 def test_balances_of_any_size_are_exact(folder: Path) -> None:
-    """More than there can be, and more digits than are calculated with by default."""
+    """More wei than exist, and more digits than default arithmetic has."""
     most = "9" * 30 + ".000000000000000001"
     path = journal_path(folder)
     path.write_bytes(b"".join(lines_of(folder)[:2]))
@@ -289,7 +289,7 @@ def test_an_amount_that_is_a_number_is_named(folder: Path) -> None:
 
 
 def test_of_a_fault_in_money_and_one_in_time_the_first_is_named(folder: Path) -> None:
-    """Whichever of them is looked for first."""
+    """Whichever is checked first."""
     until = "2027-01-15T09:00:00.000Z"
     forge(folder, 8, grow("balance"))
     forge(folder, 2, lambda record: record["metadata"].update(interval_end=until))
@@ -370,7 +370,7 @@ def test_a_projection_with_a_checksum_that_fits_what_it_makes_up_is_named_and_ma
 
 @pytest.mark.parametrize("count", [9, 19])
 def test_a_count_that_all_projections_make_up_is_not_gone_on_from(folder: Path, count: int) -> None:
-    """It would stand in the journal, and no later start could read that."""
+    """It would be in the journal, which no later start could read."""
     for path in projections(folder):
         rewrite(path, lambda shown: shown.replace(b'"seq":14', b'"seq":%d' % count, 1))
     assert f"{folder / 'sessions.json'} shows " in fault(folder)
@@ -388,7 +388,7 @@ def test_a_projection_that_no_start_would_read_is_named(folder: Path, data: byte
 
 
 def test_projections_that_are_behind_are_compared_with_what_they_show(folder: Path) -> None:
-    """Each of another position, all of them within what is read at once."""
+    """Each has another position, all within one read."""
     store = file_store(folder, METERED, Clock())
     for count, path in enumerate(projections(folder), start=1):
         show_all(store, folder)
@@ -421,7 +421,7 @@ def test_a_missing_segment_is_named(tmp_path: Path) -> None:
 
 
 def test_the_metadata_is_what_it_seems(folder: Path) -> None:
-    """The forgeries above change what they mean to change."""
+    """The forgeries above change what they intend."""
     lines = [json.loads(line) for line in journal_path(folder).read_bytes().splitlines()]
     assert [line["reason"] for line in lines] == [
         "session_opened", "session_time", "power_read", "session_opened", "power_time", "session_time", "adjustment",
@@ -431,7 +431,7 @@ def test_the_metadata_is_what_it_seems(folder: Path) -> None:
 
 
 def test_what_is_recorded_while_it_runs_is_no_fault(folder: Path) -> None:
-    """The projections are read before the journal: they never show more of it than is walked through."""
+    """Projections are read before the journal, so they never show more than is scanned."""
     verification = Verification(Disk(), journal_path(folder), projections(folder))
     store = file_store(folder, METERED, Clock())
     store.execute([event("s-9", START, NOON_MS)])
@@ -442,7 +442,7 @@ def test_what_is_recorded_while_it_runs_is_no_fault(folder: Path) -> None:
 
 
 def test_a_journal_between_two_active_files_is_sound(tmp_path: Path) -> None:
-    """So a crash between the sealing of one and the making of the next leaves it."""
+    """This is the state after a crash between sealing a segment and creating the next."""
     live(tmp_path, segment_bytes=1)
     path = journal_path(tmp_path)
     path.rename(sealed_path(path, LINES))

@@ -1,4 +1,4 @@
-"""A lock that another process keeps: whoever waits is told in time, and what was refused is never recorded."""
+"""While another process keeps the lock, waiters get an error in time, and refused commands are never recorded."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ CALLS: dict[str, Callable[[FileStore], object]] = {
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileStore]:
-    """A store that waits for a quarter of a second instead of for five."""
+    """A store that waits 250 ms instead of 5 s."""
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 0.25)
     store = file_store(tmp_path, disk=HastyDisk())
     yield store
@@ -49,7 +49,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileStore
 
 @pytest.fixture
 def holder(store: FileStore, tmp_path: Path) -> Iterator[HotLock]:
-    """The lock, as a process that was stopped keeps it."""
+    """The lock, held as by a stopped process."""
     lock = HotLock(lock_path(tmp_path))
     lock.acquire_within(30)
     yield lock
@@ -69,7 +69,7 @@ def test_a_kept_lock_is_unavailable_until_it_is_free(name: str, store: FileStore
 def test_a_kept_lock_is_waited_for_by_the_first_only(
     store: FileStore, holder: HotLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever comes later is told at once; so is a probe, which never waits."""
+    """Later callers get the error at once; so does a probe, which never waits."""
     monkeypatch.setattr(engine, "MAX_LOCK_WAIT_S", 0.1)
     monkeypatch.setattr(engine, "LOCK_TIMEOUT_S", 30)
     assert store.check()["seq"] == 0
@@ -90,7 +90,7 @@ def test_no_more_wait_than_leave_room_for_others(
     monkeypatch.setattr(engine, "MAX_LOCK_WAIT_S", 30)
     with ThreadPoolExecutor(THREADS) as threads:
         waiting = [threads.submit(store.execute, [event(f"s-{number}", START)]) for number in range(THREADS)]
-        # The first is with the thread that waits for the lock, the others are in the queue.
+        # The first is with the thread that waits for the lock; the others are queued.
         until(lambda: store._committer.waiting == THREADS - 1)
         monkeypatch.setattr(engine, "MAX_WAITING", THREADS - 1)
         begun_s = time.monotonic()
@@ -194,7 +194,7 @@ def test_a_source_of_terms_that_fails_fails_its_commands_and_not_the_store(tmp_p
 
 @pytest.mark.parametrize("made_before", [False, True], ids=["new journal", "journal of a dead process"])
 def test_the_name_of_the_journal_is_on_disk_before_anything_is_answered(made_before: bool, tmp_path: Path) -> None:
-    """Whoever made the file may have died before it synced the folder."""
+    """The process that made the file may have died before it synced the folder."""
     if made_before:
         journal_path(tmp_path).parent.mkdir()
         journal_path(tmp_path).touch()

@@ -1,13 +1,13 @@
-"""What a loss of power can leave of a disk. Pure.
+"""What a power cut can leave on disk. Pure.
 
-The rules are those of a journaling file system in its usual modes, at its least helpful:
+The rules model the worst case of a journaling file system in its usual modes:
 
-* What a completed sync covers is there.
-* Names change in order within a folder, and those since its last sync are lost from some point on. Folders are
-  independent of each other, and of what is in the files.
-* A file's size and length changes are kept up to some point in their order. Below that size, each sector of 512 bytes
-  that changed since the last sync may have arrived or not; where it did not, there are zeros, or, below a cut that was
-  lost, what stood there before the cut. Beyond a cut, memory holds zeros to the end of the sector.
+* Data covered by a completed sync is there.
+* Names change in order within a folder; changes since its last sync are lost from some point on. Folders are
+  independent of each other and of file contents.
+* Changes of a file's size are kept up to some point in their order. Below that size, each sector of 512 bytes
+  that changed since the last sync may be missing; a missing sector has zeros, or, below a truncation that was lost, its
+  content before the truncation. Beyond a truncation, memory has zeros to the end of the sector.
 * A mode may be lost until any folder is synced.
 """
 
@@ -41,13 +41,13 @@ class Remains(NamedTuple):
 
 
 CrashState: TypeAlias = frozenset[tuple[str, Remains]]
-"""The files by path. An empty folder is as good as none: whoever opens a store makes it."""
+"""Files by path. An empty folder equals a missing one, because opening a store creates it."""
 
 Change: TypeAlias = Write | Truncate
 
 
 class Volume:
-    """A disk in the course of a log: what of it is certain, and what is still pending."""
+    """A disk at some point of a log: its certain content, and pending changes."""
 
     def __init__(self) -> None:
         self._position = 0
@@ -59,7 +59,7 @@ class Volume:
         self._renames: dict[str, list[Operation]] = {}
 
     def apply(self, operation: Operation) -> None:
-        """Let the next operation of the log happen."""
+        """Apply the next operation of the log."""
         match operation:
             case Write(file) | Truncate(file):
                 self._changes[file].append((self._position, operation))
@@ -80,10 +80,10 @@ class Volume:
         self._position += 1
 
     def states(self) -> Iterator[CrashState]:
-        """Every disk that a crash at this moment can leave; some of them more than once.
+        """All disks that a crash at this moment can leave; some of them repeatedly.
 
-        Where several files are unsettled, each goes through all it can be while the others have lost everything, and
-        while they have lost nothing.
+        If several files have pending changes, each goes through all its variants while the others have lost everything,
+        and while they have lost nothing.
         """
         remains = {file: list(self._remains(file)) for file in self._data}
         for names in self._namespaces():
@@ -103,7 +103,7 @@ class Volume:
         del self._changes[file][: len(covered)]
 
     def _remains(self, file: int) -> Iterator[Remains]:
-        """First with everything lost, last with nothing lost."""
+        """Variants, from everything lost to nothing lost."""
         modes = [False, True] if file in self._modes_pending else [self._read_only[file]]
         variants = contents(self._data[file], [change for _, change in self._changes[file]])
         for data in dict.fromkeys(variants):
@@ -120,7 +120,7 @@ class Volume:
 
 
 def crash_states(log: Iterable[Operation]) -> Iterator[tuple[int, CrashState]]:
-    """For every prefix of ``log``, by its length: every disk that a crash there can leave."""
+    """All disks that a crash can leave after each prefix of ``log``, by its length."""
     volume = Volume()
     yield from ((0, state) for state in volume.states())
     for length, operation in enumerate(log, start=1):
@@ -129,7 +129,7 @@ def crash_states(log: Iterable[Operation]) -> Iterator[tuple[int, CrashState]]:
 
 
 def contents(settled: bytes, changes: Sequence[Change]) -> Iterator[bytes]:
-    """What a file can hold of which ``settled`` is certain and ``changes`` are not; the last one: everything."""
+    """Possible contents of a file: ``settled`` is certain, ``changes`` are pending; the last has all changes."""
     yield settled
     images = [settled]
     for change in changes:
@@ -142,7 +142,7 @@ def contents(settled: bytes, changes: Sequence[Change]) -> Iterator[bytes]:
 
 
 def _holes(image: bytes, changes: Sequence[Change]) -> Iterator[bytes]:
-    """``image``, whose last change may be a write, in part."""
+    """Variants of ``image`` whose last change, if a write, is partly done."""
     last = changes[-1]
     if isinstance(last, Truncate):
         return
@@ -158,7 +158,7 @@ def _holes(image: bytes, changes: Sequence[Change]) -> Iterator[bytes]:
 
 
 def _lost_cuts(images: Sequence[bytes], changes: Sequence[Change]) -> Iterator[bytes]:
-    """The newest image, as far as its sectors arrived, in a file that has not lost what a cut took from it."""
+    """Variants of the newest image with missing sectors, in a file whose truncation was lost."""
     for number, change in enumerate(changes):
         if isinstance(change, Truncate):
             before = images[number]

@@ -1,4 +1,4 @@
-"""Whatever moment the power fails at, a start finds everything that was acknowledged, and goes on."""
+"""After a power cut at any moment, a start finds everything acknowledged, and the store continues."""
 
 import logging
 import os
@@ -33,7 +33,7 @@ STATES = int(os.environ.get("PAYMENTS_TEST_CRASH_STATES", "10000"))
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Most states have a torn tail to report."""
+    """Silence reports of torn tails, which most states have."""
     caplog.set_level(logging.CRITICAL, "payments")
 
 
@@ -45,14 +45,14 @@ def test_every_state_that_a_crash_can_leave_is_recovered_from(tmp_path: Path) ->
 
 
 class Unsynced(RecordingDisk):
-    """Its syncs of files return at once."""
+    """A disk whose syncs of files do nothing."""
 
     def sync(self, descriptor: int) -> None:
         self.before_sync()
 
 
 class Unnamed(RecordingDisk):
-    """Its syncs of folders return at once."""
+    """A disk whose syncs of folders do nothing."""
 
     def sync_folder(self, path: Path) -> None:
         pass
@@ -72,7 +72,7 @@ def test_a_disk_that_does_not_sync_loses_what_was_acknowledged(tmp_path: Path, d
 
 
 def test_a_segment_is_read_only_only_under_its_final_name(tmp_path: Path) -> None:
-    """A writer that died between the two would leave an active file that no later one could open."""
+    """A writer that died in between would leave an active file that nobody can open."""
     log = record(tmp_path / "workload", 0).log
     active = {operation.file for operation in log if isinstance(operation, Create) and operation.path.endswith(".log")}
     sealings = [index for index, op in enumerate(log) if isinstance(op, MakeReadOnly) and op.file in active]
@@ -82,7 +82,7 @@ def test_a_segment_is_read_only_only_under_its_final_name(tmp_path: Path) -> Non
 
 
 def test_a_cut_on_a_full_disk_is_synced_before_anything_is_written_behind_it(tmp_path: Path) -> None:
-    """Else a crash may keep the size from before the cut, with a mixture of the old lines and the new below it."""
+    """Otherwise a crash may keep the size before the truncation, with a mixture of old and new lines."""
     disk = RecordingDisk(tmp_path)
     store = file_store(tmp_path, disk=disk)
     store.execute([event("s-1")])
@@ -124,7 +124,7 @@ def test_workloads_read_power_and_look_after_sessions(tmp_path: Path) -> None:
 
 
 def names_after(*log: Operation) -> list[list[str]]:
-    """The names of the files in each state that a crash after ``log`` can leave."""
+    """File names in each state that a crash after ``log`` can leave."""
     states = {state for prefix, state in crash_states(log) if prefix == len(log)}
     return sorted(sorted(path for path, _ in state) for state in states)
 

@@ -26,11 +26,11 @@ SEGMENT_BYTES = 8000
 
 
 class WorkloadRecord(NamedTuple):
-    """What was done, and what was promised when.
+    """A recorded run: operations and acknowledgements.
 
     Attributes:
-        log: every operation on the disk.
-        sent: by the command's name, how long the log was when it was first sent; ``acknowledged``: when it was.
+        log: all operations on the disk.
+        sent, acknowledged: by name of a command, the log's length when it was first sent, and when it was acknowledged.
         end_ms: the clock at the end.
     """
 
@@ -41,7 +41,7 @@ class WorkloadRecord(NamedTuple):
 
 
 class NamedCommand(NamedTuple):
-    """A command, and how to tell its entry from all others: ``name_of`` that entry is ``name``."""
+    """A command; ``name``: what ``name_of`` returns for its entry."""
 
     name: str
     command: Command
@@ -56,7 +56,7 @@ def name_of(entry: Entry) -> str:
 
 
 class Baton:
-    """Of all threads that take part, the one with the baton runs; who gets it next is the dice's choice."""
+    """Runs one of several threads at a time; a random choice decides which runs next."""
 
     def __init__(self, dice: Random) -> None:
         self._dice = dice
@@ -64,7 +64,7 @@ class Baton:
         self._errors: list[BaseException] = []
 
     def run(self, parts: Sequence[Callable[[], None]]) -> None:
-        """Returns when all parts are done; raises what the first of them raised."""
+        """Run all parts to the end; raise the first exception."""
         threads = [threading.Thread(target=self._play, args=(part,), name=f"{n}") for n, part in enumerate(parts)]
         self._turns = {thread.name: threading.Semaphore(0) for thread in threads}
         for thread in threads:
@@ -76,7 +76,7 @@ class Baton:
             raise error
 
     def pass_on(self) -> None:
-        """Let others run, and return with the baton."""
+        """Let others run; return when it is this thread's turn again."""
         own = self._turns.get(threading.current_thread().name)
         if own is not None:
             self._hand_on()
@@ -99,9 +99,9 @@ class Baton:
 
 
 class _Writer:
-    """Sends batches about sessions of its own, and readings of what all read.
+    """Sends batches about its own sessions, and readings of shared orchestrators.
 
-    Every command that is acknowledged has become exactly one entry.
+    Each acknowledged command becomes exactly one entry.
     """
 
     def __init__(
@@ -129,14 +129,14 @@ class _Writer:
                 if self._is_acknowledged(sent):
                     batch = batch[len(sent) :]
                 else:
-                    # The next to write behind what was cut back is whoever the dice say, with other lines.
+                    # The next write after a truncation comes from a random writer, with other lines.
                     self._baton.pass_on()
                 sent = batch[: self._dice.randint(1, 6)]
         finally:
             self._disk.room_bytes, self._disk.can_cut = None, True
 
     def maintain(self) -> None:
-        """Compress what is sealed, while others go on."""
+        """Compress sealed segments while others write."""
         self._store.maintain()
 
     def _is_acknowledged(self, batch: Sequence[NamedCommand]) -> bool:
@@ -147,7 +147,7 @@ class _Writer:
         for each in batch:
             self.acknowledged[each.name] = len(self._disk.log)
         if self._dice.random() < 0.7:
-            # In place of the thread that does this, at a moment that the seed repeats.
+            # Replaces the thread that does this, at a repeatable moment.
             self._store.refresh()
         return True
 
@@ -165,7 +165,7 @@ class _Writer:
         return named
 
     def _retention(self, session_id: str) -> NamedCommand:
-        """An active session is closed, and an ended one dropped; then it is unknown, until it starts."""
+        """Close an active session; purge an ended one, which is then unknown until it starts."""
         event_id, seen_ms = self._last[session_id]
         if not self._ended[session_id]:
             self._ended[session_id] = True
@@ -206,7 +206,7 @@ def record(
     locks = [lock_path(folder), folder / "sessions.json.lock"]
 
     def pass_on_unless_locked() -> None:
-        # A thread that stops while it holds a lock would stop the others for good.
+        # A thread that stopped while holding a lock would block the others for ever.
         if all(_is_free(lock) for lock in locks):
             baton.pass_on()
 
