@@ -13,7 +13,7 @@ def say(word: str) -> None:
 
 
 def hold(path: Path) -> None:
-    """Take the lock, say so, and keep it until a line comes in."""
+    """Take the lock, print that, and keep it until a line is read."""
     lock = HotLock(path)
     lock.acquire()
     say("held")
@@ -24,7 +24,7 @@ def hold(path: Path) -> None:
 
 
 def race(path: Path, turns: int) -> None:
-    """Once a line comes in, count up the number in ``<path>.count`` until it is ``turns``; say how often it was us."""
+    """After a line is read, count up the number in ``<path>.count`` to ``turns``; print this process's share."""
     lock, count = HotLock(path), path.with_suffix(".count")
     say("ready")
     sys.stdin.readline()
@@ -38,7 +38,7 @@ def race(path: Path, turns: int) -> None:
         count.write_text(str(number + 1))
         served += 1
         lock.release()
-        # Whoever wants it again at once may be quicker than the system wakes those who wait; a store answers first.
+        # Taking it again at once could beat waiters that are just waking up; a store answers first.
         time.sleep(0.0005)
     lock.release()
     say(str(served))

@@ -1,4 +1,4 @@
-"""Disks for tests: real files, but without syncs, or with every call on record and some that fail or wait."""
+"""Disks for tests: real files without syncs, or with recorded calls, some of which fail or wait."""
 
 import os
 import threading
@@ -18,17 +18,17 @@ class Fail(NamedTuple):
 
 
 class Take(NamedTuple):
-    """The write takes no more than this many bytes."""
+    """The write accepts at most this many bytes."""
 
     length: int
 
 
 Step: TypeAlias = Fail | Take | None
-"""What a call does; ``None``: what it always does."""
+"""What a call does; ``None``: the usual."""
 
 
 class HastyDisk(Disk):
-    """Leaves the syncs out: where nothing loses power, they only take time."""
+    """Skips syncs, which only take time if no power is lost."""
 
     def sync(self, descriptor: int) -> None:
         pass
@@ -38,11 +38,11 @@ class HastyDisk(Disk):
 
 
 class ScriptedDisk(Disk):
-    """Records its calls, and lets some of them go by a script.
+    """Records its calls; some of them follow a script.
 
     Attributes:
-        log: operation and file name of every call that can change a file or make it durable, in order.
-        broken: by operation and file name, what every call does that no script speaks of.
+        log: operation and file name of each call that can change or sync a file, in order.
+        broken: by operation and file name, what calls without a script do.
     """
 
     def __init__(self) -> None:
@@ -51,11 +51,11 @@ class ScriptedDisk(Disk):
         self._scripts: defaultdict[tuple[str, str], deque[Step]] = defaultdict(deque)
 
     def script(self, operation: str, name: str, *steps: Step) -> None:
-        """Let the next calls of ``operation`` on the file called ``name`` do ``steps``."""
+        """Let the next calls of ``operation`` on the file ``name`` do ``steps``."""
         self._scripts[operation, name].extend(steps)
 
     def name_of(self, descriptor: int) -> str:
-        """The name of the file behind ``descriptor``, however that came about."""
+        """Name of the file behind ``descriptor``."""
         return Path(os.readlink(f"/proc/self/fd/{descriptor}")).name
 
     def open(self, path: Path, flags: int) -> int:
@@ -109,7 +109,7 @@ class ScriptedDisk(Disk):
 
 
 class GatedDisk(ScriptedDisk):
-    """A scripted disk whose syncs of one file wait for the test while ``held_sync`` says so."""
+    """A scripted disk whose syncs of one file wait during ``held_sync``."""
 
     def __init__(self, name: str = "ledger-events.log") -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class GatedDisk(ScriptedDisk):
 
 @contextmanager
 def held_sync(disk: GatedDisk) -> Iterator[None]:
-    """Let the next syncs wait until the block ends; ``disk.waiting`` is set as soon as one does."""
+    """Let syncs wait until the block ends; ``disk.waiting`` is set once one waits."""
     disk.waiting.clear()
     disk.gate.clear()
     try:

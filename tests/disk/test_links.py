@@ -1,4 +1,4 @@
-"""No file that Payments writes is reached by a symbolic link: who plants one would choose what is written over."""
+"""Payments never writes through a symbolic link: somebody who plants one could choose which file is overwritten."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from tests.cli.command import done, settle
 from tests.harness import event, file_engine, file_store, journal_path
 
 TX = "0x" + "a" * 64
-# The hook stays for good, so it is told where to write, if anywhere.
+# The audit hook cannot be removed, so it is told where to write, if anywhere.
 _listening: list[list[tuple[str, int]]] = []
 
 
@@ -28,7 +28,7 @@ def _listen(kind: str, arguments: tuple[object, ...]) -> None:
 
 @pytest.fixture
 def opened() -> Iterator[list[tuple[str, int]]]:
-    """Path and flags of whatever this process opens."""
+    """Path and flags of everything that this process opens."""
     sys.addaudithook(_listen)
     _listening.append([])
     yield _listening[0]
@@ -36,7 +36,7 @@ def opened() -> Iterator[list[tuple[str, int]]]:
 
 
 def live(data: Path) -> None:
-    """Have every file written that Payments writes in its data folder."""
+    """Make Payments write all files of its data folder."""
     done("orchestrators", "add", "orch-a", "--host-public-ip", "203.0.113.10", "--address", "0x" + "1" * 40)
     store = file_store(data, segment_bytes=1)
     for number in range(3):

@@ -1,4 +1,4 @@
-"""One holder at a time, whichever kind of lock it uses, and waits that end."""
+"""A lock has one holder at a time, whatever its kind, and waits end."""
 
 import shutil
 import stat
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hot_lock(path: Path) -> Iterator[Callable[[], HotLock]]:
-    """Makes ``HotLock`` objects on ``path``, each as good as another process's."""
+    """Makes ``HotLock`` objects on ``path``, each equivalent to another process."""
     locks: list[HotLock] = []
 
     def make() -> HotLock:
@@ -38,7 +38,7 @@ def hot_lock(path: Path) -> Iterator[Callable[[], HotLock]]:
 
 
 def is_free(path: Path) -> bool:
-    """Whether a ``FileLock`` on the file can be had at once."""
+    """Whether a ``FileLock`` on the file can be taken at once."""
     try:
         with FileLock(path, timeout=0):
             return True
@@ -47,7 +47,7 @@ def is_free(path: Path) -> bool:
 
 
 def queue_up(lock: HotLock) -> threading.Thread:
-    """A thread in ``lock.acquire``, which does not get it for now."""
+    """A thread that waits in ``lock.acquire``."""
     waiting = threading.Thread(target=lock.acquire, daemon=True)
     waiting.start()
     waiting.join(SOON_S)
@@ -177,7 +177,7 @@ def test_an_unlinked_lock_file_lets_nobody_who_comes_later_in(hot_lock: Callable
 
 
 def test_an_unlinked_lock_file_lets_nobody_who_waits_in(hot_lock: Callable[[], HotLock], path: Path) -> None:
-    """Its turn on the old file has come, and excludes nobody."""
+    """It got the lock on the old file, which excludes nobody."""
     holder, old = hot_lock(), hot_lock()
     holder.acquire()
     waiting = queue_up(old)

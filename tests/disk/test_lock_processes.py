@@ -1,4 +1,4 @@
-"""The lock between real processes: stopped ones, killed ones, and many at once."""
+"""The lock between real processes: stopped, killed, and many at once."""
 
 import signal
 import subprocess
@@ -37,7 +37,7 @@ def lock(path: Path) -> Iterator[HotLock]:
 
 @pytest.fixture
 def contender() -> Iterator[Callable[..., Process]]:
-    """Starts processes of ``contender.py`` that have said their first word, and ends them."""
+    """Starts processes of ``contender.py``, waits for their first line, and stops them at the end."""
     with ExitStack() as ending:
 
         def start(*arguments: str | Path) -> Process:
@@ -55,7 +55,7 @@ def contender() -> Iterator[Callable[..., Process]]:
 
 @pytest.fixture
 def stopped(contender: Callable[..., Process], path: Path) -> Process:
-    """A holder that is stopped; going on, it would let go."""
+    """A stopped holder; it would release the lock if continued."""
     holder = contender("hold", path)
     holder.send_signal(signal.SIGSTOP)
     tell(holder)
@@ -134,7 +134,7 @@ def test_a_stopped_holder_costs_a_bounded_wait_until_it(
 
 
 def queued(path: Path) -> int:
-    """How many wait for the lock, by the system's list of locks."""
+    """Number of waiters, by the system's list of locks."""
     inode = f":{path.stat().st_ino}"
     return sum(" -> FLOCK " in line and inode in line for line in Path("/proc/locks").read_text().splitlines())
 
@@ -142,10 +142,10 @@ def queued(path: Path) -> int:
 def test_contending_processes_take_turns_one_at_a_time(
     contender: Callable[..., Process], lock: HotLock, path: Path
 ) -> None:
-    """A count that every turn reads and writes loses nothing, and nobody starves, as behind filelock's polling."""
+    """A counter that each turn reads and writes loses nothing, and nobody starves, as with filelock's polling."""
     path.with_suffix(".count").write_text("0")
     racers = [contender("race", path, str(TURNS)) for _ in range(RACERS)]
-    # Together: on a busy machine the first could be through before the last has begun.
+    # Start together: on a busy machine the first could finish before the last begins.
     lock.acquire()
     for racer in racers:
         tell(racer)

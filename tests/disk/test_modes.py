@@ -1,4 +1,4 @@
-"""What a store leaves on disk is for the user that runs it only."""
+"""A store's files are accessible to its own user only."""
 
 import errno
 import stat
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("open_umask")
 
 
 def modes(root: Path) -> dict[str, set[int]]:
-    """The modes of the folders and of the files below ``root``."""
+    """Modes of folders and of files below ``root``."""
     found: dict[str, set[int]] = {"folders": set(), "files": set()}
     for each in root.rglob("*"):
         found["folders" if each.is_dir() else "files"].add(stat.S_IMODE(each.stat().st_mode))

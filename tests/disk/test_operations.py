@@ -1,4 +1,4 @@
-"""Modes of what is made, reads and writes that fall short, and files that are not what they were."""
+"""Modes of new files, short reads and writes, and files that were replaced."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ READ_WRITE = os.O_RDWR | os.O_CREAT
 
 @pytest.fixture
 def descriptor(tmp_path: Path) -> Iterator[int]:
-    """An open file that holds ``0123456789``."""
+    """An open file with the content ``0123456789``."""
     disk = Disk()
     descriptor = disk.open(tmp_path / "file", READ_WRITE)
     disk.write(descriptor, b"0123456789")
@@ -56,7 +56,7 @@ def test_a_new_folder_is_synced_into_the_one_that_holds_it(tmp_path: Path) -> No
 
 
 def test_syncs_reach_the_operating_system() -> None:
-    """Which refuses to sync what can never be on disk."""
+    """It refuses to sync."""
     reading, writing = os.pipe()
     with pytest.raises(OSError, match="Invalid argument"):
         Disk().sync(writing)

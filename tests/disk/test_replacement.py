@@ -1,4 +1,4 @@
-"""A replaced file is the old one or the new one, whole, to whoever looks and whatever fails."""
+"""A replaced file is always the complete old or new one, whatever fails."""
 
 import errno
 import threading
@@ -17,7 +17,7 @@ NO_SPACE = Fail(errno.ENOSPC)
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A file with old content, alone in its folder."""
+    """A file with old content, the only one in its folder."""
     path = tmp_path / "sessions.json"
     path.write_bytes(b"old")
     return path

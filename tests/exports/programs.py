@@ -1,4 +1,4 @@
-"""hledger and beancount, asked whether they accept an export and what it adds up to."""
+"""Asks hledger and beancount whether they accept an export, and for its sums."""
 
 import csv
 import io
@@ -8,20 +8,20 @@ from pathlib import Path
 
 
 def tool(*command: str) -> str:
-    """What it printed; it must have found nothing to complain of."""
+    """Output of a program that must succeed."""
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, ""), result.stderr + result.stdout
     return result.stdout
 
 
 def hledger_balances(path: Path) -> dict[str, int]:
-    """Wei by account as hledger has them, once it has found the export sound under its strictest rules."""
+    """Wei by account from hledger, which must accept the export under its strictest checks."""
     tool("hledger", "-f", str(path), "check", "--strict")
     return _balances(tool("hledger", "-f", str(path), "balance", "-N", "-E", "-O", "csv"))
 
 
 def beancount_balances(path: Path) -> dict[str, int]:
-    """Wei by account as beancount has them, once ``bean-check`` has found the export sound."""
+    """Wei by account from beancount, whose ``bean-check`` must accept the export."""
     assert tool("bean-check", "--no-cache", str(path)) == ""
     query = "SELECT account, sum(position) GROUP BY account"
     return _balances(tool("bean-query", "--no-errors", "-f", "csv", str(path), query))
@@ -36,7 +36,7 @@ def _balances(table: str) -> dict[str, int]:
 
 
 def _wei(text: str) -> int:
-    # A sum of nothing is printed as nothing by one of them.
+    # One of them prints nothing for an empty sum.
     amount = Fraction(text.strip() or "0") * 10**18
     assert amount.denominator == 1
     return int(amount)

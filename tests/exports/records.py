@@ -1,4 +1,4 @@
-"""Entries as the journal might have them, whatever an edge, an orchestrator or an operator made up."""
+"""Any entries of a journal, with whatever an edge, an orchestrator or an operator may have sent."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from payments.domain.money import format_eth
 from tests.harness import JSON
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-"""More than any door lets in: control characters, too."""
+"""More than any input check accepts, including control characters."""
 
 AWKWARD_TEXTS = (
     "orch-a", "Orch-a", "orch_a", "orch--a", "orch-5f-a", "X---orch-a", "x---a", "-", "--", "0x1", "", " ", "a  b",
@@ -24,7 +24,7 @@ REASONS = (SESSION_TIME, POWER_TIME, ADJUSTMENT, PAYOUT, "of_a_later_version")
 
 @st.composite
 def deltas(draw: st.DrawFn) -> list[tuple[str, int, str, dict[str, Any]]]:
-    """Orchestrator, change in wei, reason and metadata of some entries."""
+    """Orchestrator, wei, reason and metadata of some entries."""
     told = st.fixed_dictionaries(
         {"credit_unit": st.just("eth")},
         optional=dict.fromkeys(("session_id", "edge_id", "streamer_id", "reference", "note"), TEXTS),
@@ -33,7 +33,7 @@ def deltas(draw: st.DrawFn) -> list[tuple[str, int, str, dict[str, Any]]]:
 
 
 def money_records(moved: list[tuple[str, int, str, dict[str, Any]]]) -> list[JSON]:
-    """The entries of ``moved``, as ``entry_record`` shows them; some days go backwards, as clocks may."""
+    """Entries of ``moved`` in the form of ``entry_record``; some dates go backwards, as clocks may."""
     balances: dict[str, int] = {}
     shown = []
     for seq, (earner, delta_wei, reason, metadata) in enumerate(moved, start=1):
@@ -56,7 +56,7 @@ def money_records(moved: list[tuple[str, int, str, dict[str, Any]]]) -> list[JSO
 
 
 def owed_wei(records: list[JSON]) -> dict[str, int]:
-    """What the entries add up to, in whole wei, by orchestrator."""
+    """Sum of the entries by orchestrator, in wei."""
     sums: dict[str, int] = {}
     for record in records:
         whole, _, decimals = record["amount"].partition(".")

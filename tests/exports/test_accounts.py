@@ -1,4 +1,4 @@
-"""Names that plain-text accounting takes, one for each orchestrator and unit."""
+"""Account names that plain-text accounting accepts, one for each orchestrator and unit."""
 
 import json
 import re
@@ -12,11 +12,11 @@ from tests.exports.records import ANY_TEXT, TEXTS
 from tests.harness import campaign
 
 CLOSE = st.text("aAxXzZ05f-_", max_size=8)
-"""Letters of which escapes are made, so that names come close to each other's spelling."""
+"""Letters used in escapes, so that names come close to colliding."""
 
 
 def read_part(part: str) -> str:
-    """Whose part it is, worked out by the rules in ``account_part``'s docstring."""
+    """The orchestrator of a part, decoded by the rules in ``account_part``'s docstring."""
     spelled = part.removeprefix("X---") if part.startswith("X---") else part[0].lower() + part[1:]
     return re.sub("--([0-9a-f]+)-|(.)", lambda match: match[2] or chr(int(match[1], 16)), spelled)
 

@@ -1,4 +1,4 @@
-"""Double entry, judged by hledger and beancount themselves."""
+"""Double entry, checked by hledger and beancount."""
 
 import csv
 import io
@@ -21,14 +21,14 @@ WITH_A_FOLDER = [HealthCheck.function_scoped_fixture]
 
 
 def balances(program: str, folder: Path, records: list[JSON]) -> dict[str, int]:
-    """What ``program`` makes of the export of ``records``, which it must accept."""
+    """The sums of ``program`` for the export of ``records``, which it must accept."""
     path = folder / "export"
     path.write_text("".join(FORMATS[program].write(records)))
     return BALANCES[program](path)
 
 
 def booked(records: list[JSON]) -> dict[str, int]:
-    """Wei by account: what is owed is a liability, and all of it has come from, or gone, somewhere."""
+    """Wei by account: debts are liabilities, and each has a counterpart."""
     sums = {f"{OWED}:{account_part(name)}": -owed for name, owed in owed_wei(records).items()}
     for reason in {record["reason"] for record in records}:
         against = AGAINST.get(reason, OTHER)

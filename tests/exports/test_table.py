@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet does not take for a program, and that says no less for it."""
+"""CSV without formulas for spreadsheets, and without loss."""
 
 import csv
 import io
@@ -14,17 +14,17 @@ DANGEROUS = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001
 
 
 def rows(text: str) -> list[dict[str, str]]:
-    """The rows as any reader of CSV has them."""
+    """The rows as a CSV reader returns them."""
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def as_was(row: dict[str, str]) -> dict[str, str]:
-    """The row without the apostrophes, as the room's docstring says to take them away."""
+    """The row without apostrophes, removed as the package's docstring says."""
     return {name: text.removeprefix("'") if name in TEXTS else text for name, text in row.items()}
 
 
 def shown(record: JSON) -> dict[str, str]:
-    """What the row of ``record`` must say."""
+    """The expected row of ``record``."""
     values = {**record["metadata"], **{name: value for name, value in record.items() if name != "metadata"}}
     return {column: "" if values.get(column) is None else str(values[column]) for column in COLUMNS}
 

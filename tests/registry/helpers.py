@@ -32,13 +32,13 @@ def edit_raw(folder: Path, data: bytes) -> None:
 
 
 def record(orchestrator_id: str = "orch-a", **fields: Any) -> Record:
-    """A record of ``NOON_MS`` with nothing but what is given."""
+    """A record of ``NOON_MS`` with only the given fields."""
     nothing = Record(orchestrator_id, None, None, None, None, True, NOON_MS, NOON_MS)
     return nothing._replace(**fields)
 
 
 def timeless(registry: Registry) -> dict[str, Record]:
-    """The records in force, all of ``NOON_MS``: who edits by hand throttle gives times."""
+    """The current records, all with the time ``NOON_MS``."""
     return {
         name: each._replace(registered_at_ms=NOON_MS, updated_at_ms=NOON_MS)
         for name, each in registry.records().items()

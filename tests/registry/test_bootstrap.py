@@ -13,7 +13,7 @@ from tests.registry.helpers import RECORD_A, RECORD_B, edit_raw, open_registry, 
 
 
 def wanted(folder: Path, document: Any) -> Path:
-    """A bootstrap file that holds ``document``."""
+    """A bootstrap file with ``document``."""
     path = folder / "bootstrap.json"
     path.write_text(json.dumps(document))
     return path
@@ -89,7 +89,7 @@ def test_file_that_cannot_be_read_is_misconfigured(tmp_path: Path, clock: Clock,
 
 
 def test_broken_registry_is_no_reason_not_to_start(tmp_path: Path, clock: Clock) -> None:
-    """The last good records are in force; what bootstrap would add can wait until the file is mended."""
+    """The last good records apply; bootstrap can wait until the file is fixed."""
     open_registry(tmp_path, clock).register(RECORD_A)
     edit_raw(tmp_path, b"{")
     registry = open_registry(tmp_path, clock)

@@ -1,4 +1,4 @@
-"""``registry.json`` as text: reading never fails in any other way than by saying what is wrong."""
+"""``registry.json`` as text: reading either works or says what is wrong."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ FIELDS = [
     "orchestrator_id", "address", "host_public_ip", "host_name", "power_url", "enabled", "registered_at", "updated_at",
 ]  # fmt: skip
 
-# Characters of every kind, lone surrogates too: JSON can spell them.
+# All characters, including lone surrogates, which JSON can express.
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
@@ -32,7 +32,7 @@ DOCUMENTS = VALUES | st.lists(RECORDS | VALUES, max_size=4)
 
 
 def read_or_refuse(data: bytes) -> dict[str, Record] | None:
-    """The records, or ``None`` for a ``ValueError`` with a message; anything else that is raised passes through."""
+    """The records; ``None`` for a ``ValueError`` with a message. Other exceptions pass through."""
     try:
         return read_document(data, NOON_MS)
     except ValueError as error:
@@ -56,7 +56,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_nesting_of_any_depth_is_read_or_refused(field: str) -> None:
-    """Just below the depth at which the parser gives up, what handles its result might."""
+    """Just below the parser's maximum depth, code that handles its result might fail."""
     for depth in range(900, 1010):
         bomb = b"[" * depth + b"]" * depth
         assert read_or_refuse(b'[{"%b":%b}]' % (field.encode(), bomb)) is None

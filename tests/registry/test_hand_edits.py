@@ -1,4 +1,4 @@
-"""An operator edits ``registry.json``: sound edits take effect, broken ones do no harm."""
+"""An operator edits ``registry.json``: valid edits take effect, broken ones do no harm."""
 
 import json
 import logging
@@ -45,14 +45,14 @@ BROKEN = {
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
-    """A registry that has taken over the record of ``orch-a``."""
+    """A registry that has read the record of ``orch-a``."""
     edit(tmp_path, RECORD_A)
     return open_registry(tmp_path)
 
 
 @pytest.fixture(params=[pytest.param(data, id=name) for name, data in BROKEN.items()])
 def broken(request: pytest.FixtureRequest) -> bytes:
-    """What a broken edit leaves in the file."""
+    """Contents of the file after a broken edit."""
     assert isinstance(request.param, bytes)
     return request.param
 
@@ -207,7 +207,7 @@ def test_broken_edit_is_logged_once_and_so_is_its_mending(
 
 
 def test_a_record_without_times_has_the_same_ones_whoever_reads_it(tmp_path: Path) -> None:
-    """Every worker reads the edit at another moment; which one answers must not show."""
+    """Workers read the edit at different moments; the answer must not show which worker gave it."""
     edit(tmp_path, RECORD_A)
     first, second = open_registry(tmp_path, Clock(NOON_MS)), open_registry(tmp_path, Clock(NOON_MS + 60_000))
     assert first.records() == second.records()

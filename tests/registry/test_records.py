@@ -1,4 +1,4 @@
-"""Registering and changing records, and attribution by them."""
+"""Registering and changing records, and attributing hosts by them."""
 
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def test_attribution_is_of_enabled_records_with_a_host(tmp_path: Path) -> None:
 
 
 def test_attribution_is_one_dictionary_until_the_records_change(tmp_path: Path) -> None:
-    """An event costs one look-up: nothing is built, or walked through, per question."""
+    """An event costs one look-up; nothing is built or scanned for it."""
     registry = open_registry(tmp_path)
     registry.register(RECORD_A)
     attribution = registry.attribution()

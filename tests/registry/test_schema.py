@@ -1,4 +1,4 @@
-"""What may be in a record, in the document and over HTTP alike."""
+"""Valid fields of a record, in the document and over HTTP alike."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ EIP_55_VECTORS = [
     "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB",
     "0xD1220A0cf47c7B9Be7A2E6BA89F429762e7b9aDb",
 ]
-"""Of https://eips.ethereum.org/EIPS/eip-55: two in capitals, two in small letters, four mixed."""
+"""From https://eips.ethereum.org/EIPS/eip-55: two upper case, two lower case, four mixed."""
 
 ADDRESS = EIP_55_VECTORS[4]
 

@@ -1,4 +1,4 @@
-"""Several threads and processes on one ``registry.json``, and a disk that fails."""
+"""Several threads and processes share one ``registry.json``, and disks fail."""
 
 import errno
 import fcntl
@@ -25,18 +25,18 @@ WRITERS, RECORDS = 3, 20
 
 
 def register_many(registry: Registry, writer: int) -> None:
-    """Register ``RECORDS`` orchestrators, the body of one writer."""
+    """Register ``RECORDS`` orchestrators, as one writer."""
     for number in range(RECORDS):
         registry.register({"orchestrator_id": f"orch-{writer}-{number}", "host_public_ip": f"10.0.{writer}.{number}"})
 
 
 def register_many_from_outside(folder: Path, writer: int) -> None:
-    """The same as a process of its own."""
+    """The same in its own process."""
     register_many(Registry(registry_path(folder), now_ms), writer)
 
 
 def all_of(writers: Iterable[int]) -> dict[str, str]:
-    """What attribution must be when nothing was lost."""
+    """The attribution if nothing was lost."""
     return {f"10.0.{writer}.{number}": f"orch-{writer}-{number}" for writer in writers for number in range(RECORDS)}
 
 
@@ -53,7 +53,7 @@ def test_what_one_registers_another_sees_at_once(tmp_path: Path) -> None:
 def test_what_another_one_registers_counts_while_it_is_still_being_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever asks meanwhile would go by the records before, and whoever registers would write those back."""
+    """Otherwise readers would use the old records meanwhile, and writers would write those back."""
     first, second = open_registry(tmp_path), open_registry(tmp_path)
     first.register({"orchestrator_id": "orch-a", "host_public_ip": HOST_A})
     begun, read = Event(), registry_module._read
@@ -123,7 +123,7 @@ def test_a_reader_never_sees_half_a_change(tmp_path: Path) -> None:
 
 
 class EditedMeanwhile(Disk):
-    """An operator saves an edit at the moment at which the registry has replaced the file."""
+    """An operator saves an edit just when the registry has replaced the file."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -141,7 +141,7 @@ def test_an_edit_right_behind_a_change_is_not_missed(tmp_path: Path) -> None:
 
 
 class FullDisk(Disk):
-    """Takes half of every write, then nothing: what a disk does that fills up."""
+    """A disk that fills up: it accepts half of a write, then nothing."""
 
     def write(self, descriptor: int, data: bytes | memoryview) -> int:
         if len(data) < 2:
@@ -162,7 +162,7 @@ def test_full_disk_changes_nothing(tmp_path: Path) -> None:
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Another process holds the lock on ``path``, as far as anyone can tell."""
+    """Hold the lock on ``path`` like another process."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

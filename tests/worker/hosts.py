@@ -1,4 +1,4 @@
-"""Hosts on loopback that are asked for their ``/power``, and do whatever a test lets them."""
+"""Hosts on loopback whose answers to ``/power`` tests control."""
 
 import json
 import socket
@@ -13,11 +13,11 @@ BLOCK = b"x" * 65_536
 
 
 class HostConnection:
-    """One connection to a host, as the host has it.
+    """The host's side of a connection.
 
     Attributes:
-        request: what was asked, down to the empty line.
-        sent_bytes: how much of what was sent the system took.
+        request: head of the request, up to the empty line.
+        sent_bytes: how many sent bytes the system accepted.
     """
 
     def __init__(self, connection: socket.socket, ending: threading.Event) -> None:
@@ -34,7 +34,7 @@ class HostConnection:
             self.request += data
 
     def send(self, data: bytes) -> None:
-        """Raises ``OSError`` once nobody listens any more, or the test is over."""
+        """Send. Raises ``OSError`` once the peer is gone or the test is over."""
         view = memoryview(data)
         while view:
             if self._ending.is_set():
@@ -49,7 +49,7 @@ class HostConnection:
             self.send(data)
 
     def drip(self, data: bytes, every_s: float = 1.0) -> None:
-        """A byte at a time, and then the last one again and again."""
+        """Send a byte at a time, then repeat the last one."""
         while True:
             self.send(data[:1])
             data = data[1:] or data
@@ -60,7 +60,7 @@ class HostConnection:
             raise OSError
 
     def reset(self) -> None:
-        """End the connection as if its program had crashed."""
+        """Reset the connection, like a program that crashed."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.connection.close()
 
@@ -69,10 +69,10 @@ Act: TypeAlias = Callable[[HostConnection], None]
 
 
 class PowerHost:
-    """A host that does ``act`` with whoever connects; ``act`` may be set anew.
+    """A host that does ``act`` with each connection; tests may change ``act``.
 
     Attributes:
-        url: where it is asked; ``peers``: whoever connected, in their order.
+        url: its address; ``peers``: connections in order.
     """
 
     def __init__(self, act: Act, address: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
@@ -83,7 +83,7 @@ class PowerHost:
         self._threads: list[threading.Thread] = []
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listener = socket.create_server((address, port), family=family, backlog=64)
-        # So that what is sent is what the other side took, but for a little.
+        # A small buffer, so that sent bytes are nearly those that the other side read.
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         self.address, self.port = address, int(self._listener.getsockname()[1])
         where = f"[{address}]" if ":" in address else address
@@ -92,7 +92,7 @@ class PowerHost:
 
     @property
     def asked(self) -> int:
-        """How often somebody connected."""
+        """Number of connections."""
         return len(self.peers)
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class PowerHost:
                 peer.connection = self._tls.wrap_socket(peer.connection, server_side=True)
                 peer.connection.settimeout(0.2)
             self.act(peer)
-        # What was asked and not read would make the system reset the connection and lose what was answered.
+        # Unread data would make the system reset the connection and lose the answer.
         with suppress(OSError):
             peer.connection.shutdown(socket.SHUT_WR)
             while peer.connection.recv(65_536):
@@ -149,7 +149,7 @@ def running_host(act: Act, address: str = "127.0.0.1", port: int = 0, **options:
 
 
 def answers(body: bytes, status: str = "200 OK", headers: str = "") -> Act:
-    """One whole answer of ``body``."""
+    """A complete answer with ``body``."""
 
     def act(peer: HostConnection) -> None:
         peer.read_request()
@@ -160,7 +160,7 @@ def answers(body: bytes, status: str = "200 OK", headers: str = "") -> Act:
 
 
 def says(state: Any) -> Act:
-    """The answer of a sound host."""
+    """The answer of a healthy host."""
     return answers(json.dumps({"state": state}).encode())
 
 
@@ -169,12 +169,12 @@ ASLEEP = says("sleeping")
 
 
 def hangs(peer: HostConnection) -> None:
-    """Takes the connection and says nothing."""
+    """Accept the connection and stay silent."""
     peer.wait()
 
 
 def slow(act: Act, delay_s: float) -> Act:
-    """``act``, after a while."""
+    """Do ``act`` after a delay."""
 
     def acts(peer: HostConnection) -> None:
         peer.read_request()

@@ -1,8 +1,8 @@
 """A worker with another clock, or one that dies: ``python -m tests.worker.launcher CLOCK_FILE [DIES_AFTER_S]``.
 
-``CLOCK_FILE`` says by how many seconds the system's clock is off, and may say something else at any time. It goes for
-all that reads that clock: the readings, the entries, the plan of the jobs, and what notices that it steps. The worker
-kills itself ``DIES_AFTER_S`` after it has begun its first jobs.
+``CLOCK_FILE`` has the offset of the system's clock in seconds, and may change at any time. It applies to everything
+that reads that clock: readings, entries, the schedule of jobs, and the detection of clock steps. The worker kills
+itself ``DIES_AFTER_S`` after starting its first jobs.
 """
 
 import os
@@ -31,7 +31,7 @@ def off_s() -> float:
     try:
         return float(CLOCK_FILE.read_text())
     except (OSError, ValueError):
-        # Just being written.
+        # The file is being written.
         return off_s()
 
 

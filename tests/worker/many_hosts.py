@@ -1,8 +1,8 @@
 """One sweep over many hosts: ``python -m tests.worker.many_hosts [COUNT]``.
 
-Every host is a loopback address of its own (127.x.y.z, all on one port) that a second process listens on. A tenth of
-them is dead: half of those refuse, half take the connection and say nothing. It prints what the first sweep found, in
-which nobody knows who is dead, and what the next one did. ``--limit N`` allows the asking process N open files.
+Each host has its own loopback address (127.x.y.z, all on one port), served by a second process. A tenth of them is
+dead: half of those refuse connections, half accept them and stay silent. It prints the results of the first sweep,
+which does not know the dead ones, and of the next one. ``--limit N`` allows the asking process N open files.
 """
 
 import argparse
@@ -35,7 +35,7 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length:
 
 
 class Sweeps(NamedTuple):
-    """Two sweeps, one after the other, and what of them is this process's own work."""
+    """Results of two sweeps, and how much processor time of this process they took."""
 
     first: SweepStatus
     second: SweepStatus
@@ -49,12 +49,12 @@ def address(number: int) -> str:
 
 
 def kind(number: int) -> str:
-    """Every twentieth host refuses, every twentieth hangs, the others live."""
+    """Every twentieth host refuses, every twentieth hangs, the others answer."""
     return {7: "refuses", 17: "hangs"}.get(number % 20, "lives")
 
 
 def host_all(count: int, port: int) -> None:
-    """Be all hosts until standard input ends. They keep connections open, as most HTTP servers do."""
+    """Serve all hosts until standard input ends. They keep connections open, as most HTTP servers do."""
     _allow_files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     ready = selectors.DefaultSelector()
     listeners = []
@@ -78,7 +78,7 @@ def host_all(count: int, port: int) -> None:
             elif key.data == "asks":
                 _answer(ready, key.fileobj)
             else:
-                # The system has taken the connection; that is all that happens to it.
+                # The system has accepted the connection; nothing else happens.
                 ready.unregister(key.fileobj)
 
 
@@ -96,7 +96,7 @@ def _answer(ready: selectors.BaseSelector, connection: Any) -> None:
 
 @contextmanager
 def hosts(count: int) -> Iterator[int]:
-    """A process that is all the hosts; yields their port."""
+    """A process that serves all hosts; yields their port."""
     port = free_port()
     command = [sys.executable, "-m", "tests.worker.many_hosts", "--host", str(port), str(count)]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -111,7 +111,7 @@ def hosts(count: int) -> Iterator[int]:
 
 
 def sweep_twice(folder: Path, count: int, settings: Mapping[str, Any] | None = None) -> Sweeps:
-    """Ask ``count`` hosts, twice, with the defaults but for ``settings``."""
+    """Ask ``count`` hosts twice, with the defaults and ``settings``."""
     folder.mkdir(parents=True, exist_ok=True)
     records = [{"orchestrator_id": f"orch-{number}", "host_public_ip": address(number)} for number in range(count)]
     (folder / "registry.json").write_text(json.dumps(records))

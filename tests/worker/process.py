@@ -1,4 +1,4 @@
-"""Worker processes, and what they say: in their log, to the service manager, in the journal."""
+"""Worker processes, and their output: log, messages to the service manager, journal."""
 
 import json
 import os
@@ -25,14 +25,14 @@ QUICK = {
     "PAYMENTS_POWER_POLL_SECONDS": "1",
     "PAYMENTS_POWER_TIMEOUT_SECONDS": "1",
 }
-"""A meter that a test need not wait for."""
+"""Settings of a meter with short intervals, so that tests need not wait."""
 
 
 class WorkerProcess:
-    """``python -m worker`` on the data folder that ``tests.harness.Server`` has too.
+    """``python -m worker`` on the data folder of ``tests.harness.Server``.
 
     Attributes:
-        process: the process; ``log`` what it said.
+        process: the process; ``log``: its log file.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class WorkerProcess:
             )
 
     def lines(self, message: str | None = None) -> list[dict[str, Any]]:
-        """What it logged, all of it JSON; with ``message``, the lines that begin so."""
+        """Its log lines, all JSON; with ``message``, those that begin with it."""
         text = self.log.read_text()
-        # The last line may be half written.
+        # The last line may be incomplete.
         lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
         return [line for line in lines if message is None or uncoded(line["message"]).startswith(message)]
 
     def says(self, message: str, times: int = 1) -> dict[str, Any]:
-        """The last line of its log that begins with ``message``, as soon as there are so many."""
+        """Wait until so many log lines begin with ``message``; return the last."""
         until(lambda: len(self.lines(message)) >= times or self.process.poll() is not None)
         found = self.lines(message)
         assert len(found) >= times, self.log.read_text()
@@ -87,7 +87,7 @@ class WorkerProcess:
 
 @contextmanager
 def running_worker(folder: Path, settings: Mapping[str, str] = QUICK, **options: Any) -> Iterator[WorkerProcess]:
-    """A worker, killed at the end if it is still there."""
+    """A worker, killed at the end if it still runs."""
     worker = WorkerProcess(folder, settings, **options)
     try:
         yield worker
@@ -98,7 +98,7 @@ def running_worker(folder: Path, settings: Mapping[str, str] = QUICK, **options:
 
 
 def register(folder: Path, *records: Mapping[str, Any]) -> None:
-    """Write the registry of ``folder`` as an operator's editor does: whole, and put in place at once."""
+    """Replace the registry of ``folder`` atomically, as an operator's editor does."""
     path = folder / "data" / "registry.json"
     path.parent.mkdir(exist_ok=True)
     path.with_name("edited").write_text(json.dumps([dict(record) for record in records]))
@@ -106,7 +106,7 @@ def register(folder: Path, *records: Mapping[str, Any]) -> None:
 
 
 def register_urls(folder: Path, **urls: str) -> None:
-    """Orchestrators whose hosts are asked at these addresses."""
+    """Orchestrators with hosts at these addresses."""
     register(folder, *({"orchestrator_id": name, "power_url": url} for name, url in urls.items()))
 
 
@@ -115,21 +115,21 @@ class Manager:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        # Not in the test's folder: the names of sockets may not be long.
+        # Not in the test's folder, because paths of sockets must be short.
         self.path = f"\0payments-test-{os.getpid()}-{id(self)}"
         self._socket.bind(self.path)
         self._socket.settimeout(15)
         self.environment = {"NOTIFY_SOCKET": f"@{self.path[1:]}"}
 
     def hears(self, line: str) -> list[str]:
-        """All lines that come up to ``line``; fails if that does not."""
+        """All messages up to ``line``; fails if that does not come."""
         heard: list[str] = []
         while line not in heard:
             heard += self._socket.recv(4096).decode().split("\n")
         return heard
 
     def forget(self) -> list[str]:
-        """All lines that have come and were not asked for."""
+        """All messages not read yet."""
         heard: list[str] = []
         while select.select([self._socket], [], [], 0)[0]:
             heard += self._socket.recv(4096).decode().split("\n")
@@ -149,7 +149,7 @@ def manager() -> Iterator[Manager]:
 
 
 def readings(folder: Path, orchestrator_id: str | None = None) -> list[dict[str, Any]]:
-    """The readings in the journal of ``folder``, oldest first; none if there is no journal yet."""
+    """Readings in the journal of ``folder``, oldest first; none without a journal."""
     if not journal_path(folder / "data").exists():
         return []
     entries = audit(journal_path(folder / "data")).entries
@@ -161,10 +161,10 @@ def readings(folder: Path, orchestrator_id: str | None = None) -> list[dict[str,
 
 
 def check_power(folder: Path, max_gap_ms: int, rate: Decimal = POWER_RATE) -> Audit:
-    """Audit what power earned by an account of its own.
+    """Audit the earnings of power independently.
 
-    No millisecond is paid twice; none but between two consecutive readings, both awake, no further apart than the
-    maximum gap; and the credits of each orchestrator are its rate times its milliseconds, cut off below one wei.
+    Each paid millisecond is paid once, and lies between two consecutive readings, both awake, no further apart than the
+    maximum gap. The credits of each orchestrator are its rate times its milliseconds, rounded down to wei.
     """
     found = audit(journal_path(folder / "data"))
     for name in {entry["orchestrator_id"] for entry in found.entries if "power" in entry}:
@@ -189,7 +189,7 @@ def _check_one(entries: list[dict[str, Any]], max_gap_ms: int, rate: Decimal) ->
         assert said["delta_ms"] == end_ms - start_ms
         paid.append((start_ms, end_ms))
         wei += int(Decimal(entry["amount"]) * 10**18)
-    # Not only in their order: any two.
+    # Compare any two, not only neighbours.
     for (_, end_ms), (start_ms, _) in pairwise(sorted(paid)):
         assert end_ms <= start_ms
     assert wei == int(rate * 10**18) * sum(end_ms - start_ms for start_ms, end_ms in paid) // 60_000

@@ -1,4 +1,4 @@
-"""A sweeper in this process, on a store and a registry of its own, for hosts that a test makes."""
+"""A sweeper in this process, with its own store and registry."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -22,10 +22,10 @@ NO_ENV_FILE = Path("no-such-folder/.env")
 
 
 class Sweeping:
-    """Sweeps of ``folder``.
+    """A sweeper on ``folder``.
 
     Attributes:
-        sweeper, store, registry: what is under test, open; ``stopping`` is the sweeper's.
+        sweeper, store, registry: open objects under test; ``stopping``: the sweeper's event.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
@@ -37,7 +37,7 @@ class Sweeping:
         self.sweeper = Sweeper(self.settings, self.store, self.registry, now_ms, self.stopping)
 
     def sweep(self, *records: Mapping[str, Any]) -> SweepStatus:
-        """Ask ``records``, or whoever is in the registry already."""
+        """Ask ``records``, or those already in the registry."""
         if records:
             register(self.folder, *records)
         report = self.sweeper.sweep()
@@ -45,7 +45,7 @@ class Sweeping:
         return report
 
     def sweep_urls(self, **urls: str) -> dict[str, PowerState]:
-        """Ask orchestrators at these addresses, and return their power."""
+        """Ask orchestrators at these addresses; return their power."""
         register_urls(self.folder, **urls)
         self.sweep()
         return self.power()
@@ -59,7 +59,7 @@ class Sweeping:
 
 
 def some_settings(data: Path, **settings: Any) -> Settings:
-    """The defaults on a data folder, but for what ``settings`` say."""
+    """Default settings on a data folder, with ``settings``."""
     defaults = Settings.load(NO_ENV_FILE)
     values = {name: getattr(defaults, name) for name in Settings.__dataclass_fields__}
     paths = {name: data / value.relative_to("/app/data") for name, value in values.items() if isinstance(value, Path)}
@@ -68,7 +68,7 @@ def some_settings(data: Path, **settings: Any) -> Settings:
 
 @contextmanager
 def sweeping(folder: Path, **settings: Any) -> Iterator[Sweeping]:
-    """Sweeps with the defaults, but for a time-out of one second and what ``settings`` say."""
+    """Sweeps with the defaults, a time-out of one second, and ``settings``."""
     running = Sweeping(folder, {"power_timeout_s": 1, **settings})
     try:
         yield running
@@ -77,7 +77,7 @@ def sweeping(folder: Path, **settings: Any) -> Iterator[Sweeping]:
 
 
 def ask_once(url: str, timeout_s: float = 1) -> PowerAnswer:
-    """What the host at ``url`` says, outside any sweep."""
+    """The reading of the host at ``url``, without a sweep."""
     adapter = BoundedAdapter(pool_connections=1, pool_maxsize=1)
     try:
         return ask(adapter, url, timeout_s)

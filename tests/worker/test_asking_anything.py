@@ -1,4 +1,4 @@
-"""Whatever a host answers, and whatever address a record may hold: asking never fails, and never harms the reading."""
+"""For any answer of a host and any address in a record, asking never raises and always gives a valid reading."""
 
 from contextlib import closing
 from typing import Any
@@ -30,7 +30,7 @@ PIECES = st.binary(max_size=6) | st.sampled_from(
 
 @st.composite
 def answers(draw: st.DrawFn) -> bytes:
-    """An answer that was sound until up to four of its stretches were replaced."""
+    """A valid answer with up to four parts replaced."""
     data = draw(st.sampled_from([SOUND, CHUNKED]))
     for _ in range(draw(st.integers(1, 4))):
         begin = draw(st.integers(0, len(data)))
@@ -41,7 +41,7 @@ def answers(draw: st.DrawFn) -> bytes:
 
 @pytest.fixture(scope="module")
 def host() -> Any:
-    """A host whose answer is ``host.said``."""
+    """A host that answers ``host.said``."""
     said: dict[str, bytes] = {}
 
     def act(peer: HostConnection) -> None:

@@ -1,4 +1,4 @@
-"""Hosts that answer as no decent host does, each asked twenty times at once, with a sound one beside it."""
+"""Hosts with hostile answers, each asked twenty times at once, beside a healthy host."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ from tests.worker.sweeping import sweeping
 
 ASKED, TIMEOUT_S, MOST_S = 20, 1, 2.0
 MOST_SENT_BYTES = 80 * 1024
-"""Of one answer: what is read of it, and what the system had taken before anybody read it."""
+"""Limit for one answer: what is read, plus what the system buffered before."""
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 SOUND = b'{"state":"awake"}'

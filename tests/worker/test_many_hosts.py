@@ -1,4 +1,4 @@
-"""One sweep over many hosts, a tenth of them dead. ``PAYMENTS_TEST_HOSTS=5000`` makes it as many as it must bear."""
+"""A sweep over many hosts, a tenth of them dead. ``PAYMENTS_TEST_HOSTS=5000`` is the number that it must handle."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ WITHIN_S = 20
 
 
 def test_no_live_host_is_missed_and_dead_ones_cost_no_more_than_their_time_outs(tmp_path: Path) -> None:
-    """With the defaults, and no more open files than a system allows by default."""
+    """With default settings and the system's default limit of open files."""
     command = [sys.executable, "-m", "tests.worker.many_hosts", str(HOSTS), "--limit", "256"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
     sys.stdout.write(ran.stdout)

@@ -1,4 +1,4 @@
-"""Addresses that are never asked, however they are spelled, and no way around the check."""
+"""Some addresses are never asked, in any spelling, and nothing gets around the check."""
 
 import socket
 from contextlib import closing
@@ -115,7 +115,7 @@ SPELLINGS = {
 
 @pytest.fixture
 def no_connections(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Where a socket would connect to; none does."""
+    """Record where sockets would connect, without connecting."""
     wanted: list[Any] = []
 
     def connect(self: socket.socket, address: Any) -> None:
@@ -137,7 +137,7 @@ def test_no_spelling_gets_a_connection(host: str, scheme: str, no_connections: l
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
-    """Let the resolver give these addresses for any name that is no literal, a list a time, the last for ever."""
+    """Let the resolver return these lists of addresses for any name, one at a time, repeating the last."""
     real, asked = socket.getaddrinfo, []
 
     def getaddrinfo(host: Any, port: Any, *rest: Any, **options: Any) -> Any:
@@ -155,7 +155,7 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str
     ids="-and-".join,
 )
 def test_name_of_a_refused_address_is_not_asked(found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even if it has another address too."""
+    """This holds even if it has another address too."""
     resolve_to(monkeypatch, found)
     with running_host(AWAKE) as host:
         answer = ask_once(f"http://games.example:{host.port}/power")
@@ -165,7 +165,7 @@ def test_name_of_a_refused_address_is_not_asked(found: list[str], monkeypatch: p
 
 
 def test_address_that_was_checked_is_the_one_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A resolver that answers differently the second time is not asked a second time."""
+    """The resolver could answer differently the second time, so it is asked only once."""
     with running_host(AWAKE) as host:
         asked = resolve_to(monkeypatch, ["127.0.0.1"], ["169.254.169.254"])
         assert ask_once(f"http://games.example:{host.port}/power").state == "awake"

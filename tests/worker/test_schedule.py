@@ -1,4 +1,4 @@
-"""When jobs run, and what is heard of them."""
+"""When jobs run, and what the log says about them."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ QUICK_S = 0.05
 
 
 class Count:
-    """How often it was called."""
+    """Number of calls."""
 
     def __init__(self, run: Callable[[], object] = lambda: None) -> None:
         self.count = 0
@@ -26,7 +26,7 @@ class Count:
         self._run()
 
     def goes_on(self, times: int = 3) -> None:
-        """Returns when it has been called so many more times."""
+        """Wait until it was called so many more times."""
         wanted = self.count + times
         until(lambda: self.count >= wanted, timeout_s=10)
 
@@ -50,7 +50,7 @@ def test_every_job_runs_at_once_and_then_at_its_times() -> None:
 
 
 def test_nothing_is_heard_while_a_job_hangs() -> None:
-    """So that the service manager ends the process, however well the others do."""
+    """Then the service manager kills the process, even if other jobs are healthy."""
     release = threading.Event()
     hangs, works, finished = Count(lambda: release.wait(10)), Count(), Count()
     with scheduled(finished, Job("hangs", hangs, QUICK_S, QUICK_S), Job("works", works, QUICK_S, 1)):
@@ -92,7 +92,7 @@ def test_a_job_that_keeps_failing_hangs_and_the_others_go_on() -> None:
 
 
 def test_a_store_that_is_unavailable_is_logged_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
-    """A restart would not help it."""
+    """A restart would not help."""
 
     def fail() -> None:
         raise Unavailable("the disk is full")
@@ -120,7 +120,7 @@ def test_a_job_that_takes_longer_than_its_time_runs_once_at_a_time() -> None:
 
 
 def test_restart_runs_every_job_now() -> None:
-    """They are planned by the system's clock: when that steps back an hour, all of them are an hour away."""
+    """Jobs are scheduled by the system's clock: if that steps back an hour, all are an hour away."""
     rare, finished = Count(), Count()
     with scheduled(finished, Job("rare", rare, 3600, 1)) as schedule:
         until(lambda: rare.count == 1)

@@ -1,4 +1,4 @@
-"""A worker's life as a service: signals, the service manager, duty, its log."""
+"""The worker as a service: signals, the service manager, its lease, its log."""
 
 import json
 import signal
@@ -19,14 +19,14 @@ from tests.worker.process import QUICK, check_power, manager, readings, register
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """One orchestrator, whose host is awake."""
+    """An orchestrator with an awake host."""
     with closing(PowerHost(AWAKE)) as host:
         register_urls(tmp_path, orch=host.url)
         yield tmp_path
 
 
 def env_file(folder: Path, **settings: str) -> None:
-    """Settings that a reload may find changed."""
+    """Settings that may change at a reload."""
     named = QUICK | {f"PAYMENTS_{name}": value for name, value in settings.items()}
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in named.items()))
 
@@ -36,7 +36,7 @@ def shown(folder: Path, name: str) -> Any:
 
 
 def test_the_service_manager_hears_when_it_is_ready_well_and_stopping(folder: Path) -> None:
-    """And when it has stopped, the projections show all that it recorded."""
+    """After it has stopped, projections show everything that it recorded."""
     with manager() as listening, running_worker(folder, environment=listening.environment) as worker:
         assert listening.hears("READY=1") == ["READY=1"]
         assert journal_path(folder / "data").exists()
@@ -103,7 +103,7 @@ def test_sighup_with_bad_settings_changes_nothing_and_says_which(folder: Path) -
 
 
 def test_a_worker_that_was_stopped_for_a_while_goes_on(folder: Path) -> None:
-    """As a container that is paused, or a laptop that sleeps: it was told nothing meanwhile."""
+    """Like a paused container or a sleeping laptop, it noticed nothing meanwhile."""
     with running_worker(folder) as worker:
         worker.says("started")
         for _ in range(2):
@@ -136,7 +136,7 @@ def test_a_second_worker_stands_by_and_takes_over_when_the_first_dies(folder: Pa
             second.says("sweep", 2)
             assert second.stop() == 0
     check_power(folder, 180_000)
-    # Who takes over goes on where the other stood: nothing is lost.
+    # The new worker continues where the other stopped; nothing is lost.
     assert len([each for each in readings(folder) if "amount" not in each]) == 1
 
 

@@ -1,4 +1,4 @@
-"""Whom a sweep asks, in which order, and what comes of it when there is no time, no store, or no wish to go on."""
+"""Which hosts a sweep asks, in which order, and what happens without time, without a store, or at a stop."""
 
 import socket
 import threading
@@ -20,7 +20,7 @@ from tests.worker.sweeping import Sweeping, sweeping
 
 
 def reading_ids(here: Sweeping) -> list[str | None]:
-    """Whose readings are in the journal, oldest first."""
+    """Orchestrators of the readings in the journal, oldest first."""
     page = here.store.entries(EntryQuery(), limit=200)
     return [entry.orchestrator_id for entry in reversed(page.items)]
 
@@ -102,7 +102,7 @@ def test_an_edited_registry_is_in_force_in_the_next_sweep(tmp_path: Path) -> Non
 
 
 def test_those_that_answer_do_not_wait_for_dead_ones(tmp_path: Path) -> None:
-    """More dead hosts than are asked at a time, all before the live one in the registry."""
+    """More dead hosts than are asked at once, all before the live one in the registry."""
     with running_host(hangs) as dead, running_host(AWAKE) as live, sweeping(tmp_path, power_concurrency=2) as here:
         urls = {f"dead-{number}": dead.url for number in range(3)} | {"live": live.url}
         states = [*((f"dead-{number}", UNKNOWN) for number in range(3)), ("live", IS_AWAKE)]
@@ -150,12 +150,12 @@ def test_hosts_for_whom_there_was_no_time_have_no_reading_and_come_first_the_nex
         assert f"{report.left_out} orchestrators were not asked within 1 s; raise PAYMENTS_POWER_CONC" in caplog.text
         host.act = AWAKE
         here.sweep()
-        # Two are asked at a time, and either may be the first to answer.
+        # Two are asked at once, and either may answer first.
         assert left_out <= set(reading_ids(here)[9 + report.asked :][: len(left_out) + 1])
 
 
 def test_a_sweep_ends_in_time_though_a_names_look_up_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing can end a look-up. Its host is unknown, and the others are recorded."""
+    """A look-up cannot be cancelled. Its host is unknown, and the others are recorded."""
     real, ending = socket.getaddrinfo, threading.Event()
 
     def getaddrinfo(host: str, *rest: object, **options: object) -> object:
@@ -178,7 +178,7 @@ def test_a_sweep_ends_in_time_though_a_names_look_up_does_not(tmp_path: Path, mo
 
 
 def test_unavailable_store_fails_the_sweep_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What is recorded once it is available again says nothing of the time between."""
+    """Readings recorded after the store is back say nothing about the time before."""
     with running_host(AWAKE) as host, sweeping(tmp_path, power_max_gap_s=180) as here:
         here.sweep({"orchestrator_id": "orch", "power_url": host.url})
         journal = here.settings.ledger_journal_path
@@ -209,7 +209,7 @@ def test_stopping_ends_a_sweep_early_and_records_nothing(act: Act, tmp_path: Pat
 def test_a_defect_in_asking_one_host_costs_the_others_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A defect of the resolver, for want of one of ours."""
+    """A bug in the resolver stands for one of our own."""
     real = socket.getaddrinfo
 
     def getaddrinfo(host: str, *rest: object, **options: object) -> object:
@@ -226,7 +226,7 @@ def test_a_defect_in_asking_one_host_costs_the_others_nothing(
 
 
 def test_another_workers_readings_count(tmp_path: Path) -> None:
-    """What it has read a moment ago is not paid for again, though this sweep began before."""
+    """Its reading of a moment ago is not paid again, though this sweep began earlier."""
     with running_host(AWAKE) as host, sweeping(tmp_path, power_rate_wei_per_minute=60_000) as here:
         record = {"orchestrator_id": "orch", "power_url": host.url}
         here.sweep(record)

@@ -1,4 +1,4 @@
-"""Hosts that are asked over https."""
+"""Asking hosts over https."""
 
 import gc
 import os
@@ -21,7 +21,7 @@ MOST_S = 2.0
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate of 127.0.0.1 and its key, in one file."""
+    """A self-signed certificate for 127.0.0.1 and its key, in one file."""
     folder = tmp_path_factory.mktemp("tls")
     file = folder / "host.pem"
     subprocess.run(
@@ -43,7 +43,7 @@ def tls(certificate: Path) -> ssl.SSLContext:
 
 @pytest.fixture
 def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The certificate is one of those that this machine trusts."""
+    """Let this machine trust the certificate."""
     monkeypatch.setattr("worker.dial.DEFAULT_CA_BUNDLE_PATH", str(certificate))
 
 
@@ -113,7 +113,7 @@ def test_tls_to_a_plain_port_is_unknown(host_does: Act) -> None:
 
 
 def test_socket_that_is_reset_before_the_handshake_is_closed() -> None:
-    """``ssl`` lets go of it as it is."""
+    """``ssl`` detaches the socket unchanged."""
     context = ssl.create_default_context()
     context.sslsocket_class = _BoundedTLS
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -122,17 +122,17 @@ def test_socket_that_is_reset_before_the_handshake_is_closed() -> None:
         peer, _ = server.accept()
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         peer.close()
-        # Once the reset has arrived, and not before, what follows fails.
+        # The next call fails only once the reset has arrived.
         select.select([plain], [], [])
         with pytest.raises(ConnectionResetError):
             context.wrap_socket(plain, server_hostname="host.example")
         gc.collect()
-        # Another thread may have the number by now.
+        # Another thread may have reused the descriptor by now.
         with suppress(OSError):
             assert os.readlink(f"/proc/self/fd/{number}") != f"socket:[{inode}]"
 
 
 def timed(url: str) -> tuple[str, float]:
-    """What is found, and how long that took, with a time-out of one second."""
+    """The reading and how long it took, with a time-out of one second."""
     begun_s = time.monotonic()
     return ask_once(url, timeout_s=1).state, time.monotonic() - begun_s

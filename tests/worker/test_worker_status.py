@@ -1,4 +1,4 @@
-"""Which of several workers is on duty, and what the one that is publishes for others to see."""
+"""Which of several workers holds the lease, and the status that it publishes."""
 
 from contextlib import closing
 from pathlib import Path
