@@ -18,10 +18,12 @@ _MOST = 10**12
 
 
 class SettingKind(NamedTuple):
-    """A kind of value: ``parse`` reads it from text; ``takes`` describes valid text in words.
+    """A kind of value.
 
-    ``parse`` raises ``ValueError``, which says what is wrong and holds no token. ``spell`` gives what ``parse`` reads
-    back as the same value; a token has no spelling.
+    Attributes:
+        parse: reads the value from text. Raises ``ValueError``, which says what is wrong and never quotes a token.
+        takes: describes valid text in words.
+        spell: the inverse of ``parse``; ``None`` for tokens, which are never shown.
     """
 
     parse: Callable[[str], Any]
@@ -29,8 +31,8 @@ class SettingKind(NamedTuple):
     spell: Callable[[Any], str] | None = str
 
 
-def whole(unit: str = "", least: int = 0, most: int = _MOST) -> SettingKind:
-    """Whole numbers from ``least`` to ``most``, counting ``unit``."""
+def integer(unit: str = "", least: int = 0, most: int = _MOST) -> SettingKind:
+    """The kind of whole numbers from ``least`` to ``most``, in ``unit``."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"[0-9]{1,18}", text):
@@ -105,9 +107,9 @@ class Configuration:
 
     @classmethod
     def load_pinned(cls, given: Path | None = None) -> tuple[Self, dict[str, str]]:
-        """As ``load``, and an environment in which ``load`` finds the same even if the file changes."""
-        said = read_environment(given).values
-        pinned = {name: said.get(name, "") for name in cls.names()}
+        """As ``load``, plus an environment with which ``load`` returns the same settings even if the file changes."""
+        environment = read_environment(given).values
+        pinned = {name: environment.get(name, "") for name in cls.names()}
         values, problems = {}, []
         for each in fields(cls):
             name, parse, default = (each.metadata[key] for key in ("name", "parse", "default"))

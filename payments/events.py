@@ -1,4 +1,4 @@
-"""What an edge reports, as JSON: the one schema that Payments reads events by and that an edge is held to.
+"""The schema of the events that edges report, as JSON. Payments and edges both validate with it.
 
 Not here: what an event does (``payments.domain.billing``).
 """
@@ -9,7 +9,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError
 
 from payments.domain.addresses import canonical_ip
 from payments.domain.sessions import EVENTS, HEARTBEAT, SessionEvent
-from payments.fields import IP_ADDRESS, Canonical, Choice, Moment, Strict, Text, Whole, about
+from payments.fields import IP_ADDRESS, Canonical, Choice, Integer, Moment, Strict, Text, about
 
 
 class EventSchema(Schema):
@@ -26,7 +26,7 @@ class EventSchema(Schema):
         allow_none=True,
         metadata=about("The game host's IP; required unless the session is known."),
     )
-    upstream_port = Whole(1, 65535, allow_none=True, metadata=about("The game host's port."))
+    upstream_port = Integer(1, 65535, allow_none=True, metadata=about("The game host's port."))
     edge_id = Text(0, 64, allow_none=True, metadata=about("Which edge this is."))
     streamer_id = Text(0, 128, allow_none=True, metadata=about("What the viewer watches."))
     event_id = Text(
@@ -35,7 +35,7 @@ class EventSchema(Schema):
         allow_none=True,
         metadata=about("Idempotency key: the last one again, with the same content, changes nothing."),
     )
-    seq = Whole(
+    seq = Integer(
         0,
         2**63 - 1,
         allow_none=True,
@@ -61,9 +61,9 @@ def load_event(item: Any, received_at_ms: int) -> SessionEvent:
 
 
 def _read(item: Any) -> list[Any] | None:
-    """What ``EventSchema`` loads, by its own fields and ten times as fast; ``None`` for it to say what is wrong.
+    """The values that ``EventSchema`` would load, read by its fields, ten times as fast; ``None`` if any is invalid.
 
-    In the order of the schema, which is that of ``SessionEvent``.
+    The order is that of the schema and of ``SessionEvent``. For an invalid event, ``EventSchema`` says what is wrong.
     """
     if type(item) is not dict or item.get("session_id") is None or item.get("event", HEARTBEAT) is None:
         return None

@@ -1,8 +1,9 @@
 """The kinds of value that JSON from outside may hold, as marshmallow fields, for requests and for ``registry.json``.
 
-Stricter than marshmallow's own: no number is a string, ``true`` is no number, and a string has no control characters.
-Each says in JSON Schema what it takes (``shape``), for the API's description. May
-import ``payments.domain``. Not here: which field a request or a record has.
+Stricter than marshmallow's own: strings are not numbers, ``true`` is not a number, and strings have no control
+characters. ``shape`` describes a field's values in JSON Schema, for the API's description.
+
+Not here: which field a request or a record has.
 """
 
 import re
@@ -17,8 +18,8 @@ from payments.domain.times import parse_time
 V = TypeVar("V")
 
 PRINTABLE = r"^[^\x00-\x1f\x7f-\xa0\xad\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ue000-\uf8ff\ufeff]*$"
-"""``str.isprintable`` in the regular expressions that all readers of JSON Schema have in common: exact up to U+00FF;
-beyond it, it lets through some of what is refused, never the other way round."""
+"""``str.isprintable`` as a regular expression that every reader of JSON Schema understands. Exact up to U+00FF; beyond
+that it accepts every printable string and a few that ``isprintable`` refuses."""
 
 IP_ADDRESS = {"anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]}
 
@@ -30,7 +31,7 @@ _MOMENT = (
 
 
 def about(text: str) -> dict[str, str]:
-    """A field's ``metadata``: what the API's description says of it."""
+    """The ``metadata`` of a field, with its description in the API's documentation."""
     return {"description": text}
 
 
@@ -83,7 +84,7 @@ class Choice(Strict[str]):
         return {"type": "string", "enum": list(self.words)}
 
 
-class Whole(Strict[int]):
+class Integer(Strict[int]):
     """A whole JSON number from ``least`` to ``most``; not ``true``, not ``1.0``."""
 
     def __init__(self, least: int, most: int, **options: Any) -> None:
@@ -101,8 +102,8 @@ class Whole(Strict[int]):
         return {"type": "integer", "minimum": self.least, "maximum": self.most}
 
 
-class WholeText(Whole):
-    """As ``Whole``, written in a query string."""
+class IntegerText(Integer):
+    """As ``Integer``, but as text, such as a parameter in a query string."""
 
     def read(self, value: Any) -> int:
         if type(value) is not str or not re.fullmatch(r"[0-9]{1,19}", value):
@@ -125,7 +126,7 @@ class Flag(Strict[bool]):
 class Canonical(Strict[str]):
     """A string that ``spell`` turns into its canonical spelling, or refuses with ``ValueError``.
 
-    ``form`` is further JSON Schema of the strings that it accepts.
+    ``form``: further JSON Schema of the strings that it accepts.
     """
 
     def __init__(self, spell: Callable[[str], str], form: Mapping[str, Any] | None = None, **options: Any) -> None:

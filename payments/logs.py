@@ -6,7 +6,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 
 def log_as_json(level: int = logging.INFO) -> None:
-    """Let everything that is logged from here on be one JSON object a line, ``extra`` fields included."""
+    """From now on write each log record, with its ``extra`` fields, as one JSON object on a line."""
     handler = logging.StreamHandler()
     # The server's own lines have the same form: deploy/gunicorn.conf.py.
     handler.setFormatter(

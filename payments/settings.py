@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from payments.configuration import FLAG, PATH, TOKEN, TOKENS, Configuration, SettingKind, setting, whole
+from payments.configuration import FLAG, PATH, TOKEN, TOKENS, Configuration, SettingKind, integer, setting
 from payments.domain.money import format_eth, parse_rate
 from payments.endpoints import read_endpoint
 from payments.errors import Misconfigured, quoted
@@ -92,23 +92,23 @@ class Settings(Configuration):
     credit_unit: str = _setting("CREDIT_UNIT", _LABEL, "eth", "label on entries")
     session_max_gap_s: int = _setting(
         "SESSION_MAX_GAP_SECONDS",
-        whole("seconds"),
+        integer("seconds"),
         "0",
         "silence longer than this within a session is not credited; 0: off",
     )
     session_idle_timeout_s: int = _setting(
-        "SESSION_IDLE_TIMEOUT_SECONDS", whole("seconds", 1), "120", "a session silent for longer shows as stale"
+        "SESSION_IDLE_TIMEOUT_SECONDS", integer("seconds", 1), "120", "a session silent for longer shows as stale"
     )
     session_reap_s: int = _setting(
-        "SESSION_REAP_SECONDS", whole("seconds"), "3600", "the worker closes sessions silent for longer; 0: off"
+        "SESSION_REAP_SECONDS", integer("seconds"), "3600", "the worker closes sessions silent for longer; 0: off"
     )
     session_retention_hours: int = _setting(
-        "SESSION_RETENTION_HOURS", whole("hours", 1), "168",
+        "SESSION_RETENTION_HOURS", integer("hours", 1), "168",
         "ended sessions stay in sessions.json this long after their last event, and at least as long as "
         "PAYMENTS_SESSION_MAX_EVENT_AGE_SECONDS; the journal keeps everything",
     )  # fmt: skip
     session_max_event_age_s: int = _setting(
-        "SESSION_MAX_EVENT_AGE_SECONDS", whole("seconds"), "86400", "how far back an occurred_at is still credited"
+        "SESSION_MAX_EVENT_AGE_SECONDS", integer("seconds"), "86400", "how far back an occurred_at is still credited"
     )
     session_require_awake: bool = _setting(
         "SESSION_REQUIRE_AWAKE", FLAG, "false",
@@ -118,18 +118,18 @@ class Settings(Configuration):
     power_rate_wei_per_minute: int = _setting(
         "POWER_CREDIT_ETH_PER_MINUTE", _RATE, "0", "what a minute of powered-on time earns"
     )
-    power_poll_s: int = _setting("POWER_POLL_SECONDS", whole("seconds", 1, _DAY_S), "60", "sweep cadence")
+    power_poll_s: int = _setting("POWER_POLL_SECONDS", integer("seconds", 1, _DAY_S), "60", "sweep cadence")
     power_max_gap_s: int = _setting(
-        "POWER_MAX_GAP_SECONDS", whole("seconds", 1, 366 * _DAY_S), "180", "longer between two readings: no credit"
+        "POWER_MAX_GAP_SECONDS", integer("seconds", 1, 366 * _DAY_S), "180", "longer between two readings: no credit"
     )
-    power_port: int = _setting("POWER_PORT", whole("", 1, 65535), "9090", "port that /power is asked on")
-    power_timeout_s: int = _setting("POWER_TIMEOUT_SECONDS", whole("seconds", 1, 60), "3", "how long /power may take")
+    power_port: int = _setting("POWER_PORT", integer("", 1, 65535), "9090", "port that /power is asked on")
+    power_timeout_s: int = _setting("POWER_TIMEOUT_SECONDS", integer("seconds", 1, 60), "3", "how long /power may take")
     power_concurrency: int = _setting(
-        "POWER_CONCURRENCY", whole("hosts", 1, 4096), "64", "hosts asked at the same time"
+        "POWER_CONCURRENCY", integer("hosts", 1, 4096), "64", "hosts asked at the same time"
     )
     journal_segment_bytes: int = _setting(
         "JOURNAL_SEGMENT_BYTES",
-        whole("bytes", 4096),
+        integer("bytes", 4096),
         "268435456",
         "the journal is sealed and continued past this size",
     )
@@ -140,7 +140,7 @@ class Settings(Configuration):
         return max(self.session_retention_hours * 3600, self.session_max_event_age_s)
 
     def __post_init__(self) -> None:
-        """Put the data folder where a default path says ``<data>``.
+        """Replace ``<data>`` in default paths by the data folder.
 
         Raises ``Misconfigured`` where two files are one: the projections would overwrite the journal.
         """
@@ -157,7 +157,7 @@ class Settings(Configuration):
             raise Misconfigured("\n".join(f"PAY-C01 {problem}" for problem in problems))
 
     def warnings(self) -> list[str]:
-        """What is allowed but hardly meant, a sentence each, for a start to warn of (rule 2.2)."""
+        """One message for each combination that is valid but probably a mistake, logged at a start (rule 2.2)."""
         warnings = []
         if self.power_meter_enabled and self.power_rate_wei_per_minute and self.session_rate_wei_per_minute:
             warnings.append(

@@ -16,8 +16,8 @@ class SweepStatus(NamedTuple):
         at_ms: when it ended.
         seconds: how long it took.
         asked: orchestrators that were asked; each is one of ``awake``, ``asleep`` (another word) and ``unknown``.
-        left_out: for whom there was no time.
-        credited_eth: what all of it earned, a decimal string.
+        left_out: orchestrators that were not asked, for lack of time.
+        credited_eth: what the sweep credited, as a decimal string.
     """
 
     at_ms: int
@@ -34,8 +34,9 @@ class WorkerStatus(NamedTuple):
     """The status of the active worker.
 
     Attributes:
-        at_ms: when it said so; ``due_ms``: when at the latest it will again, if it is well.
-        sweep: its last one; ``None`` before the first, and without the power meter.
+        at_ms: when it published this status.
+        due_ms: when a healthy worker will have published the next one.
+        sweep: the last one; ``None`` before the first, and without the power meter.
     """
 
     pid: int
@@ -54,7 +55,7 @@ def worker_lease(engine: Engine) -> Lease:
 
 
 def read_status(engine: Engine) -> WorkerStatus | None:
-    """The status that the active worker last published; ``None`` if there is none that can be read."""
+    """The status that the active worker last published; ``None`` if there is no readable one."""
     document = engine.published(_LEASE)
     try:
         sweep = document["sweep"]

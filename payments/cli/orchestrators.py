@@ -11,7 +11,7 @@ from payments.cli.calls import ApiResponse, Calls, about, orchestrator_path
 from payments.cli.options import Target, json_option, pass_target
 from payments.cli.output import show, show_one
 from payments.errors import PaymentsError
-from payments.registry import read_fields, taken
+from payments.registry import host_conflict, read_fields
 
 COLUMNS = ("orchestrator_id", "host_public_ip", "host_name", "address", "power_url", "enabled")
 NEW = 201
@@ -112,12 +112,12 @@ def _conflicts(records: Mapping[str, Mapping[str, Any]], registered: Iterable[Ma
             owners.pop(hosts.get(name), None)
             owners[host] = name
         elif records.get(owner, {}).get("host_public_ip", host) == host:
-            yield f"record {name}: {taken(host, owner)}"
+            yield f"record {name}: {host_conflict(host, owner)}"
         else:
             yield (
-                f"record {name}: {taken(host, owner)}, and records are registered one after the other: put that of "
-                f"{owner} before it, or, where each takes the other's, first run payments orchestrators add {owner} "
-                f'--host-public-ip ""'
+                f"record {name}: {host_conflict(host, owner)}, and records are registered one after the other: put "
+                f"that of {owner} before it, or, where each takes the other's, first run payments orchestrators add "
+                f'{owner} --host-public-ip ""'
             )
 
 

@@ -21,8 +21,8 @@ class Terms(NamedTuple):
         credit_unit: label on entries.
         max_gap_ms: silence longer than this is not credited at all; 0: no limit.
         max_event_age_ms: how long before its receipt an ``occurred_at`` is still credited.
-        keep_ms: a session is known for at least this long after its last event, so nothing of a session that is not
-            known was billed later than that.
+        keep_ms: sessions are kept for at least this long after their last event, so a session that is not known was
+            billed for nothing more recent.
         attribution: orchestrator id by ``host_public_ip``, as ``canonical_ip`` spells it.
         require_awake: whether session time earns only while readings show the orchestrator awake.
         power_rate_wei_per_minute: what a minute of powered-on time earns; 0: nothing.

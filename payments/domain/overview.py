@@ -28,11 +28,11 @@ class Totals(NamedTuple):
 
 
 class Overview:
-    """Running totals; to be told of each change of a session, a balance or a power state.
+    """Running totals. The caller reports every change of a session, a balance or a power state.
 
     Attributes:
-        active: the ids of active sessions, the one longest without an event first.
-        ended: likewise, of ended sessions.
+        active: the ids of active sessions, the longest silent first.
+        ended: the ids of ended sessions, in the same order.
     """
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from payments.configuration import FLAG, PATH, TOKEN, Configuration, SettingKind, setting, whole
+from payments.configuration import FLAG, PATH, TOKEN, Configuration, SettingKind, integer, setting
 from payments.endpoints import Endpoint, read_endpoint, read_http_url
 from payments.envfile import PREFIX
 from payments.errors import quoted
@@ -52,7 +52,7 @@ class EdgeSettings(Configuration):
         "one of the tokens in PAYMENTS_SESSION_REPORTER_TOKEN at Payments; required if that is set",
     )  # fmt: skip
     heartbeat_s: int = setting(
-        "PAYMENTS_SESSION_HEARTBEAT_SECONDS", whole("seconds", 1, 3600), "15",
+        "PAYMENTS_SESSION_HEARTBEAT_SECONDS", integer("seconds", 1, 3600), "15",
         "how much of a session is lost at most if the edge is killed; heartbeats come up to 2.5 s more often",
     )  # fmt: skip
     edge_id: str = setting("PAYMENTS_EDGE_ID", _EDGE_ID, _HOST_NAME, "name of this edge in the records")
@@ -61,7 +61,7 @@ class EdgeSettings(Configuration):
         "folder for undelivered events, on a local disk; one for each reporter",
     )  # fmt: skip
     spool_bytes: int = setting(
-        "PAYMENTS_SPOOL_BYTES", whole("bytes", 1 << 20), "67108864",
+        "PAYMENTS_SPOOL_BYTES", integer("bytes", 1 << 20), "67108864",
         "size of the spool at which heartbeats are dropped; it may need as much memory as well",
     )  # fmt: skip
     listen: Endpoint = setting("PS_GATEWAY_LISTEN", _ENDPOINT, "0.0.0.0:8080", "where viewers connect")
@@ -75,19 +75,19 @@ class EdgeSettings(Configuration):
     )  # fmt: skip
     drain_s: int = setting(
         "PS_GATEWAY_DRAIN_SECONDS",
-        whole("seconds", 0, 3600),
+        integer("seconds", 0, 3600),
         "4",
         "how long a stop may take: viewers are closed and their ends delivered; Epic's page tries to reconnect for 6 s",
     )
     ping_s: int = setting(
-        "PS_GATEWAY_PING_SECONDS", whole("seconds", 1, 3600), "15",
+        "PS_GATEWAY_PING_SECONDS", integer("seconds", 1, 3600), "15",
         "interval of pings to viewers and game hosts; a side that is silent for 2⅔ times that is considered gone",
     )  # fmt: skip
     max_viewers: int = setting(
-        "PS_GATEWAY_MAX_VIEWERS", whole("viewers", 1), "4000", "most viewers at a time; others get 503"
+        "PS_GATEWAY_MAX_VIEWERS", integer("viewers", 1), "4000", "most viewers at a time; others get 503"
     )
     max_message_bytes: int = setting(
-        "PS_GATEWAY_MAX_MESSAGE_BYTES", whole("bytes", 1024, 1 << 30), "1048576",
+        "PS_GATEWAY_MAX_MESSAGE_BYTES", integer("bytes", 1024, 1 << 30), "1048576",
         "size limit of a message; a larger one closes the connection with code 1009",
     )  # fmt: skip
 

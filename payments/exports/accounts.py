@@ -1,7 +1,7 @@
 """Names of orchestrators, units and metadata in plain-text accounting.
 
-An account's part may hold ASCII letters, digits and dashes, and begins with a capital: what beancount asks, hledger
-takes as well, and so an orchestrator has one name in both.
+A component of an account name has ASCII letters, digits and dashes, and begins with a capital: beancount requires this
+and hledger accepts it, so an orchestrator has the same name in both.
 """
 
 import json
@@ -20,8 +20,8 @@ _ESCAPED = re.compile(r"-(?![A-Za-z0-9])|[^A-Za-z0-9-]")
 def account_part(name: str) -> str:
     """A unique account part for ``name``: ``orch-eu`` is ``Orch-eu``, ``orch_eu`` is ``Orch--5f-eu``.
 
-    A character that may not stand there becomes its code point in hex, in dashes: ``--5f-``. Only a small letter at the
-    beginning becomes a capital; before any other beginning goes ``X---``, which no escape begins with: ``Orch-eu`` is
+    A character that is not allowed becomes its code point in hex, in dashes: ``--5f-``. A small letter at the beginning
+    becomes a capital; anything else gets the prefix ``X---``, which no escape begins with: ``Orch-eu`` is
     ``X---Orch-eu``.
     """
     spelled = _ESCAPED.sub(lambda match: f"--{ord(match[0]):x}-", name)
@@ -37,9 +37,9 @@ def commodity(credit_unit: object) -> str:
 
 @lru_cache(maxsize=65_536)
 def plain(text: str, forbidden: str = "\n") -> str:
-    """``text`` on one line and without the character ``forbidden``, so that it can be had back.
+    """``text`` on one line and without the character ``forbidden``, reversibly.
 
-    As it is where it can be; else as the JSON string of it, which begins with a quotation mark, with ``\\u`` escapes.
+    Unchanged if possible; otherwise as a JSON string, which begins with a quotation mark, with ``\\u`` escapes.
     """
     if text.isprintable() and text[:1] not in ('"', " ") and text[-1:] != " " and forbidden not in text:
         return text

@@ -1,14 +1,13 @@
 """The ledger as CSV, safe to open in a spreadsheet.
 
-A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and session ids, notes and the
-like come from outside: one that says ``=HYPERLINK(...)`` would run on the bookkeeper's machine (OWASP, "CSV
-Injection"). So a text that begins with such a character, or with one that a spreadsheet may skip before it, gets an
-apostrophe in front; and so does one that begins with an apostrophe. Whoever reads the file by program takes one leading
-apostrophe away from the columns in ``TEXTS``, and has every byte back. Amounts are left as they are: ``-0.25`` is a
-number, and has to be one.
+A spreadsheet runs a cell that begins with ``=``, ``+``, ``-`` or ``@`` as a formula, and session ids, notes and the
+like come from outside: ``=HYPERLINK(...)`` would run on the bookkeeper's machine (OWASP, "CSV Injection"). So text that
+begins with such a character, with one that a spreadsheet may skip before it, or with an apostrophe, gets an apostrophe
+in front. To get the original bytes back, a program removes one leading apostrophe from the columns in ``TEXTS``.
+Amounts are left as they are: ``-0.25`` must stay a number.
 
-The separator is a comma. A file that is opened with another one, as some spreadsheets do unasked, is cut elsewhere, and
-this does not hold: import it as what it is.
+The separator is a comma. Some spreadsheets assume another one and split cells elsewhere, which defeats this: choose the
+comma when importing the file.
 """
 
 import csv
@@ -51,5 +50,5 @@ class _Line:
     """A file that returns what is written, so that ``writerow`` does."""
 
     def write(self, text: str) -> str:
-        # Told to end rows so, the writer would not quote a carriage return inside one.
+        # Not by lineterminator="\n": then the writer would not quote a carriage return inside a cell.
         return f"{text[:-2]}\n"

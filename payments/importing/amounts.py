@@ -1,7 +1,7 @@
 """Decimals of any length -> wei and the rest below one wei; moments to the microsecond. Exact, or refused.
 
-livepeer-ops reckons in decimals of 28 significant digits, so that most of its amounts go on far behind the eighteenth
-decimal, and writes small ones with an exponent (``2.056666666666666666666666667E-6``).
+livepeer-ops computes with 28 significant digits, so most of its amounts have far more than 18 decimals, and small ones
+have an exponent (``2.056666666666666666666666667E-6``).
 """
 
 import re
@@ -58,7 +58,7 @@ def plain(amount: Decimal) -> str:
 def moment_after(text: Any) -> int:
     """The first whole millisecond at or after the moment in ``text``, so that nothing before it is counted again.
 
-    ``ValueError`` where it is no RFC 3339 time.
+    Raises ``ValueError`` if it is not an RFC 3339 time.
     """
     if not isinstance(text, str):
         raise ValueError(f"{str(text)[:80]!a} is not a time")

@@ -1,7 +1,7 @@
 """Which balances are taken over: those of ``balances.json``, which livepeer-ops pays by.
 
-One adjustment for each orchestrator, under one reference: it is booked once however often it is tried. Below one wei
-nothing can be owed here; that much is left behind, and said.
+One adjustment for each orchestrator, always under the same reference, so it is booked once however often the import
+runs. Fractions of a wei cannot be owed here: they are left behind, and the item says so.
 """
 
 from collections.abc import Collection, Mapping
@@ -33,7 +33,7 @@ class Balances(NamedTuple):
 def plan_balances(found: LivepeerOps, registered: Collection[str], store: Store) -> Balances:
     """Plan the bookings for the balances of ``found``.
 
-    ``registered`` are the ids that have a record after the import, ``store`` has what is booked here before it.
+    ``registered``: the ids that have a record after the import. ``store``: the ledger before the import.
     """
     planned = Balances([], [], [])
     sums: Mapping[str, Decimal] = found.sums.by_id if found.sums else {}
@@ -55,14 +55,14 @@ def _plan_one(
     wei, below = whole_wei(amount)
     note = f"balance taken over from livepeer-ops, {plain(amount)} there"
     command = Adjustment(orchestrator_id, wei, REFERENCE, note)
-    here = store.balance(orchestrator_id)
-    booked = here.booked.get(command.key) if here else None
+    existing = store.balance(orchestrator_id)
+    booked = existing.booked.get(command.key) if existing else None
     if booked is not None and booked.delta_wei != wei:
         raise ValueError(
             f"{plain(amount)} is not the {format_eth(booked.delta_wei)} that was taken over before, by entry "
             f"{booked.seq}; stop livepeer-ops, and book what came since with payments ledger adjust"
         )
-    owed_wei = here.balance_wei if here else 0
+    owed_wei = existing.balance_wei if existing else 0
     facts: dict[str, JSON] = {"balance": plain(amount), "taken_over": format_eth(wei), "below_one_wei": plain(below)}
     if booked is not None:
         action, details = HERE, [f"{format_eth(wei)} was taken over before, by entry {booked.seq}"]
@@ -82,7 +82,7 @@ def _plan_one(
 
 
 def _compare(found: LivepeerOps, orchestrator_id: str, amount: Decimal, facts: dict[str, JSON]) -> list[str]:
-    """How the journal there compares. livepeer-ops rounds, so less than one wei is no difference."""
+    """How the balance differs from the journal's sum; adds both to ``facts``. Ignores less than one wei (rounding)."""
     if found.sums is None:
         return []
     added_up = found.sums.by_id.get(orchestrator_id, Decimal(0))

@@ -1,8 +1,8 @@
 """The ledger journal of livepeer-ops, line by line.
 
 An entry there has ``timestamp``, ``event`` (``credit``, ``set_balance``), ``orchestrator_id``, ``amount``, ``balance``,
-``delta`` and perhaps ``reason`` and ``metadata``. It is written after ``balances.json``, without a sync, and a failure
-to write it is passed over in silence: it explains the balances there and is not what they are made from.
+``delta`` and perhaps ``reason`` and ``metadata``. livepeer-ops writes it after ``balances.json``, without a sync, and
+ignores failures to write it: the journal explains the balances there, but they are not computed from it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,8 +22,8 @@ class Sums(NamedTuple):
     Attributes:
         by_id: the sum of all ``delta`` in ETH, by ``orchestrator_id``.
         units: every ``credit_unit`` that an entry names.
-        torn: what is said of a last line that was never finished; ``None`` where there is none.
-        problems: one per line that cannot be read.
+        torn: the message about an unfinished last line; ``None`` if there is none.
+        problems: one message per line that cannot be read.
     """
 
     entries: int
@@ -34,7 +34,7 @@ class Sums(NamedTuple):
 
 
 def add_up(path: Path) -> Sums:
-    """Raises ``OSError``."""
+    """The sums over the journal at ``path``. Raises ``OSError``."""
     with path.open("rb") as file:
         return _add_up(path, file)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from marshmallow import EXCLUDE, Schema, ValidationError
 
 from payments.domain.addresses import canonical_ip
-from payments.fields import Canonical, Strict, Text, Whole
+from payments.fields import Canonical, Integer, Strict, Text
 from payments.importing.amounts import moment_after, read_amount
 from payments.importing.journal import Sums, add_up
 from payments.importing.report import ImportRefused
@@ -38,8 +38,8 @@ class OpenSession(NamedTuple):
     """A session that was still active there.
 
     Attributes:
-        billed_until_ms: up to here it is billed there, or was found to earn nothing.
-        seen_at_ms: its last event.
+        billed_until_ms: up to here its time is settled there: billed, or found to earn nothing.
+        seen_at_ms: when its last event came.
     """
 
     session_id: str
@@ -53,7 +53,7 @@ class OpenSession(NamedTuple):
 
 
 class LastReading(NamedTuple):
-    """The last power reading of an orchestrator there; time before it was settled there."""
+    """The last power reading of an orchestrator there. Time before it was already settled there."""
 
     state: str
     read_at_ms: int
@@ -63,9 +63,12 @@ class LivepeerOps(NamedTuple):
     """The contents of the folder.
 
     Attributes:
-        records: registry records as they are written, by id; ``balances`` in ETH and ``power`` by the same.
-        open_sessions, ended: sessions by id, and how many have ended.
-        sums: of the journal; ``None`` where there is none.
+        records: registry records as written, by id.
+        balances: in ETH, by orchestrator id.
+        open_sessions: by session id.
+        ended: how many sessions have ended.
+        power: the last readings, by orchestrator id.
+        sums: of the journal; ``None`` if there is none.
         missing: files that are not there.
         has_tee_state: whether an enclave kept balances too.
         problems: what cannot be read, each with its file and line or record.
@@ -98,7 +101,7 @@ class _SessionSchema(Schema):
     session_id = Text(1, 128, required=True)
     orchestrator_id = Text(1, 128, load_default=None, allow_none=True)
     upstream_addr = Canonical(canonical_ip, required=True)
-    upstream_port = Whole(1, 65535, load_default=None, allow_none=True)
+    upstream_port = Integer(1, 65535, load_default=None, allow_none=True)
     edge_id = Text(0, 64, load_default=None, allow_none=True)
     streamer_id = Text(0, 128, load_default=None, allow_none=True)
     last_billed_at = _Moment(required=True, attribute="billed_until_ms")
@@ -189,7 +192,7 @@ def _read(folder: Path, missing: list[str]) -> LivepeerOps:
 
 
 def _each(path: Path, problems: list[str], read: Callable[[str, Any], T]) -> Iterator[tuple[str, T]]:
-    """The items of the object in ``path``, by ``read``; those that it cannot read are added to ``problems``."""
+    """The items of the object in ``path``, converted by ``read``. Adds a message to ``problems`` for each bad one."""
     try:
         document = read_exactly(path.read_bytes())
         if not isinstance(document, dict):

@@ -1,8 +1,8 @@
 """Which registry records are taken over.
 
-Only those that are missing: a record here may have been changed since, and stays as it is. Who earns nothing there
-(denylisted, not among the top orchestrators, cooling down) is taken over disabled. What a record there says of health,
-services and contacts has no counterpart.
+Only missing records are taken over: an existing one may have been changed since, so it stays as it is. Orchestrators
+that earn nothing there (denylisted, not among the top, cooling down) are taken over disabled. Fields about health,
+services and contacts have no counterpart here.
 """
 
 from collections.abc import Mapping
@@ -23,9 +23,10 @@ class Orchestrators(NamedTuple):
     """The records to take over, and the registry after that.
 
     Attributes:
-        added: what ``Registry.register`` is to be told.
-        registered: ids of all records after it; ``enabled`` of those that take part, and ``attribution`` their ids by
-            ``host_public_ip``.
+        added: records to pass to ``Registry.register``.
+        registered: ids of all records after the import.
+        enabled: ids of the enabled ones.
+        attribution: ids of the enabled ones by ``host_public_ip``.
     """
 
     added: list[dict[str, Any]]
@@ -46,7 +47,7 @@ class _RecordSchema(RecordSchema):
 
 
 _SCHEMA = _RecordSchema()
-_LIKE = RecordSchema(only=_COMPARED)
+_COMPARED_SCHEMA = RecordSchema(only=_COMPARED)
 
 
 def plan_orchestrators(found: LivepeerOps, known: Mapping[str, Record], now_ms: int) -> Orchestrators:
@@ -67,7 +68,7 @@ def plan_orchestrators(found: LivepeerOps, known: Mapping[str, Record], now_ms: 
             continue
         owner = owners.setdefault(record.host_public_ip, orchestrator_id) if record.host_public_ip else orchestrator_id
         if owner == orchestrator_id:
-            items.append(_taken(record, why_not))
+            items.append(_taken_over(record, why_not))
         elif owner in known:
             items.append(_without_host(record, owner))
             record = record._replace(host_public_ip=None)
@@ -125,7 +126,7 @@ def _values(record: Record) -> dict[str, Any]:
     return {name: value for name, value in record._asdict().items() if name != "updated_at_ms"}
 
 
-def _taken(record: Record, why_not: str | None) -> Item:
+def _taken_over(record: Record, why_not: str | None) -> Item:
     facts = {"host_public_ip": record.host_public_ip, "address": record.address, "enabled": record.enabled}
     detail = f"host {record.host_public_ip or 'unknown'}"
     if why_not is not None:
@@ -141,11 +142,11 @@ def _without_host(record: Record, owner: str) -> Item:
 
 def _compared(record: Record, fields: Mapping[str, Any]) -> Item:
     """The item about a record that exists here already."""
-    here = record._asdict()
+    existing = record._asdict()
     differing = [
-        f"{name} is {here[name]} here and {str(value)[:140]!a} there"
+        f"{name} is {existing[name]} here and {str(value)[:140]!a} there"
         for name in _COMPARED
-        if (value := fields.get(name)) is not None and _spelled(name, value) != here[name]
+        if (value := fields.get(name)) is not None and _spelled(name, value) != existing[name]
     ]
     if not differing:
         return Item("orchestrator", record.orchestrator_id, HERE, "left as it is")
@@ -153,9 +154,9 @@ def _compared(record: Record, fields: Mapping[str, Any]) -> Item:
 
 
 def _spelled(name: str, value: Any) -> Any:
-    """``value`` as a record here has it; unchanged if it cannot have it."""
+    """``value`` in the spelling of a record here; unchanged if it is invalid."""
     try:
-        return _LIKE.load({name: value}, partial=True)[name]
+        return _COMPARED_SCHEMA.load({name: value}, partial=True)[name]
     except ValidationError:
         return value
 

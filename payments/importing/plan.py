@@ -30,10 +30,10 @@ class ImportPlan:
     """The plan of an import.
 
     Attributes:
-        records: what ``Registry.register`` is told, first of all: attribution rests on it.
-        commands: what is executed then. Any part of it may have been done before.
-        items: what is said of each thing that was found.
-        problems: why nothing may be done; empty where it may.
+        records: passed to ``Registry.register`` first, because attribution depends on them.
+        commands: executed next. Some may have been executed by an earlier run.
+        items: what happens to each thing that was found.
+        problems: what prevents the import; empty if nothing does.
     """
 
     records: list[dict[str, Any]]
@@ -42,12 +42,12 @@ class ImportPlan:
     problems: list[str]
 
 
-def make_plan(found: LivepeerOps, here: ExistingState, settings: Settings, now_ms: int) -> ImportPlan:
+def make_plan(found: LivepeerOps, existing: ExistingState, settings: Settings, now_ms: int) -> ImportPlan:
     """Plan the import of ``found``, without changing anything."""
-    orchestrators = plan_orchestrators(found, here.records, now_ms)
-    balances = plan_balances(found, orchestrators.registered, here.store)
-    sessions = plan_sessions(found, orchestrators, here.store, settings, now_ms)
-    power = plan_power(found, orchestrators, here.store, settings, now_ms)
+    orchestrators = plan_orchestrators(found, existing.records, now_ms)
+    balances = plan_balances(found, orchestrators.registered, existing.store)
+    sessions = plan_sessions(found, orchestrators, existing.store, settings, now_ms)
+    power = plan_power(found, orchestrators, existing.store, settings, now_ms)
     parts = (orchestrators, balances, sessions, power)
     return ImportPlan(
         orchestrators.added,
@@ -58,7 +58,7 @@ def make_plan(found: LivepeerOps, here: ExistingState, settings: Settings, now_m
 
 
 def carry_out(plan: ImportPlan, registry: Registry, store: Store) -> None:
-    """Carry out what is not done yet. Raises ``ImportRefused``, ``Rejected``, ``Unavailable``; then call it again."""
+    """Do what is not done yet. Raises ``ImportRefused``, ``Rejected`` and ``Unavailable``; can be called again then."""
     if plan.problems:
         raise ImportRefused(plan.problems)
     for values in plan.records:

@@ -1,4 +1,4 @@
-"""Items and refusals that an import shows."""
+"""What an import reports: items, and why it was refused."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -15,9 +15,10 @@ class Item(NamedTuple):
     Attributes:
         what: ``orchestrator``, ``balance``, ``session``, ``power``, or a file's name.
         id: of the thing, within its kind.
-        action: ``take over``; ``is here`` (already, and left alone); ``leave`` (not taken over); ``conflict`` (it is
-            here, or taken over, and not as it is there); ``note``.
-        detail: why, and what to do, for people; ``facts`` are the figures in it, for programs.
+        action: ``take over``; ``is here`` (it exists already, and is left alone); ``leave`` (not taken over);
+            ``conflict`` (it exists or is taken over, but differs from the one there); ``note``.
+        detail: why, and what to do, for people.
+        facts: the figures in ``detail``, for programs.
     """
 
     what: str

@@ -1,8 +1,8 @@
 """Which sessions and power states continue here.
 
-A session goes on from the moment up to which it is billed there: it is opened as by a start that happened then, which
-bills nothing (rule 4.5), so that its next event here bills from there, and no moment twice. An ended session is
-settled there and stays there; so does one that nobody has reported for long, and one whose host is another's here.
+A session continues from the moment up to which it is billed there. A start dated at that moment opens it here, which
+bills nothing (rule 4.5); its next event bills from there, so no moment is billed twice. Not taken over: sessions that
+have ended, which are settled there; sessions silent for long; and sessions whose host belongs to someone else here.
 """
 
 from typing import NamedTuple
@@ -39,14 +39,14 @@ def plan_sessions(
             where = f"{found.folder / SESSIONS}, record {printable(session.session_id)}"
             planned.problems.append(f"{where}: {_in_the_future(last_ms, now_ms)}")
             continue
-        why_not = _why_not(session, orchestrators, settings, now_ms)
+        why_not = _reason_to_leave(session, orchestrators, settings, now_ms)
         if store.session(session.session_id) is not None:
             planned.items.append(_item(session, HERE, "left as it is", now_ms))
         elif why_not is not None:
             planned.items.append(_item(session, LEFT, why_not, now_ms))
         else:
-            planned.commands.append(_opened(session, settings))
-            planned.items.append(_item(session, TAKEN, _goes_on(session, settings, now_ms), now_ms))
+            planned.commands.append(_opening_event(session, settings))
+            planned.items.append(_item(session, TAKEN, _continuation_detail(session, settings, now_ms), now_ms))
     if found.ended:
         detail = f"{found.ended} ended: settled there, and left there"
         planned.items.append(Item(SESSIONS, "", LEFT, detail, {"count": found.ended}))
@@ -60,7 +60,7 @@ def plan_power(
 ) -> Continuation:
     """Plan what to do with the power states of ``found``.
 
-    The last reading there becomes the first reading here, which earns nothing; what comes after it is metered here.
+    The last reading there becomes the first reading here, which earns nothing; time after it is metered here.
     """
     planned = Continuation([], [], [])
     known = {power.orchestrator_id for power in store.powers()}
@@ -86,29 +86,30 @@ def _in_the_future(moment_ms: int, now_ms: int) -> str:
     return f"{format_time(moment_ms)} is later than now ({format_time(now_ms)}): one of the two clocks is wrong"
 
 
-def _why_not(session: OpenSession, orchestrators: Orchestrators, settings: Settings, now_ms: int) -> str | None:
+def _reason_to_leave(session: OpenSession, orchestrators: Orchestrators, settings: Settings, now_ms: int) -> str | None:
     longest_ms = _longest_silence_ms(settings)
     if now_ms - session.seen_at_ms > longest_ms:
         return (
             f"silent since {format_time(session.seen_at_ms)}: after {longest_ms // 1000} s it is over here "
             f"(PAYMENTS_SESSION_REAP_SECONDS, PAYMENTS_SESSION_RETENTION_HOURS)"
         )
-    here, there = orchestrators.attribution.get(session.upstream_addr), session.orchestrator_id
-    if here != there:
+    owner_here, owner_there = orchestrators.attribution.get(session.upstream_addr), session.orchestrator_id
+    if owner_here != owner_there:
         return (
-            f"host {session.upstream_addr} is {here or 'nobody'}'s here and was {there or 'nobody'}'s there; it begins "
-            f"here with its next event, and the time since {format_time(session.billed_until_ms)} is not credited"
+            f"host {session.upstream_addr} is {owner_here or 'nobody'}'s here and was {owner_there or 'nobody'}'s "
+            f"there; it begins here with its next event, and the time since {format_time(session.billed_until_ms)} is "
+            "not credited"
         )
     return None
 
 
 def _longest_silence_ms(settings: Settings) -> int:
-    """Past this the worker would close the session here, or could have forgotten one that was taken over before."""
+    """After longer silence the worker would close the session, or may have purged it after an earlier import."""
     return min(settings.session_reap_s or settings.session_keep_s, settings.session_keep_s) * 1000
 
 
-def _opened(session: OpenSession, settings: Settings) -> SessionEvent:
-    # Received when it was last seen; yet no later than a start that happened then is believed in full.
+def _opening_event(session: OpenSession, settings: Settings) -> SessionEvent:
+    # Received when the session was last seen, but early enough for its occurred_at to be credited in full.
     believed_until_ms = session.billed_until_ms + settings.session_max_event_age_s * 1000
     return SessionEvent(
         session.session_id,
@@ -123,7 +124,7 @@ def _opened(session: OpenSession, settings: Settings) -> SessionEvent:
     )
 
 
-def _goes_on(session: OpenSession, settings: Settings, now_ms: int) -> str:
+def _continuation_detail(session: OpenSession, settings: Settings, now_ms: int) -> str:
     detail = f"goes on from {format_time(session.billed_until_ms)}"
     max_gap_s = settings.session_max_gap_s
     if max_gap_s and now_ms - session.billed_until_ms > max_gap_s * 1000:

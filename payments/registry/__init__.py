@@ -15,9 +15,18 @@ Modules:
 ``registry``  the records in force: read from ``registry.json``, changed in it
 """
 
+from payments.registry.document import host_conflict, read_fields
 from payments.registry.document import read_document as read_records
-from payments.registry.document import read_fields, taken
 from payments.registry.records import Record, RecordSchema
 from payments.registry.registry import Registry, bootstrap, good_path
 
-__all__ = ["Record", "RecordSchema", "Registry", "bootstrap", "good_path", "read_fields", "read_records", "taken"]
+__all__ = [
+    "Record",
+    "RecordSchema",
+    "Registry",
+    "bootstrap",
+    "good_path",
+    "host_conflict",
+    "read_fields",
+    "read_records",
+]

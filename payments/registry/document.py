@@ -39,7 +39,7 @@ def read_fields(data: bytes) -> dict[str, dict[str, Any]]:
             continue
         host, orchestrator_id = values.get("host_public_ip"), values["orchestrator_id"]
         if host is not None and owners.setdefault(host, orchestrator_id) != orchestrator_id:
-            problems.append(f"record {orchestrator_id}: {taken(host, owners[host])}")
+            problems.append(f"record {orchestrator_id}: {host_conflict(host, owners[host])}")
         if orchestrator_id in records:
             problems.append(f"record {orchestrator_id}: there are two of that orchestrator_id")
         records[orchestrator_id] = values
@@ -54,7 +54,7 @@ def write_document(records: Mapping[str, Record]) -> bytes:
     return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def taken(host_public_ip: str, owner: str) -> str:
+def host_conflict(host_public_ip: str, owner: str) -> str:
     """The message for a record that claims another's host: one host belongs to one orchestrator (rule 4.4)."""
     return f"host_public_ip {host_public_ip} belongs to {owner} already"
 

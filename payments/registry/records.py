@@ -25,7 +25,7 @@ class Record(NamedTuple):
         host_public_ip: of the game host; sessions with this ``upstream_addr`` are this orchestrator's. ``None``: none
             are.
         power_url: where ``/power`` is asked, if not at ``host_public_ip``.
-        enabled: whether it takes part: a disabled one is not asked for its power, and no session is attributed to it.
+        enabled: a disabled orchestrator is not asked for its power, and no session is attributed to it.
     """
 
     orchestrator_id: str
@@ -46,13 +46,13 @@ _as_json = record_writer(Record)
 
 
 def checksum_address(text: str) -> str:
-    """The EIP-55 spelling of an Ethereum address; ``ValueError`` for none, and for a wrong checksum.
+    """The EIP-55 spelling of an Ethereum address; ``ValueError`` for anything else or a wrong checksum.
 
     All lower or all upper case carries no checksum and is accepted (https://eips.ethereum.org/EIPS/eip-55).
     """
     if not re.fullmatch(_ADDRESS, text):
         raise ValueError(f'"{text}" is not an Ethereum address: 0x and 40 hex digits')
-    # Imported where it is needed: it takes as long as a tenth of a start, and runs a program that looks at Python.
+    # Imported here because importing it takes a tenth of a start, and runs a program that inspects Python.
     from Crypto.Hash import keccak  # noqa: PLC0415
 
     digits = text[2:]
@@ -78,7 +78,7 @@ def _host_name(text: str) -> str:
 
 
 class RecordSchema(Schema):
-    """What an operator may say of an orchestrator; unknown fields are refused, for they are most likely mistyped."""
+    """The fields of a record that an operator may set. Unknown fields are refused: they are probably mistyped."""
 
     class Meta:
         unknown = RAISE

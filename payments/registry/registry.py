@@ -11,7 +11,7 @@ from typing import Any
 from payments.disk import Disk, replace_file
 from payments.disk.lock import LockTimeout, brief_lock
 from payments.errors import Corrupt, Misconfigured, Rejected, Unavailable
-from payments.registry.document import read_document, taken, write_document
+from payments.registry.document import host_conflict, read_document, write_document
 from payments.registry.records import Record
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Registry:
     """
 
     def __init__(self, path: Path, clock: Callable[[], int], disk: Disk | None = None) -> None:
-        """Raises ``Corrupt`` where neither the file nor its good copy is sound, ``Misconfigured`` on bad access."""
+        """Raises ``Corrupt`` if neither the file nor its good copy is valid, ``Misconfigured`` without access."""
         self._path = path
         self._name = str(path)
         self._good_path = good_path(path)
@@ -69,7 +69,7 @@ class Registry:
         return self._change(values["orchestrator_id"], values, create=True)
 
     def change(self, orchestrator_id: str, values: Mapping[str, Any]) -> Record:
-        """Change fields of a record. As ``register``, and ``Rejected`` (``not-found``) where there is none."""
+        """Change fields of a record. As ``register``, and ``Rejected`` (``not-found``) if there is none."""
         return self._change(orchestrator_id, values, create=False)[0]
 
     def _change(self, orchestrator_id: str, values: Mapping[str, Any], *, create: bool) -> tuple[Record, bool]:
@@ -99,7 +99,7 @@ class Registry:
         host = record.host_public_ip
         for other in self._records.values():
             if host is not None and other.host_public_ip == host and other.orchestrator_id != orchestrator_id:
-                complaint = taken(host, other.orchestrator_id)
+                complaint = host_conflict(host, other.orchestrator_id)
                 raise Rejected("conflict", complaint, {"host_public_ip": [complaint]})
         return record if record == known else record._replace(updated_at_ms=now_ms)
 

@@ -4,7 +4,7 @@ from marshmallow import EXCLUDE, RAISE, Schema, fields, validate
 
 from payments.domain.ledger import TX_HASH, canonical_tx_hash
 from payments.domain.sessions import STATUSES
-from payments.fields import Amount, Canonical, Moment, Text, WholeText, about
+from payments.fields import Amount, Canonical, IntegerText, Moment, Text, about
 from payments.registry import RecordSchema
 
 
@@ -14,7 +14,7 @@ class SessionsQuery(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    limit = WholeText(1, 2000, load_default=200, metadata=about("Maximum number of items."))
+    limit = IntegerText(1, 2000, load_default=200, metadata=about("Maximum number of items."))
     cursor = fields.String(metadata=about("The `next_cursor` of the previous page."))
     orchestrator_id = fields.String(metadata=about("Only this orchestrator."))
     edge_id = fields.String(metadata=about("Only this edge."))
@@ -28,7 +28,7 @@ class EntriesQuery(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    limit = WholeText(1, 2000, load_default=200, metadata=about("Maximum number of items."))
+    limit = IntegerText(1, 2000, load_default=200, metadata=about("Maximum number of items."))
     cursor = fields.String(metadata=about("The `next_cursor` of the previous page."))
     orchestrator_id = fields.String(metadata=about("Only this orchestrator."))
     reason = fields.String(metadata=about("Only this reason."))
@@ -43,7 +43,7 @@ class StatsQuery(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    days = WholeText(1, 3660, load_default=30, metadata=about("Number of days, including today."))
+    days = IntegerText(1, 3660, load_default=30, metadata=about("Number of days, including today."))
     cursor = fields.String(metadata=about("The `next_cursor` of the previous answer, with the same `days`."))
 
 

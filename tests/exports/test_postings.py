@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from payments.exports import FORMATS
 from payments.exports.accounts import account_part
-from payments.exports.postings import AGAINST, OTHER, OWED, beancount_text, hledger_text
+from payments.exports.postings import CONTRA_ACCOUNTS, OTHER, OWED, beancount_text, hledger_text
 from tests.exports.programs import BALANCES, tool
 from tests.exports.records import AWKWARD_TEXTS, REASONS, deltas, money_records, owed_wei
 from tests.harness import JSON, campaign
@@ -31,7 +31,7 @@ def booked(records: list[JSON]) -> dict[str, int]:
     """Wei by account: debts are liabilities, and each has a counterpart."""
     sums = {f"{OWED}:{account_part(name)}": -owed for name, owed in owed_wei(records).items()}
     for reason in {record["reason"] for record in records}:
-        against = AGAINST.get(reason, OTHER)
+        against = CONTRA_ACCOUNTS.get(reason, OTHER)
         sums[against] = sum(owed_wei([each for each in records if each["reason"] == reason]).values())
     return sums
 

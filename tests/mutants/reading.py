@@ -156,7 +156,7 @@ MUTANTS = (
     ),
     Mutant(
         "damaged-projection-passed-over-by-verify", VERIFY,
-        "        for unsound in self._unsound:", "        for unsound in ():",
+        "        for unusable in self._unusable:", "        for unusable in ():",
         "tests/store/file/test_verify.py",
     ),
     Mutant(

@@ -67,7 +67,7 @@ def compress(parts: Iterable[bytes]) -> Iterator[bytes]:
 def layout(read: Read, file_size: int) -> Layout:
     """The layout of a file, from its headers. Raises ``BadBlock``, and whatever ``read`` raises."""
     offsets, plain_offsets = array("Q", [0]), array("Q", [0])
-    for member in _walk(read, file_size):
+    for member in _members(read, file_size):
         offsets.append(member.offset + member.length)
         plain_offsets.append(member.plain_offset + member.plain_length)
     return Layout(offsets, plain_offsets)
@@ -115,7 +115,7 @@ def _pack(plain: bytes) -> bytes:
     return _HEADER.pack(_MAGIC, length - 1) + body + _TRAILER.pack(isal_zlib.crc32(plain), len(plain))
 
 
-def _walk(read: Read, file_size: int) -> Iterator[_Member]:
+def _members(read: Read, file_size: int) -> Iterator[_Member]:
     last = file_size - len(END)
     if last < 0 or read(len(END), last) != END:
         raise BadBlock("it does not end with the empty block that marks the end of a whole file")

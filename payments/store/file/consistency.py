@@ -178,7 +178,7 @@ class ConsistencyCheck:
 
 
 def _misplaced(verified: VerifiedLine, begin: str, end: str, until: str) -> str | None:
-    """Why an interval from ``begin`` to ``end`` cannot follow those that reach to ``until``; ``None``: it can."""
+    """Why ``begin`` to ``end`` cannot come next if time is accounted for until ``until``; ``None``: it can."""
     if begin > end:
         return f" and ends at {end}"
     if begin < until and begin != end:

@@ -1,4 +1,4 @@
-"""The journal's active file: reading on, appending, syncing. Not thread-safe; all but ``sync`` needs the lock."""
+"""The journal's active file: read on, append, sync. Not thread-safe; everything except ``sync`` needs the lock."""
 
 import errno
 import os

@@ -143,13 +143,13 @@ def _file_backwards(file: SegmentPrefix, before: int | None) -> Iterator[_Block]
         # The part before the first newline began in the previous block; the part after the last is not yet a line.
         first = (data.find(b"\n") + 1 or len(data)) if start else 0
         rest = data[:first]
-        if whole := data[first : data.rfind(b"\n") + 1]:
+        if complete := data[first : data.rfind(b"\n") + 1]:
             # A compressed block has a checksum of its own.
             if not is_checked:
-                for line in split_lines(whole):
+                for line in split_lines(complete):
                     if not has_valid_checksum(line):
                         decode_in(file, line)
-            yield _Block(file, whole, _COMPRESSED_US if is_checked else _PLAIN_US)
+            yield _Block(file, complete, _COMPRESSED_US if is_checked else _PLAIN_US)
         end = start
 
 

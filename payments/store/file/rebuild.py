@@ -38,8 +38,8 @@ class Rebuild:
         self._state = state
         self._standing: dict[bytes, tuple[int, bytes]] = {}
 
-    def take(self, lines: Sequence[bytes], position: Position) -> Decoded:
-        """Note ``lines`` for folding. A ``Decode`` that returns no entries."""
+    def note_lines(self, lines: Sequence[bytes], position: Position) -> Decoded:
+        """Note ``lines``, the first of which is at ``position``, for folding. A ``Decode`` that returns no entries."""
         error = None
         for line in lines:
             seq = position.seq + 1

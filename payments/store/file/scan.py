@@ -1,4 +1,4 @@
-"""Reads the whole journal forwards while other processes write: lists its files, and reads their lines in chunks.
+"""Reads the whole journal forwards while other processes write: opens its files, and reads their lines in chunks.
 
 Holds the lock only for a moment, and decodes nothing. ``lines`` reads a file that grows; this module reads the files as
 they were when listed.

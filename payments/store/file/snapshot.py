@@ -97,10 +97,10 @@ class Projection:
         position: the journal position that it shows.
     """
 
-    def __init__(self, path: Path, form: _ProjectionKind) -> None:
+    def __init__(self, path: Path, kind: _ProjectionKind) -> None:
         """Raises ``OSError``, and ``UnusableProjection`` if any byte was changed."""
         self._path = path
-        self._kind = form
+        self._kind = kind
         self._file = path.open("rb")
         try:
             self.position = self._check()
@@ -183,9 +183,9 @@ def read(paths: Paths) -> ReadProjections:
 def open_projections(paths: Paths, report: Callable[[Exception], None]) -> dict[Path, Projection]:
     """The usable projections on disk. Calls ``report`` with the error of each that exists but is unusable."""
     found = {}
-    for path, form in zip(paths, _KINDS, strict=True):
+    for path, kind in zip(paths, _KINDS, strict=True):
         try:
-            found[path] = Projection(path, form)
+            found[path] = Projection(path, kind)
         except FileNotFoundError:
             continue
         except (OSError, UnusableProjection) as error:

@@ -40,8 +40,8 @@ class Verification:
         """Raises ``Unavailable`` if the journal cannot be read."""
         self._projections = projections
         # Projections first: they must not show entries recorded after the journal's files are listed.
-        self._unsound: list[Exception] = []
-        self._shown = snapshot.open_projections(projections, self._unsound.append)
+        self._unusable: list[Exception] = []
+        self._shown = snapshot.open_projections(projections, self._unusable.append)
         try:
             self._files = journal_files(disk, journal_path)
         except OSError as error:
@@ -59,12 +59,12 @@ class Verification:
                     f"PAY-J09 {file.segment.path}: the segment before it, with seq {position.segment}, is missing"
                 )
             try:
-                position = check.walk(file, position)
+                position = check.check_file(file, position)
             except OSError as error:
                 raise Unavailable(f"PAY-D04 {file.segment.path}: cannot be read ({error.strerror})") from error
         check.finish()
-        for unsound in self._unsound:
-            raise Corrupt(f"PAY-J13 {unsound}. {_REMEDY}")
+        for unusable in self._unusable:
+            raise Corrupt(f"PAY-J13 {unusable}. {_REMEDY}")
         sessions = sum(session.is_known for session in check.consistency.sessions.values())
         accounts = check.consistency.accounts.items()
         balances_wei = {name: account.balance_wei for name, account in accounts if account.is_known}
@@ -106,7 +106,7 @@ class _Check:
                 self._subjects[path].update((name, kind(last)) for name, last in each.last_line_keys())
         self._compare_due(Position())
 
-    def walk(self, file: JournalFile, position: Position) -> Position:
+    def check_file(self, file: JournalFile, position: Position) -> Position:
         """Check all lines of ``file``, which begins at ``position``; the position after them."""
         for _, lines in line_chunks(file):
             rest = lines

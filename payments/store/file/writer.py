@@ -1,4 +1,4 @@
-"""``JournalWriter``: how processes share the journal. All but syncing is done under the lock."""
+"""``JournalWriter``: one process's access to the shared journal. Everything except ``sync`` holds the lock."""
 
 import gc
 import logging
@@ -249,7 +249,7 @@ class JournalWriter:
         self.state, self.journal.position = snapshot
         self.journal.check_sealed()
         rebuild = Rebuild(self.state)
-        self.journal.decode = rebuild.take
+        self.journal.decode = rebuild.note_lines
         self._fold(self.journal.read_sealed())
         self._catch_up()
         rebuild.settle()

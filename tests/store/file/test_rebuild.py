@@ -79,7 +79,7 @@ def rebuilt(lines: Sequence[bytes], state: State | None = None) -> State:
     state = state or State()
     rebuild, position = Rebuild(state), Position()
     for line in lines:
-        position = rebuild.take([line], position).position
+        position = rebuild.note_lines([line], position).position
     rebuild.settle()
     return state
 
@@ -130,7 +130,7 @@ def test_what_is_wrong_with_a_line_is_said_as_ever() -> None:
     }
     for line in damaged.values():
         read = [*lines[:2], line, lines[2]]
-        noted, decoded = Rebuild(State()).take(read, Position()), decode_lines(read, Position())
+        noted, decoded = Rebuild(State()).note_lines(read, Position()), decode_lines(read, Position())
         assert (noted.position, str(noted.error)) == (decoded.position, str(decoded.error))
         assert isinstance(noted.error, BadLine)
 
