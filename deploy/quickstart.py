@@ -41,7 +41,7 @@ Report a session event (repeat it with "event":"heartbeat" and "event":"end"):
   curl -sS -X POST \\
     -H "Content-Type: application/json" \\
     -H "X-Session-Token: {reporter}" \\
-    -d '{{"session_id":"test-1","upstream_addr":"{host}","upstream_port":8888,"edge_id":"edge-a","event":"start"}}' \\
+    -d '{{"session_id":"test-1","upstream_addr":"{host}","upstream_port":80,"edge_id":"edge-a","event":"start"}}' \\
     "{url}/api/sessions/events"
 
 List sessions and what they earned:

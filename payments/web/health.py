@@ -23,7 +23,8 @@ def ready() -> dict[str, Any]:
     """
     app = services()
     store = app.store.check()
-    count, problem = len(app.registry.records()), app.registry.problem
+    count = len(app.registry.records())
+    problem = app.registry.problem and f"PAY-R01 {app.registry.problem}"
     registry = {"orchestrators": count, "problem": problem}
     worker = worker_health(app)
     is_well = problem is None and worker["problem"] is None
