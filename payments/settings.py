@@ -118,9 +118,12 @@ class Settings(Configuration):
     power_rate_wei_per_minute: int = _setting(
         "POWER_CREDIT_ETH_PER_MINUTE", _RATE, "0", "what a minute of powered-on time earns"
     )
-    power_poll_s: int = _setting("POWER_POLL_SECONDS", integer("seconds", 1, _DAY_S), "60", "sweep cadence")
+    power_poll_s: int = _setting("POWER_POLL_SECONDS", integer("seconds", 1, _DAY_S), "60", "time between two sweeps")
     power_max_gap_s: int = _setting(
-        "POWER_MAX_GAP_SECONDS", integer("seconds", 1, 366 * _DAY_S), "180", "longer between two readings: no credit"
+        "POWER_MAX_GAP_SECONDS",
+        integer("seconds", 1, 366 * _DAY_S),
+        "180",
+        "time between two readings beyond which nothing is credited",
     )
     power_port: int = _setting("POWER_PORT", integer("", 1, 65535), "9090", "port that /power is asked on")
     power_timeout_s: int = _setting("POWER_TIMEOUT_SECONDS", integer("seconds", 1, 60), "3", "how long /power may take")

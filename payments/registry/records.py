@@ -84,19 +84,19 @@ class RecordSchema(Schema):
         unknown = RAISE
 
     orchestrator_id = Canonical(
-        _id, {"pattern": rf"^(?!\.{{1,2}}$){_ID}$"}, required=True, metadata=about("Names it, for good.")
+        _id, {"pattern": rf"^(?!\.{{1,2}}$){_ID}$"}, required=True, metadata=about("The id; cannot be changed.")
     )
     address = Canonical(
         checksum_address, {"pattern": f"^{_ADDRESS}$"}, allow_none=True, metadata=about("Where payouts go; EIP-55.")
     )
     host_public_ip = Canonical(
-        canonical_ip, IP_ADDRESS, allow_none=True, metadata=about("Of the game host; of one orchestrator only.")
+        canonical_ip, IP_ADDRESS, allow_none=True, metadata=about("Of the game host, which has one orchestrator only.")
     )
     host_name = Canonical(
         _host_name,
         {"minLength": 1, "maxLength": 253, "pattern": PRINTABLE},
         allow_none=True,
-        metadata=about("For people."),
+        metadata=about("A name for people to read."),
     )
     power_url = Canonical(
         read_http_url,
@@ -105,4 +105,4 @@ class RecordSchema(Schema):
         validate=validate.Length(max=2000),
         metadata=about("Where its power is asked, if not at `host_public_ip`."),
     )
-    enabled = Flag(metadata=about("Whether it takes part; without it, a new one does."))
+    enabled = Flag(metadata=about("Whether it takes part; true by default."))

@@ -22,8 +22,8 @@ _SEQ = re.compile(rb'\{"seq":([0-9]+),')
 _LOCK_TIMEOUT_S = 5.0
 
 
-class JournalFile(NamedTuple):
-    """One file of the journal, as it was when listed.
+class ListedSegment(NamedTuple):
+    """A file of the journal, sealed or active, as it was when listed.
 
     Attributes:
         segment: the open file.
@@ -36,7 +36,7 @@ class JournalFile(NamedTuple):
     end: int
 
 
-def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
+def journal_files(disk: Disk, journal_path: Path) -> list[ListedSegment]:
     """The files of the journal, oldest first, open; the caller closes them. Raises ``OSError``."""
     try:
         # Opened first: if it is sealed meanwhile, it is read by this descriptor and not again under its new name.
@@ -49,21 +49,21 @@ def journal_files(disk: Disk, journal_path: Path) -> list[JournalFile]:
     # The holder of the lock may have written part of a group and may still roll it back.
     with lock_free(lock_path(journal_path), _LOCK_TIMEOUT_S):
         end = active.size()
-    return [*_sealed_files(disk, journal_path, active.read(64, 0)), JournalFile(active, None, end)]
+    return [*_sealed_files(disk, journal_path, active.read(64, 0)), ListedSegment(active, None, end)]
 
 
-def _sealed_files(disk: Disk, journal_path: Path, active_line: bytes) -> list[JournalFile]:
+def _sealed_files(disk: Disk, journal_path: Path, active_line: bytes) -> list[ListedSegment]:
     """The sealed segments before the file that begins with ``active_line``, which may itself be sealed by now."""
     begin = _SEQ.match(active_line)
     files = []
     for first_seq, _ in sealed_segments(journal_path) if journal_path.parent.is_dir() else ():
         if begin is None or first_seq < int(begin[1]):
             segment = open_sealed(disk, journal_path, first_seq)
-            files.append(JournalFile(segment, first_seq, segment.size()))
+            files.append(ListedSegment(segment, first_seq, segment.size()))
     return files
 
 
-def line_chunks(file: JournalFile) -> Iterator[tuple[int, list[bytes]]]:
+def line_chunks(file: ListedSegment) -> Iterator[tuple[int, list[bytes]]]:
     """The lines of ``file`` in chunks: the offset of the chunk's first line, and the lines with their newlines."""
     read = offset = 0
     rest = b""

@@ -19,7 +19,7 @@ from payments.store.file import snapshot
 from payments.store.file.codec import Position, decode_lines, decode_to_fold
 from payments.store.file.consistency import ConsistencyCheck, Inconsistency, LedgerAccount, Timeline
 from payments.store.file.lines import place
-from payments.store.file.scan import JournalFile, journal_files, line_chunks
+from payments.store.file.scan import ListedSegment, journal_files, line_chunks
 from payments.store.file.snapshot import Paths, Projection, UnusableProjection
 from payments.store.file.verified_line import read_chunk
 from payments.store.protocol import Verified
@@ -106,7 +106,7 @@ class _Check:
                 self._subjects[path].update((name, kind(last)) for name, last in each.last_line_keys())
         self._compare_due(Position())
 
-    def check_file(self, file: JournalFile, position: Position) -> Position:
+    def check_file(self, file: ListedSegment, position: Position) -> Position:
         """Check all lines of ``file``, which begins at ``position``; the position after them."""
         for _, lines in line_chunks(file):
             rest = lines
@@ -123,7 +123,7 @@ class _Check:
         for path, shown in self._due:
             raise Corrupt(f"PAY-J12 {path} shows entry {shown.position.seq}, which the journal does not have")
 
-    def _check_lines(self, file: JournalFile, lines: Sequence[bytes], position: Position) -> Position:
+    def _check_lines(self, file: ListedSegment, lines: Sequence[bytes], position: Position) -> Position:
         """Check ``lines``, which begin at ``position``; the position after them."""
         try:
             verified, last_hash = read_chunk(lines, position.seq, position.hash)
@@ -174,7 +174,7 @@ def _folded(name: str, subject: Timeline | LedgerAccount) -> Session | PowerStat
     return last.session or last.power
 
 
-def _refusal(file: JournalFile, line: bytes, before: Position, fault: ValueError) -> Corrupt:
+def _refusal(file: ListedSegment, line: bytes, before: Position, fault: ValueError) -> Corrupt:
     """The error for ``line`` at position ``before``: what decoding it reports, or else ``fault``."""
     what = decode_lines([line], before).error or fault
     where = place(file.segment.path, before)
