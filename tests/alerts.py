@@ -1,4 +1,4 @@
-"""Files of alert rules and the cases that go with them, as ``promtool`` takes them."""
+"""Files of alert rules and of their test cases, for ``promtool``."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tests.harness import ROOT
 
 
 def promtool(*arguments: str, text: str | None = None) -> None:
-    """It must have found nothing to complain of."""
+    """Run ``promtool``, which must succeed."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     program = shutil.which("promtool", path=path)
     assert program is not None, "promtool is missing: run tests/run.sh, which fetches it"
@@ -23,7 +23,7 @@ def promtool(*arguments: str, text: str | None = None) -> None:
 
 
 class Alerts(NamedTuple):
-    """A file of rules in one group, and the file of their cases."""
+    """A file with one group of rules, and the file of their cases."""
 
     rules_path: Path
     cases_path: Path
@@ -38,7 +38,7 @@ class Alerts(NamedTuple):
         return found
 
     def fired(self) -> set[str]:
-        """The labels of what fires in a case that looks a minute before as well, when nothing did."""
+        """Labels of alerts that fire in a case that also checks that nothing fired a minute before."""
         fire = set()
         for case in self.cases():
             for before, then in pairwise(case["promql_expr_test"]):
@@ -51,6 +51,6 @@ class Alerts(NamedTuple):
 
 
 def alerts(name: str) -> Alerts:
-    """Those of that name that are shipped."""
+    """The shipped alerts of that name."""
     folder = ROOT / "deploy" / "prometheus"
     return Alerts(folder / f"{name}.yml", folder / f"{name}_test.yml")

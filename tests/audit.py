@@ -1,4 +1,4 @@
-"""An auditor of its own: reads a journal with nothing but the standard library and the specification of its format."""
+"""An independent auditor: reads a journal with only the standard library and the format's specification."""
 
 import gzip
 import json
@@ -14,7 +14,7 @@ from tests.harness import ROOT
 
 
 def _array(first: str) -> tuple[str, ...]:
-    """What the specification says to stand in the array that begins with ``first``, in this order."""
+    """Fields of the array that begins with ``first``, in order, from the specification."""
     specification = (ROOT / "payments" / "store" / "file" / "FORMAT.rst").read_text()
     found = re.search(rf"of (``{first}``(?:,\s+``\w+``)+\s+and\s+``\w+``)", specification)
     assert found
@@ -25,20 +25,20 @@ SESSION, POWER = _array("session_id"), _array("orchestrator_id")
 
 
 class Audit(NamedTuple):
-    """A journal that holds together: its entries, sessions and power states as objects, and what they add up to."""
+    """A valid journal: its entries, sessions and power states as objects, and their sums."""
 
     entries: list[dict[str, Any]]
     balances: dict[str, Decimal]
 
 
 def read_journal(path: Path) -> bytes:
-    """All lines of the journal at ``path``: its sealed segments, compressed or not, then the active file."""
+    """All lines of the journal at ``path``: sealed segments, compressed or not, then the active file."""
     named = re.compile(rf"({re.escape(path.name)}\.[0-9]{{20}})(\.gz)?")
     plain = sorted({match[1] for match in map(named.fullmatch, (file.name for file in path.parent.iterdir())) if match})
     parts = []
     for segment in map(path.with_name, plain):
         compressed = segment.with_name(f"{segment.name}.gz")
-        # Where a crash left both, the plain one counts.
+        # If a crash left both forms, the plain one counts.
         parts.append(segment.read_bytes() if segment.exists() else _plain(compressed.read_bytes()))
     return b"".join([*parts, path.read_bytes() if path.exists() else b""])
 
@@ -49,9 +49,9 @@ def _plain(compressed: bytes) -> bytes:
 
 
 def audit(path: Path) -> Audit:
-    """Check the checksum, chain, ``seq`` and balance of every line, and that no power is paid twice.
+    """Check checksum, chain, ``seq`` and balance of every line, and that no power is paid twice.
 
-    ``AssertionError`` names the first bad line.
+    Raises ``AssertionError``, which names the first bad line.
     """
     entries = []
     balances: dict[str, Decimal] = {}

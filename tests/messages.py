@@ -1,7 +1,7 @@
-"""What Payments can say when something is wrong, read from its source: every message as a template.
+"""All messages of Payments about problems, read from its source as templates.
 
-A template is the text with ``…`` in place of what is filled in. Found are log calls of level warning and above, what is
-raised to stop a start, a call or a command, and what a failed start prints.
+A template is the text with ``…`` for each value. Messages are log calls of level warning and above, exceptions that
+stop a start, a call or a command, and the output of a failed start.
 """
 
 import ast
@@ -19,11 +19,11 @@ GAP = "…"
 
 
 class Message(NamedTuple):
-    """What one place in the source may say.
+    """A message at one place of the source.
 
     Attributes:
-        path: the file, from the root of the tree; ``said``: the expression there; ``line``: where it stands.
-        templates: what the expression may come to; empty where the words arise elsewhere.
+        path: the file, relative to the root; ``said``: the expression there; ``line``: its line.
+        templates: possible values of the expression; empty if the words come from elsewhere.
     """
 
     path: str
@@ -33,13 +33,13 @@ class Message(NamedTuple):
 
 
 def messages() -> list[Message]:
-    """Every message, in the order of the sources."""
+    """All messages, in order of the source."""
     files = [each for name in SOURCES for each in sorted((ROOT / name).rglob("*.py")) or [ROOT / name]]
     return [message for path in files for message in _messages(path)]
 
 
 def templates_in(path: Path) -> set[str]:
-    """Every string in the source at ``path``, as a template."""
+    """All strings in the source at ``path``, as templates."""
     tree = ast.parse(path.read_text())
     reader = _Reader(tree)
     texts = (each for each in ast.walk(tree) if isinstance(each, ast.Constant | ast.JoinedStr))
@@ -58,7 +58,7 @@ def _messages(path: Path) -> Iterator[Message]:
 
 
 def _text(call: ast.Call) -> ast.expr | None:
-    """What ``call`` says, if it says something that an operator may see."""
+    """The message of ``call``, if an operator may see it."""
     match call.func:
         case ast.Attribute(value=ast.Name(id="log") | ast.Attribute(attr="log"), attr=name) if name in LEVELS:
             return call.args[name == "log"]
@@ -72,7 +72,7 @@ def _text(call: ast.Call) -> ast.expr | None:
 
 
 class _Reader:
-    """Reads the expression of a text; functions and constants of the same module may be named in it."""
+    """Evaluates a text expression, with functions and constants of its module."""
 
     def __init__(self, tree: ast.Module) -> None:
         self._returned: Mapping[str, list[ast.expr]] = {
@@ -89,7 +89,7 @@ class _Reader:
         }
 
     def read(self, text: ast.expr) -> set[str]:
-        """All that it may come to."""
+        """All possible values."""
         found: set[str] = set()
         match text:
             case ast.Constant(value=str(said)):

@@ -1,4 +1,4 @@
-"""Where a server is, as people write it: what is taken, and that everything else is refused in words."""
+"""Server addresses as people write them: valid ones are accepted, others are refused with a reason."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who may import whom. A new module or a new arrow has to be written down here first."""
+"""Which package may import which. Add a new module or arrow here first."""
 
 import ast
 import subprocess
@@ -59,7 +59,7 @@ ROOMS = {
         "payments.endpoints",
     },
     "wsgi": {"payments.errors", "payments.logs", "payments.settings", "payments.web"},
-    # Nothing of ours: what the master imports, its workers inherit, and a reload would go on with the old code.
+    # Nothing of ours: workers inherit what the master imports, so a reload would keep running the old code.
     "deploy.gunicorn": set[str](),
     "deploy.systemd": {"payments.notify", "payments.probe"},
     "deploy.container": {
@@ -99,7 +99,7 @@ ENGINE_SETTINGS = {
     "ledger_journal_path", "sessions_path", "balances_path", "power_meter_path", "journal_segment_bytes",
 }  # fmt: skip
 ENGINE_FILES = ("ledger-events.log", "sessions.json", "balances.json", "power_meter.json", ".lock")
-# Names that end like the engine's, and are not: another backend's files, and locks of what is no part of the ledger.
+# Names that look like the engine's: another backend's files, and locks outside of the ledger.
 OTHER_FILES = {
     "payments/importing/livepeer_ops.py": {
         "audit/ledger-events.log", "sessions.json", "balances.json", "power_meter.json",
@@ -142,7 +142,7 @@ def test_module_keeps_to_one_job(path: Path) -> None:
 
 @pytest.mark.parametrize("path", ABOVE_THE_STORE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_module_above_the_store_knows_nothing_of_its_engine(path: Path) -> None:
-    """No file, lock or setting of the engine, and none of its modules."""
+    """No file, lock, setting or module of the engine is named."""
     place = str(path.relative_to(ROOT))
     imported = {name.split(".")[2] for name in _names(path) if name.startswith("payments.store.")}
     assert (imported & STORE_MODULES) - STORE_IMPORTERS.get(place, set()) == set()
@@ -164,7 +164,7 @@ def test_library_is_imported_in_its_place_only(library: str) -> None:
 
 
 def test_nobody_imports_from_a_test_module() -> None:
-    """What tests share is in a helper module or a conftest beside them."""
+    """Shared test code is in a helper module or a conftest beside the tests."""
     found = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in sorted((ROOT / "tests").rglob("*.py"))
@@ -179,7 +179,7 @@ def _module(path: Path) -> str:
 
 
 def _room(module: str) -> str:
-    """The room that ``module`` belongs to; the package ``payments`` itself is one that imports nothing."""
+    """The package that ``module`` belongs to; ``payments`` itself imports nothing."""
     if module.startswith("worker"):
         return "worker"
     return ".".join(module.split(".")[:2])
@@ -197,7 +197,7 @@ def _imports(path: Path) -> frozenset[str]:
 
 
 def _names(path: Path) -> set[str]:
-    """What ``path`` imports, modules and what is taken from them alike."""
+    """What ``path`` imports: modules, and names from them."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import | ast.ImportFrom):

@@ -1,4 +1,4 @@
-"""The notify socket, by path and by abstract name, and a manager that is not there."""
+"""The notify socket, by path and by abstract name, and without a manager."""
 
 import socket
 from pathlib import Path

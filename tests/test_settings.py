@@ -1,4 +1,4 @@
-"""Defaults, ``.env`` and ``.env.example``, tokens, and how problems are reported."""
+"""Defaults, ``.env`` and ``.env.example``, tokens, and reporting of problems."""
 
 import os
 import re
@@ -47,12 +47,12 @@ DEFAULTS: dict[str, object] = {
     "PAYMENTS_POWER_CONCURRENCY": 64,
     "PAYMENTS_JOURNAL_SEGMENT_BYTES": 268435456,
 }
-"""The defaults that are documented, and the bootstrap file."""
+"""The documented defaults, and the bootstrap file."""
 
 
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loader:
-    """Loads settings from ``PAYMENTS_<name>=value`` pairs in the environment and the text of an ``.env`` file."""
+    """Load settings from ``PAYMENTS_<name>=value`` pairs in the environment and the text of an ``.env`` file."""
     for name in os.environ:
         if name.startswith("PAYMENTS_"):
             monkeypatch.delenv(name)
@@ -69,7 +69,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loader:
 
 
 def problems(load: Loader, dotenv: str | bytes | None = None, **environment: str) -> list[str]:
-    """The lines that the settings are refused with."""
+    """Lines of the error for these settings."""
     with pytest.raises(Misconfigured) as caught:
         load(dotenv, **environment)
     return uncoded(caught.value).split("\n")
@@ -104,7 +104,7 @@ def test_files_follow_the_data_folder_unless_set_one_by_one(load: Loader) -> Non
 @pytest.mark.parametrize("name", ["SESSIONS_PATH", "BALANCES_PATH", "POWER_METER_PATH", "REGISTRY_PATH"])
 @pytest.mark.parametrize("spelled", ["audit/ledger-events.log", "audit/../audit/ledger-events.log", "link"])
 def test_no_two_files_are_one(load: Loader, tmp_path: Path, name: str, spelled: str) -> None:
-    """Else whoever shows balances replaces the journal by them."""
+    """Otherwise writing balances would replace the journal."""
     (tmp_path / "link").symlink_to("audit/ledger-events.log")
     (said,) = problems(load, DATA_DIR=str(tmp_path), **{name: f"{tmp_path}/{spelled}"})
     assert said.startswith(f"PAYMENTS_{name}: {tmp_path}/{spelled}")
@@ -129,13 +129,13 @@ def test_env_file_may_be_written_in_the_usual_ways(load: Loader, dotenv: str, to
 
 
 def test_loading_again_sees_an_edited_env_file(load: Loader) -> None:
-    """A reload (SIGHUP) must not be answered from what the first load left in the process's environment."""
+    """A reload (SIGHUP) must not use values that the first load left in the process's environment."""
     load("PAYMENTS_POWER_PORT=1\n")
     assert load("PAYMENTS_POWER_POLL_SECONDS=2\n").power_port == 9090
 
 
 def test_loading_never_writes_to_the_environment(load: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another thread would miss what is taken out of it for a moment: NOTIFY_SOCKET, and systemd no sign of life."""
+    """Another thread would miss variables removed for a moment: without NOTIFY_SOCKET, systemd gets no sign of life."""
     with monkeypatch.context() as patch:
         patch.setattr(os, "environ", MappingProxyType(dict(os.environ)))
         assert load("PAYMENTS_POWER_PORT=1\nOTHER=x\n").power_port == 1
@@ -143,7 +143,7 @@ def test_loading_never_writes_to_the_environment(load: Loader, monkeypatch: pyte
 
 
 def test_env_file_may_name_what_is_set_elsewhere(load: Loader) -> None:
-    """The environment goes before the file there too."""
+    """The environment overrides the file there too."""
     dotenv = "PAYMENTS_DATA_DIR=/one\nPAYMENTS_BALANCES_PATH=${PAYMENTS_DATA_DIR}/b.json\n"
     assert load(dotenv).balances_path == Path("/one/b.json")
     assert load(dotenv, DATA_DIR="/two").balances_path == Path("/two/b.json")
@@ -187,7 +187,7 @@ def test_env_file_that_is_named_is_read_in_place_of_the_usual_one(
     ],
 )
 def test_env_file_that_cannot_be_read_stops_the_start(load: Loader, dotenv: str | bytes) -> None:
-    """A token that is silently not set leaves the API open."""
+    """A token that is silently ignored leaves the API open."""
     complaint = "\n".join(problems(load, dotenv))
     assert ".env" in complaint
     assert "secret" not in complaint

@@ -1,4 +1,4 @@
-"""What each kind of setting takes and refuses."""
+"""Valid and invalid values of each kind of setting."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is allowed and yet hardly meant is warned of."""
+"""Warnings about settings that are allowed but probably a mistake."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def warnings(folder: Path, settings: dict[str, str]) -> list[str]:
-    """The settings that each warning is about."""
+    """Settings by the warning that they cause."""
     (folder / ".env").write_text("".join(f"PAYMENTS_{name}={value}\n" for name, value in settings.items()))
     found = Settings.load(folder / ".env").warnings()
     assert all("\n" not in warning for warning in found)

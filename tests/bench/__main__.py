@@ -15,7 +15,7 @@ from tests.bench.ingest import BATCH, CPU, FEW, FIRST, FLOOR, P99, Runs, median,
 
 
 class Size(NamedTuple):
-    """How much is measured."""
+    """Sizes and durations of the measurements."""
 
     seconds: float
     rounds: int
@@ -82,14 +82,14 @@ def _measure(folder: Path, size: Size) -> tuple[list[Figure], dict[str, Any]]:
 
 
 def _ingest(folder: Path, size: Size) -> tuple[dict[str, Runs], float]:
-    """What each load came to in every round, and the memory for a session; leaves the files of many sessions behind."""
+    """Results of each load in every round, and memory for a session; leaves files of many sessions."""
     with (
         serving(folder / "floor", app=FLOOR) as floor,
         serving(folder / "first", FIRST) as first,
         serving(folder / "few") as few,
         serving(folder / "many", size.many) as many,
     ):
-        # By turns: the machine has better and worse minutes.
+        # Alternate, because the machine's speed varies from minute to minute.
         rounds = [
             {
                 "floor": run(floor, size.seconds),

@@ -1,4 +1,4 @@
-"""``python -m tests.bench.compare OTHER_CHECKOUT``: this checkout's server, another's and the floor, by turns.
+"""``python -m tests.bench.compare OTHER_CHECKOUT``: alternates this checkout's server, another's and the floor.
 
 Each checkout is run by its own ``.venv`` and its own ``deploy/gunicorn.conf.py``. Prints medians over the rounds.
 """
@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from tests.bench.ingest import BATCH, FLOOR, Runs, median, ratio, run, serving
 
 LOADS = {"16 clients": (16, 1), "64 clients": (64, 1), f"16 clients, batches of {BATCH}": (16, BATCH)}
-"""How many clients, and how many events are in a request."""
+"""Number of clients, and of events in a request."""
 
 
 def main() -> int:
@@ -27,7 +27,7 @@ def main() -> int:
     sys.stdout.write(f"{'':28}      events/s   p99/ms  CPU/µs   of other's  of the floor's\n")
     for (load, name), runs in measured.items():
         rate, p99_ms, cpu_us = median(runs)
-        # The floor takes no batches: theirs are held against its single ones.
+        # The floor takes no batches; batches are compared with its single events.
         floor = measured.get((load, "floor")) or measured["16 clients", "floor"]
         of_other = ratio(runs, measured[load, "other"])
         sys.stdout.write(

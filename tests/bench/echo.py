@@ -1,4 +1,4 @@
-"""A game host that answers every message with itself: ``python -m tests.bench.echo ADDRESS`` says its port."""
+"""A game host that echoes every message: ``python -m tests.bench.echo ADDRESS`` prints its port."""
 
 import asyncio
 import sys

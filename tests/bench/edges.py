@@ -1,7 +1,7 @@
-"""``python -m tests.bench.edges``: the life of many edges, at many times its speed, told in batches through nginx.
+"""``python -m tests.bench.edges``: many edges report in batches through nginx, much faster than in reality.
 
-By default 10,000 sessions with a heartbeat every 15 s, at 20 times the speed, for 10 minutes. Prints what the edges saw
-of it, how much memory the server had from begin to end, and whether the journal holds what was acknowledged.
+By default 10,000 sessions with a heartbeat every 15 s, at 20 times the speed, for 10 minutes. Prints the edges'
+answers, the server's memory over time, and whether the journal has everything acknowledged.
 """
 
 import argparse
@@ -28,7 +28,7 @@ ORCHESTRATORS = 50
 
 
 class EdgePlan(NamedTuple):
-    """What the edges do. ``batch``: events in a request, at most; ``speed``: how many times as fast as in life."""
+    """Load of the edges. ``batch``: most events in a request; ``speed``: how many times as fast as in reality."""
 
     sessions: int
     speed: float
@@ -40,7 +40,7 @@ class BenchEdge(threading.Thread):
     """One edge with its share of the sessions.
 
     Attributes:
-        taken_s: how long each request took; ``outcomes``: what became of the events, or of a request that failed.
+        taken_s: duration of each request; ``outcomes``: outcomes of events, or errors of requests.
     """
 
     def __init__(self, server: Server, plan: EdgePlan, number: int) -> None:
@@ -53,7 +53,7 @@ class BenchEdge(threading.Thread):
         self._sessions = range(number, plan.sessions, EDGES)
 
     def run(self) -> None:
-        # Each from an address of its own, as edges are, for nginx counts by address.
+        # Each from its own address, like real edges, because nginx limits by address.
         address = (f"127.0.1.{self._number}", 0)
         self._connection = HTTPConnection("127.0.0.1", self._server.port, timeout=60, source_address=address)
         self._tell("start", 0, 0.0)
@@ -64,7 +64,7 @@ class BenchEdge(threading.Thread):
         self._connection.close()
 
     def _tell(self, kind: str, seq: int, interval_s: float) -> None:
-        """Report ``kind`` of every session, spread over the interval."""
+        """Report ``kind`` for every session, spread over the interval."""
         begun_s = time.monotonic()
         batches = list(self._batches())
         for number, batch in enumerate(batches):
@@ -98,7 +98,7 @@ class BenchEdge(threading.Thread):
 
 
 def live(server: Server, plan: EdgePlan) -> tuple[list[BenchEdge], list[int]]:
-    """The edges when all have ended, and what memory the server's workers had in KiB, a figure every second."""
+    """The finished edges, and the memory of the server's workers in KiB, every second."""
     for number in range(1, ORCHESTRATORS + 1):
         server.register(f"orch-{number}", f"203.0.113.{number}")
     edges = [BenchEdge(server, plan, number) for number in range(EDGES)]

@@ -1,4 +1,4 @@
-"""The file engine without HTTP: how it starts, how processes share it, what its projections cost."""
+"""The file engine without HTTP: start-up time, sharing between processes, cost of projections."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ _GROUP = 5_000
 
 
 class Opening(NamedTuple):
-    """How long a process takes until it has a journal's state, the interpreter's own start included."""
+    """Time until a process has loaded a journal's state, with the interpreter's own start."""
 
     with_snapshot_s: float
     without_s: float
@@ -35,7 +35,7 @@ def opening(folder: Path, entries: int, sessions: int) -> Opening:
 
 
 def fairness(folder: Path, seconds: float) -> float:
-    """How many commands the most served of ``PROCESSES`` processes got through for one of the least served."""
+    """Ratio of commands between the most and the least served of ``PROCESSES`` processes."""
     begin_s = time.time() + 2
     processes = [_process("share", folder, begin_s, seconds) for _ in range(PROCESSES)]
     counts = [int(process.communicate()[0]) for process in processes]
@@ -43,7 +43,7 @@ def fairness(folder: Path, seconds: float) -> float:
 
 
 def projections_share(folder: Path, seconds: float) -> float:
-    """The share of a processor that one busy process takes to write the projections in ``folder``."""
+    """Share of a processor that a busy process spends on writing the projections in ``folder``."""
     return float(_process("project", folder, time.time(), seconds).communicate()[0])
 
 

@@ -1,11 +1,11 @@
-"""The floor: what gunicorn, Flask and the disk take by themselves for an event that is synced before its answer."""
+"""The floor: cost of gunicorn, Flask and the disk alone for an event that is synced before its answer."""
 
 import os
 
 from flask import Flask, request
 
 app = Flask("floor", static_folder=None)
-# In the server's folder, which is on the same disk as the journal that it is compared with.
+# In the server's folder, on the same disk as the journal that it is compared with.
 _file = os.open("floor", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 _LINE = b"x" * 699 + b"\n"
 

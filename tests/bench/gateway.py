@@ -1,8 +1,8 @@
-"""``python -m tests.bench.gateway``: what the gateway adds between viewers and their game host, and what it needs.
+"""``python -m tests.bench.gateway``: the gateway's latency, memory and throughput between viewers and a game host.
 
-The same viewers talk to the same host, first straight and then through one gateway that reports them to a Payments of
-its own: how long a small message and its echo take, what memory each viewer costs the gateway, and how fast a large
-amount comes back byte by byte as it was sent. Gateway, viewers, host and Payments share the machine.
+The same viewers talk to the same host, directly and through a gateway that reports them to its own Payments. Measured
+are the round trip of a small message, the gateway's memory for each viewer, and the throughput of a large
+amount that must come back unchanged. Gateway, viewers, host and Payments share the machine.
 """
 
 import argparse
@@ -26,7 +26,7 @@ HOST = "127.0.0.2"
 
 
 class GatewayPlan(NamedTuple):
-    """How much is measured: in so many rounds, each of so many seconds. ``every_s``: from one message to the next."""
+    """Number and duration of rounds. ``every_s``: interval between messages."""
 
     viewers: int
     rounds: int
@@ -36,7 +36,7 @@ class GatewayPlan(NamedTuple):
 
 
 class Talk(NamedTuple):
-    """How long a message and its echo took, of so many."""
+    """Round trips of so many messages."""
 
     messages: int
     p50_ms: float
@@ -51,14 +51,14 @@ def talk(viewers: LineProcess, plan: GatewayPlan) -> Talk:
 
 
 class Talks(NamedTuple):
-    """Both ways by turns, so that what else the machine does comes to both; the processor that the gateway had."""
+    """Alternate both ways, so that other load affects both alike; also returns the gateway's processor time."""
 
     direct: list[Talk]
     through: list[Talk]
     processor_s: float
 
     def figures(self) -> dict[str, Any]:
-        """Medians of the rounds, in milliseconds, and each round."""
+        """Medians over the rounds, in milliseconds, and each round."""
         found: dict[str, Any] = {}
         for name in ("p50_ms", "p99_ms"):
             straight, longer = ([getattr(each, name) for each in way] for way in (self.direct, self.through))
@@ -71,13 +71,13 @@ class Talks(NamedTuple):
 
 
 def processor_s(pid: int) -> float:
-    """What it has had of a processor so far."""
+    """Its processor time so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def echoed(viewers: LineProcess, plan: GatewayPlan, url: str) -> dict[str, Any]:
-    """Megabytes a second, and whether all came back as they were."""
+    """Megabytes a second, and whether all came back unchanged."""
     size_bytes = plan.echo_mib << 20
     said = viewers.ask(echo=size_bytes, url=url)
     return {"mb_per_s": size_bytes / 1e6 / said["seconds"], "is_exact": said["is_exact"]}
@@ -137,7 +137,7 @@ def talk_by_turns(near: LineProcess, far: LineProcess, plan: GatewayPlan, gatewa
 
 
 def table(found: dict[str, Any]) -> str:
-    """What was found, for people."""
+    """The results as text."""
     plan, latency = found["plan"], found["latency"]
     lines = [
         f"{plan['viewers']} viewers, let in in {found['connected_s']:.1f} s; {latency['messages']} messages each way"

@@ -20,11 +20,11 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Run(NamedTuple):
-    """What wrk saw, and what it cost.
+    """wrk's results, and their cost.
 
     Attributes:
-        rate: events per second; ``cpu_us`` is what one cost the workers, user and system together.
-        p99_ms: of a request, however many events are in it.
+        rate: events per second; ``cpu_us``: processor time of the workers for one event, user and system.
+        p99_ms: for a request, however many events it has.
     """
 
     rate: float
@@ -37,7 +37,7 @@ Runs = Sequence[Run]
 
 @contextmanager
 def serving(folder: Path, sessions: int = FEW, app: str = "wsgi:app", tree: Path = ROOT) -> Iterator[Server]:
-    """The server of ``tree``, with so many sessions; the ``FLOOR`` has none."""
+    """The server of ``tree`` with so many sessions; the ``FLOOR`` has none."""
     folder.mkdir()
     server = Server(folder, app=app, tree=tree)
     with ended(server):
@@ -59,7 +59,7 @@ def _begin(server: Server, sessions: int) -> None:
 
 
 def run(server: Server, seconds: float, clients: int = 16, *, batch: int = 1, sessions: int = FEW) -> Run:
-    """Report heartbeats for so many seconds, as fast as they are answered."""
+    """Report heartbeats for so many seconds, each as soon as the last is answered."""
     environment = {"BENCH_SESSIONS": str(sessions), "BENCH_BATCH": str(batch), "BENCH_TOKEN": Server.REPORTER}
     command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "--timeout=60s", "-s", str(_SCRIPT), server.url]
     before_us = _cpu_us(server)
@@ -76,7 +76,7 @@ def median(runs: Runs) -> Run:
 
 
 def ratio(runs: Runs, others: Runs, field: int = RATE) -> float:
-    """The median of the ratios in each round, for from one round to the next the machine may be another."""
+    """Median of the ratios of each round, because the machine's speed varies between rounds."""
     return statistics.median(run[field] / other[field] for run, other in zip(runs, others, strict=True))
 
 

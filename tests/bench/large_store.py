@@ -1,6 +1,6 @@
-"""``python -m tests.bench.large_store FOLDER``: a large data folder, to try an operator's commands on.
+"""``python -m tests.bench.large_store FOLDER``: makes a large data folder for trying an operator's commands.
 
-By default 1,000 orchestrators, 50,000 sessions and 2,000,000 entries, the same whenever it is made.
+By default 1,000 orchestrators, 50,000 sessions and 2,000,000 entries, the same each time.
 """
 
 import argparse
@@ -22,7 +22,7 @@ _GROUP = 1_000
 
 
 def make(folder: Path, entries: int, sessions: int, orchestrators: int) -> None:
-    """Let a store on ``folder`` live through ``entries`` entries. The folder is as the API and the worker leave it."""
+    """Write ``entries`` entries with a store on ``folder``, and leave the folder as the API and the worker would."""
     hosts = [f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}" for number in range(orchestrators)]
     names = [f"orch-{number:04d}" for number in range(orchestrators)]
     folder.mkdir(parents=True)
@@ -48,7 +48,7 @@ def make(folder: Path, entries: int, sessions: int, orchestrators: int) -> None:
 
 
 def _commands(entries: int, sessions: int, hosts: list[str], names: list[str], clock: Clock) -> Iterator[Command]:
-    """Sessions one after the other, some thousand at a time; a few readings, corrections and payouts among them."""
+    """Sessions one after another, some thousand at a time, with a few readings, corrections and payouts."""
     chance = random.Random(2026)
     per_session = max(3, round(entries * 0.95) // sessions)
     live: list[tuple[str, str, int]] = []

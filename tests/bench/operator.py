@@ -1,7 +1,7 @@
-"""``python -m tests.bench.operator FOLDER``: how long an operator waits, on a data folder that ``large_store`` made.
+"""``python -m tests.bench.operator FOLDER``: how long an operator waits on a data folder made by ``large_store``.
 
-Each listing call of the API is made again and again, and on from page to page, on a server of its own; each command is
-run once, in a process of its own. The files are read once beforehand, so that no figure is the disk's.
+Each listing call of the API is made repeatedly, and page by page, on its own server; each command runs once, in its
+own process. The files are read once before, so that the disk does not matter.
 """
 
 import argparse
@@ -42,10 +42,10 @@ COMMANDS = (
 
 
 class Waited(NamedTuple):
-    """How long the pages of one listing took, in milliseconds: the longest, and half of them; and how many there are.
+    """Times of the pages of a listing in milliseconds: longest and median; and their number.
 
     Attributes:
-        is_whole: nothing is left to ask for.
+        is_whole: the last page was reached.
     """
 
     longest_ms: float
@@ -79,14 +79,14 @@ def _waited(session: requests.Session, server: Server, path: str) -> Waited:
 
 
 class Ran(NamedTuple):
-    """What a command took: seconds, and MiB of memory at its peak."""
+    """Cost of a command: seconds, and peak memory in MiB."""
 
     seconds: float
     peak_mib: float
 
 
 def commands(folder: Path) -> Iterator[tuple[str, Ran]]:
-    """Each command, alone on the files."""
+    """Run each command, alone on the files."""
     environment = {**os.environ, "PAYMENTS_DATA_DIR": str(folder)}
     for command in COMMANDS:
         yield command, _ran(command, environment)

@@ -1,6 +1,6 @@
-"""One of the processes that the bench starts: ``open FOLDER``, or ``share``, ``project FOLDER BEGIN SECONDS``.
+"""A process of the bench: ``open FOLDER``, or ``share`` or ``project FOLDER BEGIN SECONDS``.
 
-``share`` prints how many commands it got through; ``project`` the share of a processor that went into projections.
+``share`` prints the number of executed commands; ``project`` the share of a processor spent on projections.
 """
 
 import random
@@ -35,7 +35,7 @@ def main(kind: str, folder: Path, begin_s: float = 0, seconds: float = 0) -> Non
 
 
 def _projecting(store: FileStore, path: Path, until_s: float) -> float:
-    """The share of a processor that the projections' thread takes, over whole cycles of writing and of waiting."""
+    """Share of a processor that the projections' thread uses, over whole cycles of writing and waiting."""
     until(lambda: store._projector._thread is not None and store._projector._thread.is_alive())
     thread = store._projector._thread
     assert thread is not None
@@ -45,7 +45,7 @@ def _projecting(store: FileStore, path: Path, until_s: float) -> float:
     while time.monotonic() < until_s:
         written.setdefault(path.stat().st_mtime_ns, (time.monotonic(), time.clock_gettime(clock)))
         time.sleep(0.01)
-    # What was there at first was written by another process.
+    # The first projections were written by another process.
     _, (begun_s, before_s), *_, (ended_s, after_s) = written.values()
     return (after_s - before_s) / (ended_s - begun_s)
 

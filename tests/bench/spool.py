@@ -1,6 +1,6 @@
-"""``python -m tests.bench.spool [FOLDER]``: what a spool for 2,000 viewers takes, on the disk of FOLDER.
+"""``python -m tests.bench.spool [FOLDER]``: cost of a spool for 2,000 viewers on the disk of FOLDER.
 
-A second's heartbeats are written and synced at a turn. First all is delivered in between; then Payments is away for so
+Each turn writes and syncs a second's heartbeats. First all are delivered in between; then Payments is away for so
 long that heartbeats have to be dropped.
 """
 
@@ -21,7 +21,7 @@ VIEWERS, HEARTBEAT_S, SPOOL_BYTES = 2000, 15, 64 << 20
 
 
 def turns_ms(spool: Spool, last: list[SpooledEvent], seconds: range, *, delivered: bool) -> list[float]:
-    """How long each turn took, in order."""
+    """Duration of each turn, in order."""
     taken_ms = []
     for second in seconds:
         events = []

@@ -1,4 +1,4 @@
-"""The bench runs, and says something of every figure."""
+"""The bench runs and prints every figure."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ def test_every_figure_is_measured(tmp_path: Path) -> None:
     assert bench.returncode == 0, bench.stderr
     figures = json.loads(found.read_text())["figures"]
     assert len(figures) == 11
-    # So few sessions can vanish behind what else a worker keeps.
+    # So few sessions may not show in a worker's memory.
     assert all(figure["value"] > 0 for figure in figures if "memory" not in figure["name"])
     assert all(figure["name"] in bench.stdout for figure in figures)
 
@@ -32,5 +32,5 @@ def test_a_checkout_is_compared_with_another_and_with_the_floor() -> None:
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert compare.returncode == 0, compare.stderr
-    # A line above, and for each load one for each server; the floor takes no batches.
+    # A heading, and for each load a line for each server; the floor takes no batches.
     assert len(compare.stdout.splitlines()) == 1 + 3 + 3 + 2

@@ -1,4 +1,4 @@
-"""The bench of the gateway runs, and says something of every figure."""
+"""The bench of the gateway runs and prints every figure."""
 
 import json
 import subprocess

@@ -1,9 +1,9 @@
-"""A process of viewers who measure: ``python -m tests.bench.viewers``, told by lines of JSON on its standard input.
+"""A process of viewers who measure: ``python -m tests.bench.viewers``, controlled by lines of JSON.
 
-``{"come": N, "url": "ws://..."}``: so many connect; the answer is the seconds that it took. ``{"talk": seconds,
+``{"come": N, "url": "ws://..."}``: N viewers connect; the answer is the time in seconds. ``{"talk": seconds,
 "every_s": S}``: each sends a small message every S seconds, which the host echoes; the answer is how long each echo
 took, in milliseconds. ``{"leave": null}``. ``{"echo": bytes, "url": "ws://..."}``: one viewer sends so many random
-bytes in messages of 64 KiB to 1 MiB; the answer is the seconds, and whether all came back as they were.
+bytes in messages of 64 KiB to 1 MiB; the answer is the time in seconds, and whether all came back unchanged.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _SMALL = json.dumps({"type": "iceCandidate", "candidate": {"candidate": "candida
 
 
 class BenchViewers:
-    """Those who are connected, on one event loop."""
+    """Connected viewers, on one event loop."""
 
     def __init__(self) -> None:
         self._here: list[ClientConnection] = []
@@ -76,7 +76,7 @@ async def _talk(viewer: ClientConnection, due_s: float, until_s: float, every_s:
 
 
 async def echo(size_bytes: int, url: str) -> dict[str, Any]:
-    """Seconds, and whether the same bytes came back in the same messages."""
+    """Seconds, and whether the same messages came back."""
     viewer = await _connected(url)
     sent, got = sha256(), sha256()
 
@@ -100,7 +100,7 @@ async def echo(size_bytes: int, url: str) -> dict[str, Any]:
 
 
 def _take(digest: Any, message: bytes) -> None:
-    """The length as well: messages must not be joined or split."""
+    """Includes the length, because messages must not be joined or split."""
     digest.update(len(message).to_bytes(8, "big"))
     digest.update(message)
 

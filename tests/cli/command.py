@@ -1,4 +1,4 @@
-"""The ``payments`` command on a data folder of its own: in this process, or as one that can be killed."""
+"""The ``payments`` command on its own data folder: in this process, or as one that can be killed."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.harness import ROOT
 
 
 def settle(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> Path:
-    """Let this process's settings be ``folder / "data"``, which is not there yet, and ``settings``, and no others."""
+    """Set this process's settings to ``folder / "data"``, which does not exist yet, and ``settings`` only."""
     for name in os.environ:
         if name.startswith("PAYMENTS_") and name != "PAYMENTS_TEST_EXAMPLES":
             monkeypatch.delenv(name)
@@ -27,19 +27,19 @@ def settle(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: str) -> Pa
 
 
 def run(*arguments: str) -> Result:
-    """The command with ``arguments``."""
+    """Run the command with ``arguments``."""
     return CliRunner().invoke(main, arguments)
 
 
 def done(*arguments: str) -> str:
-    """What it printed; it must have been done."""
+    """Its output; it must succeed."""
     result = run(*arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
 def refused(*arguments: str) -> str:
-    """Why it was not done."""
+    """Its error; it must fail."""
     result = run(*arguments)
     assert result.exit_code == 1, result.output
     assert result.stdout == ""
@@ -47,18 +47,18 @@ def refused(*arguments: str) -> str:
 
 
 def records(*arguments: str) -> list[dict[str, Any]]:
-    """What it shows with ``--json``."""
+    """Its output with ``--json``."""
     return [json.loads(line) for line in done(*arguments, "--json").splitlines()]
 
 
 def process(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-    """The command as a process of its own, with this one's settings."""
+    """Run the command as another process, with this one's settings."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen([sys.executable, "-m", "payments.cli", *arguments], env=environment, **options)
 
 
 def payments_on_path(folder: Path) -> dict[str, str]:
-    """This process's environment, in which a shell finds the command too; ``folder`` is where."""
+    """This process's environment, with the command on the ``PATH``, in ``folder``."""
     command = folder / "payments"
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m payments.cli "$@"\n')
     command.chmod(0o700)

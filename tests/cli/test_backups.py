@@ -1,4 +1,4 @@
-"""``payments backup`` and ``restore`` as root: on the service's files they have its user's rights, and no more."""
+"""``payments backup`` and ``restore`` as root access the service's files with its user's rights only."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has other user
 
 @pytest.fixture
 def data(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The data folder of a service, in a folder that its user can reach."""
+    """A service's data folder, in a folder that its user can access."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     data = settle(folder, monkeypatch)

@@ -1,4 +1,4 @@
-"""The commands that ask and change: on the files here, beside a running API, and at an API elsewhere."""
+"""Commands that read and change: on local files, beside a running API, and through a remote API."""
 
 import json
 import os
@@ -23,7 +23,7 @@ SETTINGS = {"PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.001"}
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data folder that the settings name, and a place without a ``.env``."""
+    """An empty data folder in the settings, and a folder without ``.env``."""
     return settle(tmp_path, monkeypatch)
 
 
@@ -36,7 +36,7 @@ def test_an_orchestrator_is_added_shown_and_disabled(folder: Path) -> None:
 
 
 def test_what_only_asks_begins_no_journal(folder: Path) -> None:
-    """Or a mistyped folder would answer that nothing is owed."""
+    """Otherwise a mistyped folder would show that nothing is owed."""
     for command in ("ledger balances", "sessions list", "ledger events", "orchestrators list"):
         assert f"{folder}/audit/ledger-events.log: there is no journal; name the data folder" in refused(
             *command.split()
@@ -54,7 +54,7 @@ def test_what_records_says_that_it_begins_a_journal(folder: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files that another user owns")
 def test_root_keeps_its_hands_off_another_users_files(folder: Path) -> None:
-    """The API would find that it cannot read its own registry any more."""
+    """The API could no longer read its own registry."""
     done("orchestrators", "add", "orch-a", "--host-public-ip", HOST_A)
     for path in (folder, *folder.rglob("*")):
         os.chown(path, 65534, 65534)
@@ -181,7 +181,7 @@ ODD = {
 def test_what_config_check_shows_can_be_copied_into_env(
     folder: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool
 ) -> None:
-    """All but the tokens, which are not shown."""
+    """All settings without tokens, which are not shown."""
     for name, value in ODD.items():
         monkeypatch.setenv(name, value)
     settings = Settings.load()
@@ -282,7 +282,7 @@ def test_verify_finds_what_was_changed(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """An API with two sessions, one of them over."""
+    """An API with two sessions, one of them ended."""
     with running_server(tmp_path_factory.mktemp("server"), SETTINGS) as running:
         running.register()
         for kind in ("start", "heartbeat", "end"):
@@ -292,12 +292,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def there(server: Server, *arguments: str) -> list[dict[str, Any]]:
-    """What a command shows of the API at ``server``."""
+    """Output of a command through the API at ``server``."""
     return records("--api-url", server.url, "--token", server.ADMIN, *arguments)
 
 
 def here(server: Server, *arguments: str) -> list[dict[str, Any]]:
-    """What a command of its own process shows of the files of ``server``, which runs beside it."""
+    """Output of a command in another process on the files of the running ``server``."""
     command = [sys.executable, "-m", "payments.cli", *arguments, "--json"]
     environment = {**os.environ, "PAYMENTS_DATA_DIR": str(server.data), "PYTHONPATH": str(ROOT)}
     run = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=server.data)

@@ -1,4 +1,4 @@
-"""``payments demo`` run for real: what it tells, that it adds up, and that nothing stays behind however it ends."""
+"""``payments demo`` as a process: its story, its sums, and that nothing is left however it ends."""
 
 import json
 import os
@@ -25,18 +25,18 @@ pytestmark = pytest.mark.long
 
 
 class Demo:
-    """A demo at work, in a session of its own, as a terminal's foreground job is.
+    """A running demo, like a terminal's foreground job.
 
     Attributes:
-        process: the command; ``said``: what it has printed so far, line by line.
-        group: the process group of its parts, once ``pid`` was asked for one.
+        process: the command; ``said``: lines printed so far.
+        group: process group of its parts, once ``pid`` was called.
     """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
         monkeypatch.setenv("TMPDIR", str(self.temporary))
-        # Settings of an installation that is there as well.
+        # Settings of another installation on the machine.
         monkeypatch.setenv("PAYMENTS_BIND", "no address at all")
         monkeypatch.setenv("PS_GATEWAY_UPSTREAM", "192.0.2.7:8888")
         self.said: list[str] = []
@@ -46,7 +46,7 @@ class Demo:
         )
 
     def tells(self, pattern: str) -> re.Match[str]:
-        """The first line from here on in which ``pattern`` is found; fails if none comes."""
+        """Wait for the next line with ``pattern``; fails if none comes."""
         assert self.process.stdout is not None
         for line in iter(self.process.stdout.readline, b""):
             self.said.append(line.decode().rstrip("\n"))
@@ -56,7 +56,7 @@ class Demo:
         raise AssertionError("\n".join([*self.said, *self.complaint().splitlines()]))
 
     def rest(self) -> list[str]:
-        """All that it has printed, when it has ended."""
+        """Wait for its end; return everything printed."""
         assert self.process.stdout is not None
         self.said += self.process.stdout.read().decode().splitlines()
         self.process.wait(timeout=20)
@@ -67,13 +67,13 @@ class Demo:
         return self.process.stderr.read().decode()
 
     def pid(self, part: str) -> int:
-        """The process of ``part``, which it has said to have started."""
+        """Process id of ``part``, from its output."""
         pid = int(self.tells(rf"starting the {part} \(process (\d+)\)")[1])
         self.group = os.getpgid(pid)
         return pid
 
     def processes(self) -> list[int]:
-        """Its parts that still run; not those that have ended, and that nobody has asked about yet."""
+        """Its running parts, without zombies."""
         processes = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
@@ -85,7 +85,7 @@ class Demo:
         return processes
 
     def leaves_nothing(self) -> bool:
-        """Whether neither a process of its group is left, nor a file."""
+        """Whether no process of its group and no file is left."""
         assert self.group is not None
         return self.processes() == [] and list(self.temporary.iterdir()) == []
 
@@ -136,7 +136,7 @@ def test_ctrl_c_ends_every_session_and_what_is_kept_can_be_audited(
         page = shown.tells('"page": "(http://.*?)"')[1]
         assert "You are a viewer" in requests.get(page, timeout=5).text
         shown.tells('"what": "ended"')
-        # As the terminal does: the whole group of the foreground job.
+        # Like a terminal, signal the whole group of the foreground job.
         os.killpg(shown.process.pid, signal.SIGINT)
         told: list[dict[str, Any]] = [json.loads(line) for line in shown.rest()]
         assert (shown.process.returncode, shown.complaint()) == (0, "")
@@ -154,7 +154,7 @@ def test_ctrl_c_ends_every_session_and_what_is_kept_can_be_audited(
 
 
 def test_its_own_sum_is_held_against_the_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody books an adjustment when all has been told, and the ledger is about to be verified."""
+    """Somebody books an adjustment at the end of the story, just before the ledger is verified."""
     kept = tmp_path / "kept"
     with demo(tmp_path, monkeypatch, "--json", "--seconds", "2", "--keep", str(kept)) as shown:
         shown.tells('"what": "ready"')

@@ -1,4 +1,4 @@
-"""What ``payments demo`` makes of entries, in words and in sums; the entries are what the rules make of each story."""
+"""How ``payments demo`` tells entries, in words and sums; the rules make the entries."""
 
 from payments.cli.demo.stage import Place
 from payments.cli.demo.story import EntryReader
@@ -13,7 +13,7 @@ POWERED = TERMS._replace(power_rate_wei_per_minute=MINUTE_WEI // 10)
 
 
 def told(ledger: LedgerDriver) -> tuple[EntryReader, list[str]]:
-    """The story that has heard every entry of ``ledger``, and what it has said of them."""
+    """The story after all entries of ``ledger``, and its lines."""
     story = EntryReader(PLACES)
     return story, [beat.text for entry in ledger.entries for beat in story.add(entry_record(entry))]
 
@@ -60,7 +60,7 @@ def test_what_is_earned_is_shown_by_what_has_earned_it() -> None:
 
 
 def test_what_somebody_books_by_hand_is_owed_as_well() -> None:
-    """An operator who tries that out, whoever the orchestrator is, and downwards too."""
+    """An operator tries adjustments, for any orchestrator, and negative ones too."""
     ledger = LedgerDriver()
     for name, amount_wei in (("orch-a", MINUTE_WEI), ("orch-a", -3 * MINUTE_WEI), ("orch-c", MINUTE_WEI)):
         ledger.execute(Adjustment(name, amount_wei, f"{name} {amount_wei}", "to see what happens"), at(0))

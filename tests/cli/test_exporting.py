@@ -1,4 +1,4 @@
-"""``payments ledger export``: the same as the API shows, beside it, whole or not at all."""
+"""``payments ledger export`` writes the same entries as the API, beside it, completely or not at all."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def lengthen(data: Path, rounds: int) -> None:
 
 
 def strays(folder: Path) -> list[str]:
-    """What else was left beside the file."""
+    """Other files left beside the export."""
     return [path.name for path in folder.iterdir() if path.name not in ("data", "out", "link")]
 
 

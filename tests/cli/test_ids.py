@@ -1,4 +1,4 @@
-"""An id is what it says, whatever is in it: a command acts on that one, and on no other."""
+"""A command acts on exactly the given id, whatever characters it has."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_session_here_is_the_one_that_was_named(
 
 @pytest.mark.parametrize("session_id", DOTS)
 def test_dots_are_not_asked_for_over_http(server: Server, session_id: str) -> None:
-    """Clients take them out of an address, so that another thing would be asked for."""
+    """Clients remove them from a URL, so another resource would be requested."""
     said = refused("--api-url", server.url, "--token", Server.ADMIN, "sessions", "show", session_id)
     assert "an id of dots alone cannot be requested over HTTP" in said
 
@@ -66,7 +66,7 @@ def test_id_that_is_no_text_is_no_id(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def stranger() -> Iterator[str]:
-    """The address of a server that answers everything with JSON that is not Payments'."""
+    """Address of a server that answers everything with JSON unlike Payments'."""
     with answering(_Stranger) as url:
         yield url
 

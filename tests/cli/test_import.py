@@ -28,7 +28,7 @@ def theirs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """``payments`` with these arguments, on the data folder ``data``, which is not there yet."""
+    """Run ``payments`` with these arguments on the data folder ``data``, which does not exist yet."""
     settle(tmp_path, monkeypatch, PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE="0.0001")
     return lambda *arguments: run(*map(str, arguments))
 
@@ -73,7 +73,7 @@ def test_second_run_records_nothing(command: Command, theirs: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("lines", range(4))
 def test_import_after_a_crash_completes_it(command: Command, theirs: Path, tmp_path: Path, lines: int) -> None:
-    """The journal ends in the middle of a line, as a crash leaves it, and the projections never came to be."""
+    """The journal ends within a line, as after a crash, and there are no projections."""
     command("import", "livepeer-ops", theirs)
     whole = _books(command)
     journal = journal_path(tmp_path / "data")
@@ -116,7 +116,7 @@ def test_our_own_folder_is_refused(command: Command, theirs: Path, monkeypatch: 
 
 
 def _books(command: Command) -> list[str]:
-    """What is owed, and the sessions, but for when it was recorded."""
+    """Balances and sessions, without recording times."""
     balances = [json.loads(line) for line in command("ledger", "balances", "--json").stdout.splitlines()]
     owed = [f"{each['orchestrator_id']} {each['balance']} {each['seq']}" for each in balances]
     return owed + command("sessions", "list", "--json").stdout.splitlines()

@@ -1,4 +1,4 @@
-"""``payments orchestrators``: records are changed by what is said of them, and by nothing else."""
+"""``payments orchestrators`` changes exactly the given fields of records."""
 
 import json
 from pathlib import Path
@@ -14,12 +14,12 @@ ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data folder that the settings name, and a place without a ``.env``."""
+    """An empty data folder in the settings, and a folder without ``.env``."""
     return settle(tmp_path, monkeypatch)
 
 
 def file_of(folder: Path, *said: dict[str, Any]) -> str:
-    """A file that says so of orchestrators."""
+    """A file with records of orchestrators."""
     path = folder.parent / "records.json"
     path.write_text(json.dumps(said))
     return str(path)
@@ -107,7 +107,7 @@ def test_import_hands_on_a_host_that_an_earlier_record_gives_up(folder: Path) ->
 
 
 class _Quicker(Answering):
-    """Where another client takes the host of ``orch-b`` between two calls."""
+    """Another client takes the host of ``orch-b`` between two calls."""
 
     def do_GET(self) -> None:  # noqa: N802
         self.answer(200, {"orchestrators": []})

@@ -1,4 +1,4 @@
-"""What is shown is all there, as it is: on a terminal of any width, in a pipe, in any encoding; or why not is said."""
+"""Output is complete and exact on a terminal of any width, in a pipe, and in any encoding, or an error says why not."""
 
 import fcntl
 import os
@@ -22,7 +22,7 @@ LONG = "x" * 50 + "0123456789" * 7
 
 @pytest.fixture(autouse=True)
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder with sessions whose ids are odd and long."""
+    """A data folder with sessions with odd and long ids."""
     folder = settle(tmp_path, monkeypatch)
     folder.mkdir()
     store = file_store(folder)
@@ -41,7 +41,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def on_terminal(columns: int, *arguments: str) -> str:
-    """What the command shows on a terminal so wide, without colours."""
+    """Output of the command on a terminal of that width, without colours."""
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     with subprocess.Popen(command(*arguments), stdout=its, stdin=its, env=environment(TERM="xterm")) as process:
@@ -51,7 +51,7 @@ def on_terminal(columns: int, *arguments: str) -> str:
             while part := os.read(ours, 1 << 16):
                 said += part
         except OSError:
-            # How a terminal says that nobody writes to it any more.
+            # A terminal reports like this that it has no more writers.
             pass
     os.close(ours)
     assert process.returncode == 0
@@ -162,13 +162,13 @@ else:
     from payments.cli import main
     sys.exit(main())
 """
-"""The command, begun as ``payments`` is or by ``python -m``, with a Ctrl-C when it comes to import a module."""
+"""The command, started as ``payments`` or by ``python -m``, with a Ctrl-C when it imports a module."""
 
 
 @pytest.mark.parametrize("begin", ["script", "module"])
 @pytest.mark.parametrize("at", ["payments.cli.app", "payments.settings", "payments.web"])
 def test_ctrl_c_ends_a_start_as_it_ends_what_comes_later(begin: str, at: str) -> None:
-    """The last of the three comes later: it is imported by the first call."""
+    """The last of the three comes later, because the first call imports it."""
     ran = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, at, begin], env=environment(), capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""What is said where ``--api-url`` names the wrong one of http and https, or a certificate that nobody knows."""
+"""Errors if ``--api-url`` has the wrong scheme of http and https, or the certificate is not trusted."""
 
 import socket
 import ssl
@@ -24,7 +24,7 @@ def _bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """With a certificate that nobody trusts."""
+    """A server with an untrusted certificate."""
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
@@ -37,7 +37,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
 
 @contextmanager
 def https(tls: ssl.SSLContext, to_plain: bytes) -> Iterator[int]:
-    """The port of a server that shakes hands with those who speak TLS, and answers others with ``to_plain``."""
+    """Port of a server that does TLS handshakes, and answers plain requests with ``to_plain``."""
 
     def serve() -> None:
         while True:

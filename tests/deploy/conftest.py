@@ -9,8 +9,8 @@ from tests.deploy.proxy import Proxied, running_behind_proxy
 
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
-    """A server behind nginx that the tests of one module share. Whatever they sent it, no log may hold a token or a
-    traceback in the end."""
+    """A server behind nginx, shared by the tests of a module. At the end, no log may contain a token or a
+    traceback."""
     with running_behind_proxy(tmp_path_factory.mktemp("site")) as running:
         running.register()
         yield running

@@ -1,6 +1,6 @@
-"""Who is at the other ends of a gateway on a machine of its own: ``python edge_peers.py host`` or ``viewer URL``.
+"""A game host or a viewer for a gateway on a test machine: ``python edge_peers.py host`` or ``viewer URL``.
 
-Run there by the Python of the installed edge, which has aiohttp.
+The Python of the installed edge runs it, because that has aiohttp.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ async def echo(request: web.Request) -> web.StreamResponse:
 
 
 async def view(url: str) -> None:
-    """Say ``connected`` when an echo has come, and the code of the end when that comes."""
+    """Print ``connected`` after an echo, and the close code at the end."""
     async with ClientSession() as session, session.ws_connect(url) as channel:
         await channel.send_str('{"type":"subscribe","streamerId":"Streamer"}')
         await channel.receive_str()

@@ -1,4 +1,4 @@
-"""What the Dockerfile, the compose file and ``.dockerignore`` say, as data."""
+"""The Dockerfile, the compose file and ``.dockerignore`` as data."""
 
 import json
 import re
@@ -21,12 +21,12 @@ FOLDER = PurePosixPath("/app")
 
 
 class Instruction(NamedTuple):
-    """One of the Dockerfile.
+    """An instruction of the Dockerfile.
 
     Attributes:
         name: such as ``COPY``.
-        options: such as ``from``, with their values.
-        text: what stands behind the options.
+        options: options such as ``from``, with values.
+        text: the rest.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Instruction(NamedTuple):
 
     @property
     def command(self) -> list[str]:
-        """The exec form behind ``CMD``. Raises ``ValueError`` where it has another one."""
+        """The arguments in exec form. Raises ``ValueError`` for another form."""
         words = json.loads(self.text[self.text.index("[") :])
         assert all(isinstance(word, str) for word in words)
         return list(words)
@@ -43,19 +43,19 @@ class Instruction(NamedTuple):
 
 @cache
 def instructions() -> tuple[Instruction, ...]:
-    """The Dockerfile, in its order, comments left out."""
+    """Instructions of the Dockerfile, in order."""
     lines = [line for line in DOCKERFILE.read_text().splitlines() if not line.startswith("#")]
     text = re.sub(r"\\\n", " ", "\n".join(lines))
     return tuple(_instruction(*line.split(maxsplit=1)) for line in text.splitlines() if line)
 
 
 def last(name: str) -> Instruction:
-    """The instruction of that name that is in force."""
+    """The last instruction of that name, which applies."""
     return [each for each in instructions() if each.name == name][-1]
 
 
 def copied() -> list[str]:
-    """What is copied out of the checkout, each path as it is written."""
+    """Paths copied from the checkout, as written."""
     return [
         source
         for each in instructions()
@@ -65,13 +65,13 @@ def copied() -> list[str]:
 
 
 def services() -> dict[str, dict[str, Any]]:
-    """The services of the compose file by their names."""
+    """Services of the compose file, by name."""
     services: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
     return services
 
 
 def is_sent(path: str) -> bool:
-    """Whether ``.dockerignore`` lets a build have the file at ``path``, seen from the top: the last rule that fits."""
+    """Whether ``.dockerignore`` includes the file at ``path``, relative to the root; the last matching rule decides."""
     sent = True
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         rule = line.strip()
@@ -81,13 +81,13 @@ def is_sent(path: str) -> bool:
 
 
 def tracked() -> list[str]:
-    """Every file that git knows, seen from the top."""
+    """All files tracked by git, relative to the root."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return listed.splitlines()
 
 
 def lay_out(folder: Path) -> Path:
-    """``folder``, with what the image has of the checkout where the image has it."""
+    """Copy into ``folder`` what the image has of the checkout, at the image's paths."""
     for path in tracked():
         if is_sent(path) and any(PurePosixPath(path).is_relative_to(source) for source in copied()):
             target = folder / path
@@ -105,7 +105,7 @@ def _instruction(name: str, text: str) -> Instruction:
 
 
 def _fits(rule: str, path: PurePosixPath) -> bool:
-    """Whether ``rule`` is about ``path`` or a folder that it is in."""
+    """Whether ``rule`` matches ``path`` or a folder above it."""
     parts = rule.split("/")
     return any(_matches(parts, each.parts) for each in _and_above(path))
 

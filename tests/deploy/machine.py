@@ -1,7 +1,7 @@
-"""A machine of one's own: systemd as process 1 of a container, on the files of this machine with a layer of its own.
+"""A test machine: systemd as process 1 of a container, on an overlay over this machine's files.
 
-Nothing is set up for it, so it is there within seconds: an overlay on ``/`` whose upper layer is in memory, booted by
-systemd-nspawn with no network but loopback. What is done in it is gone with it.
+It boots within seconds, because nothing is installed: systemd-nspawn boots an overlay on ``/`` whose upper layer is in
+memory, with no network but loopback. All changes vanish with it.
 """
 
 import json
@@ -26,13 +26,13 @@ from tests.harness import ROOT, until
 SOCKET = "/run/payments/api.sock"
 
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels"}
-"""For what installs in it: ``wheels`` are there."""
+"""Environment for installing in it from ``wheels``."""
 
 _PATH = "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class MachineResponse(NamedTuple):
-    """What came back, parsed where it was JSON."""
+    """A response, with its body parsed if it was JSON."""
 
     status: int
     body: Any
@@ -42,7 +42,7 @@ class Machine:
     """Debian with systemd, and with this checkout in ``CHECKOUT``.
 
     Attributes:
-        root: its files, but for what is mounted inside.
+        root: its files, without mounts made inside.
     """
 
     CHECKOUT = "/srv/checkout"
@@ -57,13 +57,13 @@ class Machine:
 
     def _has_booted(self) -> bool:
         assert self._process.poll() is None, self._log.read_text()
-        # Before the container's first process there is another one, for a moment.
+        # For a moment, there is another process before the container's first.
         children = _children(self._process.pid)
         self._leader = children[0] if children else 0
         return bool(children) and self.tried("systemctl is-active --quiet basic.target").returncode == 0
 
     def tried(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """What became of ``script``, run in it by a shell as root."""
+        """Run ``script`` in it with a shell as root."""
         return subprocess.run(
             ["nsenter", f"--target={self._leader}", "--all", "env", "-i", f"PATH={_PATH}", "HOME=/root",
              *(f"{name}={value}" for name, value in environment.items()), "sh", "-euc", script],
@@ -71,7 +71,7 @@ class Machine:
         )  # fmt: skip
 
     def run(self, script: str, **environment: str) -> str:
-        """What ``script`` printed; it must succeed."""
+        """Output of ``script``, which must succeed."""
         done = self.tried(script, **environment)
         assert done.returncode == 0, done.stdout + done.stderr + self.tried("journalctl -n 60 -o cat").stdout
         return done.stdout
@@ -84,11 +84,11 @@ class Machine:
         return self.run(f"journalctl -o cat -u {unit}")
 
     def files(self, path: str) -> Path:
-        """A path in it, as it is reached from outside."""
+        """A path in it, seen from outside."""
         return Path(f"/proc/{self._leader}/root{path}")
 
     def listing(self, *paths: str) -> list[str]:
-        """All that is at ``paths`` and in the checkout: names, modes, owners, sizes, times, and where links lead to."""
+        """Everything at ``paths`` and in the checkout: names, modes, owners, sizes, times, targets of links."""
         found = self.run(f"find {' '.join(paths)} {self.CHECKOUT} 2>/dev/null -printf '%p %m %u %s %T@ %l\\n' || true")
         return sorted(found.splitlines())
 
@@ -109,14 +109,14 @@ class Machine:
             connection.close()
 
     def set_to(self, path: str, **settings: str) -> None:
-        """Change a file of settings as an operator's editor does."""
+        """Replace a file of settings, as an operator's editor does."""
         file = self.files(path)
         lines = [line for line in file.read_text().splitlines() if line.split("=")[0] not in settings]
         lines += [f"{name}={value}" for name, value in settings.items() if value]
         file.write_text("\n".join(lines) + "\n")
 
     def settings(self) -> dict[str, str]:
-        """What its payments.env sets."""
+        """Settings in its payments.env."""
         lines = self.files("/etc/payments/payments.env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
@@ -126,17 +126,17 @@ class Machine:
         return self.call("POST", "/api/sessions/events", event, self.settings()["PAYMENTS_SESSION_REPORTER_TOKEN"])
 
     def workers(self) -> list[int]:
-        """gunicorn's workers, by their ids in it."""
+        """Process ids of gunicorn's workers, as seen inside."""
         main = self.shown("payments-api", "MainPID")
         found = self.run(f"ps --ppid {main} -o pid=,args= || true").splitlines()
         return [int(line.split()[0]) for line in found if " gunicorn " in line]
 
 
 class SocketLoad:
-    """Events through the socket, one behind the other, until told to stop.
+    """Sends events through the socket, one after another, until stopped.
 
     Attributes:
-        answers: the status of each, or what went wrong.
+        answers: status of each, or the error.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -170,7 +170,7 @@ class SocketLoad:
 
 
 def wheels(folder: Path) -> Path:
-    """Wheels of all that is installed, for the Python that the machine has, which has no network."""
+    """Wheels of all dependencies, for the machine's Python; the machine has no network."""
     version = subprocess.run(
         ["/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
         capture_output=True, text=True, check=True,
@@ -186,7 +186,7 @@ def wheels(folder: Path) -> Path:
 
 @contextmanager
 def bare_machine(folder: Path) -> Iterator[Machine]:
-    """A machine that Payments was never on, and what it needs to be installed there."""
+    """A machine without Payments, and everything needed to install it."""
     if os.geteuid() != 0:
         pytest.skip("only root can boot a machine")
     found = wheels(folder / "wheels")
@@ -220,7 +220,7 @@ def booted(folder: Path) -> Iterator[Machine]:
                 machine = Machine(root, process, folder / "boot.log")
                 yield machine
             finally:
-                # Its process 1, and all that is in it with that: whoever holds it from outside takes nothing along.
+                # Killing its process 1 kills everything in it; killing systemd-nspawn alone would not.
                 for child in _children(process.pid):
                     os.kill(child, signal.SIGKILL)
                 process.kill()
@@ -232,7 +232,7 @@ def booted(folder: Path) -> Iterator[Machine]:
 
 
 def _prepare(root: Path) -> None:
-    """Lay out what is to be there before it boots: the checkout, and nothing that it would start besides."""
+    """Prepare its files before it boots: add the checkout, and disable other services."""
     units = root / "etc/systemd/system"
     target = units / "default.target"
     target.unlink(missing_ok=True)
@@ -255,7 +255,7 @@ def _run(*command: str) -> None:
 
 
 def _unmount(path: Path) -> None:
-    """What was just killed may still hold it for a moment."""
+    """Retry: killed processes may keep it busy for a moment."""
     for _ in range(50):
         if subprocess.run(["umount", str(path)], stderr=subprocess.DEVNULL, check=False).returncode == 0:
             return

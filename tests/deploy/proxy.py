@@ -32,11 +32,11 @@ http {{
     include {folder}/site.conf;
 }}
 """
-"""As Debian's nginx.conf, but for what a user may not do."""
+"""Debian's nginx.conf, without what needs root."""
 
 
 def substituted(text: str, replacements: Mapping[str, str]) -> str:
-    """``text`` with each of ``replacements`` made, which must apply exactly once."""
+    """``text`` with ``replacements``, each of which must match exactly once."""
     for old, new in replacements.items():
         assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
         text = text.replace(old, new)
@@ -44,7 +44,7 @@ def substituted(text: str, replacements: Mapping[str, str]) -> str:
 
 
 def nginx() -> str:
-    """The program: on the ``PATH``, where Debian has it, or unpacked by run.sh."""
+    """The nginx program: from the ``PATH``, Debian's place, or unpacked by run.sh."""
     places = [os.environ.get("PATH", ""), "/usr/sbin", str(Path(sys.executable).parent)]
     found = shutil.which("nginx", path=os.pathsep.join(places))
     assert found is not None, "nginx is missing: tests/run.sh fetches it"
@@ -55,7 +55,7 @@ class Proxy:
     """The shipped site.
 
     Attributes:
-        port, url: where it listens; ``socket``: where gunicorn has to; ``log``, ``errors``: what nginx writes.
+        port, url: its address; ``socket``: gunicorn's address; ``log``, ``errors``: nginx's logs.
     """
 
     def __init__(self, folder: Path, replacements: Mapping[str, str] | None = None) -> None:
@@ -77,7 +77,7 @@ class Proxy:
         self.process: subprocess.Popen[bytes] | None = None
 
     def tested(self) -> str:
-        """What ``nginx -t`` says; fails where it is not content."""
+        """Output of ``nginx -t``, which must succeed."""
         run = subprocess.run([*self._command(), "-t"], capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr
         return run.stderr
@@ -95,7 +95,7 @@ class Proxy:
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
 
     def line_of(self, request_id: str) -> dict[str, Any] | None:
-        """The line of that request, or ``None`` while it is not written."""
+        """The log line of that request; ``None``: not written yet."""
         found = [line for line in self.lines() if line["request_id"] == request_id]
         assert len(found) <= 1, found
         return found[0] if found else None
@@ -105,7 +105,7 @@ class Proxy:
 
 
 class Proxied(Server):
-    """A server as it is behind ``proxy``: calls go through nginx."""
+    """A server behind ``proxy``: calls go through nginx."""
 
     def __init__(self, folder: Path, proxy: Proxy, settings: Mapping[str, str] | None = None) -> None:
         self.proxy = proxy
@@ -115,13 +115,13 @@ class Proxied(Server):
 
 
 def recorded(server: Server, session_id: str) -> int:
-    """How many entries of the journal are about that session."""
+    """Number of journal entries of that session."""
     return sum(f'"{session_id}"'.encode() in line for line in journal_lines(server.data))
 
 
 @contextmanager
 def running_proxy(folder: Path, replacements: Mapping[str, str] | None = None) -> Iterator[Proxy]:
-    """nginx alone, stopped at the end whatever happens."""
+    """nginx alone, always stopped at the end."""
     proxy = Proxy(folder, replacements)
     proxy.start()
     try:
@@ -132,7 +132,7 @@ def running_proxy(folder: Path, replacements: Mapping[str, str] | None = None) -
 
 @contextmanager
 def running_behind_proxy(folder: Path) -> Iterator[Proxied]:
-    """Both of them, ready, and stopped at the end whatever happens."""
+    """nginx and a server, ready, always stopped at the end."""
     with running_proxy(folder / "nginx") as proxy:
         server = Proxied(folder, proxy)
         with ended(server):

@@ -1,4 +1,4 @@
-"""Requests byte by byte, from an address of one's choice."""
+"""Hand-made requests from any loopback address."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ from tests.web.helpers import EVENTS
 Address = tuple[str, int] | Path
 
 LAST = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-"""Behind each probe: who has not closed the connection over it closes it over this."""
+"""Sent after each probe, to make a server close the connection if it has not."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def connected(address: Address, source: str = "127.0.0.1") -> Iterator[socket.so
 
 
 def exchanged(address: Address, request: bytes, source: str = "127.0.0.1") -> bytes:
-    """All that comes back for ``request``, behind which the connection is to be closed by the other side."""
+    """The whole answer to ``request``, after which the server must close the connection."""
     answer = b""
     with connected(address, source) as link, suppress(ConnectionResetError, BrokenPipeError):
         link.sendall(request)
@@ -42,12 +42,12 @@ def exchanged(address: Address, request: bytes, source: str = "127.0.0.1") -> by
 
 
 def statuses(answer: bytes) -> list[int]:
-    """The status of every answer in ``answer``."""
+    """Status of each response in ``answer``."""
     return [int(each) for each in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answer)]
 
 
 def is_served(address: Address) -> bool:
-    """Whether somebody listens there, and is well."""
+    """Whether a healthy server listens there."""
     try:
         return statuses(exchanged(address, LAST)) == [200]
     except (ConnectionRefusedError, FileNotFoundError):
@@ -55,7 +55,7 @@ def is_served(address: Address) -> bool:
 
 
 def post(body: bytes, *headers: str, path: str = EVENTS, version: str = "1.1") -> bytes:
-    """A POST by an edge with these framing headers, and none but them."""
+    """An edge's POST with only these framing headers."""
     lines = [f"POST {path} HTTP/{version}", "Host: payments.example", "Content-Type: application/json"]
     head = "\r\n".join([*lines, f"X-Session-Token: {Server.REPORTER}", *headers])
     return f"{head}\r\n\r\n".encode("latin-1") + body
@@ -72,10 +72,10 @@ def chunked(body: bytes, extension: bytes = b"") -> bytes:
 def call(
     server: Server, method: str, path: str, body: Any = None, source: str = "127.0.0.1", **headers: str
 ) -> WebResponse:
-    """One call from ``source``; ``x_y`` is header ``x-y``."""
+    """A call from ``source``; the argument ``x_y`` is the header ``x-y``."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30, source_address=(source, 0))
     with closing(connection):
-        # A body that is refused before it is all sent: the answer is there to be read nevertheless.
+        # The body may be refused before it is all sent; the answer can be read all the same.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.request(method, path, body, {name.replace("_", "-"): each for name, each in headers.items()})
         response = connection.getresponse()
@@ -85,6 +85,6 @@ def call(
 
 
 def report(server: Server, item: Any, source: str = "127.0.0.1", **headers: str) -> WebResponse:
-    """One event, as an edge sends it."""
+    """An event in the form that edges send."""
     given = {"content_type": "application/json", "x_session_token": Server.REPORTER, **headers}
     return call(server, "POST", EVENTS, json.dumps(item).encode(), source, **given)

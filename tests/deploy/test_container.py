@@ -1,4 +1,4 @@
-"""The image and the compose file, as far as they can be tried without an engine: what they say, and what they start."""
+"""The image and the compose file, checked without a container engine: their contents, and the processes they start."""
 
 import os
 import re
@@ -99,7 +99,7 @@ def test_nginx_reaches_the_socket_by_its_group_and_changes_nothing() -> None:
 
 
 def test_nginx_is_the_same_as_on_a_host() -> None:
-    """One configuration; its logs, which are files there, are links to what docker reads."""
+    """One configuration; its log files are links to the streams that docker reads."""
     mounted, target, _ = services()["nginx"]["volumes"][0].split(":")
     assert target == "/etc/nginx/conf.d/default.conf"
     text = (CONTAINER / mounted).read_text()
@@ -138,11 +138,11 @@ def test_what_is_nobodys_business_is_not_sent(path: str) -> None:
 
 
 class Laid(NamedTuple):
-    """What the image has, laid out.
+    """The image's files in a folder.
 
     Attributes:
-        app: the folder that is ``/app`` there.
-        environment: what the compose file sets, with folders of this test's.
+        app: the folder for ``/app``.
+        environment: the compose file's environment, with this test's folders.
     """
 
     app: Path
@@ -154,7 +154,7 @@ class Laid(NamedTuple):
             return subprocess.Popen(command, cwd=self.app, env=environment, stdout=log, stderr=log)
 
     def ask(self, name: str, **settings: str) -> tuple[int, str]:
-        """What the health check of ``name`` exits with, and says."""
+        """Exit code and output of the health check of ``name``."""
         environment = {**self.environment, **settings}
         run = subprocess.run(
             HEALTH[name],
@@ -169,7 +169,7 @@ class Laid(NamedTuple):
 
 @pytest.fixture(scope="module")
 def laid() -> Iterator[Laid]:
-    # Not pytest's folder: the path of a socket may not be long.
+    # Not in pytest's folder, because paths of sockets must be short.
     with TemporaryDirectory() as name:
         folder = Path(name)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
@@ -188,7 +188,7 @@ def laid() -> Iterator[Laid]:
 
 @contextmanager
 def running(laid: Laid, name: str) -> Iterator[None]:
-    """The process ``name`` as its container starts it; SIGTERM must end it, with 0."""
+    """The process ``name`` as in its container; SIGTERM must end it with 0."""
     folder = laid.app.parent
     sign = {"api": folder / "api.sock", "worker": Path(f"{journal_path(folder / 'data')}.worker.json")}[name]
     process = laid.start(START[name])
@@ -204,7 +204,7 @@ def running(laid: Laid, name: str) -> Iterator[None]:
 
 
 def test_what_the_image_has_is_enough_and_its_health_checks_tell(laid: Laid) -> None:
-    """Both processes from what is copied and nothing else, by the very commands, and asked by the very commands."""
+    """Both processes run from the copied files only, started and checked by the exact commands of the files."""
     code, said = laid.ask("api")
     assert (code, said.startswith(laid.environment["PAYMENTS_BIND"])) == (1, True)
     assert laid.ask("worker") == (1, "no worker has run yet\n")

@@ -1,4 +1,4 @@
-"""Where a request ends: nobody gets two requests out of one, neither through nginx nor at gunicorn itself."""
+"""Request smuggling: nobody gets two requests out of one, through nginx or at gunicorn directly."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.web.helpers import EVENTS
 
 
 def hidden(session_id: str) -> bytes:
-    """A whole request that nobody has sent as one."""
+    """A complete request that was never sent as one."""
     body = an_event(session_id)
     return post(body, f"Content-Length: {len(body)}")
 
@@ -24,7 +24,7 @@ CHUNKED = "Transfer-Encoding: chunked"
 
 
 def refused(outer: bytes, inner: bytes) -> dict[str, bytes]:
-    """What no server may take: two readings, or none. ``outer`` is an event, ``inner`` a request to smuggle."""
+    """Ambiguous or invalid requests, which no server may accept. ``outer``: an event; ``inner``: to be smuggled."""
     body, both = chunked(outer), b"0\r\n\r\n" + inner
     return {
         "cl-te": post(both, length(both), CHUNKED),
@@ -58,7 +58,7 @@ def refused(outer: bytes, inner: bytes) -> dict[str, bytes]:
 
 
 def once_or_refused(outer: bytes, inner: bytes) -> dict[str, bytes]:
-    """What one server takes and another does not: if it is taken, then once."""
+    """Requests that some servers accept; if accepted, they must count once."""
     body, both = chunked(outer), b"0\r\n\r\n" + inner
     target = f"http://other.example{EVENTS}"
     return {
@@ -106,7 +106,7 @@ def test_ambiguous_request_is_refused(proxied: Proxied, address: Address, probe:
     outer, inner = names(address, probe)
     found = statuses(exchanged(address, refused(an_event(outer), hidden(inner))[probe] + LAST))
     assert len(found) == 1, found
-    # 501 is for a transfer coding that is not known.
+    # 501 is for an unknown transfer coding.
     assert 400 <= found[0] < 500 or found[0] == 501
     assert (recorded(proxied, outer), recorded(proxied, inner)) == (0, 0)
 
@@ -124,7 +124,7 @@ def test_odd_request_is_refused_or_carried_out_once(proxied: Proxied, address: A
 
 
 def test_two_requests_are_two(proxied: Proxied, address: Address) -> None:
-    """The probes would be of no use if these were not seen."""
+    """The probes would be useless if these were not detected."""
     outer, inner = names(address, "pipelined")
     assert statuses(exchanged(address, hidden(outer) + hidden(inner) + LAST)) == [200, 200, 200]
     assert (recorded(proxied, outer), recorded(proxied, inner)) == (1, 1)

@@ -1,6 +1,6 @@
-"""``deploy/install.sh`` and the units, run for real: on a machine of their own, with systemd as its first process.
+"""``deploy/install.sh`` and the units, run on a test machine with systemd.
 
-The tests use one machine, one behind the other, and each leaves Payments running; the last ones remove it.
+The tests share a machine and run in order; each leaves Payments running, and the last ones remove it.
 """
 
 import re
@@ -34,7 +34,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 def what_is_there(machine: Machine) -> list[str]:
-    """Everything that the scripts may touch."""
+    """Paths that the scripts may touch."""
     return machine.listing(
         "/opt", "/etc/payments", "/etc/systemd", "/etc/nginx", "/etc/passwd", "/etc/group", "/usr/local/bin",
         "/var/lib/payments", "/run/payments",
@@ -51,7 +51,7 @@ def test_a_dry_run_changes_nothing(bare: Machine) -> None:
 
 @pytest.fixture(scope="module")
 def machine(bare: Machine) -> Machine:
-    """A machine with Payments on it, and a host that is awake on its loopback."""
+    """A machine with Payments, and an awake host on its loopback."""
     bare.run(
         "for unit in api worker; do mkdir -p /etc/systemd/system/payments-$unit.service.d; done; "
         f"printf '{QUICK_WATCHDOG}' >/etc/systemd/system/payments-api.service.d/test.conf"
@@ -100,7 +100,7 @@ def test_an_event_through_the_socket_is_recorded_and_the_command_sees_it(machine
 
 
 def test_what_is_forbidden_is_not_what_it_needs(machine: Machine) -> None:
-    """Affinity, counters, checksummed addresses; sweeps over hosts on private networks."""
+    """Affinity, metrics, checksummed addresses, and sweeps over hosts on private networks."""
     for pid in machine.workers():
         assert re.search(r"list: \d+$", machine.run(f"taskset -cp {pid}").strip())
     assert 'payments_events_total{' in machine.call("GET", "/metrics", token=admin(machine)).body  # fmt: skip
@@ -141,7 +141,7 @@ def is_taken(machine: Machine) -> bool:
 def test_a_service_that_is_killed_is_started_again(machine: Machine, unit: str) -> None:
     before = machine.shown(unit, "MainPID")
     machine.run(f"kill -9 {before}")
-    # Who connects meanwhile waits in systemd's queue, but for whom a worker has just taken that is killed with it.
+    # New connections wait in systemd's queue; only one just accepted by a worker is killed with it.
     until(lambda: is_taken(machine))
     until(lambda: machine.shown(unit, "MainPID") not in (before, "0") and are_active(machine))
 
@@ -173,7 +173,7 @@ def test_a_reload_with_bad_settings_is_refused_and_the_service_goes_on(machine: 
     for unit in ("payments-api", "payments-worker"):
         assert machine.tried(f"systemctl reload {unit}").returncode != 0
         assert "PAYMENTS_POWER_PORT" in machine.log(unit)
-    # Nor does the signal alone end it.
+    # The signal alone does not end it either.
     machine.run("systemctl kill --kill-who=main --signal=HUP payments-api")
     until(lambda: "Not reloaded" in machine.log("payments-api"))
     assert machine.report("s-bad").status == 200
@@ -222,7 +222,7 @@ def test_an_upgrade_and_a_rollback_fail_no_request(machine: Machine) -> None:
 
 
 def _settled(found: list[str]) -> list[str]:
-    """Without what the running services write."""
+    """Leave out files that running services write."""
     return [line for line in found if not line.startswith("/var/lib/payments")]
 
 

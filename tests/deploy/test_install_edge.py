@@ -1,6 +1,6 @@
-"""``deploy/install.sh --edge`` and its unit, run for real on a machine of their own.
+"""``deploy/install.sh --edge`` and its unit, run on a test machine.
 
-The tests use one machine, one behind the other, and each leaves the gateway running; the last one removes it.
+The tests share a machine and run in order; each leaves the gateway running, and the last one removes it.
 """
 
 import json
@@ -26,13 +26,13 @@ QUICK = "[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\nRestartSec=100ms\n"
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine that no edge was ever on."""
+    """A machine without an edge."""
     with bare_machine(tmp_path_factory.mktemp("machine")) as machine:
         yield machine
 
 
 def what_is_there(machine: Machine) -> list[str]:
-    """Everything that the scripts may touch."""
+    """Paths that the scripts may touch."""
     found = machine.listing(
         "/opt", "/etc/payments", "/etc/systemd", "/etc/passwd", "/etc/group", "/usr/local/bin", "/var/lib/ps-gateway"
     )
@@ -49,14 +49,14 @@ def test_a_dry_run_changes_nothing(bare: Machine) -> None:
 
 @pytest.fixture(scope="module")
 def machine(bare: Machine) -> Machine:
-    """A machine with an edge on it, a game host, and Payments, which answers as one elsewhere would."""
+    """A machine with an edge, a game host, and a Payments that answers like a remote one."""
     bare.run(
         f"mkdir -p /etc/systemd/system/ps-gateway.service.d; "
         f"printf '{QUICK}' >/etc/systemd/system/ps-gateway.service.d/test.conf"
     )
     done = bare.tried(INSTALL, **OFFLINE)
     assert done.returncode == 0, done.stderr
-    # It cannot know where Payments is.
+    # The installer cannot know where Payments is.
     assert "PAYMENTS_API_URL: not set" in done.stderr
     assert "Not started yet." in done.stderr
     assert bare.tried("systemctl is-active --quiet ps-gateway").returncode != 0
@@ -91,13 +91,13 @@ def sessions(machine: Machine) -> list[dict[str, Any]]:
 
 
 def test_everything_is_where_it_belongs(machine: Machine) -> None:
-    """When ``systemctl start`` returns, viewers are let in."""
+    """When ``systemctl start`` returns, viewers can connect."""
     assert is_ready(machine)
     assert machine.run(f"stat -c '%a %U:%G' {ENV} /var/lib/ps-gateway /var/lib/ps-gateway/spool").split("\n")[:3] == [
         "640 root:ps-gateway", "700 ps-gateway:ps-gateway", "700 ps-gateway:ps-gateway",
     ]  # fmt: skip
     assert machine.run(f"ps -o user= -p {pid(machine)}").strip() == "ps-gateway"
-    # Memory and descriptors, which the unit must not keep the process itself from seeing.
+    # Metrics of memory and descriptors, which the unit must not hide from the process.
     shown = machine.run("curl -sf http://127.0.0.1:9091/metrics")
     assert {"process_resident_memory_bytes", "process_open_fds"} <= {line.split(" ")[0] for line in shown.splitlines()}
     assert machine.run("find /opt/ps-gateway ! -user root") == ""
@@ -150,7 +150,7 @@ def test_the_demo_runs_from_a_release_as_any_user(machine: Machine) -> None:
 
 
 def test_a_rollback_runs_the_other_release(machine: Machine) -> None:
-    """An upgrade takes the same steps behind the installation, which is the server's: test_install.py."""
+    """After installing, an upgrade does the same as the server's: see test_install.py."""
     before = pid(machine)
     machine.run("cd /opt/ps-gateway && cp -a releases/0.1.0 releases/0.0.9 && ln -s releases/0.0.9 previous")
     rollback = "sh /opt/ps-gateway/current/deploy/install.sh --edge --rollback"

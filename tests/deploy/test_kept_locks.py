@@ -1,6 +1,6 @@
-"""What stands still keeps nobody waiting: a process that is stopped while it holds a lock, a client that never closes.
+"""A process stopped while it holds a lock, or a client that never closes, does not block others.
 
-Health checks do not notice, and events wait once, if at all.
+Health checks are not affected, and events wait once at most.
 """
 
 import fcntl
@@ -34,11 +34,11 @@ OTHER_LOCKS = [
 """Of the projections, the registry, its last good copy, compression and the worker."""
 
 LOCK_S, SOON_S = 5.0, 4.5
-"""How long a request waits for a lock, and what no other request may take, however busy the machine."""
+"""How long a request waits for a lock, and the limit for all others, however busy the machine."""
 
 
 class TimedResponse(NamedTuple):
-    """What a client got, when, and after how long."""
+    """An answer, its time, and how long it took."""
 
     status: int
     at_s: float
@@ -48,7 +48,7 @@ class TimedResponse(NamedTuple):
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    """A server with an orchestrator, and both workers up; its log must end up without a traceback."""
+    """A server with an orchestrator and two running workers; its log must have no traceback."""
     with running_server(tmp_path) as server:
         server.wait_for_workers()
         server.register()
@@ -58,10 +58,10 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @contextmanager
 def kept(lock: Path) -> Iterator[None]:
-    """A process of its own has ``lock``, and is stopped."""
+    """Another process holds ``lock`` and is stopped."""
     pid = os.fork()
     if pid == 0:
-        # The clients' sockets: open here too, they would look open to the server after the clients have closed them.
+        # Copies of the clients' sockets: while open here, they would look open to the server after clients close them.
         os.closerange(3, 1 << 16)
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -76,7 +76,7 @@ def kept(lock: Path) -> Iterator[None]:
 
 
 class Clients:
-    """Threads that each send one request after the other until told to stop."""
+    """Threads that each send requests one after another until stopped."""
 
     def __init__(self, server: Server) -> None:
         self.answers: list[TimedResponse] = []
@@ -86,19 +86,19 @@ class Clients:
         self._threads: list[threading.Thread] = []
 
     def report(self, clients: int, pause_s: float) -> None:
-        """Let so many edges report a session each."""
+        """Let so many edges report one session each."""
         for number in range(clients):
             body = json.dumps({"session_id": f"s-{number}", "upstream_addr": HOST_A, "event": "heartbeat"})
             headers = {"Content-Type": "application/json", "X-Session-Token": Server.REPORTER}
             self._start(("POST", "/api/sessions/events", body, headers), self.answers, pause_s)
 
     def ask_for_health(self) -> None:
-        """Let a supervisor ask whether it is alive, and another whether it is ready."""
+        """Let one supervisor check liveness, and another readiness."""
         for path in ("/healthz", "/readyz"):
             self._start(("GET", path, None, {}), self.health, 0.1)
 
     def stop(self) -> None:
-        """Returns when all have their last answer."""
+        """Wait until all have their last answer."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
@@ -152,7 +152,7 @@ def test_kept_locks_delay_no_health_check_and_events_only_once(
         refused = [answer for answer in edges.answers if answer.status != 200]
         assert {(answer.status, answer.retry_after) for answer in refused} == {(503, "1")}
         assert max(answer.took_s for answer in edges.answers) < LOCK_S + SOON_S
-        # The first ones wait, and all others are refused at once.
+        # The first ones wait; all others are refused at once.
         assert sum(answer.took_s > SOON_S for answer in meanwhile) <= clients
         assert statistics.median(answer.took_s for answer in meanwhile) < SOON_S
     else:
@@ -177,7 +177,7 @@ def test_an_event_that_waits_when_the_server_stops_is_answered(server: Server) -
         thread = threading.Thread(target=edges.stop)
         thread.start()
         server.process.terminate()
-        # Workers that stop take no more connections; the one that waits is answered all the same.
+        # Stopping workers accept no more connections, but the waiting request is still answered.
         until(lambda: bool(edges.answers))
     thread.join()
     assert server.stop() == 0

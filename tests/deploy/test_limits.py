@@ -1,4 +1,4 @@
-"""What an address may send: as much as an edge needs, and no more."""
+"""Rate limits of an address: enough for an edge, and no more."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -22,7 +22,7 @@ def is_refused(answer: WebResponse) -> None:
 
 
 def flood(port: int, request: bytes, times: int, source: str) -> list[int]:
-    """The status of each of so many requests, sent without waiting for answers, 90 a connection."""
+    """Status of each of so many requests, pipelined, 90 on each connection."""
     found: list[int] = []
     while len(found) < times:
         last = request.replace(b"Host:", b"Connection: close\r\nHost:", 1)
@@ -31,7 +31,7 @@ def flood(port: int, request: bytes, times: int, source: str) -> list[int]:
 
 
 def test_edge_may_send_2000_events_at_once_and_then_must_wait(tmp_path: Path) -> None:
-    """nginx alone: 503 is what it lets through."""
+    """nginx alone; requests that it lets through get 503."""
     body = an_event("s-1")
     with running_proxy(tmp_path) as proxy:
         until((tmp_path / "nginx.pid").exists)
@@ -54,7 +54,7 @@ def test_who_guesses_tokens_is_stopped_before_the_guess_is_looked_at(proxied: Pr
         request_id = f"asked-{number}"
         return call(proxied, "GET", "/api/sessions", source=OUTSIDER, x_admin_token=token, x_request_id=request_id)
 
-    # Side by side, or a machine with much to do would be slower at it than the limit.
+    # In parallel; otherwise a busy machine would be slower than the limit.
     with ThreadPoolExecutor(8) as askers:
         answers = list(askers.map(ask_with, range(240)))
     looked_at = [answer for answer in answers if answer.status in (200, 401)]
@@ -64,7 +64,7 @@ def test_who_guesses_tokens_is_stopped_before_the_guess_is_looked_at(proxied: Pr
             check_problem(answer, "unauthenticated")
         elif answer.status != 200:
             is_refused(answer)
-    # The right token, too: what is refused is not looked at.
+    # Even with the right token, because refused requests are not examined.
     refused = [f"asked-{number}" for number in range(0, 240, 4) if answers[number].status == 429]
     assert refused
     until(lambda: proxied.proxy.line_of(refused[-1]) is not None)
@@ -84,7 +84,7 @@ def test_trusted_addresses_are_not_limited_as_readers(proxied: Proxied) -> None:
 
 
 def test_500_slow_clients_do_not_keep_an_edge_waiting_and_are_cut_off(proxied: Proxied) -> None:
-    """Half of them in the middle of their headers, half in the middle of a body."""
+    """Half of them stop within their headers, half within a body."""
     at = ("127.0.0.1", proxied.port)
     with ExitStack() as stack:
         links = [stack.enter_context(connected(at, OUTSIDER)) for _ in range(500)]

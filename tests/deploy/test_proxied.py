@@ -1,4 +1,4 @@
-"""Calls through nginx: what reaches Payments, what does not, and what the logs say of it."""
+"""Calls through nginx: what reaches Payments, what does not, and what the logs have."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ OUTSIDER = "127.0.0.2"
 
 
 def problem(answer: WebResponse, status: int, kind: str) -> Any:
-    """The problem document of nginx's own making."""
+    """A problem document made by nginx."""
     assert answer.headers["content-type"] == "application/problem+json"
     said = answer.json()
     assert (answer.status, said["status"], said["type"]) == (status, status, f"urn:payments:problem:{kind}")
@@ -143,7 +143,7 @@ def test_other_request_id_is_replaced(proxied: Proxied, given: str) -> None:
 
 
 def test_failed_call_is_told_in_both_logs_with_the_clients_own_address(tmp_path: Path) -> None:
-    """Whatever the client says of itself."""
+    """Whatever headers the client sends."""
     spoofed = {"x_forwarded_for": "10.9.9.9", "x_forwarded_proto": "https", "x_real_ip": "10.9.9.9"}
     with running_behind_proxy(tmp_path) as server:
         server.halt()
@@ -173,7 +173,7 @@ def test_log_has_a_line_of_this_form_for_every_request(proxied: Proxied) -> None
 
 
 def test_no_token_gets_into_a_log_wherever_a_client_puts_it(proxied: Proxied) -> None:
-    """The fixture looks, when all is done."""
+    """The fixture checks at the end."""
     for token in (proxied.REPORTER, proxied.VIEWER, proxied.ADMIN):
         for path in (EVENTS, f"/api/sessions/{token}", f"/api/sessions?limit={token}", f"/{token}", "/metrics"):
             headers = {"x_admin_token": token, "x_session_token": token, "cookie": token, "x_request_id": f"{token}!"}
@@ -193,7 +193,7 @@ def test_connections_to_gunicorn_are_used_again(proxied: Proxied) -> None:
     for _ in range(20):
         assert statuses(exchanged(("127.0.0.1", proxied.port), request * 4 + last)) == [200] * 5
         seen.append(open_now())
-    # Each process of nginx keeps four at most; without that, 100 requests would have made 100.
+    # Each nginx process keeps at most four; without that, 100 requests would have opened 100.
     assert 1 <= len(set.union(*seen)) <= 8
 
 

@@ -1,4 +1,4 @@
-"""The site file itself: nginx takes it as it is shipped, and it knows every route and header of the API."""
+"""nginx accepts the site file as shipped, and the file has every route and header of the API."""
 
 import re
 import ssl

@@ -1,4 +1,4 @@
-"""gunicorn on its unix socket: whose it is, what is left behind, and whose word on a client counts."""
+"""gunicorn on its unix socket: its owner, leftovers of a killed server, and which client address is trusted."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def test_socket_of_a_killed_server_is_replaced_and_goes_with_the_next(proxied: P
     path = proxied.proxy.socket
     assert proxied.stop(signal.SIGKILL) == -signal.SIGKILL
     assert path.is_socket()
-    # At once, while the workers of the other one still listen.
+    # Immediately, while workers of the other server still listen.
     proxied.start()
     # nginx may have asked one of those.
     until(lambda: proxied.log.read_text().count("Listening at") == 2 and is_served(path))
@@ -68,12 +68,12 @@ def test_socket_of_a_killed_server_is_replaced_and_goes_with_the_next(proxied: P
 
 @pytest.mark.parametrize("is_believed", [False, True], ids=["alone", "behind-a-proxy"])
 def test_forwarded_headers_mean_something_only_behind_a_proxy(tmp_path: Path, is_believed: bool) -> None:
-    """Only the last address is believed: the proxy's own word."""
+    """Only the last address is trusted, because the proxy adds it."""
     with running_server(tmp_path, {"PAYMENTS_BEHIND_PROXY": str(is_believed)}) as server:
         server.halt()
         forged = {"x_forwarded_for": "10.1.1.1, 10.2.2.2", "forwarded": "for=10.3.3.3", "x_real_ip": "10.4.4.4"}
         claims = {"x_forwarded_proto": "https", "x_forwarded_host": "evil", "x_forwarded_prefix": "/evil"}
-        # gunicorn's own: it would refuse two that contradict each other.
+        # gunicorn's own headers: it would refuse two that contradict each other.
         claims |= {"x_forwarded_port": "1", "x_forwarded_ssl": "off", "x_forwarded_protocol": "http"}
         answer = send(server, "POST", EVENTS, an_event("s"), token=server.REPORTER, **forged, **claims)
         assert answer.status == 503

@@ -1,4 +1,4 @@
-"""Reloads, deaths and upgrades behind nginx while edges report: what they see of it, and what the journal has."""
+"""Reloads, deaths and upgrades behind nginx while edges report: edges' answers and the journal."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def children(pid: int) -> set[int]:
 
 
 def failures(sent: EdgeLoad) -> int:
-    """Requests without an answer, or answered by nginx in the stead of Payments."""
+    """Requests without an answer, or answered by nginx instead of Payments."""
     return sent.broken + sent.refused.total()
 
 
@@ -54,7 +54,7 @@ def test_worker_that_is_killed_fails_only_what_it_has_in_its_hands(behind: Proxi
 
 
 def test_upgrade_in_which_two_servers_overlap_fails_no_request(behind: Proxied) -> None:
-    """As gunicorn has it: SIGUSR2 starts a second master on the same socket, SIGTERM ends the first."""
+    """gunicorn's upgrade: SIGUSR2 starts a second master on the same socket, SIGTERM ends the first."""
     with ExitStack() as stack:
         with load(behind) as sent:
             sent.goes_on(50)
@@ -69,7 +69,7 @@ def test_upgrade_in_which_two_servers_overlap_fails_no_request(behind: Proxied) 
 
 @contextmanager
 def second_master(server: Proxied) -> Iterator[int]:
-    """The process id of a master beside the one of ``server``, with workers that serve; ended in the end."""
+    """Process id of a second master of ``server``, with serving workers; stopped at the end."""
     workers = children(server.process.pid)
     server.process.send_signal(signal.SIGUSR2)
     until(lambda: bool(children(server.process.pid) - workers))

@@ -1,4 +1,4 @@
-"""What the units say, and what systemd is told of the API: ready when it is, alive while it is."""
+"""The units, and the API's messages to systemd: ready once it is, alive while it is."""
 
 import signal
 import subprocess
@@ -50,7 +50,7 @@ def test_the_gateway_has_time_to_drain() -> None:
 
 @contextmanager
 def told(folder: Path, watchdog: bool = True) -> Iterator[tuple[Server, Manager]]:
-    """A server that systemd, so it believes, has started, and systemd's ear."""
+    """A server started as if by systemd, and the socket for its messages."""
     with manager() as listening:
         limit = {"WATCHDOG_USEC": str(LIMIT_S * 1_000_000)} if watchdog else {}
         server = Server(folder, {**listening.environment, **limit})
@@ -71,7 +71,7 @@ def is_alive_py(pid: int) -> bool:
 
 
 def falls_silent(listening: Manager) -> bool:
-    """Whether no sign of life comes for as long as systemd waits for one, but for what was under way."""
+    """Whether no sign of life comes within systemd's time-out, except for messages already sent."""
     time.sleep(LIMIT_S / 2)
     listening.forget()
     time.sleep(LIMIT_S)

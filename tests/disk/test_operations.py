@@ -56,7 +56,7 @@ def test_a_new_folder_is_synced_into_the_one_that_holds_it(tmp_path: Path) -> No
 
 
 def test_syncs_reach_the_operating_system() -> None:
-    """It refuses to sync."""
+    """The system refuses to sync a file that is not on a disk."""
     reading, writing = os.pipe()
     with pytest.raises(OSError, match="Invalid argument"):
         Disk().sync(writing)
