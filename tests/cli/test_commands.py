@@ -375,7 +375,7 @@ def test_a_password_in_netrc_does_not_displace_the_token(
 
 
 @pytest.mark.parametrize("command", [READ, CHANGE, ("sessions", "show", "s-1")], ids=" ".join)
-def test_a_wrong_path_in_the_address_is_told(server: Server, command: tuple[str, ...]) -> None:
+def test_a_wrong_path_in_the_address_is_an_error(server: Server, command: tuple[str, ...]) -> None:
     told = refused("--api-url", f"{server.url}/payments/", "--token", server.ADMIN, *command)
     assert uncoded(told).startswith(f"payments: {server.url}/payments/api/")
     assert "there is no such address; is --api-url (PAYMENTS_API_URL) right?" in told

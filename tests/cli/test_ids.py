@@ -86,7 +86,7 @@ class _Stranger(Answering):
         "ledger adjust x 1 --reference r --note n",
     ],
 )  # fmt: skip
-def test_what_answers_otherwise_is_no_payments_api(
+def test_server_unlike_payments_is_named(
     stranger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -110,7 +110,7 @@ def test_address_that_is_none_is_misuse(url: str, said: str) -> None:
     assert "s3cret" not in result.stderr
 
 
-def test_token_that_no_header_can_carry_is_told() -> None:
+def test_token_that_no_header_can_carry_is_an_error() -> None:
     result = run("--api-url", "http://127.0.0.1:1", "--token", "s3cret\N{EURO SIGN}", "sessions", "list")
     assert result.exit_code == 2
     assert "printable ASCII" in result.stderr

@@ -88,7 +88,7 @@ def test_import_after_a_crash_completes_it(command: Command, theirs: Path, tmp_p
 
 
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]], ids=["import", "dry-run"])
-def test_what_is_malformed_stops_the_import(command: Command, theirs: Path, tmp_path: Path, dry: list[str]) -> None:
+def test_malformed_input_stops_the_import(command: Command, theirs: Path, tmp_path: Path, dry: list[str]) -> None:
     edit(theirs, "balances.json", lambda balances: balances.update({"orch-a": "much"}))
     result = command("import", "livepeer-ops", theirs, *dry)
     assert result.exit_code == 1

@@ -104,7 +104,7 @@ def test_output_that_is_closed_is_no_defect() -> None:
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_output_that_cannot_be_written_is_told(arguments: tuple[str, ...]) -> None:
+def test_output_that_cannot_be_written_is_an_error(arguments: tuple[str, ...]) -> None:
     with Path("/dev/full").open("wb") as full:
         ran = subprocess.run(
             command(*arguments), env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False

@@ -66,7 +66,7 @@ class Plain(Answering):
         self.answer(200, {"status": "ok"})
 
 
-def test_https_at_a_port_of_http_is_told() -> None:
+def test_https_to_an_http_port_is_an_error() -> None:
     with answering(Plain) as url:
         wrong = url.replace("http:", "https:")
         said = refused("--api-url", wrong, "sessions", "list")
@@ -74,14 +74,14 @@ def test_https_at_a_port_of_http_is_told() -> None:
 
 
 @pytest.mark.parametrize("to_plain", [NGINX, b"", b"\x15\x03\x01\x00\x02\x02\x46"], ids=["nginx", "nothing", "alert"])
-def test_http_at_a_port_of_https_is_told(tls: ssl.SSLContext, to_plain: bytes) -> None:
+def test_http_to_an_https_port_is_an_error(tls: ssl.SSLContext, to_plain: bytes) -> None:
     with https(tls, to_plain) as port:
         said = refused("--api-url", f"http://127.0.0.1:{port}", "sessions", "list")
     assert "https is spoken there; begin --api-url (PAYMENTS_API_URL) with https://" in said
 
 
 @pytest.mark.parametrize("to_plain", [NGINX, b""], ids=["nginx", "nothing"])
-def test_a_certificate_that_nobody_knows_is_told(tls: ssl.SSLContext, to_plain: bytes) -> None:
+def test_an_untrusted_certificate_is_an_error(tls: ssl.SSLContext, to_plain: bytes) -> None:
     with https(tls, to_plain) as port:
         said = refused("--api-url", f"https://127.0.0.1:{port}", "sessions", "list")
     assert "its certificate is not trusted (self-signed certificate)" in said

@@ -133,7 +133,7 @@ def test_what_is_copied_is_there_and_sent() -> None:
         "payouts/payouts.csv",
     ],
 )
-def test_what_is_nobodys_business_is_not_sent(path: str) -> None:
+def test_secrets_are_not_sent_to_the_builder(path: str) -> None:
     assert not is_sent(path)
 
 

@@ -48,7 +48,7 @@ def test_edge_may_send_2000_events_at_once_and_then_must_wait(tmp_path: Path) ->
         until(lambda: statuses(exchanged(("127.0.0.1", proxy.port), again, OUTSIDER)) == [503], timeout_s=2)
 
 
-def test_who_guesses_tokens_is_stopped_before_the_guess_is_looked_at(proxied: Proxied) -> None:
+def test_guessing_tokens_is_limited_before_they_are_checked(proxied: Proxied) -> None:
     def ask_with(number: int) -> WebResponse:
         token = proxied.VIEWER if number % 4 == 0 else f"guess-{number}"
         request_id = f"asked-{number}"

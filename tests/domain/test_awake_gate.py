@@ -133,7 +133,7 @@ def test_reading_counts_for_the_sessions_of_its_own_orchestrator(ledger: LedgerD
     assert ledger.account("s-2") == TimeUse(MINUTE_MS, MINUTE_MS, {})
 
 
-def test_interval_goes_by_the_readings_of_whom_it_belongs_to(ledger: LedgerDriver) -> None:
+def test_interval_uses_the_readings_of_its_own_orchestrator(ledger: LedgerDriver) -> None:
     """Time before a change of address is billed to the old one (rule 4.4)."""
     ledger.read(0, orchestrator_id="orch-b")
     ledger.report(START, 0, upstream_addr=HOST_A)

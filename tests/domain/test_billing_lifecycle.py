@@ -151,7 +151,7 @@ def test_heartbeat_after_a_reap_is_held_to_the_maximum_gap(reaped: LedgerDriver)
     assert reaped.account() == TimeUse(11 * MINUTE_MS, 2 * MINUTE_MS, {"gap": 9 * MINUTE_MS})
 
 
-def test_end_after_a_reap_bills_and_closes_for_good(reaped: LedgerDriver) -> None:
+def test_end_after_a_reap_bills_and_closes(reaped: LedgerDriver) -> None:
     assert reaped.report(END, 120) == "recorded"
     assert (reaped.session().end_reason, reaped.session().ended_at_ms) == ("end", at(120))
     assert reaped.earned_wei() == {"orch-a": 2 * MINUTE_WEI}

@@ -99,7 +99,7 @@ def test_amount_is_written_as_decimal_arithmetic_writes_it(wei: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-", ".", "one", "1.5.5", "1e3", "0.0000000000000000001"])
-def test_what_no_amount_was_written_as_is_not_read(text: str) -> None:
+def test_text_that_no_amount_is_written_as_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"invalid literal|more than 18 decimals"):
         read_eth(text)
 

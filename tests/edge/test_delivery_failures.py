@@ -78,7 +78,7 @@ def test_events_are_kept_and_sent_again_whatever_comes_back(
         pytest.param(TOKEN["403"], "ERROR PAY-E11 {} answers 403 (said by this test): it does not", id="403"),
     ],
 )
-def test_what_is_wrong_is_said_once_and_again_every_five_minutes_and_when_it_is_over(
+def test_failure_is_logged_once_then_every_five_minutes_and_so_is_its_end(
     answers: Misbehaviour, line: str, life: EdgeLife, stand_in: StandIn, said: EdgeLog
 ) -> None:
     stand_in.always = answers
@@ -96,7 +96,7 @@ def test_what_is_wrong_is_said_once_and_again_every_five_minutes_and_when_it_is_
     assert said.lines[2:] == [("INFO", f"{stand_in.url} takes events again")]
 
 
-def test_nobody_who_listens_is_said_to_be_away(tmp_path: Path, said: EdgeLog) -> None:
+def test_refused_connection_is_named(tmp_path: Path, said: EdgeLog) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with edge(tmp_path / "spool", url) as life:
         life.begin()
@@ -124,7 +124,7 @@ def test_an_address_that_does_not_do_is_trouble_and_no_defect(
         assert any(each in life.delivery.error for each in why.split("|"))
 
 
-def test_waits_double_up_to_half_a_minute_and_begin_anew_after_a_success(life: EdgeLife, stand_in: StandIn) -> None:
+def test_waits_double_up_to_half_a_minute_and_restart_after_a_success(life: EdgeLife, stand_in: StandIn) -> None:
     life.begin()
     life.write()
     stand_in.script.extend([refusal(500)] * 9)

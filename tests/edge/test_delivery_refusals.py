@@ -55,7 +55,7 @@ def test_an_event_for_which_whole_bodies_are_refused_is_found_and_set_aside_and_
 
 
 @pytest.mark.parametrize("status", [400, 415, 422])
-def test_what_refuses_everything_sets_nothing_aside(
+def test_server_that_rejects_everything_makes_no_dead_letters(
     status: int, life: EdgeLife, stand_in: StandIn, said: EdgeLog
 ) -> None:
     """Plain HTTP to a TLS port: nginx answers 400 to each event, though no event is faulty."""
@@ -128,7 +128,7 @@ def test_events_are_sent_one_by_one_to_the_call_for_one(life: EdgeLife, stand_in
     ]  # fmt: skip
 
 
-def test_trouble_while_sending_one_by_one_begins_with_asking_who_is_there(life: EdgeLife, stand_in: StandIn) -> None:
+def test_failure_while_sending_one_by_one_probes_again(life: EdgeLife, stand_in: StandIn) -> None:
     for _ in range(3):
         life.begin()
     life.write()

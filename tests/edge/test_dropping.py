@@ -63,7 +63,7 @@ def test_what_was_delivered_before_counts_as_the_moment_before() -> None:
     assert left(pending, 1, delivered) == ["a-0", "a-2", "a-3"]
 
 
-def test_what_is_in_flight_stays() -> None:
+def test_event_in_flight_stays() -> None:
     pending = session("a", 4)
     for event in pending[:3]:
         event.in_flight = True

@@ -165,9 +165,7 @@ def test_close_ends_no_session_but_the_next_start_does(tmp_path: Path, stand_in:
         until(lambda: kinds(stand_in, session.session_id) == [START, END])
 
 
-def test_what_comes_after_the_close_is_complained_of_and_does_no_harm(
-    tmp_path: Path, stand_in: StandIn, said: EdgeLog
-) -> None:
+def test_event_after_the_close_is_logged_and_harmless(tmp_path: Path, stand_in: StandIn, said: EdgeLog) -> None:
     with reporting(tmp_path, stand_in.url) as reporter:
         session = reporter.open(HOST_A, 8888)
         assert reporter.close(10)
@@ -270,7 +268,7 @@ def test_a_defect_in_one_turn_is_logged_and_does_not_end_the_reporting(
 
 
 @pytest.mark.parametrize("after", [lambda reporter: None, lambda reporter: reporter.close(0)], ids=["lost", "closed"])
-def test_what_is_open_when_nobody_closes_is_in_the_spool(tmp_path: Path, after: Callable[[Reporter], object]) -> None:
+def test_sessions_open_without_a_close_are_in_the_spool(tmp_path: Path, after: Callable[[Reporter], object]) -> None:
     with reporting(tmp_path, AWAY) as reporter:
         session = reporter.open(HOST_A, 8888)
         until(lambda: reporter.status().spool_bytes > 0)

@@ -68,7 +68,7 @@ def test_ids_are_random_uuids_and_events_are_numbered_within_their_session() -> 
     assert len({body["event_id"] for body in fixture.bodies()}) == 4
 
 
-def test_an_end_is_told_once_and_nothing_follows_it() -> None:
+def test_an_end_is_reported_once_and_nothing_follows_it() -> None:
     fixture = SessionFixture()
     session = fixture.begin()
     session.end()
@@ -184,7 +184,7 @@ def test_a_last_seen_that_fails_ends_no_other_heartbeats_and_claims_nothing(said
     assert said.lines == [("ERROR", "PAY-E27 asking a session until when it is known to live failed")]
 
 
-def test_a_streamer_is_told_with_the_next_event_and_from_then_on() -> None:
+def test_a_streamer_is_reported_from_the_next_event_on() -> None:
     fixture = SessionFixture()
     session = fixture.begin()
     session.set_streamer("streamer-1")
@@ -213,7 +213,7 @@ def test_a_streamer_is_told_with_the_next_event_and_from_then_on() -> None:
         pytest.param("upstream_addr", "fe80::1%eth0", "fe80::1", id="address-with-a-zone"),
     ],
 )
-def test_what_payments_would_refuse_is_left_out_with_one_line(name: str, value: Any, kept: Any, said: EdgeLog) -> None:
+def test_invalid_value_is_left_out_and_logged_once(name: str, value: Any, kept: Any, said: EdgeLog) -> None:
     fixture = SessionFixture()
     session = fixture.begin(**{name: value})
     fixture.pass_ms(15_000)

@@ -108,7 +108,7 @@ def test_value_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, te
         EdgeSettings.load(NO_ENV_FILE)
 
 
-def test_all_problems_are_told_at_once_and_hold_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_are_reported_together_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(URL, "http://user:s3cret@192.0.2.1")
     monkeypatch.setenv("PAYMENTS_SESSION_TOKEN", "s3cret token")
     monkeypatch.setenv("PS_GATEWAY_LISTEN", "nowhere")

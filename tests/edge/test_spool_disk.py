@@ -154,7 +154,7 @@ def test_a_folder_that_is_read_only_at_the_start_is_taken_over_when_it_is_not(sm
 
 
 @pytest.mark.parametrize("what", ["spool", "spool/spool.db", "spool/spool.db-wal"])
-def test_what_somebody_has_cleaned_away_is_written_anew(tmp_path: Path, what: str, said: EdgeLog) -> None:
+def test_files_cleaned_away_are_written_again(tmp_path: Path, what: str, said: EdgeLog) -> None:
     folder = tmp_path / "spool"
     with edge(folder, AWAY) as life:
         session = life.begin()

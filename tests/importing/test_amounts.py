@@ -42,7 +42,7 @@ def test_amount_is_its_wei_and_what_is_left_below_one(value: Any, wei: int, belo
     ["", " 1", "NaN", "Infinity", "1,5", "1_0", "٣", "0x1", None, True, 0.1, ["1"], "1E12", "1E999", "1E-61", "1" * 90],
     ids=repr,
 )
-def test_what_is_no_amount_is_refused(value: Any) -> None:
+def test_invalid_amount_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"ETH|decimals"):
         read_amount(value)
 
@@ -83,6 +83,6 @@ def test_moment_is_the_first_whole_millisecond_not_before_it(text: str, expected
 
 
 @pytest.mark.parametrize("value", [None, 5, "", "2026-01-31", "2026-01-31T12:00:00"], ids=repr)
-def test_what_is_no_moment_is_refused(value: Any) -> None:
+def test_invalid_time_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="time"):
         moment_after(value)

@@ -82,7 +82,7 @@ def test_what_is_below_one_wei_is_named(env: ImportFixture) -> None:
     )
 
 
-def test_who_earns_nothing_there_is_disabled_here(env: ImportFixture) -> None:
+def test_orchestrator_that_earns_nothing_there_is_disabled_here(env: ImportFixture) -> None:
     plan = env.take_over()
     assert {name: each.enabled for name, each in env.registry.records().items()} == {
         "orch-a": True, "orch-b": False, "orch-c": False, "orch-d": True,

@@ -152,7 +152,7 @@ MUTANTS = (
     Mutant(
         "session-ended-twice", EDGE_SESSIONS,
         "            if session._is_over:\n                return\n", "",
-        "tests/edge/test_sessions.py -k told_once",
+        "tests/edge/test_sessions.py -k reported_once",
     ),
     Mutant(
         "all-heartbeats-at-once", EDGE_SESSIONS,

@@ -121,7 +121,7 @@ def test_broken_edit_survives_a_restart(registry: Registry, tmp_path: Path, brok
         restarted.register(RECORD_B)
 
 
-def test_mended_edit_takes_effect(registry: Registry, tmp_path: Path, broken: bytes) -> None:
+def test_fixed_edit_takes_effect(registry: Registry, tmp_path: Path, broken: bytes) -> None:
     edit_raw(tmp_path, broken)
     assert registry.records()
     edit(tmp_path, RECORD_B)
@@ -192,7 +192,7 @@ def test_folder_that_is_a_file_is_misconfigured(tmp_path: Path) -> None:
         open_registry(tmp_path / "data")
 
 
-def test_broken_edit_is_logged_once_and_so_is_its_mending(
+def test_broken_edit_is_logged_once_and_so_is_its_fix(
     registry: Registry, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -108,7 +108,7 @@ def test_entry_is_dated_by_the_clock_not_by_the_event(env: StoreFixture) -> None
     assert [entry.timestamp_ms for entry in all_entries(env.store)] == [NOON_MS + 5]
 
 
-def test_terms_are_asked_for_anew_by_every_group(env: StoreFixture) -> None:
+def test_every_group_asks_for_the_terms_again(env: StoreFixture) -> None:
     env.store.execute([event(kind=START, upstream_addr="198.51.100.1")])
     env.terms = TERMS._replace(attribution={"198.51.100.1": "orch-c"}, rate_wei_per_minute=7)
     env.store.execute([event(kind=HEARTBEAT, upstream_addr="198.51.100.1")])

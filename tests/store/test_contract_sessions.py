@@ -67,7 +67,7 @@ def test_a_search_that_finds_nothing_stops_and_goes_on(env: StoreFixture, monkey
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "\N{SUPERSCRIPT TWO}", "9" * 20])
-def test_what_is_no_cursor_is_refused_by_name(store: Store, cursor: str) -> None:
+def test_invalid_cursor_is_refused_by_name(store: Store, cursor: str) -> None:
     with pytest.raises(Rejected, match="not a cursor") as refusal:
         store.sessions(SessionQuery(), before=cursor)
     assert list(refusal.value.fields) == ["cursor"]

@@ -75,7 +75,7 @@ def test_sockets_pages_and_refusals_come_through(tmp_path: Path, payments: Stand
             connect(f"ws://127.0.0.1:{port}/")
 
 
-def test_the_game_host_is_told_who_asks(tmp_path: Path, payments: StandIn) -> None:
+def test_game_host_learns_the_viewers_address(tmp_path: Path, payments: StandIn) -> None:
     with (
         raw_hosting() as host,
         running_gateway(tmp_path, payments.url, host.at, PS_GATEWAY_BEHIND_PROXY="true") as gateway,

@@ -126,7 +126,7 @@ def test_the_gateway_killed_and_brought_back_costs_no_viewer_more_than_a_heartbe
         assert findings.quick_off_ms <= 50
 
 
-def test_a_network_cut_and_mended_costs_no_viewer_more_than_50_ms(tmp_path: Path) -> None:
+def test_a_network_cut_and_restored_costs_no_viewer_more_than_50_ms(tmp_path: Path) -> None:
     with network(tmp_path) as wire, scene(tmp_path, wire.server, wire.url) as play:
         play.all_come()
         play.is_told_of_now(wire.server)

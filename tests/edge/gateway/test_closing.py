@@ -76,7 +76,7 @@ def test_code_and_reason_of_a_close_reach_the_other_side(pair: Pair, by: str, co
 
 
 @BOTH_WAYS
-def test_what_was_said_before_a_close_arrives_before_it(pair: Pair, by: str) -> None:
+def test_messages_before_a_close_arrive_before_it(pair: Pair, by: str) -> None:
     one, other = pair.ends(by)
     is_masked = by == "viewer"
     words = [frame(0x80 | TEXT, str(number).encode(), is_masked=is_masked) for number in range(300)]
@@ -155,7 +155,7 @@ def test_one_who_floods_with_what_is_not_allowed_is_told_so(pair: Pair) -> None:
     assert heard.payload[:2] == struct.pack(">H", 1009)
 
 
-def test_nothing_is_asked_of_him_who_was_told_to_go(tmp_path: Path, raw_host: RawHost, payments: StandIn) -> None:
+def test_no_ping_follows_a_close(tmp_path: Path, raw_host: RawHost, payments: StandIn) -> None:
     """The gateway has sent its end of the stream, and lingers for some seconds."""
     with running_gateway(tmp_path, payments.url, raw_host.at, PS_GATEWAY_PING_SECONDS="1") as gateway:
         with joined(gateway.port, raw_host) as (viewer, _):
@@ -204,7 +204,7 @@ def test_ends_are_counted_by_whose_doing_they_were(tmp_path: Path, payments: Sta
         ]
 
 
-def test_whatever_either_side_says_there_is_no_defect(
+def test_no_message_of_either_side_causes_a_defect(
     gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
 ) -> None:
     """After random bytes and frames, the connection ends sooner or later, and is counted and reported as ended."""

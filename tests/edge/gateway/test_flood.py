@@ -87,7 +87,7 @@ def test_others_have_their_answers_in_time(tmp_path: Path, payments: StandIn, bl
         assert gateway.memory_bytes() < 150 * MIB
 
 
-def test_what_nobody_takes_is_not_taken_either(tmp_path: Path, payments: StandIn) -> None:
+def test_backpressure_reaches_the_sender(tmp_path: Path, payments: StandIn) -> None:
     """Ten viewers send and their host reads nothing: buffers hold a few megabytes for each."""
     over = threading.Event()
     block = frame(0x82, bytes(MIB), is_masked=True)

@@ -40,7 +40,7 @@ ASKED = CIMultiDict(
         pytest.param(True, "192.0.2.1, 192.0.2.2, 198.51.100.7", "https", id="a-proxy-is"),
     ],
 )
-def test_what_the_game_host_is_told(is_behind_proxy: bool, forwarded_for: str, proto: str) -> None:
+def test_request_headers_for_the_game_host(is_behind_proxy: bool, forwarded_for: str, proto: str) -> None:
     """Headers of one connection are dropped, also those that the viewer names; forwarding headers are replaced."""
     assert list(to_upstream(ASKED, "198.51.100.7", is_behind_proxy=is_behind_proxy).items()) == [
         ("Host", "play.example.org"),
@@ -53,12 +53,12 @@ def test_what_the_game_host_is_told(is_behind_proxy: bool, forwarded_for: str, p
     ]
 
 
-def test_behind_a_proxy_that_says_nothing_it_is_the_proxy_who_asks() -> None:
+def test_behind_a_proxy_without_headers_the_proxy_counts_as_the_client() -> None:
     told = to_upstream(CIMultiDict(), "198.51.100.7", is_behind_proxy=True)
     assert dict(told) == {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "http"}
 
 
-def test_what_the_viewer_is_told() -> None:
+def test_response_headers_for_the_viewer() -> None:
     answer = CIMultiDict([("Set-Cookie", "a"), ("Set-Cookie", "b"), ("Connection", "close"), ("Content-Length", "3")])
     assert list(to_viewer(answer).items()) == [("Set-Cookie", "a"), ("Set-Cookie", "b"), ("Content-Length", "3")]
 

@@ -48,7 +48,7 @@ def test_a_heartbeat_may_be_missing_of_those_whom_a_kill_has_cut_off() -> None:
     assert (found.cut, found.missing_ms) == (1, 1_198)
 
 
-def test_those_who_were_hardly_there_when_the_gateway_was_killed_may_be_unheard_of_or_nameless() -> None:
+def test_stays_just_begun_at_a_kill_may_be_unreported_or_nameless() -> None:
     late = {"left_ms": None, "way": "cut off", "gone_ms": KILL_MS + 2}
     young = stay("viewer-3", reached_ms=KILL_MS - 600, opened_ms=KILL_MS - 598, **late)
     told = stay("viewer-4", reached_ms=KILL_MS - 300, opened_ms=KILL_MS - 298, **late)

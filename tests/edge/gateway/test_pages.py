@@ -201,7 +201,7 @@ def test_a_body_that_waits_to_be_asked_for_is_asked_for(gateway: GatewayProcess)
         assert client.read_head().startswith("HTTP/1.1 201 ")
 
 
-def test_who_leaves_in_the_middle_of_his_request_is_to_blame_for_it(tmp_path: Path, payments: StandIn) -> None:
+def test_viewer_who_leaves_within_a_request_is_not_the_hosts_fault(tmp_path: Path, payments: StandIn) -> None:
     """The game host's connection is closed, and nothing is logged."""
     with raw_hosting() as host, running_gateway(tmp_path, payments.url, host.at) as gateway:
         with connected(gateway.port) as client:
@@ -228,7 +228,7 @@ def test_a_viewer_of_http_1_0_learns_that_an_answer_has_broken_off(gateway: Gate
             viewer.take(100_000)
 
 
-def test_what_answers_no_page_is_a_502(tmp_path: Path, payments: StandIn) -> None:
+def test_host_that_answers_no_page_is_a_502(tmp_path: Path, payments: StandIn) -> None:
     answers = [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"HTTP/1.1 099 Odd\r\n\r\n"]
     said = []
     with raw_hosting() as host, running_gateway(tmp_path, payments.url, host.at) as gateway:
@@ -341,9 +341,7 @@ def guarding(
 
 
 @pytest.mark.parametrize("name", BAD_REQUESTS)
-def test_what_two_servers_may_read_in_two_ways_is_read_by_none(
-    guarding: GatewayProcess, silent_host: RawHost, name: str
-) -> None:
+def test_ambiguous_request_is_refused(guarding: GatewayProcess, silent_host: RawHost, name: str) -> None:
     """The answer is 400, the connection is closed, and the game host is not asked."""
     with connected(guarding.port) as client:
         client.send(BAD_REQUESTS[name] + b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -157,7 +157,7 @@ def test_without_a_game_host(
         pytest.param({"Transfer_Encoding": "chunked", "body": "0\r\n\r\n"}, id="with-chunks"),
     ],
 )
-def test_what_is_no_proper_request_is_a_400(gateway: GatewayProcess, headers: dict[str, str]) -> None:
+def test_malformed_request_is_a_400(gateway: GatewayProcess, headers: dict[str, str]) -> None:
     head = refused(gateway, "/host", **headers)
     assert head.startswith("HTTP/1.1 400 ")
     assert header(head, "Sec-WebSocket-Version") == "13"
@@ -199,7 +199,7 @@ def test_a_game_host_that_hangs_is_a_504(
     )
 
 
-def test_more_than_the_most_are_told_when_to_come_again(gateway: GatewayProcess) -> None:
+def test_viewers_above_the_maximum_get_retry_after(gateway: GatewayProcess) -> None:
     with connect(f"{gateway.ws_url}/host"), connect(f"{gateway.ws_url}/host"):
         with pytest.raises(InvalidStatus) as caught:
             connect(f"{gateway.ws_url}/host")
@@ -212,7 +212,7 @@ def test_more_than_the_most_are_told_when_to_come_again(gateway: GatewayProcess)
     assert "PAY-E08 PS_GATEWAY_MAX_VIEWERS is reached: 2; others get 503" in gateway.messages("WARNING")
 
 
-def test_who_leaves_before_the_game_host_has_answered_was_never_there(
+def test_viewer_who_leaves_before_the_game_host_answers_is_not_reported(
     gateway: GatewayProcess, raw_host: RawHost, host: GameHost, payments: StandIn
 ) -> None:
     watch = Watch(payments)

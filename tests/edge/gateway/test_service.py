@@ -220,7 +220,7 @@ def test_viewers_are_served_though_the_spool_cannot_be_written(
         assert gateway.stop() == 0
 
 
-def test_what_is_asked_of_it_is_answered(tmp_path: Path, host: GameHost, payments: StandIn) -> None:
+def test_admin_address_answers_health_and_metrics(tmp_path: Path, host: GameHost, payments: StandIn) -> None:
     with running_gateway(tmp_path, payments.url, host.at) as gateway:
         assert gateway.admin("/healthz").json() == {"status": "ok"}
         assert gateway.admin("/readyz").json() == {"status": "ok", "viewers": 0, "pending": 0, "last_error": None}

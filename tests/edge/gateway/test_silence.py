@@ -116,9 +116,7 @@ def test_where_one_leaves_no_time_is_claimed_in_which_the_other_one_was_gone(
     assert abs(moment_s(events[-1]) - last_s) < 0.3
 
 
-def test_who_answers_pings_and_says_nothing_stays(
-    gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
-) -> None:
+def test_side_that_only_answers_pings_stays(gateway: GatewayProcess, raw_host: RawHost, payments: StandIn) -> None:
     """Heartbeats claim nearly all of the time, because pings come just before them."""
     watch = Watch(payments)
     with joined(gateway.port, raw_host) as (viewer, theirs):
@@ -182,7 +180,7 @@ def test_nobody_is_gone_because_the_gateway_has_slept(
     assert abs(moment_s(events[-1]) - left_s) < 0.3
 
 
-def test_who_talks_and_never_answers_a_ping_stays(gateway: GatewayProcess, raw_host: RawHost) -> None:
+def test_side_that_sends_but_never_answers_pings_stays(gateway: GatewayProcess, raw_host: RawHost) -> None:
     with joined(gateway.port, raw_host) as (viewer, theirs):
         end_s = time.monotonic() + 1.5 * SILENT_S
         while time.monotonic() < end_s:
@@ -195,7 +193,7 @@ def test_who_talks_and_never_answers_a_ping_stays(gateway: GatewayProcess, raw_h
             time.sleep(0.2)
 
 
-def test_a_slow_reader_is_not_taken_to_be_gone_nor_is_who_waits_for_him(
+def test_a_slow_reader_is_not_considered_gone_nor_is_the_side_that_waits_for_it(
     gateway: GatewayProcess, raw_host: RawHost
 ) -> None:
     """Pings, pongs and the viewer's next message are stuck behind earlier data for longer than a silence."""
@@ -231,7 +229,7 @@ def test_a_game_host_that_takes_nothing_more_is_gone(
     watch.ended()
 
 
-def test_two_who_both_send_and_take_nothing_are_not_waited_for_for_ever(
+def test_two_sides_that_send_but_read_nothing_are_not_waited_for_for_ever(
     gateway: GatewayProcess, raw_host: RawHost, payments: StandIn
 ) -> None:
     """Each side could excuse the other: its messages wait until the other reads something."""

@@ -122,7 +122,7 @@ def test_showing_a_spool_that_a_crash_has_left_changes_nothing_in_it(tmp_path: P
         assert {path.name: path.read_bytes() for path in gateway.spool.iterdir()} == files
 
 
-def test_what_is_shown_is_bounded_and_fit_for_a_terminal(tmp_path: Path) -> None:
+def test_listing_is_bounded_and_printable(tmp_path: Path) -> None:
     settings = stopped(tmp_path / "spool", 300)
     code, out, error = spool(settings)
     assert (code, error) == (0, "")

@@ -92,7 +92,7 @@ def test_a_backup_has_the_journal_s_files_as_they_are_and_nothing_else(data: Pat
 @pytest.mark.parametrize(
     "put", [lambda path, away: path.symlink_to(away), lambda path, _: os.mkfifo(path)], ids=["link", "pipe"]
 )
-def test_what_is_no_regular_file_is_not_copied(
+def test_only_regular_files_are_copied(
     data: Path, tmp_path: Path, name: str, put: Callable[[Path, Path], None]
 ) -> None:
     path = journal_path(data).parent / name

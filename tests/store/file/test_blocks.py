@@ -167,7 +167,7 @@ def test_ordinary_gzip_is_refused() -> None:
         opened(gzip.compress(TEXT) + END)
 
 
-def test_what_says_that_it_holds_more_than_a_block_does_is_refused() -> None:
+def test_block_that_claims_too_much_content_is_refused() -> None:
     member = bytearray(packed(TEXT, 5000)[: -len(END)])
     member[-4:] = (70_000).to_bytes(4, "little")
     with pytest.raises(BadBlock, match="70000 bytes, more than any does"):

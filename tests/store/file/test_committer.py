@@ -92,7 +92,7 @@ def callers() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def test_who_comes_while_a_group_is_served_is_in_the_next_one(desk: Desk, callers: ThreadPoolExecutor) -> None:
+def test_ticket_during_a_group_is_in_the_next_one(desk: Desk, callers: ThreadPoolExecutor) -> None:
     first = callers.submit(desk.submit, "first")
     assert desk.busy.wait(LONG_S)
     later = [callers.submit(desk.submit, f"later-{number}") for number in range(CALLERS - 1)]
@@ -112,7 +112,7 @@ def test_nobody_is_answered_before_serve_returns(desk: Desk, callers: ThreadPool
     assert waiting.result(LONG_S).name == "one"
 
 
-def test_who_comes_before_the_tickets_are_taken_is_in_the_group(desk: Desk, callers: ThreadPoolExecutor) -> None:
+def test_ticket_before_the_group_is_taken_is_in_it(desk: Desk, callers: ThreadPoolExecutor) -> None:
     desk.late = True
     first = callers.submit(desk.submit, "first")
     assert desk.busy.wait(LONG_S)
@@ -131,7 +131,7 @@ def test_the_queue_is_served_in_order_and_by_one_thread(desk: Desk, callers: Thr
     assert desk.threads == {"committer"}
 
 
-def test_who_gave_up_before_being_taken_is_passed_over(desk: Desk, callers: ThreadPoolExecutor) -> None:
+def test_ticket_that_expired_in_the_queue_is_skipped(desk: Desk, callers: ThreadPoolExecutor) -> None:
     desk.late = True
     with pytest.raises(TimedOut):
         desk.submit("first, which gave up", SOON_S)
@@ -155,7 +155,7 @@ def test_a_group_of_which_all_gave_up_is_empty(desk: Desk) -> None:
     assert desk.groups == [[], ["next"]]
 
 
-def test_who_gives_up_while_being_served_harms_nobody(desk: Desk, callers: ThreadPoolExecutor) -> None:
+def test_ticket_that_expires_while_served_harms_no_other(desk: Desk, callers: ThreadPoolExecutor) -> None:
     with pytest.raises(TimedOut):
         desk.submit("served in vain", SOON_S)
     desk.let(times=2)
@@ -179,7 +179,7 @@ def test_an_error_reaches_each_of_the_group_and_the_thread_lives_on(desk: Desk, 
     assert desk.groups[-1] == ["next"]
 
 
-def test_an_error_before_the_tickets_are_taken_reaches_each_who_waits(desk: Desk, callers: ThreadPoolExecutor) -> None:
+def test_an_error_before_the_tickets_are_taken_reaches_each_waiter(desk: Desk, callers: ThreadPoolExecutor) -> None:
     desk.late = True
     group = [callers.submit(desk.submit, f"s-{number}") for number in range(CALLERS)]
     desk.queued(CALLERS - 1)
@@ -212,7 +212,7 @@ def test_closing_ends_the_thread_and_serves_nobody_else(desk: Desk) -> None:
     assert desk.threads == set()
 
 
-def test_who_waits_at_closing_is_served(desk: Desk, callers: ThreadPoolExecutor) -> None:
+def test_tickets_waiting_at_close_are_served(desk: Desk, callers: ThreadPoolExecutor) -> None:
     first = callers.submit(desk.submit, "first")
     assert desk.busy.wait(LONG_S)
     second = callers.submit(desk.submit, "second")

@@ -217,7 +217,7 @@ def test_a_copy_that_does_not_come_back_from_the_disk_as_it_was_replaces_nothing
     store.close()
 
 
-def test_who_comes_while_another_compresses_leaves_at_once(tmp_path: Path) -> None:
+def test_second_compressor_leaves_at_once(tmp_path: Path) -> None:
     store = opened(tmp_path)
     beat(store, range(EVENTS))
     before = names(tmp_path)

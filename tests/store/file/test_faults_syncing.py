@@ -86,7 +86,7 @@ def test_a_start_verifies_the_journal_and_goes_on(halted: tuple[FileStore, Scrip
     assert len(audit(journal_path(tmp_path)).entries) == 3
 
 
-def test_who_saw_the_sync_fail_stays_stopped_whoever_starts_anew(
+def test_store_that_saw_the_sync_fail_stays_stopped_though_others_start(
     halted: tuple[FileStore, ScriptedDisk], tmp_path: Path
 ) -> None:
     store, _ = halted

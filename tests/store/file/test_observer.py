@@ -11,7 +11,7 @@ from payments.store.protocol import Commit
 from tests.harness import NOON_MS, TERMS, Clock, event, journal_path, projections, state_of
 
 
-def test_every_commit_is_told_once_with_its_size_and_nothing_else_is(tmp_path: Path) -> None:
+def test_observer_gets_every_commit_once_with_its_size(tmp_path: Path) -> None:
     commits: list[Commit] = []
     store = FileStore(journal_path(tmp_path), projections(tmp_path), lambda: TERMS, Clock(), observe=commits.append)
     store.execute([event("s-1"), event("s-2"), event("s-3")])

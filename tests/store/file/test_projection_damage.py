@@ -101,7 +101,7 @@ def test_projections_of_any_two_ages_give_the_same_state(older: str, history: Hi
     check_restored(tmp_path, history)
 
 
-def test_projections_damaged_under_a_running_store_are_written_anew(history: History, tmp_path: Path) -> None:
+def test_projections_damaged_under_a_running_store_are_written_again(history: History, tmp_path: Path) -> None:
     lay_all(tmp_path, history)
     store = file_store(tmp_path, disk=HastyDisk())
     for name in NAMES:
