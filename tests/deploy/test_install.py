@@ -57,7 +57,7 @@ def machine(bare: Machine) -> Machine:
         f"printf '{QUICK_WATCHDOG}' >/etc/systemd/system/payments-api.service.d/test.conf"
     )
     said = bare.run(INSTALL, **OFFLINE)
-    assert "Payments 0.1.0 runs." in said
+    assert "Payments 0.1.0 is running." in said
     return bare
 
 
@@ -203,7 +203,7 @@ def test_an_upgrade_and_a_rollback_fail_no_request(machine: Machine) -> None:
     main = machine.shown("payments-api", "MainPID")
     load = SocketLoad(machine)
     with load.going_on():
-        assert "Payments 0.2.0 runs." in machine.run(INSTALL, **OFFLINE)
+        assert "Payments 0.2.0 is running." in machine.run(INSTALL, **OFFLINE)
     assert set(load.answers) == {200}
     assert {str(machine.call("GET", "/healthz").body.get("of")) for _ in range(20)} == {"0.2.0"}
     assert machine.shown("payments-api", "MainPID") == main

@@ -177,7 +177,7 @@ def test_address_that_is_taken_is_told_before_anything_runs(checkout: Path) -> N
             env={**environment, "HOME": str(checkout.parent), "PAYMENTS_BIND": f"127.0.0.1:{port}"},
         )  # fmt: skip
     assert run.returncode == 1
-    assert f"something listens on 127.0.0.1:{port} already" in run.stderr
+    assert f"127.0.0.1:{port} is already in use" in run.stderr
     assert "PAYMENTS_BIND=" in run.stderr
     assert READY not in run.stdout
 
