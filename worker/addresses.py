@@ -1,8 +1,8 @@
 """Which addresses are never asked, however they are spelled (rule 6.5).
 
-A host's address comes from a record, and is asked from inside the network of Payments. Operators may use loopback and
-private addresses. The addresses below never belong to a game host: they reach all neighbours at once, or the services
-that hand out the machine's credentials.
+Addresses come from records, and requests to them come from inside the network of Payments, so a record must not lead
+them to internal services (SSRF). Operators may use loopback and private addresses. The addresses below never belong to
+a game host: they reach all neighbours at once, or services that hand out the machine's credentials.
 """
 
 from collections.abc import Iterator

@@ -10,7 +10,7 @@ from payments.store import Store
 log = logging.getLogger(__name__)
 
 _GROUP = 500
-"""Commands in one group: few enough that no event waits long behind them."""
+"""Commands in one group: few enough that no event waits long for its commit."""
 
 
 def close_and_purge(store: Store, settings: Settings, now_ms: int) -> None:

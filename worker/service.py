@@ -62,7 +62,7 @@ class Worker:
         self._sweeper.close()
 
     def _on_duty(self, run: Callable[[], None]) -> Callable[[], None]:
-        """``run``, skipped while another worker has the lease (rule 6.8): two would only ask every host twice."""
+        """``run``, skipped while another worker has the lease (rule 6.8): two would ask every host twice."""
 
         def run_on_duty() -> None:
             with self._lease_lock:

@@ -67,7 +67,8 @@ def _token(_: click.Context, option: click.Parameter, text: str | None) -> str |
 def main(ctx: click.Context, api_url: str | None, token: str | None) -> None:
     """See who is connected and who earned what and why, check the ledger, and pay.
 
-    Settings come from the environment and from .env in this folder, as for the API. Commands may run beside the API.
+    Settings come from the environment and from .env in this folder, as for the API. Commands work whether or not the
+    API runs.
 
     Exit codes: 0 completed; 1 failed, see the message; 2 wrong command line; 3 completed, but problems were found.
     """

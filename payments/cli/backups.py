@@ -15,14 +15,14 @@ from payments.settings import Settings
 from payments.store import engine_of
 
 
-@click.command("backup")
+@click.command("backup", short_help="Back up the journal and the registry.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @json_option
 @pass_target
 def back_up(target: Target, folder: Path, as_json: bool) -> None:
     """Copy the journal and the registry into a new folder DIR, and verify the copy.
 
-    Payments may run meanwhile. DIR is complete when it has backup.json, which is written last. If root runs this, DIR
+    Payments may keep running. DIR is complete when it has backup.json, which is written last. If root runs this, DIR
     belongs to root.
     """
     target.require_local("backup")
@@ -34,7 +34,7 @@ def back_up(target: Target, folder: Path, as_json: bool) -> None:
     show_one({"backup": str(folder), **summary(verified)}, as_json)
 
 
-@click.command("restore")
+@click.command("restore", short_help="Restore a backup.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @json_option
 @pass_target
@@ -61,7 +61,7 @@ def _documents(settings: Settings) -> Mapping[str, Path]:
 
 
 def _data(settings: Settings) -> Path:
-    """The folder whose owner Payments runs as. Not one inside it, if possible: that user could replace it."""
+    """The folder whose owner Payments runs as: the outer one, unless root owns it; its owner can replace the inner."""
     places = settings.data_dir, engine_of(settings).folder() or settings.data_dir
     return next((each for each in places if each.exists() and each.stat().st_uid != 0), places[0])
 

@@ -41,7 +41,7 @@ class Failed(PaymentsError):
 
 
 def _lines(problem: Mapping[str, Any]) -> list[str]:
-    """The text of ``problem``, a line each, without what it repeats for programs."""
+    """The lines to print for ``problem``; field errors that its detail already contains are left out."""
     detail = str(problem.get("detail") or problem.get("title"))
     fields = [
         f"{each['field']}: {each['detail']}" for each in problem.get("errors", ()) if each["detail"] not in detail
@@ -65,10 +65,10 @@ class Calls(Protocol):
 
 
 class _LocalCalls:
-    """Calls on local files. The first call opens them; one that only reads begins no journal, unless ``may_begin``."""
+    """Calls on local files, which the first call opens. A GET creates no journal, unless ``may_create``."""
 
-    def __init__(self, settings: Settings, *, may_begin: bool) -> None:
-        self._may_begin = may_begin
+    def __init__(self, settings: Settings, *, may_create: bool) -> None:
+        self._may_begin = may_create
         # Anyone who can read the files needs no token, so this process makes one that permits every call.
         self._token = secrets.token_hex()
         self._settings = replace(settings, api_admin_token=self._token)
@@ -76,7 +76,7 @@ class _LocalCalls:
 
     def call(self, method: str, path: str, params: Mapping[str, Any] | None = None, body: Any = None) -> ApiResponse:
         if self._app is None:
-            self._app = self._open(may_begin=self._may_begin or method != "GET")
+            self._app = self._open(may_create=self._may_begin or method != "GET")
         headers = {"X-Admin-Token": self._token}
         client = self._app.test_client()
         return _answer(client.open(path, method=method, query_string=params, json=body, headers=headers))
@@ -87,18 +87,18 @@ class _LocalCalls:
 
             close_store(self._app)
 
-    def _open(self, may_begin: bool) -> Any:
+    def _open(self, may_create: bool) -> Any:
         from payments.web import create_app
 
         engine = engine_of(self._settings)
         engine.check_user()
         if not engine.exists():
-            if not may_begin:
+            if not may_create:
                 raise Misconfigured(
-                    f"PAY-C04 {engine}: there is no journal; name the data folder by PAYMENTS_DATA_DIR, in the "
-                    "environment or in .env in this folder, or start the API, which begins one"
+                    f"PAY-C04 {engine}: there is no journal; set PAYMENTS_DATA_DIR in the environment or in .env in "
+                    "this folder, or start the API, which creates a journal"
                 )
-            click.echo(f"payments: {engine}: a new journal begins", err=True)
+            click.echo(f"payments: {engine}: creating a new journal", err=True)
         return create_app(self._settings)
 
 
@@ -135,18 +135,16 @@ class _RemoteCalls:
         if kind == "urn:payments:problem:forbidden":
             return Failed({**failed.problem, "detail": f"{self._url}: {failed.problem.get('detail')}"}, failed.status)
         if kind == "urn:payments:problem:unauthenticated":
-            whose = "a viewer's or an admin's" if method == "GET" else "an admin's"
+            needed = "a viewer's or an admin's" if method == "GET" else "an admin's"
             state = "is not valid there" if self._headers else "is missing"
-            detail = f"{self._url}: the token {state}; give {whose}, by --token or PAYMENTS_API_TOKEN"
+            detail = f"{self._url}: the token {state}; give {needed}, by --token or PAYMENTS_API_TOKEN"
             return Failed({**failed.problem, "detail": detail}, failed.status)
         # A 404 of Payments names what is missing; any other means that the URL itself is wrong.
         detail = str(failed.problem.get("detail"))
         if failed.status == _NOT_FOUND and (
             kind != "urn:payments:problem:not-found" or detail.startswith("The requested URL")
         ):
-            return Unavailable(
-                f"PAY-O05 {self._url}{path}: there is no such address; is --api-url (PAYMENTS_API_URL) right?"
-            )
+            return Unavailable(f"PAY-O05 {self._url}{path}: no such path; is --api-url (PAYMENTS_API_URL) right?")
         return failed
 
     def _diagnosis(self, error: Exception) -> Unavailable:
@@ -157,13 +155,13 @@ class _RemoteCalls:
         while cause is not None:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return Unavailable(
-                    f"PAY-O04 {self._url}: its certificate is not trusted ({cause.verify_message}); if it is "
-                    "yours, name the file of who signed it by REQUESTS_CA_BUNDLE"
+                    f"PAY-O04 {self._url}: its certificate is not trusted ({cause.verify_message}); for a "
+                    "private CA, set REQUESTS_CA_BUNDLE to its certificate file"
                 )
             cause = cause.__cause__ or cause.__context__
         if scheme := _other_scheme(self._url):
             return Unavailable(
-                f"PAY-O03 {self._url}: {scheme} is spoken there; begin --api-url (PAYMENTS_API_URL) with {scheme}://"
+                f"PAY-O03 {self._url}: the server speaks {scheme}; start --api-url (PAYMENTS_API_URL) with {scheme}://"
             )
         if isinstance(error, Unavailable):
             return error
@@ -190,20 +188,20 @@ def _other_scheme(url: str) -> str | None:
 
 
 @contextmanager
-def calls(url: str | None, token: str | None, *, may_begin: bool = False) -> Iterator[Calls]:
+def calls(url: str | None, token: str | None, *, may_create: bool = False) -> Iterator[Calls]:
     """A connection to the API at ``url``, or to the local files if it is ``None``. Raises ``PaymentsError``.
 
-    ``may_begin``: even a call that only reads may begin a journal here.
+    ``may_create``: even a GET may create a journal here.
     """
     if url is not None:
         try:
             yield _RemoteCalls(url, token)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise Unavailable(
-                f"PAY-O06 {url}: answers, and not as Payments does ({type(error).__name__}: {error}); is that its API?"
+                f"PAY-O06 {url}: the answer is not from Payments ({type(error).__name__}: {error}); is --api-url right?"
             ) from error
         return
-    local = _LocalCalls(Settings.load(), may_begin=may_begin)
+    local = _LocalCalls(Settings.load(), may_create=may_create)
     try:
         yield local
     finally:
@@ -222,10 +220,10 @@ def orchestrator_path(orchestrator_id: str) -> str:
     return f"/api/orchestrators/{quote(orchestrator_id, safe='', errors='surrogateescape')}"
 
 
-def about(answer: ApiResponse, name: str, wanted: str) -> ApiResponse:
-    """``answer``, if its field ``name`` is ``wanted``. Raises ``Unavailable`` otherwise."""
+def check_answer(answer: ApiResponse, name: str, wanted: str) -> ApiResponse:
+    """Returns ``answer``. Raises ``Unavailable`` unless its field ``name`` is ``wanted``."""
     if answer.get(name) != wanted:
-        raise Unavailable(f'PAY-O06 the answer is about another {name} than "{wanted}"; is that the API of Payments?')
+        raise Unavailable(f'PAY-O06 the answer has another {name} than "{wanted}"; is that the API of Payments?')
     return answer
 
 
@@ -259,7 +257,7 @@ def _answer(response: Any) -> ApiResponse:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise Unavailable(f"PAY-O02 status {response.status_code} and no JSON: that is not the API of Payments")
+        raise Unavailable(f"PAY-O02 status {response.status_code} without JSON: not the API of Payments")
     if response.status_code >= 400:
         raise Failed(answer, response.status_code)
     return ApiResponse(answer, response.status_code)

@@ -26,7 +26,7 @@ COLUMNS = (
 )
 
 
-@click.command("explain")
+@click.command("explain", short_help="Show what each interval of a session earned, or why not.")
 @click.argument("session_id")
 @json_option
 @pass_target

@@ -12,7 +12,7 @@ from payments.settings import Settings
 from payments.store import EntryQuery, engine_of
 
 
-@click.command("export")
+@click.command("export", short_help="Export entries for other programs.")
 @click.option("--format", "kind", type=click.Choice(list(FORMATS)), required=True, help="Output format.")
 @since_option
 @until_option

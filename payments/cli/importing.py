@@ -34,8 +34,8 @@ def import_livepeer_ops(target: Target, folder: Path, dry_run: bool, as_json: bo
     """Import the data folder DIR of a livepeer-ops backend, which must be stopped.
 
     Missing orchestrators are registered; each balance becomes one adjustment; active sessions are billed on from where
-    they were billed; the last power readings become the first ones here. Malformed input stops the import before it
-    writes. A second run changes nothing. Import first, then point the edges here.
+    they were billed; the last power readings become the first ones of Payments. Malformed input stops the import before
+    it writes. A second run changes nothing. Import first, then set the edges to use Payments.
     """
     target.require_local("import")
     settings = Settings.load()

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from payments.cli.calls import about, pages
+from payments.cli.calls import check_answer, pages
 from payments.cli.exporting import export
 from payments.cli.options import (
     Target,
@@ -31,7 +31,7 @@ BALANCES = ("orchestrator_id", "balance", "credit_unit", "updated_at")
 
 @click.group("ledger")
 def group() -> None:
-    """Balances, and the entries behind them."""
+    """Show and correct balances; list, verify and export entries."""
 
 
 @group.command("balances")
@@ -96,7 +96,7 @@ def adjust(target: Target, /, as_json: bool, **fields: str) -> None:
     """Correct a balance by AMOUNT in ETH, such as 0.25 or -0.25."""
     with target.connect() as api:
         answer = api.call("POST", "/api/ledger/adjustments", body=fields)
-        show_one(about(answer, "orchestrator_id", fields["orchestrator_id"]), as_json)
+        show_one(check_answer(answer, "orchestrator_id", fields["orchestrator_id"]), as_json)
 
 
 group.add_command(check)

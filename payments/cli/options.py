@@ -1,4 +1,4 @@
-"""Options that commands share: where calls go, ``--json``, limits and times."""
+"""Options shared by commands: the target of calls, ``--json``, limits and times."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,9 +19,9 @@ class Target(NamedTuple):
     token: str | None
 
     @contextmanager
-    def connect(self, *, may_begin: bool = False) -> Iterator[Calls]:
-        """A connection. ``may_begin``: even a call that only reads may begin a journal here."""
-        with calls(self.url, self.token, may_begin=may_begin) as api:
+    def connect(self, *, may_create: bool = False) -> Iterator[Calls]:
+        """A connection. ``may_create``: even a GET may create a journal here."""
+        with calls(self.url, self.token, may_create=may_create) as api:
             yield api
 
     def require_local(self, command: str) -> None:
@@ -47,7 +47,7 @@ def read_by(parse: Callable[[str], T]) -> Callable[[click.Context, click.Paramet
 
 pass_target = click.make_pass_decorator(Target)
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 limit_option = click.option(
     "--limit", type=click.IntRange(1), default=200, show_default=True, help="Show at most this many."
 )

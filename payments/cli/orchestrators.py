@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from payments.cli.calls import ApiResponse, Calls, about, orchestrator_path
+from payments.cli.calls import ApiResponse, Calls, check_answer, orchestrator_path
 from payments.cli.options import Target, json_option, pass_target
 from payments.cli.output import show, show_one
 from payments.errors import PaymentsError
@@ -20,7 +20,7 @@ NEW = 201
 
 @click.group("orchestrators")
 def group() -> None:
-    """Manage who runs the game hosts, and where they are paid."""
+    """Manage the orchestrators, who run the game hosts."""
 
 
 @group.command("list")
@@ -40,7 +40,7 @@ def show_record(target: Target, orchestrator_id: str, as_json: bool) -> None:
     """Show one record."""
     with target.connect() as api:
         record = api.call("GET", orchestrator_path(orchestrator_id))
-        show_one(about(record, "orchestrator_id", orchestrator_id), as_json)
+        show_one(check_answer(record, "orchestrator_id", orchestrator_id), as_json)
 
 
 @group.command("add")
@@ -56,13 +56,13 @@ def add(target: Target, /, orchestrator_id: str, as_json: bool, **fields: str | 
     given = {name: value or None for name, value in fields.items() if value is not None}
     record = {"orchestrator_id": orchestrator_id, **given}
     try:
-        # Checked here first, so a bad value begins no journal.
+        # Checked before the call, so a bad value does not create a journal.
         read_fields(json.dumps([record]).encode())
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
     with target.connect() as api:
         registered = api.call("POST", "/api/orchestrators/register", body=record)
-        show_one(about(registered, "orchestrator_id", orchestrator_id), as_json)
+        show_one(check_answer(registered, "orchestrator_id", orchestrator_id), as_json)
     what = "registered" if registered.status == NEW else "was registered already; the given fields are updated"
     click.echo(f"payments: {orchestrator_id} {what}", err=True)
 
@@ -76,7 +76,7 @@ def disable(target: Target, orchestrator_id: str, undo: bool, as_json: bool) -> 
     """Disable an orchestrator: from their next event on, its sessions earn nothing, and its power is not asked."""
     with target.connect() as api:
         record = api.call("PATCH", orchestrator_path(orchestrator_id), body={"enabled": undo})
-        show_one(about(record, "orchestrator_id", orchestrator_id), as_json)
+        show_one(check_answer(record, "orchestrator_id", orchestrator_id), as_json)
 
 
 @group.command("import")
@@ -93,8 +93,8 @@ def bring_in(target: Target, file: Path, as_json: bool) -> None:
         records = read_fields(file.read_bytes())
     except ValueError as error:
         raise click.ClickException(f"PAY-O09 {file}: {error}; nothing is registered") from None
-    # The first call only reads, but the command may begin a journal.
-    with target.connect(may_begin=True) as api:
+    # The first call is a GET, but the command may create a journal.
+    with target.connect(may_create=True) as api:
         if conflicts := list(_conflicts(records, api.call("GET", "/api/orchestrators")["orchestrators"])):
             raise click.ClickException("\n".join([f"PAY-O09 {file}: nothing is registered:", *conflicts]))
         registered = _register(api, file, records)
@@ -115,9 +115,9 @@ def _conflicts(records: Mapping[str, Mapping[str, Any]], registered: Iterable[Ma
             yield f"record {name}: {host_conflict(host, owner)}"
         else:
             yield (
-                f"record {name}: {host_conflict(host, owner)}, and records are registered one after the other: put "
-                f"that of {owner} before it, or, where each takes the other's, first run payments orchestrators add "
-                f'{owner} --host-public-ip ""'
+                f"record {name}: {host_conflict(host, owner)}, and records are registered in order: put the record of "
+                f"{owner} before it; or, if the two exchange hosts, first run payments orchestrators add {owner} "
+                f'--host-public-ip ""'
             )
 
 
@@ -127,13 +127,12 @@ def _register(api: Calls, file: Path, records: Mapping[str, Mapping[str, Any]]) 
     for name, fields in records.items():
         try:
             answer = api.call("POST", "/api/orchestrators/register", body=_registrable(fields))
-            answers.append(about(answer, "orchestrator_id", name))
+            answers.append(check_answer(answer, "orchestrator_id", name))
         except PaymentsError as error:
             done, rest = list(records)[: len(answers)], list(records)[len(answers) + 1 :]
             raise click.ClickException(
                 f"PAY-O10 {file}: record {name}: {error}\nRegistered before it: {', '.join(done) or 'none'}; not "
-                f"registered behind it: {', '.join(rest) or 'none'}. When that is fixed, the same command "
-                "completes it"
+                f"registered after it: {', '.join(rest) or 'none'}. Fix this, and run the same command again"
             ) from error
     return answers
 

@@ -41,10 +41,10 @@ class _Owed(NamedTuple):
 
 @click.group("payouts")
 def group() -> None:
-    """Pay what is owed from a Safe wallet, and record the payment."""
+    """Pay from a Safe wallet, and record the payments."""
 
 
-@group.command("prepare")
+@group.command("prepare", short_help="Write a payment file for Safe's CSV Airdrop app.")
 @click.option(
     "--min", "least_wei", callback=read_by(parse_eth), default="0.01", show_default=True,
     help="Leave out orchestrators that are owed less than this, in ETH.",
@@ -97,8 +97,8 @@ def _owed(api: Calls, least_wei: int, only: Sequence[str]) -> list[_Owed]:
     """Everyone registered or ever credited, by id, or ``only`` those."""
     if problem := api.call("GET", "/readyz")["registry"]["problem"]:
         raise click.ClickException(
-            f"PAY-O17 {problem}; fix the file first: until then the records before that edit are in force, and an "
-            "address may be what was edited"
+            f"PAY-O17 {problem}; fix the file first: the records from before that edit are in force, and the edit may "
+            "have changed an address"
         )
     records = {each["orchestrator_id"]: each for each in api.call("GET", "/api/orchestrators")["orchestrators"]}
     balances = {

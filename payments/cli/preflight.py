@@ -24,7 +24,7 @@ def obstacles(settings: Settings) -> list[str]:
 
 
 def file_warnings(settings: Settings) -> list[str]:
-    """Problems with files that a start only warns of: a broken edit, projections that cannot be written."""
+    """Problems with files that do not stop a start: a broken edit, projections that cannot be written."""
     warnings = []
     if (why := _why_unsound(settings.registry_path)) and _is_sound(good_path(settings.registry_path)):
         warnings.append(f"PAY-R01 {settings.registry_path}: {why}; the last good records stay in force")
@@ -39,7 +39,7 @@ def _registry_problems(path: Path) -> list[str]:
 
 
 def _why_unsound(path: Path) -> str | None:
-    """What is wrong with the records in ``path``; ``None`` also if it is missing or unreadable, which others report."""
+    """What is wrong with the records in ``path``; ``None`` also if it is missing or unreadable, reported elsewhere."""
     try:
         read_records(path.read_bytes(), now_ms())
     except OSError:

@@ -29,24 +29,29 @@ from payments.exports.airdrop import (
 COLUMNS = ("orchestrator_id", "amount", "outcome", "balance", "booked_by")
 
 
-@click.command("record")
+@click.command("record", short_help="Record that a prepared file was paid.")
 @click.option(
-    "--tx", "tx_hash", callback=read_by(canonical_tx_hash), required=True, help="The transaction that paid FILE."
+    "--tx",
+    "tx_hash",
+    callback=read_by(canonical_tx_hash),
+    required=True,
+    help="Hash of the transaction that paid FILE.",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--instead-of", "wrong_hash", callback=read_by(canonical_tx_hash),
-    help="The wrong one that FILE was recorded under, all of which was taken back by payments ledger adjust.",
+    help="The wrong hash that FILE was recorded under; all its payouts must have been taken back by payments ledger "
+    "adjust.",
 )  # fmt: skip
 @json_option
 @pass_target
 def record(target: Target, tx_hash: str, wrong_hash: str | None, file: Path, as_json: bool) -> None:
     """Debit what FILE has paid, each orchestrator once however often this is run.
 
-    Whom a row pays stands in FILE.json; where that is missing, the registry must have the receiver's address once. The
-    whole FILE is refused before anything is debited where it is not the one that was prepared, where a receiver is
-    unknown or two orchestrators share it, an amount is not above zero, or anyone would be debited more than is owed.
-    After a crash or an error half-way, the same command completes it.
+    FILE.json says whom each row pays; if it is missing, each receiver must be the address of exactly one registered
+    orchestrator. Nothing is debited if FILE differs from what was prepared, a receiver is unknown or shared by two
+    orchestrators, an amount is not above zero, or anyone would be debited more than is owed. After a crash or an error,
+    run the same command again to complete it.
     """
     try:
         rows = read_airdrop(file.read_bytes())

@@ -27,7 +27,7 @@ def config() -> None:
 def check(target: Target, as_json: bool) -> None:
     """Show the settings, and report everything that would stop a start. Tokens show only as set or not set.
 
-    The output has the form of .env. Unknown names that begin with PAYMENTS_ are warned of.
+    The output has the form of .env. Unknown names starting with PAYMENTS_ cause a warning.
     """
     target.require_local("config check")
     settings = Settings.load()

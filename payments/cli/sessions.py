@@ -2,7 +2,7 @@
 
 import click
 
-from payments.cli.calls import about, pages, session_path
+from payments.cli.calls import check_answer, pages, session_path
 from payments.cli.explain import explain
 from payments.cli.options import Target, all_option, json_option, limit_option, pass_target
 from payments.cli.output import show, show_one
@@ -44,7 +44,7 @@ def show_session(target: Target, session_id: str, as_json: bool) -> None:
     If the id was used again after an end, this is the last incarnation; "explain" shows all.
     """
     with target.connect() as api:
-        show_one(about(api.call("GET", session_path(session_id)), "session_id", session_id), as_json)
+        show_one(check_answer(api.call("GET", session_path(session_id)), "session_id", session_id), as_json)
 
 
 group.add_command(explain)

@@ -32,7 +32,7 @@ def read_json(request: Request, limit: int = EVENT_LIMIT) -> Any:
         raise
     except Exception:
         # Each server raises its own errors for a broken connection or bad chunks.
-        raise Malformed("the body breaks off, or its HTTP framing is wrong") from None
+        raise Malformed("the body is incomplete, or its HTTP framing is wrong") from None
     try:
         return read_strictly(data)
     except ValueError as error:

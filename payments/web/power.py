@@ -12,7 +12,7 @@ blueprint = Blueprint("power", __name__, url_prefix="/api/power")
 
 @blueprint.get("")
 def get_power() -> dict[str, Any]:
-    """The last reading of each orchestrator ever asked, what its power earned, and the time that earned nothing."""
+    """The last reading of each orchestrator ever asked, what its power earned, and its unpaid time."""
     app = services()
     app.gate.admit_viewer(request)
     now_ms, max_gap_ms = app.now_ms(), app.settings.power_max_gap_s * 1000

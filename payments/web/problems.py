@@ -42,9 +42,7 @@ def problem(kind: str, detail: str, fields: Fields | None = None) -> dict[str, A
     status, title = KINDS[kind]
     body = {"type": f"urn:payments:problem:{kind}", "title": title, "status": status, "detail": detail}
     if fields:
-        body["errors"] = [
-            {"field": name, "detail": " ".join(complaints)} for name, complaints in sorted(fields.items())
-        ]
+        body["errors"] = [{"field": name, "detail": " ".join(messages)} for name, messages in sorted(fields.items())]
     return body
 
 
@@ -93,7 +91,7 @@ def _unauthenticated(error: Unauthenticated) -> Response:
 
 
 def _too_large(_: RequestEntityTooLarge) -> Response:
-    return _answer(problem("too-large", "an event may have 64 KiB, a batch 1 MiB"))
+    return _answer(problem("too-large", "the limit is 64 KiB for an event, 1 MiB for a batch"))
 
 
 def _unavailable(error: Unavailable) -> Response:

@@ -64,10 +64,10 @@ def _digests(tokens: Sequence[str]) -> list[bytes]:
 
 
 def _has_one(request: Request, headers: Sequence[str], digests: Sequence[bytes]) -> bool:
-    # Digests hide length and position of a difference; all are compared, even after a match.
+    # Constant time: digests hide the length and position of a difference, and all are compared even after a match.
     given = [sha256(token.encode("utf-8", "replace")).digest() for token in _tokens(request, headers)]
-    fits = [hmac.compare_digest(digest, candidate) for candidate in given for digest in digests]
-    return any(fits)
+    matches = [hmac.compare_digest(digest, candidate) for candidate in given for digest in digests]
+    return any(matches)
 
 
 def _tokens(request: Request, headers: Sequence[str]) -> list[str]:

@@ -27,7 +27,7 @@ _sane = re.compile(r"[!-~]{1,64}").fullmatch
 
 
 def follow_requests(app: Flask) -> None:
-    """Wrap ``app``. Its hooks would do too, but take three times as long for every event."""
+    """Wrap ``app``. Flask's own hooks take three times as long for every event."""
     wsgi_app = app.wsgi_app
 
     def traced(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -52,7 +52,7 @@ def request_id() -> str:
 
 
 def keep_failure(error: Exception) -> None:
-    """Keep for the log why the current request failed."""
+    """Keep ``error``, the cause of the current request's failure, for its log line."""
     request.environ[_FAILURE] = error
 
 

@@ -38,7 +38,7 @@ def test_an_orchestrator_is_added_shown_and_disabled(folder: Path) -> None:
 def test_what_only_asks_begins_no_journal(folder: Path) -> None:
     """Otherwise a mistyped folder would show that nothing is owed."""
     for command in ("ledger balances", "sessions list", "ledger events", "orchestrators list"):
-        assert f"{folder}/audit/ledger-events.log: there is no journal; name the data folder" in refused(
+        assert f"{folder}/audit/ledger-events.log: there is no journal; set PAYMENTS_DATA_DIR" in refused(
             *command.split()
         )
     assert not folder.exists()
@@ -47,7 +47,7 @@ def test_what_only_asks_begins_no_journal(folder: Path) -> None:
 def test_what_records_says_that_it_begins_a_journal(folder: Path) -> None:
     add = ("orchestrators", "add", "orch-a", "--host-public-ip", HOST_A)
     assert [run(*add).stderr for _ in range(2)] == [
-        f"payments: {folder}/audit/ledger-events.log: a new journal begins\npayments: orch-a registered\n",
+        f"payments: {folder}/audit/ledger-events.log: creating a new journal\npayments: orch-a registered\n",
         "payments: orch-a was registered already; the given fields are updated\n",
     ]  # fmt: skip
 
@@ -378,7 +378,7 @@ def test_a_password_in_netrc_does_not_displace_the_token(
 def test_a_wrong_path_in_the_address_is_an_error(server: Server, command: tuple[str, ...]) -> None:
     told = refused("--api-url", f"{server.url}/payments/", "--token", server.ADMIN, *command)
     assert uncoded(told).startswith(f"payments: {server.url}/payments/api/")
-    assert "there is no such address; is --api-url (PAYMENTS_API_URL) right?" in told
+    assert "no such path; is --api-url (PAYMENTS_API_URL) right?" in told
     assert "--api-url" not in refused(
         "--api-url", server.url, "--token", server.ADMIN, "orchestrators", "show", "nobody"
     )

@@ -92,7 +92,7 @@ def test_server_unlike_payments_is_named(
     monkeypatch.chdir(tmp_path)
     result = run("--api-url", stranger, *arguments.split())
     assert (result.exit_code, result.stdout) == (1, ""), result.output
-    assert "is that" in result.stderr
+    assert "PAY-O06" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,8 @@ def test_import_that_exchanges_hosts_says_why_not_and_how(folder: Path) -> None:
     said = refused("orchestrators", "import", file)
     for name, other, host in (("orch-a", "orch-b", HOST_B), ("orch-b", "orch-a", HOST_A)):
         assert (
-            f"record {name}: host_public_ip {host} belongs to {other} already, and records are registered one" in said
+            f"record {name}: host_public_ip {host} belongs to {other} already, and records are registered in order"
+            in said
         )
         assert f'first run payments orchestrators add {other} --host-public-ip ""' in said
     assert records("orchestrators", "list") == before
@@ -123,4 +124,4 @@ def test_import_that_fails_half_way_says_how_far_it_came(folder: Path) -> None:
     with answering(_Quicker) as url:
         said = refused("--api-url", url, "orchestrators", "import", file)
     assert f"{file}: record orch-b: it is taken\n" in said
-    assert "Registered before it: orch-a; not registered behind it: orch-c, orch-d." in said
+    assert "Registered before it: orch-a; not registered after it: orch-c, orch-d." in said

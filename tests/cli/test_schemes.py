@@ -70,14 +70,16 @@ def test_https_to_an_http_port_is_an_error() -> None:
     with answering(Plain) as url:
         wrong = url.replace("http:", "https:")
         said = refused("--api-url", wrong, "sessions", "list")
-    assert said == f"payments: PAY-O03 {wrong}: http is spoken there; begin --api-url (PAYMENTS_API_URL) with http://\n"
+    assert (
+        said == f"payments: PAY-O03 {wrong}: the server speaks http; start --api-url (PAYMENTS_API_URL) with http://\n"
+    )
 
 
 @pytest.mark.parametrize("to_plain", [NGINX, b"", b"\x15\x03\x01\x00\x02\x02\x46"], ids=["nginx", "nothing", "alert"])
 def test_http_to_an_https_port_is_an_error(tls: ssl.SSLContext, to_plain: bytes) -> None:
     with https(tls, to_plain) as port:
         said = refused("--api-url", f"http://127.0.0.1:{port}", "sessions", "list")
-    assert "https is spoken there; begin --api-url (PAYMENTS_API_URL) with https://" in said
+    assert "the server speaks https; start --api-url (PAYMENTS_API_URL) with https://" in said
 
 
 @pytest.mark.parametrize("to_plain", [NGINX, b""], ids=["nginx", "nothing"])
@@ -94,4 +96,4 @@ def test_another_program_is_not_taken_for_https() -> None:
             self.answer(400, "no object")
 
     with answering(Stranger) as url:
-        assert "that is not the API of Payments" in refused("--api-url", url, "sessions", "list")
+        assert "without JSON: not the API of Payments" in refused("--api-url", url, "sessions", "list")

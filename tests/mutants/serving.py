@@ -42,7 +42,7 @@ MUTANTS = (
         "            _check_unused(file, tx_hash)\n", "            pass\n",
         "tests/cli/test_payouts.py -k another_file",
     ),
-    Mutant("any-token-fits", TOKENS, "return any(fits)", "return bool(fits)", "tests/web/test_tokens.py"),
+    Mutant("any-token-fits", TOKENS, "return any(matches)", "return bool(matches)", "tests/web/test_tokens.py"),
     Mutant(
         "weak-token-called-wrong", TOKENS,
         "[_REPORTER, _ADMIN], others)", "[], others)",

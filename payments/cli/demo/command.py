@@ -16,7 +16,7 @@ def _unused(_: click.Context, option: click.Parameter, folder: Path | None) -> P
     return folder
 
 
-@click.command("demo")
+@click.command("demo", short_help="Run a demo with simulated game hosts and viewers.")
 @click.option("--seconds", type=click.IntRange(1), help="Stop after this many seconds; by default run until Ctrl-C.")
 @click.option(
     "--viewers",

@@ -106,7 +106,7 @@ class _Run:
     async def start(self) -> bool:
         """Start the processes. Returns whether all are ready; false if a signal came first."""
         for number in _SIGNALS:
-            # nohup ignores SIGHUP, so that the demo goes on without a terminal.
+            # Under nohup SIGHUP is ignored, and the demo keeps running without a terminal.
             if not (number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN):
                 asyncio.get_running_loop().add_signal_handler(number, self._stopping.set)
         stage, ours = self._stage, self._stage.payments_environment()
