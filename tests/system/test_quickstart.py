@@ -195,7 +195,7 @@ def test_answer_of_another_program_is_not_greeted(checkout: Path, tmp_path: Path
         )  # fmt: skip
         other.wait()
     assert (run.returncode, run.stdout) == (1, "")
-    assert "the API has ended" in run.stderr
+    assert "the API has stopped" in run.stderr
     assert is_ended or time.monotonic() - started_s > 1
 
 
