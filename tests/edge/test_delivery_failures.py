@@ -60,22 +60,22 @@ def test_events_are_kept_and_sent_again_whatever_comes_back(
 @pytest.mark.parametrize(
     ("answers", "line"),
     [
-        pytest.param(AWAY["500"], "WARNING PAY-E13 {}: answers 500 (said by this test); events are kept and", id="500"),
-        pytest.param(AWAY["502"], "WARNING PAY-E13 {}: answers 502; events are kept and sent again later", id="502"),
-        pytest.param(AWAY["cut"], "WARNING PAY-E13 {}: no answer (RemoteDisconnected); events are kept and", id="cut"),
+        pytest.param(AWAY["500"], "WARNING {}: answers 500 (said by this test); events are kept and", id="500"),
+        pytest.param(AWAY["502"], "WARNING {}: answers 502; events are kept and sent again later", id="502"),
+        pytest.param(AWAY["cut"], "WARNING {}: no answer (RemoteDisconnected); events are kept and", id="cut"),
         pytest.param(
             ELSEWHERE["404"],
-            "ERROR PAY-E12 {} answers 404, and not as Payments does: is PAYMENTS_API_URL right? Events are kept and",
+            "ERROR {} answers 404, and not as Payments does: is PAYMENTS_API_URL right? Events are kept and",
             id="404",
         ),
-        pytest.param(ELSEWHERE["301"], "ERROR PAY-E12 {} answers 301, and not as Payments does: is PAY", id="301"),
-        pytest.param(ELSEWHERE["a page"], "ERROR PAY-E12 {} answers 200, and not as Payments does: is PAY", id="page"),
+        pytest.param(ELSEWHERE["301"], "ERROR {} answers 301, and not as Payments does: is PAY", id="301"),
+        pytest.param(ELSEWHERE["a page"], "ERROR {} answers 200, and not as Payments does: is PAY", id="page"),
         pytest.param(
             TOKEN["401"],
-            "ERROR PAY-E11 {} answers 401 (said by this test): it does not take the PAYMENTS_SESSION_TOKEN of this ",
+            "ERROR {} answers 401 (said by this test): it does not take the PAYMENTS_SESSION_TOKEN of this ",
             id="401",
         ),
-        pytest.param(TOKEN["403"], "ERROR PAY-E11 {} answers 403 (said by this test): it does not", id="403"),
+        pytest.param(TOKEN["403"], "ERROR {} answers 403 (said by this test): it does not", id="403"),
     ],
 )
 def test_failure_is_logged_once_then_every_five_minutes_and_so_is_its_end(

@@ -49,7 +49,7 @@ def test_an_event_for_which_whole_bodies_are_refused_is_found_and_set_aside_and_
     (line,) = [line for line in said.lines if "has refused" in line[1]]
     assert line == (
         "ERROR",
-        f"PAY-E14 {stand_in.url} has refused 1 events for good; ps-gateway spool lists these dead letters; "
+        f"{stand_in.url} has refused 1 events for good; ps-gateway spool lists these dead letters; "
         f"the first: {first['reason']}",
     )
 

@@ -173,7 +173,7 @@ def test_event_after_the_close_is_logged_and_harmless(tmp_path: Path, stand_in: 
         reporter.open(HOST_A, 8888).end()
         assert reporter.status().pending == 0
     assert [line for line in said.lines if line[0] == "ERROR"] == [
-        ("ERROR", "PAY-E27 the reporter is closed: an event of a session came too late, and is not reported")
+        ("ERROR", "the reporter is closed: an event of a session came too late, and is not reported")
     ]
 
 
@@ -264,7 +264,7 @@ def test_a_defect_in_one_turn_is_logged_and_does_not_end_the_reporting(
     session.end()
     until(lambda: kinds(stand_in, session.session_id) == [START, END])
     assert reporter.close(10)
-    assert ("ERROR", "PAY-E27 a defect in the reporter") in said.lines
+    assert ("ERROR", "a defect in the reporter") in said.lines
 
 
 @pytest.mark.parametrize("after", [lambda reporter: None, lambda reporter: reporter.close(0)], ids=["lost", "closed"])

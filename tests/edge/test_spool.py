@@ -47,7 +47,7 @@ def test_what_a_crash_leaves_is_sent_and_sessions_without_an_end_end_where_they_
     assert said.lines == [
         (
             "WARNING",
-            f"PAY-E26 {tmp_path / 'spool'}: the last run left 7 events to deliver and 1 open sessions, ended at their "
+            f"{tmp_path / 'spool'}: the last run left 7 events to deliver and 1 open sessions, ended at their "
             "last event",
         )
     ]

@@ -65,7 +65,7 @@ def test_events_are_kept_in_memory_and_sent_while_the_disk_fails_and_are_written
         die(life)
     assert after(folder) == [*sent, (second.session_id, END)]
     assert said.lines[:2] == [
-        ("ERROR", f"PAY-E20 {folder}: cannot be written ({why}); events are kept in memory and sent from there"),
+        ("ERROR", f"{folder}: cannot be written ({why}); events are kept in memory and sent from there"),
         ("INFO", f"{folder}: can be written again, and has what was kept in memory meanwhile"),
     ]
 
@@ -227,7 +227,7 @@ def test_a_folder_that_cannot_be_made_leaves_the_events_in_memory_and_is_tried_a
         assert len(said.lines) == 2
     assert said.lines[-1] == (
         "ERROR",
-        f"PAY-E21 {tmp_path / path}: could not be written before the end; 2 events are lost",
+        f"{tmp_path / path}: could not be written before the end; 2 events are lost",
     )
 
 

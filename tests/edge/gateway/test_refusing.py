@@ -209,7 +209,7 @@ def test_viewers_above_the_maximum_get_retry_after(gateway: GatewayProcess) -> N
     with connect(f"{gateway.ws_url}/host"):
         pass
     assert gateway.metrics()['ps_gateway_connections_total{result="full"}'] == 1
-    assert "PAY-E08 PS_GATEWAY_MAX_VIEWERS is reached: 2; others get 503" in gateway.messages("WARNING")
+    assert "PS_GATEWAY_MAX_VIEWERS is reached: 2; others get 503" in gateway.messages("WARNING")
 
 
 def test_viewer_who_leaves_before_the_game_host_answers_is_not_reported(
@@ -242,6 +242,6 @@ def test_why_a_game_host_takes_nobody_is_logged_once_and_when_it_does_again(tmp_
                 granted.join()
             until(lambda: len(gateway.messages()) > 2)
         assert gateway.messages("WARNING") == [
-            f"PAY-E05 127.0.0.1:{port}: the game host takes no viewer: no connection (Connection refused)"
+            f"127.0.0.1:{port}: the game host takes no viewer: no connection (Connection refused)"
         ]
         assert f"127.0.0.1:{port}: the game host takes viewers again" in gateway.messages("INFO")

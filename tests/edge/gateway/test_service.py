@@ -144,7 +144,7 @@ def test_sighup_reads_the_routes_again_and_bad_ones_change_nothing(
             with connect(f"{gateway.ws_url}/b") as viewer:
                 talk(viewer)
         assert gateway.messages("ERROR") == [
-            f"PAY-E04 the routes stay as they were: PAY-E02 PS_GATEWAY_ROUTES_PATH: {routes}: "
+            f"the routes stay as they were: PS_GATEWAY_ROUTES_PATH: {routes}: "
             'routes[0].path: "b" does not begin with "/", or has in it what no path has'
         ]
 
@@ -288,30 +288,28 @@ def test_help_says_what_it_does(tmp_path: Path) -> None:
     [
         pytest.param(
             {"PAYMENTS_API_URL": "", "PS_GATEWAY_LISTEN": "8080"},
-            "PAY-C01 PAYMENTS_API_URL: not set; it is the address of Payments, such as http://192.0.2.1:8081\n"
-            'PAY-C01 PS_GATEWAY_LISTEN: "8080" is not HOST:PORT, such as 192.0.2.7:80 or [2001:db8::7]:80\n',
+            "PAYMENTS_API_URL: not set; it is the address of Payments, such as http://192.0.2.1:8081\n"
+            'PS_GATEWAY_LISTEN: "8080" is not HOST:PORT, such as 192.0.2.7:80 or [2001:db8::7]:80\n',
             id="all-at-once",
         ),
         pytest.param(
             {},
-            "PAY-E01 PS_GATEWAY_UPSTREAM, PS_GATEWAY_ROUTES_PATH: set one of them, and not both: where viewers are "
-            "sent\n",
+            "PS_GATEWAY_UPSTREAM, PS_GATEWAY_ROUTES_PATH: set one of them, and not both: where viewers are sent\n",
             id="no-game-host",
         ),
         pytest.param(
             {"PS_GATEWAY_UPSTREAM": "h:1", "PS_GATEWAY_ROUTES_PATH": "routes.json"},
-            "PAY-E01 PS_GATEWAY_UPSTREAM, PS_GATEWAY_ROUTES_PATH: set one of them, and not both: where viewers are "
-            "sent\n",
+            "PS_GATEWAY_UPSTREAM, PS_GATEWAY_ROUTES_PATH: set one of them, and not both: where viewers are sent\n",
             id="two",
         ),
         pytest.param(
             {"PS_GATEWAY_ROUTES_PATH": "routes.json"},
-            "PAY-E02 PS_GATEWAY_ROUTES_PATH: routes.json: No such file or directory\n",
+            "PS_GATEWAY_ROUTES_PATH: routes.json: No such file or directory\n",
             id="no-file",
         ),
         pytest.param(
             {"PS_GATEWAY_ROUTES_PATH": "/dev/null"},
-            "PAY-E02 PS_GATEWAY_ROUTES_PATH: /dev/null: not JSON: Expecting value: line 1 column 1 (char 0)\n",
+            "PS_GATEWAY_ROUTES_PATH: /dev/null: not JSON: Expecting value: line 1 column 1 (char 0)\n",
             id="no-routes",
         ),
     ],
@@ -357,7 +355,7 @@ def test_an_address_that_is_taken_is_named_and_so_is_a_spool_that_is_in_use(
         at = gateway.settings["PS_GATEWAY_LISTEN"]
         assert run(tmp_path, **gateway.settings) == (
             1,
-            f"ps-gateway: cannot start:\nPAY-E03 PS_GATEWAY_LISTEN: cannot listen on {at} (Address already in use)\n",
+            f"ps-gateway: cannot start:\nPS_GATEWAY_LISTEN: cannot listen on {at} (Address already in use)\n",
         )  # fmt: skip
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
