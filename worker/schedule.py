@@ -42,7 +42,7 @@ class Schedule:
         self._jobs = jobs
         self._finished = finished
         self._one_at_a_time = threading.Lock()
-        self._last_s = {job.name: time.monotonic() for job in jobs}
+        self._finished_at_s = {job.name: time.monotonic() for job in jobs}
         # In the background: the main thread waits for signals.
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -78,7 +78,7 @@ class Schedule:
         except Unavailable as error:
             # The next run tries again; a restart would not help.
             log.error("%s: %s", job.name, error)  # noqa: TRY400  (the message has the remedy; a traceback would not help)
-        self._last_s[job.name] = time.monotonic()
+        self._finished_at_s[job.name] = time.monotonic()
         with self._one_at_a_time:
             if job.longest_s is not None and not any(self._hangs(each) for each in self._jobs):
                 self._finished()
@@ -86,4 +86,4 @@ class Schedule:
     def _hangs(self, job: Job) -> bool:
         if job.longest_s is None:
             return False
-        return time.monotonic() - self._last_s[job.name] > 2 * job.every_s + job.longest_s
+        return time.monotonic() - self._finished_at_s[job.name] > 2 * job.every_s + job.longest_s

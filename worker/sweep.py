@@ -43,34 +43,34 @@ class _Turns:
     processor time, so both groups together take little longer than one.
     """
 
-    def __init__(self, targets: Sequence[_Target], share: int) -> None:
-        """``share``: at most this many of the others are waited for while hosts of the first group are left."""
+    def __init__(self, targets: Sequence[_Target], max_waiting: int) -> None:
+        """``max_waiting``: at most this many of the others are waited for while hosts of the first group are left."""
         self._answered = deque(target for target in targets if target.answered)
         self._others = deque(target for target in targets if not target.answered)
-        self._share = share
+        self._max_waiting = max_waiting
         self._waiting = 0
-        self._in_hand: set[_Target] = set()
+        self._being_asked: set[_Target] = set()
         self._lock = threading.Lock()
 
     @contextmanager
     def turn(self) -> Iterator[_Target]:
         """Take the next host, which must exist, and hold it as being asked."""
         with self._lock:
-            is_others = bool(self._others) and (not self._answered or self._waiting < self._share)
+            is_others = bool(self._others) and (not self._answered or self._waiting < self._max_waiting)
             target = (self._others if is_others else self._answered).popleft()
-            self._in_hand.add(target)
+            self._being_asked.add(target)
             self._waiting += is_others
         try:
             yield target
         finally:
             with self._lock:
-                self._in_hand.remove(target)
+                self._being_asked.remove(target)
                 self._waiting -= is_others
 
-    def in_hand(self) -> list[_Target]:
+    def being_asked(self) -> list[_Target]:
         """The hosts that are being asked."""
         with self._lock:
-            return list(self._in_hand)
+            return list(self._being_asked)
 
 
 class Sweeper:
@@ -162,7 +162,7 @@ class Sweeper:
         readings = [reading for each in asked if (reading := each.result()) is not None]
         # Only name resolution can take that long.
         at_ms = self._now_ms()
-        readings += [Reading(each.orchestrator_id, UNKNOWN, at_ms, "no answer in time") for each in turns.in_hand()]
+        readings += [Reading(each.orchestrator_id, UNKNOWN, at_ms, "no answer in time") for each in turns.being_asked()]
         adapter.close()
         return sorted(readings, key=lambda reading: reading.read_at_ms)
 

@@ -38,7 +38,7 @@ def back_up(target: Target, folder: Path, as_json: bool) -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @json_option
 @pass_target
-def put_back(target: Target, folder: Path, as_json: bool) -> None:
+def restore(target: Target, folder: Path, as_json: bool) -> None:
     """Replace the journal and the registry with the backup DIR. The API and all workers must be stopped.
 
     Everything is copied and verified before anything changes. The files that were there move into a folder

@@ -120,7 +120,7 @@ class _RemoteCalls:
             )  # fmt: skip
             return _answer(answer)
         except Failed as failed:
-            raise self._explained(failed, method, path) from failed
+            raise self._in_terms_of_options(failed, method, path) from failed
         except (requests.RequestException, Unavailable) as error:
             raise self._diagnosis(error) from error
 
@@ -129,7 +129,7 @@ class _RemoteCalls:
         request.headers.update(self._headers)
         return request
 
-    def _explained(self, failed: Failed, method: str, path: str) -> PaymentsError:
+    def _in_terms_of_options(self, failed: Failed, method: str, path: str) -> PaymentsError:
         """``failed`` in terms of the command line, if that is the cause."""
         kind = failed.problem.get("type")
         if kind == "urn:payments:problem:forbidden":

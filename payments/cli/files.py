@@ -19,27 +19,27 @@ def write_text(path: Path | None, pieces: Iterable[str], *, follow: bool = False
     its target with ``follow``. Raises what ``pieces`` raises, and ``ClickException`` if the file cannot be written.
     """
     if path is None:
-        for part in _parts(pieces):
-            sys.stdout.buffer.write(part)
+        for batch in _batches(pieces):
+            sys.stdout.buffer.write(batch)
         sys.stdout.buffer.flush()
         return
     try:
         if path.exists() and not path.is_file():
             # A pipe, or /dev/null: a file must not take its place.
             with path.open("wb") as file:
-                file.writelines(_parts(pieces))
+                file.writelines(_batches(pieces))
         else:
-            _replace(path.resolve() if follow else path, _parts(pieces))
+            _replace(path.resolve() if follow else path, _batches(pieces))
     except OSError as error:
         raise click.ClickException(f"PAY-D04 {path}: cannot be written ({error.strerror})") from error
 
 
-def _replace(path: Path, parts: Iterable[bytes]) -> None:
+def _replace(path: Path, batches: Iterable[bytes]) -> None:
     # A unique name, for two commands may write the same file; the last one wins.
-    replace_file(Disk(), path, parts, path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.new"))
+    replace_file(Disk(), path, batches, path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.new"))
 
 
-def _parts(pieces: Iterable[str]) -> Iterator[bytes]:
+def _batches(pieces: Iterable[str]) -> Iterator[bytes]:
     """``pieces`` joined into larger ones."""
     batch: list[str] = []
     size = 0

@@ -83,7 +83,7 @@ def disable(target: Target, orchestrator_id: str, undo: bool, as_json: bool) -> 
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
 @pass_target
-def bring_in(target: Target, file: Path, as_json: bool) -> None:
+def import_file(target: Target, file: Path, as_json: bool) -> None:
     """Register all records in FILE: a JSON list of records, or an object like registry.json.
 
     A registered orchestrator keeps the fields that FILE does not give. If any record is malformed, or names a host of

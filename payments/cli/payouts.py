@@ -76,7 +76,7 @@ def prepare(target: Target, least_wei: int, only: tuple[str, ...], output: str, 
         parts = [payments[begin : begin + MOST_ROWS] for begin in range(0, len(payments), MOST_ROWS)]
         if parts and unsettled is None:
             if output.endswith("/"):
-                _make(folder)
+                _make_folder(folder)
             unsettled = held.enter_context(preparing_in(folder))
         paths = new_paths(place, len(parts))
         check_unpaid(unsettled or (), payments)
@@ -85,7 +85,7 @@ def prepare(target: Target, least_wei: int, only: tuple[str, ...], output: str, 
             write_text(slip_path(path), [slip_text(Slip(part))])
             write_text(path, [airdrop_text(part)])
     in_file = {each.orchestrator_id: path for path, part in zip(paths, parts, strict=True) for each in part}
-    show((_shown(each, in_file.get(each.orchestrator_id)) for each in owed), COLUMNS, as_json)
+    show((_table_row(each, in_file.get(each.orchestrator_id)) for each in owed), COLUMNS, as_json)
     total = format_eth(sum(each.amount_wei for each in payments))
     click.echo(f"payments: {len(payments)} payments, {total} ETH, {len(parts)} files", err=True)
 
@@ -108,10 +108,10 @@ def _owed(api: Calls, least_wei: int, only: Sequence[str]) -> list[_Owed]:
     known = {*records, *balances}
     if strangers := sorted(set(only) - known):
         raise click.ClickException(f"PAY-O13 neither registered nor ever credited: {', '.join(strangers)}")
-    return [_decided(name, records.get(name), balances.get(name, 0), least_wei) for name in sorted(set(only) or known)]
+    return [_decision(name, records.get(name), balances.get(name, 0), least_wei) for name in sorted(set(only) or known)]
 
 
-def _decided(name: str, record: Any, balance_wei: int, least_wei: int) -> _Owed:
+def _decision(name: str, record: Any, balance_wei: int, least_wei: int) -> _Owed:
     address = None if record is None else record["address"]
     remark = None
     if balance_wei <= 0:
@@ -130,7 +130,7 @@ def _decided(name: str, record: Any, balance_wei: int, least_wei: int) -> _Owed:
     )  # fmt: skip
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     """Make the folder, with mode 0700."""
     try:
         Disk().make_folder(folder)
@@ -138,7 +138,7 @@ def _make(folder: Path) -> None:
         raise click.ClickException(f"PAY-O12 {folder}: cannot be made ({error.strerror})") from error
 
 
-def _shown(owed: _Owed, path: Path | None) -> dict[str, str | None]:
+def _table_row(owed: _Owed, path: Path | None) -> dict[str, str | None]:
     return {
         "orchestrator_id": owed.orchestrator_id,
         "balance": format_eth(owed.balance_wei),

@@ -62,13 +62,13 @@ def _quoted(value: str) -> str:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def serve(arguments: tuple[str, ...]) -> None:
     """Run the API in the foreground. Arguments after -- go to gunicorn."""
-    _become(api_command(*arguments))
+    _exec(api_command(*arguments))
 
 
 @click.command("worker")
 def worker() -> None:
     """Run the worker in the foreground."""
-    _become(worker_command())
+    _exec(worker_command())
 
 
 def api_command(*arguments: str) -> list[str]:
@@ -89,6 +89,6 @@ def worker_command() -> list[str]:
     return [sys.executable, "-m", "worker"]
 
 
-def _become(command: list[str]) -> None:
+def _exec(command: list[str]) -> None:
     sys.stdout.flush()
     os.execv(command[0], command)  # noqa: S606

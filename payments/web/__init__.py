@@ -23,7 +23,7 @@ Modules:
 ``schemas``        fields of request bodies and query parameters
 ``answers``        writes responses as JSON
 ``problems``       errors as problem details
-``routes``         routes in readable form
+``routes``         routes in the form of OpenAPI
 ``trace``          id, metrics and log line of every request
 ``meters``         Prometheus counters of this process
 ``worker``         health of the worker, for probes and metrics

@@ -14,7 +14,7 @@ from payments.web.meters import observe_commit
 from payments.web.openapi import views as openapi
 from payments.web.services import Services, attach
 from payments.web.tokens import Gate
-from payments.web.trace import follow_requests
+from payments.web.trace import trace_requests
 
 
 class _AnyPath(BaseConverter):
@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.merge_slashes = False
     app.url_map.converters["anything"] = _AnyPath
     attach(app, Services(settings, engine_of(settings), store, registry, Gate(settings), now_ms))
-    follow_requests(app)
+    trace_requests(app)
     if settings.behind_proxy:
         # Trust one hop for address and scheme, but no host, port or prefix of a header.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from payments.domain.decisions import DUPLICATE, LATE, RECORDED
 from payments.domain.sessions import EVENTS
 from payments.store import Commit
-from payments.web.routes import public
+from payments.web.routes import openapi_path
 
 INVALID, REJECTED = "invalid", "rejected"
 UNREADABLE = "unreadable"
@@ -66,5 +66,5 @@ def observe_request(method: str, route: str, status: int, seconds: float) -> Non
 
 @cache
 def _request_timer(method: str, route: str, status_class: int) -> Histogram:
-    timer: Histogram = _requests.labels(method, public(route), f"{status_class}xx")
+    timer: Histogram = _requests.labels(method, openapi_path(route), f"{status_class}xx")
     return timer

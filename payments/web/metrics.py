@@ -30,23 +30,23 @@ blueprint = Blueprint("metrics", __name__)
 def get_metrics() -> Response:
     app = services()
     app.gate.admit_viewer(request)
-    text = generate_latest(_counted()) + generate_latest(_registry(_State(app)))
+    text = generate_latest(_process_counters()) + generate_latest(_registry_of(_LedgerState(app)))
     return Response(text, content_type=CONTENT_TYPE_LATEST)
 
 
-def _counted() -> CollectorRegistry:
+def _process_counters() -> CollectorRegistry:
     """The counts of all processes of this server together, or of this one if it is alone."""
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    return METERS if folder is None else _registry(_Workers(Path(folder)))
+    return METERS if folder is None else _registry_of(_WorkerCounters(Path(folder)))
 
 
-def _registry(collector: Collector) -> CollectorRegistry:
+def _registry_of(collector: Collector) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(collector)
     return registry
 
 
-class _Workers(Collector):
+class _WorkerCounters(Collector):
     """The counts of all gunicorn workers, including those that have ended."""
 
     def __init__(self, folder: Path) -> None:
@@ -58,7 +58,7 @@ class _Workers(Collector):
         yield from MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
 
 
-class _State(Collector):
+class _LedgerState(Collector):
     """The state of the ledger at the scrape, the same whichever process answers."""
 
     def __init__(self, app: Services) -> None:

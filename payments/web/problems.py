@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from payments.errors import Corrupt, Rejected, Unavailable
 from payments.web.body import Malformed, UnsupportedMediaType
 from payments.web.tokens import Forbidden, Unauthenticated
-from payments.web.trace import keep_failure, request_id
+from payments.web.trace import request_id, set_failure
 
 
 class ProblemKind(NamedTuple):
@@ -95,12 +95,12 @@ def _too_large(_: RequestEntityTooLarge) -> Response:
 
 
 def _unavailable(error: Unavailable) -> Response:
-    keep_failure(error)
+    set_failure(error)
     return _answer(problem("unavailable", str(error)), {"Retry-After": str(error.retry_after_s)})
 
 
 def _corrupt(error: Corrupt) -> Response:
-    keep_failure(error)
+    set_failure(error)
     return _answer(problem("unavailable", str(error)), {"Retry-After": "60"})
 
 
@@ -112,5 +112,5 @@ def _http(error: HTTPException) -> Response:
 
 
 def _internal(error: Exception) -> Response:
-    keep_failure(error)
+    set_failure(error)
     return _answer(problem("internal", "a defect in Payments; its log has the details"))

@@ -1,8 +1,8 @@
-"""Routes as people read them."""
+"""Routes in the form of OpenAPI."""
 
 import re
 
 
-def public(route: str) -> str:
+def openapi_path(route: str) -> str:
     """Flask's path pattern in OpenAPI's form: ``/api/sessions/{session_id}``."""
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route)

@@ -29,12 +29,12 @@ blueprint = Blueprint("sessions", __name__, url_prefix="/api/sessions")
 def post_event() -> dict[str, JSON]:
     app = services()
     app.gate.admit_reporter(request)
-    event = _load(read_json(request), app.now_ms())
+    event = _load_or_error(read_json(request), app.now_ms())
     if isinstance(event, ValidationError):
         count_event(UNREADABLE, INVALID)
         raise event
     (result,) = app.store.execute([event])
-    count_event(*_counted(event, result))
+    count_event(*_metric_labels(event, result))
     if isinstance(result, Rejected):
         raise result
     return {**session_record(result.session), "outcome": result.kind}
@@ -49,13 +49,13 @@ def post_batch() -> dict[str, Any]:
     if not isinstance(items, list) or len(items) > BATCH_EVENTS:
         raise ValidationError(f"Must be an array of at most {BATCH_EVENTS} events.")
     received_at_ms = app.now_ms()
-    loaded = [_load(item, received_at_ms) for item in items]
+    loaded = [_load_or_error(item, received_at_ms) for item in items]
     events = [event for event in loaded if isinstance(event, SessionEvent)]
     executed = iter(app.store.execute(events) if events else ())
     results = [event if isinstance(event, ValidationError) else next(executed) for event in loaded]
-    for (kind, outcome), count in Counter(map(_counted, loaded, results)).items():
+    for (kind, outcome), count in Counter(map(_metric_labels, loaded, results)).items():
         count_event(kind, outcome, count)
-    return {"results": list(map(_item, items, results))}
+    return {"results": list(map(_batch_result, items, results))}
 
 
 @blueprint.get("")
@@ -68,7 +68,7 @@ def get_sessions() -> dict[str, Any]:
     query = SessionQuery(**filters, now_ms=now_ms, idle_timeout_ms=idle_timeout_ms)
     page = app.store.sessions(query, before=before, limit=limit)
     return {
-        "sessions": [_shown(session, now_ms, idle_timeout_ms) for session in page.items],
+        "sessions": [_current_record(session, now_ms, idle_timeout_ms) for session in page.items],
         "next_cursor": page.before,
     }
 
@@ -80,7 +80,7 @@ def get_session(session_id: str) -> dict[str, JSON]:
     session = app.store.session(session_id)
     if session is None:
         raise Rejected("not-found", f'no session "{session_id}" is known')
-    record = _shown(session, app.now_ms(), app.settings.session_idle_timeout_s * 1000)
+    record = _current_record(session, app.now_ms(), app.settings.session_idle_timeout_s * 1000)
     account: dict[str, JSON] = {
         "elapsed_ms": session.elapsed_ms,
         "billed_ms": session.billed_ms,
@@ -89,26 +89,28 @@ def get_session(session_id: str) -> dict[str, JSON]:
     return {**record, "account": {"from": record["started_at"], "to": record["last_billed_at"], **account}}
 
 
-def _shown(session: Session, now_ms: int, idle_timeout_ms: int) -> dict[str, JSON]:
+def _current_record(session: Session, now_ms: int, idle_timeout_ms: int) -> dict[str, JSON]:
     """The session record at ``now_ms``; an active session may have gone stale."""
     return {**session_record(session), "status": session.status_at(now_ms, idle_timeout_ms)}
 
 
-def _load(item: Any, received_at_ms: int) -> SessionEvent | ValidationError:
+def _load_or_error(item: Any, received_at_ms: int) -> SessionEvent | ValidationError:
     try:
         return load_event(item, received_at_ms)
     except ValidationError as error:
         return error
 
 
-def _counted(event: SessionEvent | ValidationError, result: Outcome | Rejected | ValidationError) -> tuple[str, str]:
+def _metric_labels(
+    event: SessionEvent | ValidationError, result: Outcome | Rejected | ValidationError
+) -> tuple[str, str]:
     """The labels that an event is counted under: its kind and its outcome."""
     if isinstance(event, ValidationError):
         return UNREADABLE, INVALID
     return event.event, result.kind if isinstance(result, Outcome) else REJECTED
 
 
-def _item(item: Any, result: Outcome | Rejected | ValidationError) -> dict[str, JSON]:
+def _batch_result(item: Any, result: Outcome | Rejected | ValidationError) -> dict[str, JSON]:
     """One result of a batch. It is short: whole records would make a full batch a megabyte."""
     if not isinstance(result, Outcome):
         session_id = item.get("session_id") if isinstance(item, dict) else None

@@ -50,11 +50,11 @@ class Gate:
         self._check(request, _ADMIN, self._admins, "an admin's token")
 
     def _check(self, request: Request, header: str, accepted: Sequence[bytes], needed: str) -> None:
-        if _has_one(request, [header], accepted):
+        if _has_match(request, [header], accepted):
             return
         # A sufficient token in the wrong header counts as none, not as too weak.
         others = [digest for digest in (*self._reporters, *self._viewers) if digest not in accepted]
-        if _has_one(request, [_REPORTER, _ADMIN], others):
+        if _has_match(request, [_REPORTER, _ADMIN], others):
             raise Forbidden(f"the token is valid, but this call needs {needed}")
         raise Unauthenticated(header)
 
@@ -63,7 +63,7 @@ def _digests(tokens: Sequence[str]) -> list[bytes]:
     return [sha256(token.encode()).digest() for token in tokens]
 
 
-def _has_one(request: Request, headers: Sequence[str], digests: Sequence[bytes]) -> bool:
+def _has_match(request: Request, headers: Sequence[str], digests: Sequence[bytes]) -> bool:
     # Constant time: digests hide the length and position of a difference, and all are compared even after a match.
     given = [sha256(token.encode("utf-8", "replace")).digest() for token in _tokens(request, headers)]
     matches = [hmac.compare_digest(digest, candidate) for candidate in given for digest in digests]

@@ -11,7 +11,7 @@ from flask import Flask, request
 from payments.clock import monotonic_s
 from payments.errors import Corrupt
 from payments.web.meters import observe_request
-from payments.web.routes import public
+from payments.web.routes import openapi_path
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -23,17 +23,17 @@ UNMATCHED = "unmatched"
 """Label of requests that match no route or method: a client could put any text there."""
 
 _ID, _FAILURE = "payments.request_id", "payments.failure"
-_sane = re.compile(r"[!-~]{1,64}").fullmatch
+_is_usable_id = re.compile(r"[!-~]{1,64}").fullmatch
 
 
-def follow_requests(app: Flask) -> None:
+def trace_requests(app: Flask) -> None:
     """Wrap ``app``. Flask's own hooks take three times as long for every event."""
     wsgi_app = app.wsgi_app
 
     def traced(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started_s = monotonic_s()
         given = environ.get("HTTP_X_REQUEST_ID", "")
-        identifier = environ[_ID] = given if _sane(given) else f"{random.getrandbits(64):016x}"
+        identifier = environ[_ID] = given if _is_usable_id(given) else f"{random.getrandbits(64):016x}"
 
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:
             headers.append((HEADER, identifier))
@@ -51,7 +51,7 @@ def request_id() -> str:
     return found
 
 
-def keep_failure(error: Exception) -> None:
+def set_failure(error: Exception) -> None:
     """Keep ``error``, the cause of the current request's failure, for its log line."""
     request.environ[_FAILURE] = error
 
@@ -61,12 +61,12 @@ def _finish(environ: "WSGIEnvironment", status: int, seconds: float) -> None:
     method, route = (environ["REQUEST_METHOD"], rule.rule) if rule is not None else ("any", UNMATCHED)
     observe_request(method, route, status, seconds)
     if status >= 500:
-        about = {"method": method, "route": public(route), "status": status, "seconds": round(seconds, 6)}
-        _report(environ.get(_FAILURE), {"request_id": environ[_ID], "client": environ["REMOTE_ADDR"], **about})
+        details = {"method": method, "route": openapi_path(route), "status": status, "seconds": round(seconds, 6)}
+        _report(environ.get(_FAILURE), {"request_id": environ[_ID], "client": environ["REMOTE_ADDR"], **details})
 
 
-def _report(failure: Exception | None, about: dict[str, object]) -> None:
+def _report(failure: Exception | None, details: dict[str, object]) -> None:
     """Log one line: CRITICAL for damage, else ERROR; with a traceback for a defect of Payments."""
     level = logging.CRITICAL if isinstance(failure, Corrupt) else logging.ERROR
-    reason, bug = (failure, None) if about["status"] == 503 else ("PAY-A02 a defect in Payments", failure)
-    log.log(level, "%d: %s", about["status"], reason, exc_info=bug, extra=about)
+    reason, bug = (failure, None) if details["status"] == 503 else ("PAY-A02 a defect in Payments", failure)
+    log.log(level, "%d: %s", details["status"], reason, exc_info=bug, extra=details)

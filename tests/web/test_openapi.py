@@ -28,7 +28,7 @@ from payments.web import create_app, schemas
 from payments.web.openapi.calls import CALLS
 from payments.web.openapi.document import document
 from payments.web.problems import KINDS
-from payments.web.routes import public
+from payments.web.routes import openapi_path
 from payments.web.services import close_store
 from tests.harness import HOST_A, NOON_MS, TERMS, Clock, campaign, event, memory_store, state_of
 from tests.web.api import Api
@@ -66,7 +66,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_every_route_and_method_is_described(app: Flask) -> None:
-    routes = {(method, public(rule.rule)) for rule in app.url_map.iter_rules() for method in rule.methods or ()}
+    routes = {(method, openapi_path(rule.rule)) for rule in app.url_map.iter_rules() for method in rule.methods or ()}
     described = {(method.upper(), path) for path, methods in document()["paths"].items() for method in methods}
     assert described == {(method, path) for method, path in routes if method not in ("HEAD", "OPTIONS")}
     assert len(described) == len(CALLS)
@@ -77,7 +77,7 @@ def test_every_kind_of_problem_is_described() -> None:
         name: f"{kind.title}." for name, kind in KINDS.items()
     }
     for call in CALLS:
-        answers = document()["paths"][public(call.path)][call.method.lower()]["responses"]
+        answers = document()["paths"][openapi_path(call.path)][call.method.lower()]["responses"]
         given = {status: each["$ref"].rsplit("/", 1)[1] for status, each in answers.items() if "$ref" in each}
         assert given == {str(KINDS[name].status): name for name in call.kinds}
     shown = {f"urn:payments:problem:{name}" for name in KINDS}
@@ -121,7 +121,7 @@ def shapes(schema: type[Schema]) -> dict[str, Any]:
 
 def test_every_parameter_of_a_query_is_described() -> None:
     for call in CALLS:
-        operation = document()["paths"][public(call.path)][call.method.lower()]
+        operation = document()["paths"][openapi_path(call.path)][call.method.lower()]
         assert all(each.get("description") for each in operation["parameters"])
         named = {each["name"] for each in operation["parameters"] if each["in"] == "query"}
         assert named == set(call.query().load_fields if call.query else ())
@@ -252,7 +252,7 @@ def test_page_shows_every_call_and_schema_and_needs_nothing_else(api: Api) -> No
     assert page.targets <= page.ids
     assert set(SCHEMAS) <= page.ids
     for call in CALLS:
-        assert f"{call.method}{public(call.path)}" in page.text.replace(" ", "")
+        assert f"{call.method}{openapi_path(call.path)}" in page.text.replace(" ", "")
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy

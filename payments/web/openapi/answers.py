@@ -14,7 +14,7 @@ from payments.web.openapi.shapes import Shape, members_of, shape_of
 from payments.web.problems import KINDS
 
 
-def _record(members: Mapping[str, Any], *, optional: tuple[str, ...] = (), about: str = "") -> Shape:
+def _object(members: Mapping[str, Any], *, optional: tuple[str, ...] = (), about: str = "") -> Shape:
     """An object schema. Each member is given as a schema, or as a type if that is enough."""
     shapes = {name: each if isinstance(each, dict) else shape_of(each) for name, each in members.items()}
     return {
@@ -25,56 +25,56 @@ def _record(members: Mapping[str, Any], *, optional: tuple[str, ...] = (), about
     }
 
 
-def _word(*words: str, about: str = "") -> Shape:
+def _enum(*words: str, about: str = "") -> Shape:
     return shape_of(str, about, enum=list(words))
 
 
-def _list(items: Shape) -> Shape:
+def _array(items: Shape) -> Shape:
     return {"type": "array", "items": items}
 
 
-def _named(schema: str) -> Shape:
+def _ref(schema: str) -> Shape:
     return {"$ref": f"#/components/schemas/{schema}"}
 
 
 def _page(name: str, schema: str, about: str) -> Shape:
-    return _record({name: _list(_named(schema)), "next_cursor": _CURSOR}, about=about)
+    return _object({name: _array(_ref(schema)), "next_cursor": _CURSOR}, about=about)
 
 
-def _some(members: Mapping[str, Shape], *names: str) -> dict[str, Shape]:
+def _pick(members: Mapping[str, Shape], *names: str) -> dict[str, Shape]:
     return {name: members[name] for name in names}
 
 
 def _problem(kinds: Iterable[str], about: str, **more: Shape) -> Shape:
     members = {
-        "type": _word(*(f"urn:payments:problem:{kind}" for kind in kinds), about="Stable: safe to compare."),
+        "type": _enum(*(f"urn:payments:problem:{kind}" for kind in kinds), about="Stable: safe to compare."),
         "title": str,
         "status": shape_of(int, enum=sorted({KINDS[kind].status for kind in kinds})),
         "detail": shape_of(str, "What is wrong and how to fix it."),
-        "errors": _list(_record({"field": str, "detail": str})),
+        "errors": _array(_object({"field": str, "detail": str})),
         **more,
     }
-    return _record(members, optional=("errors",), about=about)
+    return _object(members, optional=("errors",), about=about)
 
 
 _CURSOR = shape_of(
     Annotated[str, Unit({"pattern": "^[0-9]+$"})] | None,
     "Pass as `cursor` to get the next page; null on the last page.",
 )
-_OUTCOME = _word(RECORDED, DUPLICATE, LATE, about="`duplicate` and `late` change nothing.")
+_OUTCOME = _enum(RECORDED, DUPLICATE, LATE, about="`duplicate` and `late` change nothing.")
 _SESSION, _POWER = members_of(Session), members_of(PowerState)
 _BALANCE = {**members_of(Balance), "credit_unit": shape_of(str, "Label, set by `PAYMENTS_CREDIT_UNIT`.")}
-_ACCOUNT = _record(
+_ACCOUNT = _object(
     {
         "from": Moment,
         "to": Moment,
         "elapsed_ms": shape_of(int, "`billed_ms` plus all of `unbilled_ms`."),
-        **_some(_SESSION, "billed_ms", "unbilled_ms"),
+        **_pick(_SESSION, "billed_ms", "unbilled_ms"),
     }
 )
 _METADATA = {
-    **_some(_SESSION, "session_id", "incarnation", "edge_id", "streamer_id", "upstream_addr", "upstream_port"),
-    "event": _word(*EVENTS, "reap", "forget"),
+    **_pick(_SESSION, "session_id", "incarnation", "edge_id", "streamer_id", "upstream_addr", "upstream_port"),
+    "event": _enum(*EVENTS, "reap", "forget"),
     "delta_ms": shape_of(int, "Billed part of the interval."),
     "interval_start": Moment,
     "interval_end": Moment,
@@ -90,7 +90,7 @@ _METADATA = {
     "tx_hash": str,
     "note": str | None,
 }
-_ENTRY = _record(
+_ENTRY = _object(
     {
         "seq": shape_of(Ordinal, "Sequence number: 1, 2, 3, ... without gaps."),
         "timestamp": shape_of(Moment, "When it was recorded."),
@@ -100,17 +100,17 @@ _ENTRY = _record(
         "amount": shape_of(Wei, "Only in entries that move money, as are `delta` and `balance`."),
         "delta": shape_of(SignedWei, "The amount with its sign."),
         "balance": shape_of(SignedWei, "Balance after this entry."),
-        "metadata": _record(
+        "metadata": _object(
             _METADATA, optional=tuple(_METADATA), about="Details that explain the entry; members depend on its reason."
         ),
     },
     optional=("amount", "delta", "balance"),
     about="An entry of the journal.",
 )
-_DAY_SUM = _record(
+_DAY_SUM = _object(
     {
         "day": shape_of(str, "In UTC.", format="date"),
-        "reason": _word(SESSION_TIME, POWER_TIME, ADJUSTMENT, PAYOUT),
+        "reason": _enum(SESSION_TIME, POWER_TIME, ADJUSTMENT, PAYOUT),
         "entries": Ordinal,
         "delta": shape_of(SignedWei, "Sum of the entries."),
     }
@@ -118,11 +118,11 @@ _DAY_SUM = _record(
 _STATS = {
     "orchestrator_id": str,
     "since": shape_of(Moment, "Start of the first day."),
-    "stats": _list(_DAY_SUM),
+    "stats": _array(_DAY_SUM),
     "complete": shape_of(bool, "If false, the sums cover only the latest entries."),
     "next_cursor": {**_CURSOR, "description": "Pass as `cursor`, and add the next sums to these; null if complete."},
 }
-_SWEEP = _record(
+_SWEEP = _object(
     {
         "ended_at": Moment,
         "age_s": float,
@@ -133,58 +133,58 @@ _SWEEP = _record(
 )
 _HEALTH_PROBLEM = shape_of(str | None, "What is wrong; null if nothing is.")
 _READY = {
-    "status": _word("ok", "degraded", about="`degraded`: events are recorded, but something else is wrong."),
-    "store": _record({"engine": str, "seq": shape_of(int, "Last entry known to the answering process.")}),
-    "registry": _record({"orchestrators": int, "problem": _HEALTH_PROBLEM}),
-    "worker": _record(
+    "status": _enum("ok", "degraded", about="`degraded`: events are recorded, but something else is wrong."),
+    "store": _object({"engine": str, "seq": shape_of(int, "Last entry known to the answering process.")}),
+    "registry": _object({"orchestrators": int, "problem": _HEALTH_PROBLEM}),
+    "worker": _object(
         {"seen_at": Moment | None, "sweep": {**_SWEEP, "type": ["object", "null"]}, "problem": _HEALTH_PROBLEM}
     ),
 }
 
 SCHEMAS: Mapping[str, Shape] = {
-    "Session": _record(_SESSION, about="A session: its state, times and billing."),
-    "SessionWithOutcome": _record({**_SESSION, "outcome": _OUTCOME}, about="A session, and the outcome of the event."),
-    "SessionWithAccount": _record({**_SESSION, "account": _ACCOUNT}, about="A session, and how its time adds up."),
-    "BatchResult": _record(
+    "Session": _object(_SESSION, about="A session: its state, times and billing."),
+    "SessionWithOutcome": _object({**_SESSION, "outcome": _OUTCOME}, about="A session, and the outcome of the event."),
+    "SessionWithAccount": _object({**_SESSION, "account": _ACCOUNT}, about="A session, and how its time adds up."),
+    "BatchResult": _object(
         {
-            **_some(_SESSION, "session_id", "incarnation", "orchestrator_id"),
-            **_some(_SESSION, "billed_ms", "billed_eth", "last_credited_eth"),
+            **_pick(_SESSION, "session_id", "incarnation", "orchestrator_id"),
+            **_pick(_SESSION, "billed_ms", "billed_eth", "last_credited_eth"),
             "outcome": _OUTCOME,
-            "status": _word(ACTIVE, ENDED),
+            "status": _enum(ACTIVE, ENDED),
         },
         about="The session after an event of a batch, in short, and the event's outcome.",
     ),
-    "BatchRefusal": _record(
-        {"session_id": str | None, "problem": _named("ItemProblem")}, about="Why an event of a batch was refused."
+    "BatchRefusal": _object(
+        {"session_id": str | None, "problem": _ref("ItemProblem")}, about="Why an event of a batch was refused."
     ),
-    "BatchResults": _record(
-        {"results": _list({"anyOf": [_named("BatchResult"), _named("BatchRefusal")]})},
+    "BatchResults": _object(
+        {"results": _array({"anyOf": [_ref("BatchResult"), _ref("BatchRefusal")]})},
         about="A result for each event, in their order.",
     ),
     "Sessions": _page("sessions", "Session", "A page of sessions, newest first."),
     "Entry": _ENTRY,
     "Entries": _page("events", "Entry", "A page of entries, newest first."),
-    "Balance": _record(_BALANCE, about="What an orchestrator is owed."),
-    "Balances": _record({"balances": _list(_named("Balance"))}, about="All balances."),
-    "Booking": _record(
+    "Balance": _object(_BALANCE, about="What an orchestrator is owed."),
+    "Balances": _object({"balances": _array(_ref("Balance"))}, about="All balances."),
+    "Booking": _object(
         {
             **_BALANCE,
-            "outcome": _word(RECORDED, DUPLICATE),
+            "outcome": _enum(RECORDED, DUPLICATE),
             "delta": shape_of(SignedWei, "Change of the balance."),
             "booked_by": shape_of(Ordinal, "`seq` of its entry; for a duplicate, of the original."),
         },
         about="The balance after an adjustment or payout, and the entry that recorded it.",
     ),
-    "Orchestrator": _record(members_of(Record), about="An orchestrator's record."),
-    "Orchestrators": _record({"orchestrators": _list(_named("Orchestrator"))}, about="All records."),
-    "Stats": _record(_STATS, about="Sums of an orchestrator's entries, by day and reason."),
-    "Power": _record(
+    "Orchestrator": _object(members_of(Record), about="An orchestrator's record."),
+    "Orchestrators": _object({"orchestrators": _array(_ref("Orchestrator"))}, about="All records."),
+    "Stats": _object(_STATS, about="Sums of an orchestrator's entries, by day and reason."),
+    "Power": _object(
         {**_POWER, "is_fresh": shape_of(bool, "Whether it is recent enough to count.")},
         about="The last power reading of an orchestrator, and what its power earned.",
     ),
-    "PowerStates": _record({"power": _list(_named("Power"))}, about="The last power reading of each orchestrator."),
-    "Alive": _record({"status": _word("ok")}, about="The process is up."),
-    "Ready": _record(_READY, about="The state of the store, the registry and the worker."),
+    "PowerStates": _object({"power": _array(_ref("Power"))}, about="The last power reading of each orchestrator."),
+    "Alive": _object({"status": _enum("ok")}, about="The process is up."),
+    "Ready": _object(_READY, about="The state of the store, the registry and the worker."),
     "Problem": _problem(
         KINDS,
         "RFC 9457 problem details.",

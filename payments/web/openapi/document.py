@@ -15,7 +15,7 @@ from payments.fields import Strict
 from payments.web.openapi.answers import SCHEMAS
 from payments.web.openapi.calls import ADMIN, ANYONE, CALLS, PARAMETERS, REPORTER, VIEWER, Call
 from payments.web.problems import KINDS
-from payments.web.routes import public
+from payments.web.routes import openapi_path
 from payments.web.schemas import AdjustmentSchema, ChangeSchema, PayoutSchema
 from payments.web.sessions import BATCH_EVENTS
 
@@ -90,7 +90,7 @@ def document() -> dict[str, Any]:
     for name, (_, title) in KINDS.items():
         spec.components.response(name, _problem_answer(name, f"{title}."))
     for call in CALLS:
-        spec.path(public(call.path), operations={call.method.lower(): _operation(call)})
+        spec.path(openapi_path(call.path), operations={call.method.lower(): _operation(call)})
     return spec.to_dict()
 
 
@@ -153,8 +153,8 @@ def _problem_answer(name: str, text: str) -> dict[str, Any]:
 
 def _payload(call: Call) -> dict[str, Any]:
     [name] = [name for name, schema in _PAYLOADS.items() if schema is call.body]
-    one = {"$ref": f"#/components/schemas/{name}"}
+    reference = {"$ref": f"#/components/schemas/{name}"}
     if not call.batch:
-        return one
+        return reference
     # Each item is checked on its own, so an invalid item does not make the array invalid.
-    return {"type": "array", "maxItems": BATCH_EVENTS, "items": {"anyOf": [one, {}]}}
+    return {"type": "array", "maxItems": BATCH_EVENTS, "items": {"anyOf": [reference, {}]}}

@@ -9,7 +9,7 @@ from payments.domain.units import Unit, record_fields, without_none
 
 Shape: TypeAlias = dict[str, Any]
 
-_PLAIN: Mapping[Any, Shape] = {
+_BASIC: Mapping[Any, Shape] = {
     str: {"type": "string"},
     int: {"type": "integer", "minimum": 0},
     float: {"type": "number"},
@@ -37,10 +37,10 @@ def members_of(kind: type) -> dict[str, Shape]:
 
 
 def _shape(kind: Any) -> Shape:
-    if kind in _PLAIN:
-        return _PLAIN[kind]
-    if (held := without_none(kind)) is not None:
-        shape = _shape(held)
+    if kind in _BASIC:
+        return _BASIC[kind]
+    if (inner := without_none(kind)) is not None:
+        shape = _shape(inner)
         words = {"enum": [*shape["enum"], None]} if "enum" in shape else {}
         return {**shape, "type": [shape["type"], "null"], **words}
     if get_origin(kind) is Literal:
@@ -48,6 +48,6 @@ def _shape(kind: Any) -> Shape:
     if get_origin(kind) is Mapping:
         key, value = map(_shape, get_args(kind))
         return {"type": "object", "propertyNames": key, "additionalProperties": value}
-    held, *marks = get_args(kind)
-    [unit] = [mark for mark in marks if isinstance(mark, Unit)]
-    return {**({} if unit.show else _shape(held)), **unit.schema}
+    inner, *annotations = get_args(kind)
+    [unit] = [mark for mark in annotations if isinstance(mark, Unit)]
+    return {**({} if unit.show else _shape(inner)), **unit.schema}
