@@ -1,10 +1,14 @@
 """nginx and gunicorn for the modules of this folder."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.deploy.proxy import Proxied, running_behind_proxy
+
+collect_ignore = [] if os.environ.get("PAYMENTS_TEST_MACHINES") else ["test_bare_debian.py"]
+"""Minutes for each machine, so only where they are asked for."""
 
 
 @pytest.fixture(scope="module")

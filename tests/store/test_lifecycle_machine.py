@@ -120,6 +120,7 @@ def test_accounts_add_up_in_files() -> None:
     tell_stories(FileLifecycle, examples=50, steps=40)
 
 
+@pytest.mark.processes
 def test_accounts_add_up_on_a_live_server() -> None:
     """Each story has its own server, so a failing story is reported unshrunk."""
     tell_stories(ServerLifecycle, examples=3, steps=70, phases=[Phase.explicit, Phase.reuse, Phase.generate])
