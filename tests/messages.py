@@ -22,13 +22,11 @@ class Message(NamedTuple):
     """A message at one place of the source.
 
     Attributes:
-        path: the file, relative to the root; ``said``: the expression there; ``line``: its line.
+        path: the file, from the root of the tree.
         templates: possible values of the expression; empty if the words come from elsewhere.
     """
 
     path: str
-    line: int
-    said: str
     templates: tuple[str, ...]
 
 
@@ -42,8 +40,9 @@ def templates_in(path: Path) -> set[str]:
     """All strings in the source at ``path``, as templates."""
     tree = ast.parse(path.read_text())
     reader = _Reader(tree)
-    texts = (each for each in ast.walk(tree) if isinstance(each, ast.Constant | ast.JoinedStr))
-    return {template for text in texts for template in reader.read(text)}
+    texts = [each for each in ast.walk(tree) if isinstance(each, ast.Constant | ast.JoinedStr)]
+    pieces = {id(part) for text in texts if isinstance(text, ast.JoinedStr) for part in text.values}
+    return {template for text in texts if id(text) not in pieces for template in reader.read(text)}
 
 
 def _messages(path: Path) -> Iterator[Message]:
@@ -54,7 +53,7 @@ def _messages(path: Path) -> Iterator[Message]:
         if text is not None:
             found = (re.sub(r"\s+", " ", template) for template in reader.read(text))
             templates = tuple(sorted(template for template in found if re.search(r"\w", template)))
-            yield Message(str(path.relative_to(ROOT)), call.lineno, ast.unparse(text), templates)
+            yield Message(str(path.relative_to(ROOT)), templates)
 
 
 def _text(call: ast.Call) -> ast.expr | None:

@@ -4,16 +4,17 @@ from pathlib import Path
 
 from payments.clock import now_ms
 from payments.disk.obstacles import access_problems
-from payments.registry import Record, good_path, read_records
+from payments.registry import Record, good_path, host_conflict, read_records
 from payments.settings import Settings
 from payments.store import engine_of
 
 
 def obstacles(settings: Settings) -> list[str]:
     """The problems that would stop a start."""
-    remedy = "let the user that runs Payments read and write it, or set PAYMENTS_REGISTRY_PATH"
     registry = [
-        f"PAY-C07 {at}: cannot be used ({why}); {remedy}" for at, why in access_problems(settings.registry_path)
+        f"PAY-C07 {at}: cannot be used ({why}); let the user that runs Payments read and write it, or set "
+        "PAYMENTS_REGISTRY_PATH"
+        for at, why in access_problems(settings.registry_path)
     ]
     return [
         *registry,
@@ -58,20 +59,20 @@ def _bootstrap_problems(settings: Settings) -> list[str]:
     path = settings.bootstrap_orchestrators_path
     if path is None:
         return []
-    prefix = f"PAY-C06 PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}"
     try:
         wanted = read_records(path.read_bytes(), now_ms())
     except OSError as error:
-        return [f"{prefix} cannot be read ({error.strerror})"]
+        return [f"PAY-C06 PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path} cannot be read ({error.strerror})"]
     except ValueError as error:
-        return [f"{prefix}: {error}"]
+        return [f"PAY-C06 PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}: {error}"]
     known = _registered(settings.registry_path)
     owners = {record.host_public_ip: record.orchestrator_id for record in known.values()}
-    return [
-        f"{prefix}: host_public_ip {record.host_public_ip} belongs to {owners[record.host_public_ip]} already"
-        for record in wanted.values()
-        if record.orchestrator_id not in known and record.host_public_ip is not None and record.host_public_ip in owners
+    conflicts = [
+        host_conflict(host, owners[host])
+        for name, record in wanted.items()
+        if name not in known and (host := record.host_public_ip) is not None and host in owners
     ]
+    return [f"PAY-C06 PAYMENTS_BOOTSTRAP_ORCHESTRATORS_PATH: {path}: {conflict}" for conflict in conflicts]
 
 
 def _registered(path: Path) -> dict[str, Record]:
