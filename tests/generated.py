@@ -103,10 +103,9 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
     for each in command.params:
         if isinstance(each, click.Option) and not _is_json(each):
             default = f" ({each.default} unless given)" if each.show_default else ""
-            said = re.sub(r"(?<!\.)\.$", "", each.help or "")
+            meaning = re.sub(r"(?<!\.)\.$", "", each.help or "")
             name = _option(each, context).replace(" ", _FIXED_SPACE)
-            first = said if re.match(r"[A-Z]{2}|Ethereum", said) else f"{said[0].lower()}{said[1:]}"
-            yield f"``{name}``: {first}{default}."
+            yield f"``{name}``: {meaning}{default}."
 
 
 def _option(option: click.Parameter, context: click.Context) -> str:
