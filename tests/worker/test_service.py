@@ -47,7 +47,7 @@ def test_the_service_manager_hears_when_it_is_ready_well_and_stopping(folder: Pa
         worker.send(signal.SIGTERM)
         assert "READY=1" not in listening.hears("STOPPING=1")
         assert worker.stop() == 0
-        assert time.monotonic() - begun_s < 8
+        assert time.monotonic() - begun_s < 3
     last = readings(folder)[-1]
     [record] = shown(folder, "power_meter.json")["power"]
     assert (record["orchestrator_id"], record["read_at"]) == ("orch", last["metadata"]["read_at"])
@@ -56,9 +56,10 @@ def test_the_service_manager_hears_when_it_is_ready_well_and_stopping(folder: Pa
 
 
 def test_sigterm_in_mid_sweep_ends_it_soon_and_records_nothing(tmp_path: Path) -> None:
-    settings = {**QUICK, "PAYMENTS_POWER_TIMEOUT_SECONDS": "2", "PAYMENTS_POWER_POLL_SECONDS": "3"}
+    # All of the sweep would take 14 s: 64 hosts at a time, 2 s each.
+    settings = {**QUICK, "PAYMENTS_POWER_TIMEOUT_SECONDS": "2", "PAYMENTS_POWER_POLL_SECONDS": "60"}
     with running_host(hangs) as host, running_worker(tmp_path, settings) as worker:
-        register_urls(tmp_path, **{f"o-{each}": host.url for each in range(200)})
+        register_urls(tmp_path, **{f"o-{each}": host.url for each in range(400)})
         until(lambda: host.asked > 60)
         begun_s = time.monotonic()
         assert worker.stop() == 0
