@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -20,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from filelock import FileLock
@@ -240,14 +242,54 @@ class WebResponse(NamedTuple):
         return json.loads(self.body)
 
 
-class Server:
-    """gunicorn with the shipped configuration, on a data folder of its own.
+class Service(ABC):
+    """The API on a data folder of its own, with all tokens set and 0.001 ETH a minute; ``exchange`` reaches it.
 
     Attributes:
-        url: where it listens; ``data`` its data folder, ``log`` what it printed, ``process`` the master.
+        data: its data folder; ``settings``: its environment.
     """
 
     REPORTER, VIEWER, ADMIN = "reporter-token", "viewer-token", "admin-token"
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        self.data = folder / "data"
+        self.settings = {
+            "PAYMENTS_DATA_DIR": str(self.data),
+            "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.001",
+            "PAYMENTS_SESSION_REPORTER_TOKEN": self.REPORTER,
+            "PAYMENTS_VIEWER_TOKENS": self.VIEWER,
+            "PAYMENTS_API_ADMIN_TOKEN": self.ADMIN,
+            **settings,
+        }
+
+    @abstractmethod
+    def exchange(
+        self, method: str, target: str, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str]
+    ) -> WebResponse:
+        """One request with nothing added to ``headers`` but the framing; a body in pieces is sent chunked."""
+
+    def get(self, path: str, **params: Any) -> JSON:
+        """The JSON of a viewer call that must succeed."""
+        target = f"{path}?{urlencode(params)}" if params else path
+        response = self.exchange("GET", target, None, {"Authorization": f"Bearer {self.VIEWER}"})
+        assert response.status == 200, response
+        return response.json()
+
+    def register(self, orchestrator_id: str = "orch-a", host_public_ip: str = HOST_A, **fields: Any) -> JSON:
+        """Register an orchestrator."""
+        record = {"orchestrator_id": orchestrator_id, "host_public_ip": host_public_ip, **fields}
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.ADMIN}"}
+        response = self.exchange("POST", "/api/orchestrators/register", json.dumps(record).encode(), headers)
+        assert response.status in (200, 201), response
+        return response.json()
+
+
+class Server(Service):
+    """gunicorn with the shipped configuration.
+
+    Attributes:
+        url: where it listens; ``log`` what it printed, ``process`` the master.
+    """
 
     def __init__(
         self,
@@ -263,23 +305,14 @@ class Server:
 
         ``tree``: the checkout that is run; another than this one by its own ``.venv``.
         """
-        self.data = folder / "data"
-        self.log = folder / "server.log"
         self.port = free_port()
+        super().__init__(folder, {"PAYMENTS_BIND": f"{address}:{self.port}", **(settings or {})})
+        self.log = folder / "server.log"
         self.url = f"http://{address}:{self.port}"
         self._folder = folder
         self._app = app
         self._within = within
         self._tree = tree
-        self._settings = {
-            "PAYMENTS_DATA_DIR": str(self.data),
-            "PAYMENTS_BIND": f"{address}:{self.port}",
-            "PAYMENTS_SESSION_CREDIT_ETH_PER_MINUTE": "0.001",
-            "PAYMENTS_SESSION_REPORTER_TOKEN": self.REPORTER,
-            "PAYMENTS_VIEWER_TOKENS": self.VIEWER,
-            "PAYMENTS_API_ADMIN_TOKEN": self.ADMIN,
-            **(settings or {}),
-        }
         self.process = self._launch()
 
     def start(self) -> None:
@@ -332,8 +365,7 @@ class Server:
     def exchange(
         self, method: str, target: str, body: bytes | Iterable[bytes] | None, headers: Mapping[str, str]
     ) -> WebResponse:
-        """One request with nothing added to ``headers`` but the framing; a body in pieces is sent chunked."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection(str(urlsplit(self.url).hostname), self.port, timeout=30)
         try:
             # A body may be refused before all of it is sent; the response can be read nevertheless.
             with suppress(BrokenPipeError, ConnectionResetError):
@@ -345,19 +377,6 @@ class Server:
         finally:
             connection.close()
 
-    def get(self, path: str, **params: Any) -> JSON:
-        """The JSON of a viewer call that must succeed."""
-        response = self.call("GET", path, token=self.VIEWER, params=params)
-        assert response.status_code == 200, response.text
-        return response.json()
-
-    def register(self, orchestrator_id: str = "orch-a", host_public_ip: str = HOST_A, **fields: Any) -> JSON:
-        """Register an orchestrator."""
-        record = {"orchestrator_id": orchestrator_id, "host_public_ip": host_public_ip, **fields}
-        response = self.call("POST", "/api/orchestrators/register", token=self.ADMIN, json=record)
-        assert response.status_code in (200, 201), response.text
-        return response.json()
-
     def _launch(self) -> subprocess.Popen[bytes]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PAYMENTS_")}
         # The script: a master that was started with -m cannot start a second one (SIGUSR2).
@@ -368,7 +387,7 @@ class Server:
             return subprocess.Popen(
                 command,
                 cwd=self._folder,
-                env={**environment, **self._settings, "PYTHONPATH": str(self._tree)},
+                env={**environment, **self.settings, "PYTHONPATH": str(self._tree)},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

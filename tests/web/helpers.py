@@ -6,11 +6,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.harness import HOST_A, Server, WebResponse
-from tests.web.api import Api
-
-Service = Server | Api
-"""The API by gunicorn, or in this process."""
+from tests.harness import HOST_A, Service, WebResponse
 
 EVENTS, BATCH = "/api/sessions/events", "/api/sessions/events/batch"
 REGISTER, ORCHESTRATOR = "/api/orchestrators/register", "/api/orchestrators/orch-a"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from payments.strictjson import read_strictly
-from tests.harness import WebResponse
+from tests.harness import Service, WebResponse
 from tests.web.api import Api
 from tests.web.helpers import (
     BATCH,
@@ -16,7 +16,6 @@ from tests.web.helpers import (
     EVENTS,
     ORCHESTRATOR,
     REGISTER,
-    Service,
     an_event,
     check_problem,
     post_event,

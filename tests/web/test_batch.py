@@ -6,9 +6,9 @@ import pytest
 
 from payments.clock import now_ms
 from payments.domain.times import format_time
-from tests.harness import HOST_A
+from tests.harness import HOST_A, Service
 from tests.web.api import Api
-from tests.web.helpers import BATCH, Service, an_event, post_event, wrong_fields
+from tests.web.helpers import BATCH, an_event, post_event, wrong_fields
 
 FIELDS = {
     "session_id", "outcome", "incarnation", "orchestrator_id", "status", "billed_ms", "billed_eth", "last_credited_eth",

@@ -8,9 +8,9 @@ import pytest
 
 from payments.domain.money import format_eth
 from payments.domain.times import parse_time
-from tests.harness import HOST_A, HOST_B, until
+from tests.harness import HOST_A, HOST_B, Service, until
 from tests.web.api import Api
-from tests.web.helpers import Service, an_event, post_event
+from tests.web.helpers import an_event, post_event
 
 REQUIRED = {
     "session_id", "incarnation", "orchestrator_id", "upstream_addr", "upstream_port", "edge_id", "streamer_id",

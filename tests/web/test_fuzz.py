@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, note
 from hypothesis import strategies as st
 
-from tests.harness import HOST_A, Server, WebResponse, campaign
+from tests.harness import HOST_A, Server, Service, WebResponse, campaign
 from tests.web.api import Api
 from tests.web.helpers import (
     BATCH,
@@ -16,7 +16,6 @@ from tests.web.helpers import (
     ORCHESTRATOR,
     REGISTER,
     STATUSES,
-    Service,
     an_event,
     check_problem,
     post_event,

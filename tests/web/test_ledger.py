@@ -7,9 +7,9 @@ import pytest
 
 from payments.clock import now_ms
 from payments.domain.times import format_time
-from tests.harness import HOST_A, HOST_B, Clock, event, file_store
+from tests.harness import HOST_A, HOST_B, Clock, Service, event, file_store
 from tests.web.api import Api
-from tests.web.helpers import Service, walk
+from tests.web.helpers import walk
 
 BEGIN_MS = now_ms() // 60_000 * 60_000 - 3_600_000
 """An hour ago, at a full minute."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import ROOT, Server, until
+from tests.harness import ROOT, Server, Service, until
 from tests.web.api import Api, running_api
-from tests.web.helpers import BATCH, Service, an_event, post_admin, post_event, samples, scrape, send
+from tests.web.helpers import BATCH, an_event, post_admin, post_event, samples, scrape, send
 
 
 def value(server: Service, name: str, **labels: str) -> float:

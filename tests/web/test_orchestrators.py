@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness import WebResponse
+from tests.harness import Service, WebResponse
 from tests.web.api import Api
-from tests.web.helpers import REGISTER, Service, check_problem, post_admin, send, wrong_fields
+from tests.web.helpers import REGISTER, check_problem, post_admin, send, wrong_fields
 
 ADDRESS = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 

@@ -9,9 +9,9 @@ from payments.clock import now_ms
 from payments.domain.decisions import Terms
 from payments.domain.readings import Reading
 from payments.domain.times import parse_time
-from tests.harness import file_store
+from tests.harness import Service, file_store
 from tests.web.api import Api, running_api
-from tests.web.helpers import Service, check_problem, send
+from tests.web.helpers import check_problem, send
 
 MINUTE_MS = 60_000
 SETTINGS = {"PAYMENTS_POWER_MAX_GAP_SECONDS": "150"}

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from payments.clock import now_ms
-from tests.harness import HOST_A, HOST_B, Clock, event, file_store
+from tests.harness import HOST_A, HOST_B, Clock, Service, event, file_store
 from tests.web.api import Api
-from tests.web.helpers import Service, an_event, post_event, walk
+from tests.web.helpers import an_event, post_event, walk
 
 HOUR_AGO_MS = now_ms() - 3_600_000
 

@@ -8,9 +8,9 @@ from payments.clock import now_ms
 from payments.domain.ledger import Adjustment, Payout
 from payments.domain.money import parse_signed_eth
 from payments.domain.times import format_time
-from tests.harness import HOST_A, HOST_B, Clock, event, file_store
+from tests.harness import HOST_A, HOST_B, Clock, Service, event, file_store
 from tests.web.api import Api
-from tests.web.helpers import Service, check_problem, send, wrong_fields
+from tests.web.helpers import check_problem, send, wrong_fields
 
 DAY_MS = 86_400_000
 TODAY_MS = now_ms() // DAY_MS * DAY_MS

@@ -5,12 +5,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.harness import WebResponse
+from tests.harness import Service, WebResponse
 from tests.web.api import Api, running_api
 from tests.web.helpers import (
     CALLS,
     EVENTS,
-    Service,
     an_event,
     check_problem,
     post_event,

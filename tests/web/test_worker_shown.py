@@ -10,9 +10,9 @@ import pytest
 from payments.clock import now_ms
 from payments.domain.times import parse_time
 from payments.worker_status import SweepStatus, WorkerStatus, worker_lease
-from tests.harness import file_engine, journal_path
+from tests.harness import Service, file_engine, journal_path
 from tests.web.api import Api
-from tests.web.helpers import Service, samples, scrape, send
+from tests.web.helpers import samples, scrape, send
 
 SETTINGS = {"PAYMENTS_POWER_METER_ENABLED": "true"}
 SWEEP = SweepStatus(
